@@ -1,6 +1,6 @@
 """The dashboard Capacity: how close is each node to its limits?"""
 
-from panels import ON_NODE, Panel, build, rate
+from panels import ON_NODE, SHARE_OF_DISK, SHARE_OF_LIMIT, Panel, build, rate
 
 LOAD = (
     Panel(
@@ -14,7 +14,7 @@ LOAD = (
         queries={"{{instance}} {{worker}}": f"sum by (instance, worker) {rate('dnsfilter_worker_queries_total')}"},
     ),
     Panel(
-        title="Processor time per process", unit="percentunit",
+        title="Processor time per process", unit="percentunit", colours=SHARE_OF_LIMIT,
         question="Which process is near its limit? A worker has one core: 100 %.",
         queries={"{{instance}} {{process}}":
                  f"sum by (instance, process) {rate('dnsfilter_process_cpu_seconds_total')}"},
@@ -25,13 +25,13 @@ LOAD = (
         queries={"{{instance}} {{process}}": f"dnsfilter_process_memory_bytes{ON_NODE}"},
     ),
     Panel(
-        title="Open files, share of the limit", unit="percentunit",
+        title="Open files, share of the limit", unit="percentunit", colours=SHARE_OF_LIMIT,
         question="Does a process run out of file descriptors?",
         queries={"{{instance}} {{process}}":
                  f"dnsfilter_process_open_files / dnsfilter_process_open_files_limit{ON_NODE}"},
     ),
     Panel(
-        title="Receive queue, share of the buffer", unit="percentunit",
+        title="Receive queue, share of the buffer", unit="percentunit", colours=SHARE_OF_LIMIT,
         question="Do queries wait in the kernel? At 100 % it drops them.",
         queries={"{{instance}}": f"dnsfilter_receive_queue_bytes / dnsfilter_receive_buffer_bytes{ON_NODE}"},
     ),
@@ -74,17 +74,17 @@ SIZE = (
         queries={"{{instance}}": f"dnsfilter_receive_buffer_bytes{ON_NODE}"},
     ),
     Panel(
-        title="Free disk, nodes", kind="stat", unit="percentunit",
+        title="Free disk, nodes", kind="stat", unit="percentunit", colours=SHARE_OF_DISK,
         question="Which share of the disk with the state directory is free? An alert fires below 10 %.",
         queries={"{{instance}}": f"dnsfilter_state_disk_free_bytes / dnsfilter_state_disk_size_bytes{ON_NODE}"},
     ),
     Panel(
-        title="Free disk, control plane", kind="stat", unit="percentunit",
+        title="Free disk, control plane", kind="stat", unit="percentunit", colours=SHARE_OF_DISK,
         question="Which share of the disk of the control plane is free?",
         queries={"{{instance}}": "dnsfilter_api_state_disk_free_bytes / dnsfilter_api_state_disk_size_bytes"},
     ),
     Panel(
-        title="Clock difference", kind="stat", unit="s",
+        title="Clock difference", kind="stat", unit="s", colours=((None, "green"), (30, "red")),
         question="How far is the clock of each node from that of Prometheus? An alert fires beyond 30 seconds.",
         queries={"{{instance}}": f"abs(dnsfilter_time_seconds - timestamp(dnsfilter_time_seconds)){ON_NODE}"},
     ),

@@ -1,8 +1,19 @@
 """The dashboard Changes: what was switched, when, and does every node have it?"""
 
-from bans import BAN, MODE, MODES
+from bans import MODE, MODES, of_bans
 from grafana_foundation_sdk.models.common import BigValueTextMode
-from panels import AUTHORITY, ON_NODE, Panel, build
+from panels import (
+    ANYTHING_ANSWERS,
+    API_ANSWERS,
+    AUTHORITY,
+    ON_NODE,
+    OR_ALL,
+    ZERO_IS_USUAL,
+    Panel,
+    build,
+    everybody,
+    named,
+)
 
 NOW = (
     Panel(
@@ -11,7 +22,7 @@ NOW = (
         queries={"{{instance}}": "dnsfilter_api_published_revision"},
     ),
     Panel(
-        title="Recorded, not published", kind="stat", decimals=0, colours="zero is usual",
+        title="Recorded, not published", kind="stat", decimals=0, colours=ZERO_IS_USUAL,
         question="How many revisions are recorded, but not yet published?",
         queries={"{{instance}}": "dnsfilter_api_database_revision - dnsfilter_api_published_revision"},
     ),
@@ -36,12 +47,15 @@ NOW = (
         queries={"{{instance}} {{version}}": "dnsfilter_api_build_info"},
     ),
     Panel(
-        title="Revision reported by each node", kind="table", columns=("node", "site"),
+        title="Revision reported by each node", kind="table",
+        columns={"node": "Node", "site": "Site", "Value": "Revision"},
         question="Which revision did each node last report?",
         queries={"": 'max by (node, site) (dnsfilter_api_node_revision{site=~"$site"})'},
     ),
     Panel(
-        title="Time since the report of each node", kind="table", unit="s", columns=("node", "site"),
+        title="Time since the report of each node", kind="table", unit="s",
+        columns={"node": "Node", "site": "Site", "Value": "Reported before"},
+        colours=((None, "green"), (60, "orange")),
         question="How long ago did each node last report?",
         queries={"": 'max by (node, site) (dnsfilter_api_node_report_age_seconds{site=~"$site"})'},
     ),
@@ -51,26 +65,26 @@ WHEN = (
     Panel(
         title="Mode of each ban", kind="timeline", values=MODES,
         question="When was which ban switched? `dnsfilterctl audit list` shows who did it, and why.",
-        queries={"{{authority}} {{service}}": f"max by (authority, service) ({MODE})"},
+        queries={"{{authority}} {{service}}": MODE},
     ),
     Panel(
         title="Terms", kind="timeline", values={"0": ("no term", "red"), "1": ("in force", "green")},
         question="When did terms begin and end?",
-        queries={"{{authority}} {{service}}": f"max by ({', '.join(BAN)}) (dnsfilter_ban_in_force{{{AUTHORITY}}})"},
+        queries={"{{authority}} {{service}}": of_bans(f"in_force{{{AUTHORITY}}}")},
     ),
     Panel(
         title="Suspensions", kind="timeline", values={"0": ("none", "green"), "1": ("suspended", "red")},
         question="When was nothing refused, and for whom?",
-        queries={"{{authority}}": 'label_replace(max by (authority) (dnsfilter_suspended), "authority", "everybody", '
-                 '"authority", "") or on () vector(0)'},
+        queries={"{{authority}}": f"{everybody(f'max by (authority) (dnsfilter_suspended{{{OR_ALL}}})')} "
+                 f"or on () {named('nobody', 'authority', f'0 * {ANYTHING_ANSWERS}')}"},
     ),
     Panel(
-        title="Changes of the policy per hour", decimals=0, step="1h",
+        title="Changes of the policy per hour", decimals=0, step="1h", nothing="no hour is over yet",
         question="How many revisions were published in each hour?",
         queries={"revisions": "round(increase(dnsfilter_api_published_revision[1h]))"},
     ),
     Panel(
-        title="Acts through the API per hour", decimals=0, step="1h",
+        title="Acts through the API per hour", decimals=0, step="1h", nothing="no hour is over yet",
         question="How many requests changed something, by what they changed?",
         queries={"{{method}} {{route}}": "round(sum by (method, route) (increase(dnsfilter_api_requests_total{"
                  'method!="GET",route!~"/v1/nodes/self/.*",status=~"2.."}[1h])))'},
@@ -84,7 +98,7 @@ WHEN = (
         title="Authentication failures", unit="ops",
         question="Does somebody try tokens that are not valid?",
         queries={"{{reason}}": "sum by (reason) (rate(dnsfilter_api_refused_tokens_total[$__rate_interval])) "
-                 "or on () vector(0)"},
+                 f"or on () {named('none', 'reason', f'0 * {API_ANSWERS}')}"},
     ),
 )  # fmt: skip
 

@@ -1,52 +1,27 @@
-"""The dashboard Service: is it up, fast and right?"""
+"""The dashboard Service: is DNS well, are the bans enforced, what changed last? Below, the details."""
 
-from panels import ON_NODE, Panel, build, rate
+from first_screen import CHANGED, ENFORCED_NOW, FAILED, QUERIES, SERVFAIL, WAIT, WELL
+from panels import ON_NODE, ONE_IS_GOOD, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate
 
-QUERIES = "dnsfilter_queries_total"
-FAILED = f'{QUERIES}{{outcome="failed"}}'
 CACHED = f'{QUERIES}{{outcome="cached"}}'
 LOOKED_UP = f'{QUERIES}{{outcome=~"cached|forwarded|stale|failed"}}'
+BACKUP_AGE = ((None, "green"), (1.5 * 86_400, "orange"), (2 * 86_400, "red"))
+WAITING = ((None, "green"), (900, "orange"), (3600, "red"))
+VALIDITY = ((None, "red"), (2 * 86_400, "orange"), (14 * 86_400, "green"))
 
-UP = (
+NODES = (
     Panel(
-        title="Suspended", kind="stat", colours="zero is good",
-        question="For whom is nothing refused now? A suspension ends after at most four hours.",
-        queries={"{{authority}}": 'label_replace(max by (authority) (dnsfilter_suspended), "authority", "everybody", '
-                 '"authority", "") or on () vector(0)'},
-    ),
-    Panel(
-        title="Nodes up", kind="stat", colours="one is good",
-        question="Which resolvers does Prometheus reach? All sites, since one that is down has no site.",
-        queries={"{{instance}}": 'up{job="dnsfilter"}'},
-    ),
-    Panel(
-        title="Control plane up", kind="stat", colours="one is good",
+        title="Control plane", kind="stat", colours=ONE_IS_GOOD, values={"0": ("down", "red"), "1": ("up", "green")},
         question="Does Prometheus reach the control plane? Nodes answer without it.",
         queries={"{{instance}}": 'up{job="dnsfilter-api"}'},
     ),
     Panel(
-        title="Alerts", kind="stat", colours="zero is good",
-        question="How many alerts fire now? Alertmanager and the runbook say more.",
-        queries={"alerts": 'count(ALERTS{alertstate="firing",alertname=~"Dnsfilter.*"}) or on () vector(0)'},
-    ),
-    Panel(
-        title="Workers", kind="stat", colours="one is good",
+        title="Workers", kind="stat", colours=ONE_IS_GOOD,
         question="How many workers of each node serve clients?",
         queries={"{{instance}}": f"dnsfilter_workers{ON_NODE}"},
     ),
     Panel(
-        title="Nodes by state", kind="stat", troubled=("held", "behind", "silent"),
-        question="How many nodes have the published policy? Behind: they report, but decide by an older one. Held: an "
-        "older one was chosen on the node. Silent: they have not reported for a minute.",
-        queries={"{{state}}": 'sum by (state) (dnsfilter_api_nodes{state!="removed"}) or on () vector(0)'},
-    ),
-    Panel(
-        title="Upstreams", kind="stat", colours="one is good",
-        question="Which upstreams answer? 0 is one that fails.",
-        queries={"{{instance}} {{upstream}}": f"dnsfilter_upstream_up{ON_NODE}"},
-    ),
-    Panel(
-        title="Default upstreams", kind="stat", colours="one is good",
+        title="Default upstreams", kind="stat", colours=ONE_IS_GOOD,
         question="How many upstreams answer for names outside conditional zones? With 0, most names fail.",
         queries={"{{instance}}": f"dnsfilter_default_upstreams_up{ON_NODE}"},
     ),
@@ -62,12 +37,12 @@ UP = (
         queries={"{{instance}}": f"dnsfilter_engine_fallback{ON_NODE}"},
     ),
     Panel(
-        title="Worker restarts", kind="stat", decimals=0, colours="zero is usual",
+        title="Worker restarts", kind="stat", decimals=0, colours=ZERO_IS_USUAL,
         question="How many workers were restarted in the time shown? The log has the reason of each.",
         queries={"{{instance}}": f"increase(dnsfilter_worker_restarts_total[$__range]){ON_NODE}"},
     ),
     Panel(
-        title="Snapshots quarantined", kind="stat", decimals=0, colours="zero is good",
+        title="Snapshots quarantined", kind="stat", decimals=0, colours=ZERO_IS_GOOD,
         question="Were snapshots set aside in the time shown because they made workers crash?",
         queries={"{{instance}}": f"increase(dnsfilter_snapshots_quarantined_total[$__range]){ON_NODE}"},
     ),
@@ -82,7 +57,12 @@ UP = (
         queries={"{{instance}}": f"dnsfilter_unwritten{ON_NODE}"},
     ),
     Panel(
-        title="Counts lost", kind="stat", decimals=0, colours="zero is usual",
+        title="Started", kind="stat", unit="dateTimeFromNow",
+        question="How long ago did the supervisor of each node start?",
+        queries={"{{instance}}": f"(process_start_time_seconds{ON_NODE}) * 1000"},
+    ),
+    Panel(
+        title="Counts lost", kind="stat", decimals=0, colours=ZERO_IS_USUAL,
         question="Could counts of bans not be assigned to an authority in the time shown?",
         queries={"lost": f"sum(increase(dnsfilter_policy_counts_lost_total[$__range]){ON_NODE})"},
     ),
@@ -90,18 +70,19 @@ UP = (
 
 RIGHT = (
     Panel(
-        title="Queries by outcome", unit="qps",
-        question="How many queries arrive per second, and how are they answered?",
-        queries={"{{outcome}}": f"sum by (outcome) {rate(QUERIES)}"},
+        title="Queries by outcome", unit="qps", is_magnified=True,
+        question="How many queries arrive per second, and how are they answered? Small numbers have as much room as "
+        "large ones.",
+        queries={"{{outcome}}": f"sum by (outcome) {rate(QUERIES)} > 0"},
     ),
     Panel(
-        title="Share of SERVFAIL", unit="percentunit",
+        title="Share of SERVFAIL", unit="percentunit", colours=SERVFAIL,
         question="Which share of the queries did no upstream answer, while the cache had no expired answer?",
-        queries={"{{instance}}": f'sum by (instance) {rate(FAILED)} / '
+        queries={"{{instance}}": f'(sum by (instance) {rate(FAILED)} or 0 * sum by (instance) {rate(QUERIES)}) / '
                  f"sum by (instance) {rate(QUERIES)}"},
     ),
     Panel(
-        title="Time to answer", unit="s",
+        title="Time to answer", unit="s", colours=WAIT,
         question="How long do clients wait for an answer? Measured on a sample of all queries.",
         queries={
             f"{name} {{{{instance}}}}": f"histogram_quantile({quantile}, sum by (instance, le) "
@@ -134,6 +115,16 @@ RIGHT = (
         queries={"{{upstream}}": f"sum by (upstream) {rate('dnsfilter_upstream_queries_total')}"},
     ),
     Panel(
+        title="Queries by type", unit="qps", is_magnified=True,
+        question="Which record types do clients ask for?",
+        queries={"{{type}}": f"sum by (type) {rate('dnsfilter_query_types_total')} > 0"},
+    ),
+    Panel(
+        title="Replies by code", unit="qps", is_magnified=True,
+        question="What do clients get: data, or that a name does not exist, is refused or fails?",
+        queries={"{{rcode}}": f"sum by (rcode) {rate('dnsfilter_responses_total')} > 0"},
+    ),
+    Panel(
         title="Queries by transport", unit="qps",
         question="How many clients ask over TCP, which is slower?",
         queries={"{{transport}}": f"sum by (transport) {rate(QUERIES)}"},
@@ -147,9 +138,10 @@ PLANE = (
         queries={"{{instance}}": "dnsfilter_api_database_damaged"},
     ),
     Panel(
-        title="Age of the backup", kind="stat", unit="s",
-        question="How much is lost with the machine? No data: it was never backed up.",
-        queries={"{{instance}}": "dnsfilter_api_backup_age_seconds"},
+        title="Age of the backup", kind="stat", unit="s", colours=BACKUP_AGE, values={"-1": ("never", "red")},
+        question="How much is lost with the machine?",
+        queries={"{{instance}}": 'dnsfilter_api_backup_age_seconds '
+                 'or on (instance) -1 * (up{job="dnsfilter-api"} == 1)'},
     ),
     Panel(
         title="Age of the checkpoint", kind="stat", unit="s",
@@ -157,21 +149,25 @@ PLANE = (
         queries={"{{instance}}": "dnsfilter_api_audit_checkpoint_age_seconds"},
     ),
     Panel(
-        title="Checkpoints undelivered", kind="stat", colours="zero is usual",
+        title="Checkpoints undelivered", kind="stat", colours=ZERO_IS_USUAL, values={"-1": ("none", "orange")},
         question="How many checkpoints does each destination lack?",
-        queries={"{{place}}": "dnsfilter_api_checkpoints_undelivered "
-                 "or on () dnsfilter_api_checkpoint_destinations * 0"},
+        queries={"{{place}}": "dnsfilter_api_checkpoints_undelivered or on () "
+                 + named("destinations", "place", "max(dnsfilter_api_checkpoint_destinations == 0) - 1")},
     ),
     Panel(
-        title="Notices and events waiting", kind="stat", unit="s",
-        question="For how long has the oldest notice, or event for a receiver, waited? No data: there is none.",
-        queries={"notices": "dnsfilter_api_notice_waiting_seconds",
+        title="Notices and events waiting", kind="stat", unit="s", colours=WAITING,
+        values={"-1": ("no mail server", "text")},
+        question="For how long has the oldest notice, or event for a receiver, waited?",
+        queries={"notices": "dnsfilter_api_notice_waiting_seconds or on (instance) "
+                 '-1 * (up{job="dnsfilter-api"} == 1)',
                  "{{receiver}}": "dnsfilter_api_event_waiting_seconds"},
     ),
     Panel(
-        title="Certificate", kind="stat", unit="s",
-        question="For how long is the certificate of the API still valid? No data: the API has no TLS of its own.",
-        queries={"{{instance}}": "dnsfilter_api_certificate_expiry_timestamp_seconds - time()"},
+        title="Certificate", kind="stat", unit="s", colours=VALIDITY,
+        values={"0": ("no TLS of its own", "text")},
+        question="For how long is the certificate of the API still valid?",
+        queries={"{{instance}}": "dnsfilter_api_certificate_expiry_timestamp_seconds - time() or on (instance) "
+                 '0 * (up{job="dnsfilter-api"} == 1)'},
     ),
     Panel(
         title="Requests to the API", unit="reqps",
@@ -187,6 +183,7 @@ PLANE = (
 )  # fmt: skip
 
 SERVICE = build(
-    "dnsfilter: Service", "dnsfilter-service", "Is it up, fast and right?",
-    {"": UP, "Is it fast and right?": RIGHT, "Control plane": PLANE},
+    "dnsfilter: Service", "dnsfilter-service", "Is DNS well, are the bans enforced, and what changed last?",
+    {"Is DNS well?": WELL, "Are the bans enforced?": ENFORCED_NOW, "What changed last?": CHANGED,
+     "Is it fast and right?": RIGHT, "Nodes": NODES, "Control plane": PLANE},
 )  # fmt: skip

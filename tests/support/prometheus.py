@@ -26,15 +26,22 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the samples of an instant query. Raise ValueError with Prometheus' message if the query fails."""
-        data = urllib.parse.urlencode({"query": expression}).encode()
+        return self._asked("query", expression)
+
+    def query_range(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
+        """Return the series of a range query, as `query` does; times are Unix times, the step is in seconds."""
+        return self._asked("query_range", expression, start=start, end=end, step=step)
+
+    def _asked(self, kind: str, expression: str, **more: int) -> list[dict[str, Any]]:
+        data = urllib.parse.urlencode({"query": expression, **more}).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query", data, timeout=10) as response:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}", data, timeout=10) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:
                 raise ValueError(f"run {expression!r}: {error.read().decode()}") from None
-        samples: list[dict[str, Any]] = answer["data"]["result"]
-        return samples
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
 
     def wait_for(self, expression: str, within_s: float = START_S) -> list[dict[str, Any]]:
         """Return the samples as soon as there are any, or an empty list after `within_s`."""

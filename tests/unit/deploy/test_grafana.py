@@ -15,6 +15,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from api.nodes.schemas import State
+from api.revisions.recent_changes import Change
 from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
 from tests.support.components import component
@@ -27,7 +28,6 @@ SERIES = {
     for metric in (*METRICS, *API_METRICS)
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
-SUSPENDED = "dnsfilter_suspended"
 NODES = "dnsfilter_api_nodes"
 PROMETHEUS_OWN = {"up", "ALERTS"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
@@ -52,6 +52,9 @@ def test_grafanas_types_have_every_field_of_a_dashboard(path: Path) -> None:
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             assert panel.pop("options") == {}  # a row has none
+    for mark in dashboard["annotations"]["list"]:
+        # Grafana's schema lacks what only annotations of Prometheus have.
+        assert {type(mark.pop(name)) for name in ("titleFormat", "textFormat", "useValueForTime")} == {str, bool}
     assert list(_missing(dashboard, read)) == []
 
 
@@ -78,6 +81,169 @@ def test_a_stat_shows_whose_value_it_is() -> None:
 
 
 @each_dashboard
+def test_every_panel_says_which_values_are_good(path: Path) -> None:
+    # Grafana's own thresholds are green below 80 and red above.
+    for panel in panels(load_dashboard(path)):
+        if panel["type"] != "row":
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            assert "value" not in steps[0] or steps[0]["value"] is None
+            assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
+@each_dashboard
+def test_graphs_begin_at_zero_and_show_their_thresholds(path: Path) -> None:
+    for panel in panels(load_dashboard(path)):
+        if panel["type"] == "timeseries":
+            defaults = panel["fieldConfig"]["defaults"]
+            first = [step["value"] for step in defaults["thresholds"]["steps"][1:2]]
+            assert defaults["min"] == 0
+            drawn = defaults.get("custom", {})
+            assert [drawn["axisSoftMax"]] == first if first else "axisSoftMax" not in drawn
+            assert (drawn.get("thresholdsStyle") == {"mode": "dashed"}) == bool(first)
+
+
+def test_shares_of_failures_and_limits_have_threshold_lines() -> None:
+    shares = {
+        panel["title"]: len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"])
+        for path in DASHBOARDS
+        for panel in panels(load_dashboard(path))
+        if panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"]["unit"] == "percentunit"
+    }
+    assert shares.pop("Share answered from the cache") == 1
+    assert set(shares.values()) == {3}
+
+
+@each_dashboard
+def test_tables_name_their_columns(path: Path) -> None:
+    for panel in panels(load_dashboard(path)):
+        if panel["type"] == "table":
+            shown, named = (each["options"] for each in panel["transformations"])
+            headings = named["renameByName"]
+            assert shown["include"]["names"] == sorted(headings, key=named["indexByName"].__getitem__)
+            assert all(heading != name and heading[0].isupper() for name, heading in headings.items())
+            (target,) = panel["targets"]
+            labels = re.search(r"max by \(([\w, ]+)\)|sum by \(([\w, ]+)\)", target["expr"])
+            assert labels is not None
+            assert headings.keys() - {"Value"} == set((labels[1] or labels[2]).split(", "))
+
+
+@each_dashboard
+def test_numbers_with_a_graph_are_unknown_when_nothing_answers(path: Path) -> None:
+    # A range query without a last value would go on to show the last one that it found.
+    for panel in panels(load_dashboard(path)):
+        if panel["type"] == "stat" and panel["options"]["graphMode"] == "area":
+            (target,) = panel["targets"]
+            assert target["range"]
+            assert target["expr"].endswith(" or vector(NaN)")
+            (unknown,) = panel["fieldConfig"]["defaults"]["mappings"]
+            assert (unknown["type"], unknown["options"]["match"]) == ("special", "null+nan")
+            assert unknown["options"]["result"]["text"] == "unknown"
+
+
+def first_screen_query(title: str, number: int = 0) -> str:
+    """Return the PromQL of a panel of the dashboard Service."""
+    (panel,) = (
+        panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "service.json")) if panel["title"] == title
+    )
+    expression: str = panel["targets"][number]["expr"]
+    return replace_variables(expression, {"authority": ".*", "site": ".*", "node": ".*", "__rate_interval": "1m"})
+
+
+API_UP = {'up{job="dnsfilter-api",instance="api"}': 1}
+# Two bans enforce, of which one is suspended; one has lapsed; one is in monitor mode, one is off.
+FIVE_BANS = API_UP | {'dnsfilter_suspended{authority="e"}': 1} | {
+    series: value
+    for authority, mode, in_force in (
+        ("a", "enforce", 1), ("b", "enforce", 0), ("c", "monitor", 1), ("d", "off", 1), ("e", "enforce", 1)
+    )
+    for series, value in (
+        (f'dnsfilter_ban_mode{{authority="{authority}",service="tiktok",mode="{mode}"}}', 1),
+        (f'dnsfilter_ban_in_force{{authority="{authority}",service="tiktok"}}', in_force),
+        (f'dnsfilter_ban_info{{authority="{authority}",service="tiktok",reply="refused",reference="C-1"}}', 1),
+    )
+}  # fmt: skip
+STOPPED = {'up{job="dnsfilter-api",instance="api"}': 0}
+
+
+@pytest.mark.parametrize(
+    ("series", "enforced", "not_enforced"),
+    [
+        pytest.param(FIVE_BANS, 1, [1, 1, 1], id="bans"),
+        pytest.param(FIVE_BANS | {'dnsfilter_suspended{authority=""}': 1}, 0, [1, 1, 1], id="all-suspended"),
+        pytest.param(API_UP, 0, [0, 0, 0], id="no-ban"),
+        pytest.param(STOPPED, None, [None, None, None], id="stopped"),
+    ],
+)
+def test_bans_are_counted_by_whether_they_refuse(
+    series: Mapping[str, int], enforced: int | None, not_enforced: Sequence[int | None], tmp_path: Path
+) -> None:
+    queries = [first_screen_query("Bans enforced"), *(first_screen_query("Bans not enforced", n) for n in range(3))]
+    expected = [enforced, *not_enforced]
+    # A comparison leaves out what is not a number.
+    check_values(
+        series, [(f"({query}) < Inf", value) for query, value in zip(queries, expected, strict=True)], tmp_path
+    )
+    check_values(series, [(f"count({query})", 1) for query in queries], tmp_path)
+
+
+def check_values(series: Mapping[str, int], expected: Sequence[tuple[str, int | None]], directory: Path) -> None:
+    """Check the value of each expression without labels. None is no series."""
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": f"{value}x4"} for name, value in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": expr,
+                "eval_time": "1m",
+                "exp_samples": [] if value is None else [{"labels": "{}", "value": value}],
+            }
+            for expr, value in expected
+        ],
+    }
+    file = directory / "values.yml"
+    file.write_text(json.dumps({"tests": [test]}))
+    checked = component("promtool").run("test", "rules", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_lapsed_ban_is_not_shown_as_enforced(tmp_path: Path) -> None:
+    (panel,) = (
+        panel
+        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))
+        if panel["title"] == "Mode of each ban"
+    )
+    mode = replace_variables(panel["targets"][0]["expr"], {"authority": ".*"})
+    expected = [(f"sum(({mode}) == {value})", count) for value, count in ((2, 4), (1, 1), (0, 0), (-1, -1))]
+    check_values(FIVE_BANS, expected, tmp_path)
+    overrides = panel["fieldConfig"]["overrides"]
+    (texts,) = (each["value"] for each in overrides[0]["properties"] if each["id"] == "mappings")
+    shown = {value: (text["text"], text["color"]) for value, text in texts[1]["options"].items()}
+    assert shown["2"] == ("enforce", "green")
+    assert shown["-1"] == ("no term", "purple")
+
+
+def test_the_first_screen_answers_three_questions() -> None:
+    shown = list(panels(load_dashboard(GRAFANA / "dashboards" / "service.json")))
+    rows = {panel["title"]: panel["gridPos"]["y"] for panel in shown if panel["type"] == "row"}
+    first = [panel for panel in shown if panel["gridPos"]["y"] < rows["Is it fast and right?"]]
+    assert list(rows)[:3] == ["Is DNS well?", "Are the bans enforced?", "What changed last?"]
+    # A screen of 1080 lines has room for 24.
+    assert max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in first) <= 24
+    graphs = {panel["title"] for panel in first if panel.get("options", {}).get("graphMode") == "area"}
+    assert graphs == {"Queries per second", "99 % answered within", "SERVFAIL", "Bans enforced", "Refused per second"}
+    assert {"Upstreams", "Nodes", "Alerts", "Bans not enforced", "Suspended", "Last change", "Last changes"} <= {
+        panel["title"] for panel in first
+    }
+
+
+def test_every_change_has_a_text() -> None:
+    shown = {panel["title"]: panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "service.json"))}
+    overrides = shown["Last changes"]["fieldConfig"]["overrides"]
+    (texts,) = (each["properties"][0]["value"] for each in overrides if each["matcher"]["options"] == "Change")
+    assert texts[0]["options"].keys() == set(Change)
+
+
+@each_dashboard
 def test_every_panel_has_a_title_of_its_own_and_a_question(path: Path) -> None:
     found = [panel for panel in panels(load_dashboard(path)) if panel["type"] != "row"]
     assert all("?" in panel["description"] for panel in found)
@@ -94,8 +260,10 @@ def test_every_dashboard_links_to_the_runbook(path: Path) -> None:
 
 @each_dashboard
 def test_acts_are_marked_by_expressions_on_metrics_that_exist(path: Path, tmp_path: Path) -> None:
-    marked = [entry["expr"] for entry in load_dashboard(path)["annotations"]["list"]]
-    assert len(marked) == 3
+    marks = load_dashboard(path)["annotations"]["list"]
+    assert [mark["useValueForTime"] for mark in marks] == [True, True, False]
+    assert all(mark["titleFormat"] and mark["textFormat"] for mark in marks)
+    marked = [mark["expr"] for mark in marks]
     assert {name for query in marked for name in re.findall(r"\bdnsfilter_\w+", query)} <= SERIES
     check_promql([replace_variables(query, {"authority": ".*", "__interval": "1m"}) for query in marked], tmp_path)
 
@@ -133,12 +301,6 @@ def test_every_query_uses_metrics_and_label_values_that_exist(path: Path) -> Non
         assert names <= SERIES | PROMETHEUS_OWN
         for given in re.findall(r'outcome=~?"([^"]+)"', query):
             assert set(given.split("|")) <= outcomes.keys()
-
-
-def test_suspensions_are_the_first_panel() -> None:
-    first = next(panels(load_dashboard(GRAFANA / "dashboards" / "service.json")))
-    assert (first["gridPos"]["x"], first["gridPos"]["y"]) == (0, 0)
-    assert SUSPENDED in first["targets"][0]["expr"]
 
 
 def test_nodes_are_shown_by_state_and_troubled_states_are_coloured() -> None:
