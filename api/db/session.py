@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import versions
@@ -120,7 +120,7 @@ class Database:
         Keep a version of each changed object of the policy. Raise Unusable if a watched path was replaced. That may be
         found only after the commit, and then the written data is lost.
         """
-        with self._turns.turn(is_background=is_background):
+        with self._turns.turn(is_background=is_background), self._noting_full_disk():
             self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 session.info[DAMAGE] = self.damage
@@ -133,6 +133,16 @@ class Database:
             self._demand_same()
             self._stale_log |= _FORGOTTEN in session.info
             self._empty_stale_log()
+
+    @contextmanager
+    def _noting_full_disk(self) -> Iterator[None]:
+        """Note a full disk that a transaction meets, so that `write_fault` returns it at once."""
+        try:
+            yield
+        except DBAPIError as error:
+            if is_disk_full(error):
+                self._write_fault, self._try_s = DISK_FULL, time.monotonic() + WRITE_TRIED_S
+            raise
 
     def write_fault(self) -> str | None:
         """Return why the database accepts no write, as tried at most WRITE_TRIED_S seconds ago. None if it does.

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
+from api.db.unusable import is_disk_full
 from api.errors import Fault, Invalid, NotPublished
 from api.jobs import Job
 from api.publish.in_force_log import Recorder
@@ -240,6 +241,8 @@ class Publisher:
         self._status = replace(self._status, failures=self._status.failures + 1)
         self._retrying.wake()
         emit(log, logging.ERROR, "snapshot not published", reason=what, error=error)
+        if any(is_disk_full(each) for each in (error, error.__cause__) if isinstance(each, Exception)):
+            what = f"{what}: disk full, free some space in {self._store.directory}"
         return NotPublished(f"{what}: publishing is retried automatically; do not repeat the act")
 
     def _publish_again(self) -> bool:

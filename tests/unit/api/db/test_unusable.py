@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from api.db.session import WRITE_TRIED_S
@@ -72,3 +73,31 @@ def test_the_last_try_holds_for_some_seconds_and_while_an_act_is_written(
     assert town.database.write_fault() == DISK_FULL
     answer = town.call("GET", "/readyz")
     assert (answer.status_code, answer.json()["reason"]) == (503, DISK_FULL)
+
+
+def test_an_act_that_meets_a_full_disk_makes_the_control_plane_unready_at_once(town: Plane) -> None:
+    assert town.call("GET", "/readyz").status_code == 200
+    full = sqlite_error("INSERT INTO kept VALUES (zeroblob(1000000))")
+
+    def refuse(_connection: object) -> None:
+        raise OperationalError("COMMIT", None, full)
+
+    event.listen(town.database.engine, "commit", refuse)
+    try:
+        refused = town.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    finally:
+        event.remove(town.database.engine, "commit", refuse)
+    assert refused.json()["detail"].startswith("nothing was recorded: disk full. ")
+    answer = town.call("GET", "/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, DISK_FULL)
+
+
+def test_an_act_whose_snapshot_the_disk_does_not_take_says_so(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dnsfilter.snapshot.stored.store.write_atomically", refuse)
+    answer = town.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    assert answer.json()["type"] == "/problems/not-published"
+    assert f"disk full, free some space in {town.store.directory}: publishing is retried" in answer.json()["detail"]
+    assert town.call("GET", "/readyz").status_code == 503
