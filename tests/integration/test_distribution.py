@@ -1,7 +1,6 @@
 """The source distribution, the wheel and the installed programs."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -28,13 +27,19 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the names of the files in the wheel that the source distribution builds."""
-    unpacked, target = tmp_path_factory.mktemp("unpacked"), tmp_path_factory.mktemp("wheel")
+def unpacked(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the content of the source distribution."""
+    unpacked, target = tmp_path_factory.mktemp("unpacked"), tmp_path_factory.mktemp("sdist")
     assert _setup(source, "sdist", "--dist-dir", str(target)).returncode == 0
     (archive,) = target.iterdir()
     subprocess.run(["tar", "-xf", archive, "-C", unpacked, "--strip-components=1"], check=True)
-    archive.unlink()
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the names of the files in the wheel that the source distribution builds."""
+    target = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     command = [*pip, "--no-build-isolation", "--no-deps", "--no-index", "-w", str(target), str(unpacked)]
     # A package test installs a wheel with the compiled engine. Compiling takes most of a build's time.
@@ -46,9 +51,12 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: list[str]) -> None:
     top = {name.split("/")[0] for name in wheel}
-    metadata = {name for name in top if name.endswith(".dist-info")}
-    assert len(metadata) == 1
-    assert top - metadata == set(PACKAGES)
+    metadata = f"dnsfilter-{pyproject()['project']['version']}.dist-info"
+    assert top == {*PACKAGES, metadata}
+
+
+def test_the_source_distribution_holds_the_tests(unpacked: Path) -> None:
+    assert (unpacked / "tests/unit/deploy/test_debian.py").exists()
 
 
 def test_the_wheel_holds_every_file_of_the_packages(wheel: list[str]) -> None:
@@ -65,36 +73,6 @@ def test_the_wheel_holds_nothing_that_was_made(wheel: list[str]) -> None:
 def _setup(source: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "setup.py", "--quiet", *arguments]
     return subprocess.run(command, cwd=source, env=os.environ | environ, capture_output=True, text=True)
-
-
-def test_the_version_is_that_of_the_newest_tag_and_the_commits_since(source: Path, tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    shutil.copytree(source, tree, ignore=shutil.ignore_patterns("PKG-INFO", "*.egg-info"))
-
-    def version() -> str:
-        return _setup(tree, "--version").stdout.strip()
-
-    def git(*arguments: str) -> None:
-        author = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", "-C", tree, *author, *arguments], check=True, capture_output=True)
-
-    assert version() == "0.0.0"
-    git("init", "--quiet")
-    git("commit", "--quiet", "--allow-empty", "--message", "first")
-    assert re.fullmatch(r"0\.0\.0\.post1\+g[0-9a-f]{7,}", version())
-    git("tag", "v1.2.3")
-    assert version() == "1.2.3"
-    git("commit", "--quiet", "--allow-empty", "--message", "second")
-    assert re.fullmatch(r"1\.2\.3\.post1\+g[0-9a-f]{7,}", version())
-
-
-@pytest.mark.slow
-def test_a_source_distribution_keeps_its_version(source: Path, tmp_path: Path) -> None:
-    made = _setup(source, "sdist", "--dist-dir", str(tmp_path), DNSFILTER_VERSION="4.5.6")
-    assert made.returncode == 0, made.stderr
-    subprocess.run(["tar", "-xf", tmp_path / "dnsfilter-4.5.6.tar.gz", "-C", tmp_path], check=True)
-    assert _setup(tmp_path / "dnsfilter-4.5.6", "--version").stdout.strip() == "4.5.6"
-    assert (tmp_path / "dnsfilter-4.5.6/tests/unit/deploy/test_debian.py").exists()
 
 
 def test_without_a_compiler_one_line_says_what_to_install(source: Path, tmp_path: Path) -> None:

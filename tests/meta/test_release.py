@@ -1,7 +1,6 @@
 """What a release promises: its bill of materials, its licence and its section of the changes."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -37,26 +36,58 @@ def test_the_licence_is_complete_and_named_where_people_look() -> None:
     assert "EUPL-1.2" in (PROJECT / "deploy/debian/copyright").read_text()
 
 
-def test_a_release_without_a_section_of_the_changes_is_refused() -> None:
-    environ = os.environ | {"DNSFILTER_VERSION": "99.1.0", "UV": f"{sys.prefix}/bin/uv"}
-    done = subprocess.run([PROJECT / "scripts/release", "deb"], env=environ, capture_output=True, text=True)
-    reasons = (
-        "release: CHANGELOG.md has no section 99.1.0\n",
-        "apt-get install python3-venv python3-dev gcc libc6-dev\n",
-    )
-    assert done.returncode == 1
-    assert done.stderr.endswith(reasons)  # the second one, where Debian's Python has no headers
+def git(tree: Path, *arguments: str) -> None:
+    author = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", tree, *author, *arguments], check=True, capture_output=True)
 
 
-def test_a_release_of_files_that_are_not_committed_is_refused(tmp_path: Path) -> None:
-    script = tmp_path / "scripts/release"
-    script.parent.mkdir()
-    shutil.copy(PROJECT / "scripts/release", script)
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    environ = {"DNSFILTER_VERSION": "0.0.0", "SOURCE_DATE_EPOCH": "0", "UV": f"{sys.prefix}/bin/uv"}
-    done = subprocess.run([script, "all"], env=os.environ | environ, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "?? scripts/" in done.stderr or "apt-get install" in done.stderr
+@pytest.mark.parametrize(
+    ("version", "tags", "changed", "reason"),
+    [
+        ("0.1.0", (), (), "CHANGELOG.md has no section 0.1.0"),
+        ("0.2.0", ("v0.1.0",), (), "this commit has the tag v0.1.0, and pyproject.toml the version 0.2.0: change one"),
+        ("0.2.0", ("v0.2.0", "nightly"), ("setup.py",), "commit these files first, or move them away:\n?? setup.py"),
+        ("0.3.0.dev0", (), ("setup.py",), "commit these files first"),
+    ],
+    ids=["no section", "another tag", "not committed", "not committed, and no release"],
+)
+def test_a_release_is_of_a_commit_whose_version_tag_and_changes_agree(
+    tmp_path: Path, version: str, tags: tuple[str, ...], changed: tuple[str, ...], reason: str
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(PROJECT / "scripts/release", tmp_path / "scripts/release")
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+    (tmp_path / "CHANGELOG.md").write_text("# Changes\n\n## 0.2.0\n")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    for tag in tags:
+        git(tmp_path, "tag", tag)
+    for name in changed:
+        (tmp_path / name).touch()
+    done = subprocess.run([tmp_path / "scripts/release", "deb"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.startswith(f"release: {reason}")) == (1, True), done.stderr
+
+
+def test_examples_and_the_chart_repeat_the_version() -> None:
+    named = {
+        (path, version)
+        for path in ("docs/guide/administrators.md", "deploy/docker/compose.yaml", "deploy/helm/dnsfilter/Chart.yaml")
+        for version in re.findall(r"(?m)(?:DNSFILTER_VERSION=|^version: )(\d\S*)", (PROJECT / path).read_text())
+    }
+    assert {version for _, version in named} == {pyproject()["project"]["version"]}
+    assert len(named) == 3
+
+
+def test_uv_is_pinned_alone_for_a_build() -> None:
+    script = (PROJECT / "scripts/release").read_text()
+    (expression,) = re.findall(r"sed -n '(/\^uv==.*)' requirements-dev.lock", script)
+    taken = subprocess.run(["sed", "-n", expression, PROJECT / "requirements-dev.lock"], capture_output=True, text=True)
+    first, *hashes = taken.stdout.splitlines()
+    assert first == f"uv=={pins('requirements-dev.lock')['uv']} \\"
+    assert hashes
+    assert [line for line in hashes if not line.startswith("    --hash=sha256:")] == []
+    assert [line.endswith("\\") for line in hashes] == [*[True] * (len(hashes) - 1), False]
 
 
 def test_the_image_context_and_the_package_have_every_example() -> None:
