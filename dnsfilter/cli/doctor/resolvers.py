@@ -17,8 +17,9 @@ _STUBS = frozenset({ip_address("127.0.0.53"), ip_address("127.0.0.54")})
 _NAMESERVER = re.compile(r"^\s*nameserver\s+(\S+)", re.MULTILINE)
 _LEASE = re.compile(r"^DNS=(.+)$", re.MULTILINE)
 _DHCPD = re.compile(r"option\s+domain-name-servers\s+([^;]+);")
-_DNSMASQ = re.compile(r"^dhcp-option=.*?(?:option:dns-server|\b6),(.+)$", re.MULTILINE)
-_KEA = re.compile(r'"domain-name-servers"[^}]*?"data"\s*:\s*"([^"]+)"')
+_DNSMASQ = re.compile(r"^dhcp-option=.*?(?:option6?:dns-server|\b6),(.+)$", re.MULTILINE)
+_KEA = re.compile(r'"(?:domain-name|dns)-servers"[^}]*?"data"\s*:\s*"([^"]+)"')
+_RADVD = re.compile(r"^\s*RDNSS\s+([^{#]+)", re.MULTILINE)
 _LISTS = (
     ("run/NetworkManager/resolv.conf", None),
     ("run/systemd/netif/leases/*", _LEASE),
@@ -26,7 +27,8 @@ _LISTS = (
     ("etc/dhcp/dhcpd.conf", _DHCPD),
     ("etc/dnsmasq.conf", _DNSMASQ),
     ("etc/dnsmasq.d/*", _DNSMASQ),
-    ("etc/kea/kea-dhcp4.conf", _KEA),
+    ("etc/kea/kea-dhcp[46].conf", _KEA),
+    ("etc/radvd.conf", _RADVD),
 )
 
 
@@ -77,7 +79,7 @@ def _addresses(words: list[str]) -> tuple[Address, ...]:
     found: dict[Address, None] = {}
     for word in words:
         try:
-            found[ip_address(word)] = None
+            found[ip_address(word.strip("[]"))] = None
         except ValueError:
             continue
     return tuple(found)

@@ -8,7 +8,11 @@ from dnsfilter.engine.slow_path.local import PROBE_NAME
 from dnsfilter.errors import UnavailableError
 from dnsfilter.wire.iana import Rcode, Type
 
-REPLIES = 'or set reply = "nodata" for the ban, after which clients do not ask another resolver'
+GUIDE = "docs/guide/which-reply.md"
+UNTIL_THEN = f'until then set reply = "nodata" for the ban, which keeps most clients here: {GUIDE}'
+NOTE = (
+    f"no list of this machine names another resolver next to this node; lists of other machines are not seen: {GUIDE}"
+)
 
 
 def other_resolvers(subject: Subject) -> Outcome:
@@ -21,9 +25,9 @@ def other_resolvers(subject: Subject) -> Outcome:
         for address in others:
             if not is_a_node(Endpoint(address, DNS_PORT)):
                 text = f"{each.path} names {address} next to this node: clients that are refused ask it"
-                advice = f"remove {address} from DHCP, from router advertisements and from {each.path}, {REPLIES}"
+                advice = f"remove {address} from DHCP, from router advertisements and from {each.path}; {UNTIL_THEN}"
                 findings[Finding(text, advice)] = None
-    return Outcome(tuple(findings), "no list of this machine names another resolver next to this node")
+    return Outcome(tuple(findings), NOTE)
 
 
 def is_a_node(endpoint: Endpoint) -> bool:

@@ -22,6 +22,27 @@ LISTS = [
 ]
 
 
+LISTS_OF_IPV6 = [
+    ("etc/radvd.conf", "interface eth0 {{\n    RDNSS 2001:db8::1 {}\n    {{\n    }};\n}};\n"),
+    ("etc/dnsmasq.conf", "dhcp-option=option6:dns-server,[2001:db8::1],[{}]\n"),
+    ("etc/kea/kea-dhcp6.conf", '{{"name": "dns-servers", "data": "2001:db8::1, {}"}}'),
+]
+
+
+@pytest.mark.parametrize(("path", "content"), LISTS_OF_IPV6)
+def test_other_resolver_in_a_list_of_ipv6_addresses_is_found(
+    tmp_path: Path, path: str, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked, "is_a_node", lambda endpoint: False)
+    node = subject(tmp_path, listen="2001:db8::1")
+    write(node.root, path, content.format("2001:db8::9"))
+    assert texts(other_resolvers(node)) == [
+        f"/{path} names 2001:db8::9 next to this node: clients that are refused ask it"
+    ]
+    write(node.root, path, content.format("2001:db8::1"))
+    assert "lists of other machines are not seen" in other_resolvers(node).seen
+
+
 @pytest.mark.parametrize(("path", "content"), LISTS)
 def test_other_resolver_is_found_until_it_is_removed(
     tmp_path: Path, path: str, content: str, monkeypatch: pytest.MonkeyPatch
