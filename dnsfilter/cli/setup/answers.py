@@ -12,14 +12,14 @@ from dnsfilter.config.node_config import Endpoint
 from dnsfilter.config.values import read_server
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.instants import DEFAULT_ZONE
-from dnsfilter.policy.model import Audience, Funding, Kind, Prefix, WireName
+from dnsfilter.policy.model import Audience, Funding, Kind, Prefix, Reply, WireName
 from dnsfilter.wire.names import parse_name
 
 if TYPE_CHECKING:
     from dnsfilter.cli.setup.present import Present
 
 Value = TypeVar("Value")
-Word = TypeVar("Word", Audience, Funding, Kind)
+Word = TypeVar("Word", Audience, Funding, Kind, Reply)
 
 _MAIL_SERVER = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 RESOLV_CONF = "resolv.conf"
@@ -51,6 +51,8 @@ class Answers:
     mail_server: str = ""
     mail_from: str = ""
     contact: str = ""
+    reply: Reply | None = None
+    """What to adopt bans with. Setup adopts none."""
 
 
 @dataclass(slots=True)
@@ -160,6 +162,7 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
         mail_server=parsing.one("--mail-server", options.mail_server, parse_mail_server) or "",
         mail_from=options.mail_from or "",
         contact=contact,
+        reply=parsing.one("--reply", options.reply, parse_word(Reply)),
     )
     if parsing.problems:
         raise ConfigError(tuple(parsing.problems))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsfilter.cli.setup.answers import Answers
     from dnsfilter.cli.setup.files import Draft
 
-NEXT = "the resolver runs; next: register all networks, adopt a ban (dnsfilterctl ban adopt), and change DHCP"
+NEXT = "the resolver runs; next: register all networks, adopt a ban (dnsfilterctl ban adopt{}), and change DHCP"
 ELSEWHERE = "set up that machine, and edit this node's file (task 5 of the administrators' guide)"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
@@ -42,6 +42,9 @@ def add(commands: "Commands") -> None:
     command.add_argument("--languages", metavar="LIST", help="its languages in order (default: those of --name)")
     command.add_argument("--time-zone", metavar="ZONE", help="its time zone")
     command.add_argument("--contact", metavar="ADDRESS", help="mail address of a function, not of a person")
+    command.add_argument(
+        "--reply", metavar="REPLY", help="reply that bans are to give; the last line then names it for the next step"
+    )
     command.add_argument("--mail-server", metavar="HOST[:PORT]", help="server for notices to the contact")
     command.add_argument("--mail-from", metavar="ADDRESS", help="sender of the notices")
     command.add_argument("--yes", action="store_true", help="ask nothing: set what the options give")
@@ -186,5 +189,5 @@ def _print_result(
         return
     if not changed:
         say("no file was changed")
-    for step in steps or [NEXT]:
+    for step in steps or [NEXT.format(f" --reply {options.reply}" if options.reply else "")]:
         say(step)

@@ -11,7 +11,7 @@ from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.values import read_server
 from dnsfilter.policy.instants import DEFAULT_ZONE
-from dnsfilter.policy.model import Audience, Funding, Kind
+from dnsfilter.policy.model import Audience, Funding, Kind, Reply
 from dnsfilter.telemetry.dialogue import Value, ask, ask_for, say
 
 _ELSEWHERE = "192.0.2.1"
@@ -67,6 +67,7 @@ def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
             options.name = [f"{each}={_needed(f'Name in {each}', str)}" for each in languages]
         options.time_zone = options.time_zone or ask("Time zone", DEFAULT_ZONE)
         options.contact = options.contact or _needed("Contact: the address of a function, not of a person", str)
+        options.reply = options.reply or _reply()
     if slug and not options.network:
         say()
         say(f"The networks of {slug}.")
@@ -74,6 +75,13 @@ def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
             funding = _needed(f"Who paid for its devices ({', '.join(Funding)})", parse_word(Funding))
             audience = _needed(f"Who uses them ({', '.join(Audience)})", parse_word(Audience))
             options.network.append(f"{typed},{funding},{audience},{ask('Label')}")
+
+
+def _reply() -> str | None:
+    say()
+    say("After the reply refused, a client that knows another resolver asks that one, and the ban has no effect.")
+    say("Give clients no other resolver. If some know one for now, choose nodata: docs/guide/which-reply.md")
+    return ask_for(f"Reply of bans ({', '.join(Reply)})", _checked(parse_word(Reply)), Reply.REFUSED.value)
 
 
 def typed_line(options: argparse.Namespace) -> str:

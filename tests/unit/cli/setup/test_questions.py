@@ -8,6 +8,7 @@ import pytest
 from dnsfilter.cli.setup.answers import Answers, answers_of
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.cli.setup.questions import ask_for_missing, typed_line
+from dnsfilter.policy.model import Reply
 from tests.unit.cli.setup.conftest import options
 
 HELD = Present(("192.0.2.53",), ("198.51.100.1",), (), {"ghent": {}}, {}, "192.0.2.25")
@@ -50,6 +51,7 @@ def test_a_first_run_asks_for_everything(typing: Type) -> None:
         Languages="nl, fr",
         Name_in=["Stad Gent", "Gand"],
         Contact=["", "ict@ghent.example"],
+        Reply_of_bans=["silence", "nodata"],
         Network=["192.0.2.1/24", "192.0.2.0/24"],
         Who_paid=["", "public"],
         Who_uses="staff",
@@ -64,7 +66,7 @@ def test_a_first_run_asks_for_everything(typing: Type) -> None:
     assert (answers.upstreams, len(answers.controllers)) == ("resolv.conf", 2)
     assert answers.authority["names"] == {"nl": "Stad Gent", "fr": "Gand"}
     assert (answers.authority["kind"], answers.networks[0].label) == ("municipality", "offices")
-    assert (answers.mail_server, answers.contact) == ("192.0.2.25", "ict@ghent.example")
+    assert (answers.mail_server, answers.contact, answers.reply) == ("192.0.2.25", "ict@ghent.example", Reply.NODATA)
 
 
 def test_what_an_option_gave_is_not_asked(typing: Type) -> None:
@@ -76,7 +78,16 @@ def test_what_an_option_gave_is_not_asked(typing: Type) -> None:
 
 def test_the_line_gives_the_same_options() -> None:
     given = options(
-        "--listen", "192.0.2.53", "--listen", "::1", "--name", "nl=Stad Gent", "--mail-server", "192.0.2.25"
+        "--listen",
+        "192.0.2.53",
+        "--listen",
+        "::1",
+        "--name",
+        "nl=Stad Gent",
+        "--mail-server",
+        "192.0.2.25",
+        "--reply",
+        "nodata",
     )
     name, verb, *words = shlex.split(typed_line(given))
     assert (name, verb) == ("dnsfilter", "setup")
