@@ -2,18 +2,36 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.clients import Dnsmasq, ForwardingUnbound, Office, Resolved, office_within, replace_etc
+from tests.support.clients import (
+    Dnsmasq,
+    Forwarder,
+    ForwardingBind,
+    ForwardingUnbound,
+    Office,
+    Resolved,
+    office_within,
+    replace_etc,
+)
 from tests.support.components import component
 from tests.support.dig import NoAnswer
+from tests.support.documents import rows_of_table
+from tests.support.musl import musl_lookup
 from tests.support.namespaces import Namespace
+from tests.support.slow_relay import slow_relay
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
+SLOW_FIRST, SLOW_SECOND = "127.0.0.3", "127.0.0.4"
+"""Ways to both that take SLOW_S."""
+SLOW_S = 0.6
 UNBANNED_ADDRESS = {"www.tiktok.com": "192.0.2.100", "www.capcut.com": "192.0.2.105", "www.facebook.com": "192.0.2.107"}
 
 
@@ -84,15 +102,20 @@ def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
 def test_chromium_connects_to_what_the_systems_resolver_finds(
     glibc: Namespace, tmp_path: Path, name: str, addresses: list[str]
 ) -> None:
-    program, log = component("chromium"), tmp_path / "net-log.json"
-    options = ("--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}")
     found: list[str] | None = None
     for _ in range(3):  # On a busy machine Chromium may give up before it has an answer.
         if found != addresses:
-            done = glibc.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
-            assert log.exists(), done.stderr
-            found = connected_to(json.loads(log.read_text()), f"http://{name}")
+            found = addresses_by_chromium(glibc, tmp_path, name)
     assert found == addresses
+
+
+def addresses_by_chromium(space: Namespace, directory: Path, name: str) -> list[str] | None:
+    """Return the addresses that Chromium connects to. Return None if it did not look up the name."""
+    program, log = component("chromium"), directory / "net-log.json"
+    options = ("--no-sandbox", "--disable-gpu", f"--user-data-dir={directory / 'profile'}", f"--log-net-log={log}")
+    done = space.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
+    assert log.exists(), done.stderr
+    return connected_to(json.loads(log.read_text()), f"http://{name}")
 
 
 def connected_to(net_log: Any, origin: str) -> list[str] | None:
@@ -156,3 +179,123 @@ def test_unbound_gets_from_the_second_server_what_the_first_refuses(
 ) -> None:
     with ForwardingUnbound(space, tmp_path / "unbound", FIRST, SECOND) as both:
         assert both.dig("www.tiktok.com").rdata("A") == [UNBANNED_ADDRESS["www.tiktok.com"]]
+
+
+# The table of the guide: each client with each reply, while the second resolver is slow, and while the first is.
+
+PAGE = "docs/guide/which-reply.md"
+REPLIES = {"nxdomain": "www.capcut.com", "nodata": "www.facebook.com", "address": "www.instagram.com"}
+REFUSED, LATER = "www.tiktok.com", "facebook.com"
+OPENS, NOT_FOUND, GIVEN, FASTER = "opens", "not found", "goes there", "the faster resolver decides"
+AND_THEN_ALL = "opens, and from then on all banned names do"
+WARM_UP = 12
+"""Names that a forwarder is asked first, so that it knows how fast each server is."""
+
+Lookup: TypeAlias = Callable[[str], Sequence[str]]
+Start: TypeAlias = Callable[[Namespace, Path, Sequence[str]], AbstractContextManager[Lookup]]
+
+
+def stub(lookup: Callable[[Namespace, Path, str], Sequence[str]]) -> Start:
+    """Return how to start a client that reads resolv.conf."""
+
+    @contextmanager
+    def start(space: Namespace, directory: Path, servers: Sequence[str]) -> Iterator[Lookup]:
+        resolv_conf = "".join(f"nameserver {server}\n" for server in servers)
+        directory.mkdir()
+        replace_etc(space, directory / "etc", {"resolv.conf": resolv_conf, "nsswitch.conf": "hosts: dns\n"})
+        try:
+            yield partial(lookup, space, directory)
+        finally:
+            space.unmount("/etc")
+
+    return start
+
+
+def forwarder(program: Callable[..., Forwarder], **settings: bool) -> Start:
+    """Return how to start a resolver that forwards to the servers."""
+
+    @contextmanager
+    def start(space: Namespace, directory: Path, servers: Sequence[str]) -> Iterator[Lookup]:
+        with program(space, directory, *servers, **settings) as running:
+            for number in range(WARM_UP):
+                running.dig(f"n{number}.wild.example.org")
+            yield partial(addresses_by_dig, running)
+
+    return start
+
+
+def addresses_by_dig(running: Forwarder, name: str) -> list[str]:
+    try:
+        return running.dig(name, "A", "+time=8").rdata("A")
+    except NoAnswer:
+        return []
+
+
+def by_musl(space: Namespace, directory: Path, name: str) -> list[str]:
+    """Return the addresses that a program with musl gets."""
+    program = directory / "lookup"
+    done = space.run(str(program if program.exists() else musl_lookup(directory)), name)
+    assert done.returncode in (0, 2), done.stderr
+    return done.stdout.split()
+
+
+def by_chromium(space: Namespace, directory: Path, name: str) -> list[str]:
+    """Return the addresses that Chromium connects to, when it has looked up the name."""
+    tries = (addresses_by_chromium(space, directory, name) for _ in range(3))
+    return next(found for found in tries if found is not None)
+
+
+CLIENTS: Mapping[str, Start] = {
+    "glibc": stub(lambda space, _, name: addresses_by_glibc(space, name)),
+    "Chromium": stub(by_chromium),
+    "musl": stub(by_musl),
+    "systemd-resolved": forwarder(Resolved),
+    "dnsmasq": forwarder(Dnsmasq),
+    "dnsmasq, `strict-order`": forwarder(Dnsmasq, strict_order=True),
+    "Unbound": forwarder(ForwardingUnbound),
+    "BIND": forwarder(ForwardingBind),
+}
+
+
+def said(name: str, addresses: Sequence[str]) -> str:
+    """Return what addresses mean: those of the Internet, that of the ban, or none."""
+    known = {**UNBANNED_ADDRESS, "www.instagram.com": "192.0.2.108", LATER: "192.0.2.107"}
+    return {known[name]: OPENS, "192.0.2.80": GIVEN, "": NOT_FOUND}["".join(addresses)]
+
+
+def _seen(lookup: Lookup) -> dict[str, str]:
+    """Return what a client finds with each reply, and last what it finds after it was refused."""
+    names = {**REPLIES, "refused": REFUSED, "later": LATER}
+    found = {}
+    for reply, name in names.items():
+        began = time.monotonic()
+        found[reply] = said(name, lookup(name))
+        print(f"{reply}: {found[reply]} after {time.monotonic() - began:.2f} s")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_table_of_the_guide_is_what_clients_do(
+    client: str, space: Namespace, nodes: Office, tmp_path: Path
+) -> None:
+    start = CLIENTS[client]
+    with slow_relay(space, SLOW_FIRST, FIRST, SLOW_S), slow_relay(space, SLOW_SECOND, SECOND, SLOW_S):
+        with start(space, tmp_path / "first", (FIRST, SLOW_SECOND)) as lookup:
+            first_is_faster = _seen(lookup)
+        with start(space, tmp_path / "second", (SLOW_FIRST, SECOND)) as lookup:
+            second_is_faster = _seen(lookup)
+        with start(space, tmp_path / "alone", (FIRST,)) as lookup:
+            alone = _seen(lookup)
+    row = {"client": client, "`refused`, no other resolver": alone["refused"]}
+    for reply in (*REPLIES, "refused"):
+        same = first_is_faster[reply] == second_is_faster[reply]
+        row[f"`{reply}`"] = first_is_faster[reply] if same else FASTER
+    if first_is_faster["later"] == OPENS:
+        row["`refused`"] = AND_THEN_ALL
+    written = {each["client"]: each for each in rows_of_table(PAGE, "client")}[client]
+    assert {key: cell for key, cell in written.items() if key in row} == row
+
+
+def test_the_table_of_the_guide_has_every_client_that_is_measured() -> None:
+    assert [row["client"] for row in rows_of_table(PAGE, "client")] == list(CLIENTS)

@@ -186,6 +186,34 @@ class ForwardingUnbound(Forwarder):
         return ("-d", "-p", "-c", str(self.directory / "unbound.conf"))
 
 
+NAMED = """\
+options {{
+    directory "{directory}";
+    listen-on port {port} {{ 127.0.0.1; }};
+    listen-on-v6 {{ none; }};
+    pid-file none;
+    session-keyfile none;
+    dnssec-validation no;
+    forward only;
+    forwarders {{ {servers} }};
+}};
+controls {{ }};
+"""
+
+
+class ForwardingBind(Forwarder):
+    """BIND that forwards everything."""
+
+    def __init__(self, space: Namespace, directory: Path, *servers: str) -> None:
+        super().__init__(space, directory, "named")
+        listed = "".join(f"{server.replace(':', ' port ')}; " for server in servers)
+        text = NAMED.format(directory=directory, port=self.port, servers=listed)
+        (directory / "named.conf").write_text(text)
+
+    def arguments(self) -> Sequence[str]:
+        return ("-g", "-n", "1", "-c", str(self.directory / "named.conf"))
+
+
 RESOLVED = """\
 [Resolve]
 DNS={servers}

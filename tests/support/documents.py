@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from textwrap import dedent
 
@@ -38,3 +38,12 @@ def blocks(name: str, heading: str, language: str = "sh") -> list[str]:
     assert title is not None, f"{name} has no heading {heading}"
     section = re.split(rf"^#{{2,{len(title[1])}}} ", text(name)[title.end() :], maxsplit=1, flags=re.MULTILINE)[0]
     return [dedent(block) for _, found, block in _BLOCK.findall(section) if found == language]
+
+
+def rows_of_table(name: str, first_column: str) -> list[dict[str, str]]:
+    """Return the rows of the table whose first column has this heading, as cells by heading."""
+    lines = text(name).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first_column} |"))
+    written = takewhile(lambda line: line.startswith("|"), lines[start:])
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in written]
+    return [dict(zip(table[0], row, strict=True)) for row in table[2:]]
