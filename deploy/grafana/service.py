@@ -1,6 +1,7 @@
 """The dashboard Service: is DNS well, are the bans enforced, what changed last? Below, the details."""
 
 from first_screen import CHANGED, ENFORCED_NOW, FAILED, QUERIES, SERVFAIL, WAIT, WELL
+from objectives import OBJECTIVES
 from panels import ON_NODE, ONE_IS_GOOD, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate
 
 CACHED = f'{QUERIES}{{outcome="cached"}}'
@@ -185,5 +186,5 @@ PLANE = (
 SERVICE = build(
     "dnsfilter: Service", "dnsfilter-service", "Is DNS well, are the bans enforced, and what changed last?",
     {"Is DNS well?": WELL, "Are the bans enforced?": ENFORCED_NOW, "What changed last?": CHANGED,
-     "Is it fast and right?": RIGHT, "Nodes": NODES, "Control plane": PLANE},
+     "Error budgets of 30 days": OBJECTIVES, "Is it fast and right?": RIGHT, "Nodes": NODES, "Control plane": PLANE},
 )  # fmt: skip

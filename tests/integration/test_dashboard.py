@@ -14,11 +14,12 @@ EXEMPTED = "127.0.4.7"
 """An address of a range with an exemption."""
 
 WITHOUT_DATA = {
-    "((dnsfilter_upstream_up == 0)"
-    ' and on (instance) dnsfilter_node_info{site=~".*",node=~".*"}) - 1': "no upstream fails",
-    '(up{job="dnsfilter"} == 0) - 1': "no node is down",
+    "dnsfilter_upstream_up == 0": "no upstream fails",
+    'up{job="dnsfilter"} == 0': "no node is down",
+    "[30d:10m]": "this takes twenty minutes",
+    ":ratio_rate": "this Prometheus has no rules that record it",
 }
-"""Queries that find nothing on a machine that is well, with the reason."""
+"""Parts of queries that find nothing on a machine that was just started and is well, with the reason."""
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +59,20 @@ def make_acts(machine: SingleMachine) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def finds_nothing(query: str) -> bool:
+    """Return whether the query is one of those without data."""
+    return any(part in query for part in WITHOUT_DATA)
+
+
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_every_query_finds_something(path: Path, watched: Prometheus) -> None:
-    queries = [query for query in dashboard_queries(path) if query not in WITHOUT_DATA]
+    queries = [query for query in dashboard_queries(path) if not finds_nothing(query)]
     assert queries
     # What is not a number is unknown.
     assert [query for query in queries if not watched.wait_for(f"({query}) <= Inf", within_s=5)] == []
 
 
 def test_queries_without_data_are_asked_and_have_none(watched: Prometheus) -> None:
-    queries = {query for path in DASHBOARDS for query in dashboard_queries(path)}
-    assert WITHOUT_DATA.keys() <= queries
-    assert {query: watched.query(query) for query in WITHOUT_DATA} == {query: [] for query in WITHOUT_DATA}
+    queries = [query for path in DASHBOARDS for query in dashboard_queries(path) if finds_nothing(query)]
+    assert [part for part in WITHOUT_DATA if not any(part in query for query in queries)] == []
+    assert [query for query in queries if watched.query(f"({query}) <= Inf")] == []

@@ -29,6 +29,11 @@ SERIES = {
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
 NODES = "dnsfilter_api_nodes"
+RECORDED = {
+    f"dnsfilter:{share}:ratio_rate{span}"
+    for share in ("unanswered", "slow")
+    for span in ("5m", "30m", "1h", "6h", "3d")
+}
 PROMETHEUS_OWN = {"up", "ALERTS"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
@@ -149,19 +154,16 @@ def first_screen_query(title: str, number: int = 0) -> str:
     return replace_variables(expression, {"authority": ".*", "site": ".*", "node": ".*", "__rate_interval": "1m"})
 
 
-API_UP = {'up{job="dnsfilter-api",instance="api"}': 1}
+API_UP: dict[str, int | str] = {'up{job="dnsfilter-api",instance="api"}': 1}
 # Two bans enforce, of which one is suspended; one has lapsed; one is in monitor mode, one is off.
-FIVE_BANS = API_UP | {'dnsfilter_suspended{authority="e"}': 1} | {
-    series: value
-    for authority, mode, in_force in (
-        ("a", "enforce", 1), ("b", "enforce", 0), ("c", "monitor", 1), ("d", "off", 1), ("e", "enforce", 1)
-    )
-    for series, value in (
-        (f'dnsfilter_ban_mode{{authority="{authority}",service="tiktok",mode="{mode}"}}', 1),
-        (f'dnsfilter_ban_in_force{{authority="{authority}",service="tiktok"}}', in_force),
-        (f'dnsfilter_ban_info{{authority="{authority}",service="tiktok",reply="refused",reference="C-1"}}', 1),
-    )
-}  # fmt: skip
+FIVE_BANS: dict[str, int | str] = {**API_UP, 'dnsfilter_suspended{authority="e"}': 1}
+for _authority, _mode, _in_force in (
+    ("a", "enforce", 1), ("b", "enforce", 0), ("c", "monitor", 1), ("d", "off", 1), ("e", "enforce", 1)
+):  # fmt: skip
+    _ban = f'authority="{_authority}",service="tiktok"'
+    FIVE_BANS[f'dnsfilter_ban_mode{{{_ban},mode="{_mode}"}}'] = 1
+    FIVE_BANS[f"dnsfilter_ban_in_force{{{_ban}}}"] = _in_force
+    FIVE_BANS[f'dnsfilter_ban_info{{{_ban},reply="refused",reference="C-1"}}'] = 1
 STOPPED = {'up{job="dnsfilter-api",instance="api"}': 0}
 
 
@@ -175,7 +177,7 @@ STOPPED = {'up{job="dnsfilter-api",instance="api"}': 0}
     ],
 )
 def test_bans_are_counted_by_whether_they_refuse(
-    series: Mapping[str, int], enforced: int | None, not_enforced: Sequence[int | None], tmp_path: Path
+    series: Mapping[str, int | str], enforced: int | None, not_enforced: Sequence[int | None], tmp_path: Path
 ) -> None:
     queries = [first_screen_query("Bans enforced"), *(first_screen_query("Bans not enforced", n) for n in range(3))]
     expected = [enforced, *not_enforced]
@@ -186,15 +188,25 @@ def test_bans_are_counted_by_whether_they_refuse(
     check_values(series, [(f"count({query})", 1) for query in queries], tmp_path)
 
 
-def check_values(series: Mapping[str, int], expected: Sequence[tuple[str, int | None]], directory: Path) -> None:
-    """Check the value of each expression without labels. None is no series."""
+def check_values(
+    series: Mapping[str, int | str],
+    expected: Sequence[tuple[str, float | None]],
+    directory: Path,
+    *,
+    interval: str = "15s",
+    at: str = "1m",
+) -> None:
+    """Check the value of each expression without labels at a time. None is no series."""
     test = {
-        "interval": "15s",
-        "input_series": [{"series": name, "values": f"{value}x4"} for name, value in series.items()],
+        "interval": interval,
+        "input_series": [
+            {"series": name, "values": value if isinstance(value, str) else f"{value}x4"}
+            for name, value in series.items()
+        ],
         "promql_expr_test": [
             {
                 "expr": expr,
-                "eval_time": "1m",
+                "eval_time": at,
                 "exp_samples": [] if value is None else [{"labels": "{}", "value": value}],
             }
             for expr, value in expected
@@ -225,7 +237,7 @@ def test_a_lapsed_ban_is_not_shown_as_enforced(tmp_path: Path) -> None:
 def test_the_first_screen_answers_three_questions() -> None:
     shown = list(panels(load_dashboard(GRAFANA / "dashboards" / "service.json")))
     rows = {panel["title"]: panel["gridPos"]["y"] for panel in shown if panel["type"] == "row"}
-    first = [panel for panel in shown if panel["gridPos"]["y"] < rows["Is it fast and right?"]]
+    first = [panel for panel in shown if panel["gridPos"]["y"] < rows["Error budgets of 30 days"]]
     assert list(rows)[:3] == ["Is DNS well?", "Are the bans enforced?", "What changed last?"]
     # A screen of 1080 lines has room for 24.
     assert max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in first) <= 24
@@ -234,6 +246,27 @@ def test_the_first_screen_answers_three_questions() -> None:
     assert {"Upstreams", "Nodes", "Alerts", "Bans not enforced", "Suspended", "Last change", "Last changes"} <= {
         panel["title"] for panel in first
     }
+
+
+@pytest.mark.parametrize(
+    ("failed", "in_time", "unanswered", "slow"),
+    [(0, 1000, 1, 1), (0.5, 999, 0.5, 0.9), (2, 980, -1, -1)],
+    ids=["nothing-used", "some-used", "exceeded"],
+)
+def test_error_budgets_count_queries_of_30_days(
+    failed: float, in_time: int, unanswered: float, slow: float, tmp_path: Path
+) -> None:
+    counters = {
+        'dnsfilter_queries_total{instance="n",outcome="cached"}': 1000 - failed,
+        'dnsfilter_queries_total{instance="n",outcome="failed"}': failed,
+        'dnsfilter_answer_duration_seconds_count{instance="n"}': 1000,
+        'dnsfilter_answer_duration_seconds_bucket{instance="n",le="0.1"}': in_time,
+    }
+    values: dict[str, int | str] = {name: f"0+{each}x300" for name, each in counters.items()}
+    values['dnsfilter_node_info{instance="n",site="s",node="n"}'] = "1x300"
+    expected = {"Budget for unanswered queries": unanswered, "Budget for slow answers": slow}
+    queries = [(f"round({first_screen_query(title)}, 0.001)", value) for title, value in expected.items()]
+    check_values(values, queries, tmp_path, interval="10m", at="2d")
 
 
 def test_every_change_has_a_text() -> None:
@@ -296,9 +329,9 @@ def check_promql(queries: Sequence[str], directory: Path) -> None:
 def test_every_query_uses_metrics_and_label_values_that_exist(path: Path) -> None:
     outcomes = LABEL_VALUES["dnsfilter_queries_total", "outcome"]
     for query in dashboard_queries(path):
-        names = set(re.findall(r"\b(?:dnsfilter_\w+|up|ALERTS)\b", query))
+        names = set(re.findall(r"\b(?:dnsfilter[_:][\w:]+|up|ALERTS)\b", query))
         assert names
-        assert names <= SERIES | PROMETHEUS_OWN
+        assert names <= SERIES | PROMETHEUS_OWN | RECORDED
         for given in re.findall(r'outcome=~?"([^"]+)"', query):
             assert set(given.split("|")) <= outcomes.keys()
 
