@@ -134,6 +134,11 @@ class RangeTable:
         index = self._index(address)
         return None if index == NONE else self._classes[index]
 
+    @property
+    def classes_here(self) -> frozenset[int]:
+        """The classes of the site's ranges."""
+        return frozenset(self._classes[row] for row in self.rows)
+
     def describe(self, address: bytes) -> tuple[Prefix, str] | None:
         """Return prefix and label of the most specific range that holds the address, or None.
 

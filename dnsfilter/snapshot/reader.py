@@ -128,6 +128,11 @@ class Snapshot:
         """The counted authorities and services, by number."""
         return self.words.pairs
 
+    @property
+    def authorities_here(self) -> frozenset[str]:
+        """The authorities that have a range at this snapshot's site."""
+        return frozenset(self._rules.authorities[number] for number in self._ranges.classes_here)
+
     def bypass_number(self, class_index: int) -> int:
         """Return the number of the authority that bypass attempts of a class count for, or -1."""
         return self._class_counts[class_index]

@@ -110,11 +110,15 @@ class PolicyFeed:
         return held if chosen else None
 
     def suspended(self) -> frozenset[str | None]:
-        """Return the authorities that are suspended now, by a published or a local suspension. None means all."""
+        """Return the authorities at this node's site that are suspended now, by a published or a local suspension.
+
+        None means all.
+        """
         given = frozenset(suspension.authority for suspension in self.suspensions)
         if self.snapshot is None:
             return given
-        return given | self.snapshot.suspended(self.now().instant)
+        found = given | self.snapshot.suspended(self.now().instant)
+        return found & {None, *self.snapshot.authorities_here} if found else found
 
     def local_suspensions(self) -> tuple[tuple[str | None, Instant], ...]:
         """Return the authorities (None: all) that are suspended by an act on this node, and until when.

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
@@ -48,6 +49,7 @@ from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, keep_only
 if TYPE_CHECKING:
     from dnsfilter.control.link import Control
     from dnsfilter.supervisor.web import StatusServer
+    from dnsfilter.telemetry.exposition import Page
 
 POLL_S = 0.02
 """Seconds between two polls of the store: a fifth of the time in which a change must be in force."""
@@ -218,10 +220,12 @@ class Supervisor:
         Import its libraries here: the import takes longer than the start of a worker, and workers come first.
         """
         from dnsfilter.supervisor.web import StatusServer
-        from dnsfilter.telemetry.collector import node_registry, render
+        from dnsfilter.telemetry.collector import node_page
 
-        registry = node_registry(self._totals.snapshot, self._state)
-        pages = (lambda: render(registry)), self._unready_page, (lambda: self._feed.remark)
+        def metrics() -> "Callable[[str, str], Page]":
+            return partial(node_page, self._totals.snapshot(), self._state())
+
+        pages = metrics, self._unready_page, (lambda: self._feed.remark)
         self._status = StatusServer(self._status_socket.dup(), *pages)
 
     async def _close_status(self) -> None:

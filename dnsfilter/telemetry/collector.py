@@ -1,54 +1,34 @@
-"""A node's totals and state in Prometheus' text format. The only use of prometheus_client.
+"""A node's totals and state as Prometheus' metric families. Nothing is kept between two scrapes."""
 
-Each node has its own registry. Nothing is registered globally, and nothing is kept between two scrapes.
-"""
+from collections.abc import Iterator, Mapping
 
-from collections.abc import Callable, Iterator, Mapping
-
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from dnsfilter.telemetry import metrics
+from dnsfilter.telemetry.exposition import Page, write_page
 from dnsfilter.telemetry.metrics import MetricType
 from dnsfilter.telemetry.nodestate import NodeState, Vitals
 from dnsfilter.telemetry.slots import NS_PER_S, Labels
 from dnsfilter.telemetry.totals import Counts
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+def node_page(counts: Counts, state: NodeState, accept: str, accept_encoding: str) -> Page:
+    """Return the page of a node's metrics for a request with these two headers."""
+    return write_page(node_families(counts, state), accept, accept_encoding)
 
 
-class NodeCollector(Collector):
-    """The families of `metrics.METRICS`, read again at each scrape."""
-
-    def __init__(self, counts: Callable[[], Counts], state: Callable[[], NodeState]) -> None:
-        self._counts = counts
-        self._state = state
-
-    def collect(self) -> Iterator[Metric]:
-        counts, state = self._counts(), self._state()
-        by_metric: dict[str, dict[Labels, int]] = {}
-        for (name, labels), value in counts.samples.items():
-            by_metric.setdefault(name, {})[labels] = value
-        given = _state_samples(state)
-        for metric in metrics.METRICS:
-            match metric.type:
-                case MetricType.HISTOGRAM:
-                    yield _histogram(metric, by_metric.get(metric.name, {}))
-                case MetricType.COUNTER | MetricType.GAUGE:
-                    yield _plain(metric, given.get(metric.name, by_metric.get(metric.name, {})))
-
-
-def node_registry(counts: Callable[[], Counts], state: Callable[[], NodeState]) -> CollectorRegistry:
-    """Return the registry of one node. `counts` is the totals' `snapshot`; both are called at each scrape."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(NodeCollector(counts, state))
-    return registry
-
-
-def render(registry: CollectorRegistry) -> bytes:
-    """Return the exposition text, to be served as CONTENT_TYPE."""
-    return generate_latest(registry)
+def node_families(counts: Counts, state: NodeState) -> Iterator[Metric]:
+    """Yield the families of `metrics.METRICS`."""
+    by_metric: dict[str, dict[Labels, int]] = {}
+    for (name, labels), value in counts.samples.items():
+        by_metric.setdefault(name, {})[labels] = value
+    given = _state_samples(state)
+    for metric in metrics.METRICS:
+        match metric.type:
+            case MetricType.HISTOGRAM:
+                yield _histogram(metric, by_metric.get(metric.name, {}))
+            case MetricType.COUNTER | MetricType.GAUGE:
+                yield _plain(metric, given.get(metric.name, by_metric.get(metric.name, {})))
 
 
 def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:

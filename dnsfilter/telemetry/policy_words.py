@@ -4,7 +4,7 @@ The words are, in this order: three of each pair, three of each ban count, four 
 The rules file lists pairs, ban counts and authorities by number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -116,29 +116,6 @@ class PolicyWords:
             return None
         number, kind = divmod(word - self.first_bypass, BYPASS_KINDS)
         return self.bypass[number], _BYPASS[kind].value
-
-    def group(self, word: int) -> range:
-        """Return all words of the pair, ban count or authority that a word belongs to."""
-        base, width = next(
-            (base, width)
-            for base, width in ((self.first_bypass, BYPASS_KINDS), (self.first_ban, POLICY_KINDS), (0, POLICY_KINDS))
-            if word >= base
-        )
-        first = word - (word - base) % width
-        return range(first, first + width)
-
-    def samples(self) -> Iterator[Sample]:
-        """Yield the sample of each word. Those of ranges counted on their own have their authority's sample."""
-        for authority, service in self.pairs:
-            pair = ("authority", authority), ("service", service)
-            yield from ((metric.name, pair) for metric in _PAIR_METRICS)
-        results = tuple(("result", result.value) for result in _RESULTS)
-        for ban in self.bans:
-            labels = tuple(zip(metrics.BAN_QUERIES.labels, ban[:4], strict=False))
-            yield from ((metrics.BAN_QUERIES.name, (*labels, result)) for result in results)
-        kinds = tuple(("kind", kind.value) for kind in _BYPASS)
-        for authority in self.bypass:
-            yield from ((metrics.AUTHORITY_BYPASS.name, (("authority", authority), kind)) for kind in kinds)
 
     def shown(self) -> frozenset[tuple[str, str]]:
         """Return each metric that has a word here, with the authority that it counts for."""

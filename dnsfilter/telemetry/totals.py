@@ -44,14 +44,12 @@ class Totals:
 
     def __init__(self) -> None:
         self._samples: dict[Sample, int] = {}
-        self._policy: dict[Sample, int] = {}
+        self._policy: Counter[Sample] = Counter()
         self._ban_usage: Counter[BanUsage] = Counter()
         self._bypass_usage: Counter[BypassUsage] = Counter()
         self._range_usage: Counter[str] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
-        self._named: tuple[Sample, ...] = ()
-        """The sample of each word of the rules in force; empty until they are needed."""
         self._gained: list[tuple[PolicyWords, Counter[int]]] = []
         """What words have gained since `_settle`. To name them takes longer than a swap may wait."""
         self._live: dict[CounterBlock, _Reading] = {}
@@ -66,7 +64,7 @@ class Totals:
         """
         if words != self._in_force:  # else keep the old object: most toggles change no words
             self._settle()
-            self._in_force, self._named = words, ()
+            self._in_force = words
         self._words.pop(digest, None)
         self._words[digest] = self._in_force
         while len(self._words) > _DIGESTS_KEPT:
@@ -115,7 +113,7 @@ class Totals:
     def snapshot(self) -> Counts:
         """Return all totals, with the sums of the live workers' gauges.
 
-        Omit a policy count of an authority that the rules in force do not count. Include all that they count, also 0.
+        Omit policy counts that are 0, and those of an authority that the rules in force do not count.
         """
         for block in self._live:
             self.fold(block)
@@ -124,12 +122,10 @@ class Totals:
             for slot in reading.table:
                 if slot.kind is SlotKind.GAUGE:
                     samples[slot.metric, slot.labels] += block.slots[slot.index]
-        self._named = self._named or tuple(self._in_force.samples())
         self._settle()
-        samples.update(dict.fromkeys(self._named, 0))
         shown = self._in_force.shown()
         # The first label is the authority.
-        samples.update((each, n) for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown)
+        samples.update((each, n) for each, n in self._policy.items() if n and (each[0], each[1][0][1]) in shown)
         return Counts(samples)
 
     def usage(self) -> UsageTotals:
@@ -242,10 +238,7 @@ class Totals:
         """Add what words have gained to the totals."""
         for words, gained in self._gained:
             for word, number in gained.items():
-                sample = self._named[word] if self._named and words is self._in_force else words.sample(word)
-                if sample not in self._policy:
-                    self._policy.update((words.sample(each), 0) for each in words.group(word))
-                self._policy[sample] += number
+                self._policy[words.sample(word)] += number
                 if (ban := words.ban_usage(word)) is not None:
                     self._ban_usage[ban] += number
                 elif (bypass := words.bypass_usage(word)) is not None:

@@ -99,20 +99,20 @@ def test_brussels_city_monitors_for_its_study_without_refusing(node: Node) -> No
         assert node.dig(name, bind="127.0.2.10").rcode in ("NOERROR", "NXDOMAIN")
     after = node.metrics()
     for service in ("facebook", "instagram"):
-        assert after[key % service] == before[key % service] + 1
+        assert after[key % service] == before.get(key % service, 0) + 1
 
 
 def test_diest_counts_and_refuses_nothing(node: Node) -> None:
     key = 'dnsfilter_monitored_total{authority="diest",service="tiktok"}'
-    before = node.metrics()[key]
+    before = node.metrics().get(key, 0)
     assert node.dig("www.tiktok.com", bind="127.0.8.77").rcode == "NOERROR"
     after = node.metrics()
     assert after[key] == before + 1
-    assert after['dnsfilter_refused_total{authority="diest",service="tiktok"}'] == 0
+    assert 'dnsfilter_refused_total{authority="diest",service="tiktok"}' not in after
 
 
 def test_exempted_communication_network_is_counted_as_such(node: Node) -> None:
     key = 'dnsfilter_exempted_total{authority="police-brussels-capital-ixelles",service="tiktok"}'
-    before = node.metrics()[key]
+    before = node.metrics().get(key, 0)
     node.dig("www.tiktok.com", bind="127.0.4.10")
     assert node.metrics()[key] == before + 1

@@ -12,6 +12,7 @@ from api.application import make_description
 from api.main import _parser
 from dnsfilter.cli.main import make_parser
 from dnsfilter.supervisor.web import StatusServer
+from dnsfilter.telemetry.exposition import Page
 from tests.meta.project import pyproject
 
 _PARSERS = {"dnsfilter": make_parser, "dnsfilter-api": _parser}
@@ -32,7 +33,7 @@ def node_status(path: str) -> int:
 
     async def ask() -> int:
         with socket.create_server(("127.0.0.1", 0)) as sock:
-            server = StatusServer(sock, lambda: b"", lambda _upstreams: None)
+            server = StatusServer(sock, lambda: lambda _accept, _coding: Page((), b""), lambda _upstreams: None)
             try:
                 return await asyncio.to_thread(_status, f"http://127.0.0.1:{sock.getsockname()[1]}{path}")
             finally:

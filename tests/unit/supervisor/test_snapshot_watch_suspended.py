@@ -45,8 +45,12 @@ class Hands:
 def policy(revision: int, *suspensions: Suspension) -> Policy:
     return Policy(
         revision,
-        authorities=(authority("ghent"), authority("mechelen")),
-        ranges=(network("192.0.2.0/24", "ghent"), network("198.51.100.0/24", "mechelen")),
+        authorities=(authority("ghent"), authority("mechelen"), authority("diest")),
+        ranges=(
+            network("192.0.2.0/24", "ghent"),
+            network("198.51.100.0/24", "mechelen"),
+            network("192.0.2.0/24", "diest", site="depot"),
+        ),
         services=(service("video", ["example.org"]),),
         bans=(ban(1, "ghent", "video"), ban(2, "mechelen", "video")),
         suspensions=suspensions,
@@ -297,9 +301,11 @@ def test_suspensions_of_a_locally_chosen_snapshot_count_as_local(
 def test_suspended_authorities_include_published_and_local_ones_until_they_end(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
-    store.publish(compile_policy(policy(2, Suspension("ghent", NOW, NOW + 600), Suspension(None, NOW, NOW + 60)), NOW))
+    given = (("ghent", 600), (None, 60), ("diest", 900))
+    suspensions = (Suspension(authority, NOW, NOW + for_s) for authority, for_s in given)
+    store.publish(compile_policy(policy(2, *suspensions), NOW))
     assert feed.poll() is not None
-    assert feed.suspended() == {"ghent", None}
+    assert feed.suspended() == {"ghent", None}, "diest has no range at the site"
     suspend(tmp_path, hands, "ghent", "mechelen", for_s=300)
     assert feed.poll() is not None
     assert feed.suspended() == {"ghent", "mechelen", None}

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from dnsfilter.supervisor.web import StatusServer
+from dnsfilter.telemetry.exposition import Page
+
+
+def page(accept: str, accept_encoding: str) -> Page:
+    """Return a page that says what the request accepts."""
+    return Page((("Content-Type", accept), ("Content-Encoding", accept_encoding)), b"dnsfilter_up 1\n")
 
 
 def ask(
@@ -23,7 +30,7 @@ def ask(
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
         reason = lambda also: unready or (upstreams if also else None)  # noqa: E731
-        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", reason, lambda: remark)
+        server = StatusServer(sock, lambda: page, reason, lambda: remark)
         answers = [await asyncio.to_thread(fetch, method, f"http://127.0.0.1:{port}{path}") for method, path in paths]
         await server.close()
         return answers
@@ -68,3 +75,38 @@ def test_lost_upstreams_are_a_reason_only_if_asked_for() -> None:
     assert list(ask(paths)) == [(200, "ready\n")] * 3
     lost = (503, "not ready: no upstream answers\n")
     assert list(ask(paths, upstreams="no upstream answers")) == [(200, "ready\n"), lost, (200, "ready\n")]
+
+
+def test_a_scrape_says_what_it_accepts() -> None:
+    async def talk() -> tuple[str | None, str | None]:
+        sock = socket.create_server(("127.0.0.1", 0))
+        server = StatusServer(sock, lambda: page, lambda _also: None)
+        headers = {"Accept": "text/plain", "Accept-Encoding": "gzip"}
+        request = urllib.request.Request(f"http://127.0.0.1:{sock.getsockname()[1]}/metrics", headers=headers)
+        with await asyncio.to_thread(urllib.request.urlopen, request, timeout=10) as response:
+            found = response.headers["Content-Type"], response.headers["Content-Encoding"]
+        await server.close()
+        return found
+
+    assert asyncio.run(talk()) == ("text/plain", "gzip")
+
+
+def test_a_page_that_takes_long_stops_nothing_else() -> None:
+    released = threading.Event()
+
+    def slow(_accept: str, _accept_encoding: str) -> Page:
+        assert released.wait(20)
+        return page("text/plain", "")
+
+    async def talk() -> list[tuple[int, str]]:
+        sock = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        server = StatusServer(sock, lambda: slow, lambda _also: None)
+        metrics = asyncio.create_task(asyncio.to_thread(fetch, "GET", f"{url}/metrics"))
+        ready = await asyncio.to_thread(fetch, "GET", f"{url}/readyz")
+        released.set()
+        answers = [ready, await metrics]
+        await server.close()
+        return answers
+
+    assert asyncio.run(talk()) == [(200, "ready\n"), (200, "dnsfilter_up 1\n")]

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.collector import CONTENT_TYPE, node_registry, render
+from dnsfilter.telemetry.collector import node_page
 from dnsfilter.telemetry.metrics import METRICS, BanGround, MetricType
 from dnsfilter.telemetry.nodestate import NodeState, ProcessUse, Vitals
 from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
@@ -66,6 +66,7 @@ def counted(block: CounterBlock, totals: Totals) -> None:
     totals.learn(b"A", words)
     block.open_policy(b"A", words.size)
     block.count(0)
+    block.policy[1] += 5
     block.policy[5] += 7
     block.policy[6] += 3
     block.policy[9 + 2] += 2
@@ -101,6 +102,10 @@ def samples_of(text: bytes) -> Samples:
     }
 
 
+def page(totals: Totals, state: NodeState = STATE) -> bytes:
+    return node_page(totals.snapshot(), state, "", "").body
+
+
 @pytest.mark.parametrize(
     ("name", "labels", "value"),
     [
@@ -108,10 +113,9 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_queries_total", {"transport": "udp", "outcome": "cached"}, 2**53),
         ("dnsfilter_queries_total", {"transport": "udp", "outcome": "failed"}, 0),
         ("dnsfilter_refused_total", {"authority": "ghent", "service": "tiktok"}, 1),
-        ("dnsfilter_monitored_total", {"authority": "ghent", "service": "tiktok"}, 0),
+        ("dnsfilter_monitored_total", {"authority": "ghent", "service": "tiktok"}, 5),
         ("dnsfilter_exempted_total", {"authority": "brussels-city", "service": "facebook"}, 7),
         ("dnsfilter_ban_queries_total", {**BOUND, "result": "refused"}, 3),
-        ("dnsfilter_ban_queries_total", {**BOUND, "result": "exempted"}, 0),
         ("dnsfilter_bypass_attempts_total", {"kind": "canary"}, 1),
         ("dnsfilter_authority_bypass_attempts_total", {"authority": "ghent", "kind": "ddr"}, 2),
         ("dnsfilter_upstream_queries_total", {"upstream": UPSTREAM}, 3),
@@ -157,25 +161,31 @@ def samples_of(text: bytes) -> Samples:
     ],
 )
 def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:
-    samples = samples_of(render(node_registry(totals.snapshot, lambda: STATE)))
+    samples = samples_of(page(totals))
     assert samples[name, frozenset(labels.items())] == value
 
 
 def test_every_family_of_the_table_is_exposed_and_no_other(totals: Totals) -> None:
-    text = render(node_registry(totals.snapshot, lambda: STATE)).decode()
+    text = page(totals).decode()
     types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
     assert types == {metric.name: metric.type.value for metric in METRICS}
 
 
+def test_what_an_authority_has_not_counted_has_no_sample(totals: Totals) -> None:
+    found = {name: value for name, value in samples_of(page(totals)).items() if "authority" in dict(name[1])}
+    assert len(found) == 5 + len(STATE.suspended)
+    assert 0 not in found.values()
+
+
 def test_node_without_a_snapshot_shows_neither_revision_nor_age(totals: Totals) -> None:
     state = NodeState(version="1.2.3", engine="reference", workers=0, worker_restarts=0)
-    names = {name for name, _ in samples_of(render(node_registry(totals.snapshot, lambda: state)))}
+    names = {name for name, _ in samples_of(page(totals, state))}
     assert names.isdisjoint({"dnsfilter_snapshot_revision", "dnsfilter_snapshot_age_seconds"})
 
 
 def test_what_the_kernel_does_not_give_has_no_sample(totals: Totals) -> None:
     state = NodeState("1.2.3", "reference", 1, 0, vitals=Vitals(processes={"worker-1": ProcessUse()}))
-    samples = samples_of(render(node_registry(totals.snapshot, lambda: state)))
+    samples = samples_of(page(totals, state))
     shown = {name for name, _ in samples if name.startswith(("dnsfilter_process", "dnsfilter_state", "dnsfilter_data"))}
     assert shown == set()
     assert samples["dnsfilter_node_info", frozenset({("site", ""), ("node", "")})] == 1
@@ -183,14 +193,13 @@ def test_what_the_kernel_does_not_give_has_no_sample(totals: Totals) -> None:
 
 def test_two_nodes_in_one_process_share_nothing(totals: Totals) -> None:
     before = list(REGISTRY.collect())
-    node_registry(totals.snapshot, lambda: STATE)
-    other = node_registry(Totals().snapshot, lambda: STATE)
-    assert samples_of(render(other))["dnsfilter_cache_hits_total", frozenset()] == 0
+    page(totals)
+    assert samples_of(page(Totals()))["dnsfilter_cache_hits_total", frozenset()] == 0
     assert [family.name for family in REGISTRY.collect()] == [family.name for family in before]
 
 
 def test_promtool_reports_no_problem(totals: Totals) -> None:
-    text = render(node_registry(totals.snapshot, lambda: STATE)).decode()
+    text = page(totals).decode()
     checked = component("promtool").run("check", "metrics", stdin=text)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
@@ -198,16 +207,16 @@ def test_promtool_reports_no_problem(totals: Totals) -> None:
 @pytest.fixture
 def served(totals: Totals) -> Iterator[str]:
     """Return the address of a server of this node's metrics."""
-    registry = node_registry(totals.snapshot, lambda: STATE)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            text = render(registry)
+            accepted = (self.headers.get(name, "") for name in ("Accept", "Accept-Encoding"))
+            page = node_page(totals.snapshot(), STATE, *accepted)
             self.send_response(200)
-            self.send_header("Content-Type", CONTENT_TYPE)
-            self.send_header("Content-Length", str(len(text)))
+            for name, value in (*page.headers, ("Content-Length", str(len(page.body)))):
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(page.body)
 
         def log_message(self, *_: object) -> None:
             """Do not log scrapes."""

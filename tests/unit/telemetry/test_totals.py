@@ -58,17 +58,17 @@ def start(totals: Totals, tmp_path: Path) -> Iterator[Start]:
 def pairs(counts: Counts) -> dict[Pair, tuple[int, int, int]]:
     """Return the refused, monitored and exempted queries of each pair."""
     names = [f"dnsfilter_{kind.name.lower()}_total" for kind in PolicyKind]
-    shown = {labels for name, labels in counts.samples if name == names[0]}
+    shown = {labels for name, labels in counts.samples if name in names}
     found = {}
     for labels in shown:
         (_, authority), (_, service) = labels
-        number, monitored, exempted = (counts.samples[name, labels] for name in names)
+        number, monitored, exempted = (counts.samples.get((name, labels), 0) for name in names)
         found[authority, service] = number, monitored, exempted
     return found
 
 
 def refused(counts: Counts, pair: Pair) -> int:
-    return pairs(counts)[pair][PolicyKind.REFUSED]
+    return pairs(counts).get(pair, (0, 0, 0))[PolicyKind.REFUSED]
 
 
 def test_fixed_samples_are_there_before_any_worker(totals: Totals) -> None:
@@ -171,7 +171,7 @@ def test_authority_that_the_rules_no_longer_count_has_no_series(totals: Totals, 
     block.open_policy(b"A", 6)
     block.count(policy_word(1, PolicyKind.MONITORED))
     totals.learn(b"B", PolicyWords((GHENT,)))
-    assert list(pairs(totals.snapshot())) == [GHENT]
+    assert pairs(totals.snapshot()) == {}
     totals.learn(b"A", PolicyWords((GHENT, DIEST)))
     assert pairs(totals.snapshot())[DIEST] == (0, 1, 0)
 
@@ -182,7 +182,7 @@ def test_service_that_an_authority_stopped_banning_keeps_its_total(totals: Total
     block.open_policy(b"A", 3)
     block.count(policy_word(0, PolicyKind.REFUSED))
     totals.learn(b"B", PolicyWords((("ghent", "capcut"),)))
-    assert pairs(totals.snapshot()) == {("ghent", "capcut"): (0, 0, 0), GHENT: (1, 0, 0)}
+    assert pairs(totals.snapshot()) == {GHENT: (1, 0, 0)}
 
 
 def test_ban_counts_and_bypass_attempts_are_totals_with_their_own_labels(totals: Totals, start: Start) -> None:
@@ -195,12 +195,11 @@ def test_ban_counts_and_bypass_attempts_are_totals_with_their_own_labels(totals:
     found = totals.snapshot().samples
     ban = {"authority": "ghent", "service": "tiktok", "ban_authority": "flanders", "ground": "agreement"}
     assert found["dnsfilter_ban_queries_total", tuple({**ban, "result": "monitored"}.items())] == 1
-    assert found["dnsfilter_ban_queries_total", tuple({**ban, "result": "refused"}.items())] == 0
+    assert ("dnsfilter_ban_queries_total", tuple({**ban, "result": "refused"}.items())) not in found
     name = "dnsfilter_authority_bypass_attempts_total"
     assert found[name, (("authority", "ghent"), ("kind", "relay"))] == 1
     totals.learn(b"B", PolicyWords((GHENT,), (), ()))
-    left = {name for (name, labels), _ in totals.snapshot().samples.items() if ("authority", "ghent") in labels}
-    assert left == {f"dnsfilter_{kind}_total" for kind in ("refused", "monitored", "exempted")}
+    assert not [labels for _, labels in totals.snapshot().samples if ("authority", "ghent") in labels]
 
 
 def test_names_must_be_as_many_as_the_upstreams(totals: Totals, tmp_path: Path) -> None:
@@ -227,7 +226,7 @@ def test_totals_add_up_for_any_order_of_events(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
 ) -> None:
     directory = tmp_path_factory.mktemp("blocks")
-    totals, expected, last = Totals(), dict.fromkeys(RULES[0], 0), dict.fromkeys(RULES[0], 0)
+    totals, expected, last = Totals(), dict.fromkeys(RULES[0], 0), dict[Pair, int]()
     for number in range(6):
         totals.learn(bytes([number + 1]), PolicyWords(tuple(RULES[number % 3])))
 
@@ -253,9 +252,11 @@ def test_totals_add_up_for_any_order_of_events(
                 blocks[worker] = launch()
             case _:
                 now = {pair: counts[0] for pair, counts in pairs(totals.snapshot()).items()}
-                assert all(now[pair] >= last[pair] for pair in now)
+                assert all(now.get(pair, 0) >= last[pair] for pair in last)
                 last = now
-    assert {pair: counts[0] for pair, counts in pairs(totals.snapshot()).items()} == expected
+    assert {pair: counts[0] for pair, counts in pairs(totals.snapshot()).items()} == {
+        pair: number for pair, number in expected.items() if number
+    }
     assert totals.snapshot().samples[LOST] == 0
     for block in blocks:
         block.close()
