@@ -36,7 +36,8 @@ from api.requests.second_person_rule import SecondPerson
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken
-from api.server.metrics.api_metrics import DamageCollector, MetricsServer, Registry
+from api.server.metrics.api_metrics import DamageCollector, Registry
+from api.server.metrics.metrics_server import MetricsServer
 from api.server.metrics.notice_metrics import NoticesCollector
 from api.server.metrics.state_metrics import CertificateCollector, StateCollector
 from api.settings import Endpoint, Settings, TlsFiles

@@ -24,7 +24,7 @@ class CoverageCounts:
         self._counts: Mapping[tuple[str, CoverageState], int] | None = None
 
     def counts(self) -> Mapping[tuple[str, CoverageState], int]:
-        """Return the ranges of each authority that has some, in each state. Raise SQLAlchemyError."""
+        """Return the ranges of each authority in each state, if there are any. Raise SQLAlchemyError."""
         now_s = self._clock()
         if self._counts is None or not 0 <= now_s - self._at_s < KEPT_S:
             self._counts, self._at_s = self._counted(int(now_s)), now_s
@@ -34,7 +34,7 @@ class CoverageCounts:
         with self._database.reading() as session:
             found = repository.registered(session)
             hours = repository.compared_hours(session, now_s)
-        counts = Counter({(one.key.authority, state): 0 for one in found for state in CoverageState})
+        counts = Counter[tuple[str, CoverageState]]()
         for key, usage, last_s in found:
             counted = not_counted(ip_network(key.prefix), usage) is None
             state = state_of(last_s, hours.get(key, {}), now_s) if counted else CoverageState.NOT_COUNTED

@@ -12,22 +12,25 @@ _PREFACE = """\
 <!-- Generated from dnsfilter/telemetry/metrics.py and api/server/metrics/metric_table.py by
 `python -m api.documentation.metrics_page`; a test compares. -->
 
-Each node and the control plane serve their metrics in Prometheus' text format. No label names a client, a range or a
-queried name.
+Each node and the control plane serve their metrics in Prometheus' text format or as OpenMetrics, compressed if the
+request accepts gzip. No label names a client, a range or a queried name.
 """
 _OF_NODES = """\
 The supervisor serves these metrics, by default on `http://127.0.0.1:9153/metrics`, summed over all workers. Counters
 start at 0 when the supervisor starts. They do not fall while it runs, even if a worker restarts, the rules change, or
 the program is upgraded with SIGUSR2.
 
-An authority whose usage level is `none` has no series of its own. An authority that loses its last counted ban has no
-series of bans until it has one again. A ban that is off has series that stand still.
+A count by authority has a series from its first query on, so an authority without a range at the node's site has none.
+Write `… or on () vector(0)` where a query needs 0 in place of no series. An authority whose usage level is `none` has
+no series of its own. An authority that loses its last counted ban has no series of bans until it has one again. A ban
+that is off has series that stand still.
 """
 _OF_THE_API = """\
 `dnsfilter-api` serves these metrics, by default on `http://127.0.0.1:9154/metrics`. What it reads in the database has
 no series while the database cannot be read. Times are Unix times.
 
 A ban has its series from the first act on, also while it is switched off or has lapsed, until its authority closes.
+Exemptions and ranges have a series only for an authority and state that has any.
 For each counter and histogram of requests there is also a gauge that ends in `_created`: the time of its first request.
 """
 

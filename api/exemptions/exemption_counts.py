@@ -35,16 +35,14 @@ class ExemptionCounts:
         self._clock = clock
 
     def counts(self) -> Sequence[ExemptionCount]:
-        """Return the counts of each authority that has a ban and is not closed, by slug. Raise SQLAlchemyError."""
+        """Return the counts of each authority that has any and is not closed, by slug. Raise SQLAlchemyError."""
         now = int(self._clock())
-        closed = select(AuthorityRow.slug).where(sql_is_closed(now))
-        having = select(BanRow.authority).where(BanRow.authority.not_in(closed)).distinct().order_by(BanRow.authority)
         with self._database.reading() as session:
-            authorities = session.scalars(having).all()
+            closed = frozenset(session.scalars(select(AuthorityRow.slug).where(sql_is_closed(now))))
             in_force = _counted(session, ExemptionState.IN_FORCE, now)
             waiting = _counted(session, ExemptionState.REQUESTED, now)
         found = []
-        for authority in authorities:
+        for authority in sorted({*in_force, *waiting} - closed):
             held, (requests, oldest) = in_force.get(authority, (0, now))[0], waiting.get(authority, (0, now))
             found.append(ExemptionCount(authority, held, requests, max(0, now - oldest)))
         return found

@@ -299,7 +299,7 @@ STATE_DISK_SIZE_BYTES: Final = Metric(
 )
 SUSPENDED: Final = Metric(
     "dnsfilter_suspended", MetricType.GAUGE,
-    "Set to 1 for each authority suspended on this node, by a published or local suspension: nothing is refused.",
+    "Set to 1 for each authority of this node's site that is suspended, by a published or local suspension.",
     ("authority",),
 )  # fmt: skip
 COUNTS_LOST: Final = Metric(

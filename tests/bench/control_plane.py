@@ -170,7 +170,7 @@ def main(arguments: Sequence[str]) -> int:
         return serve(arguments[1:])
     number = int(arguments[0]) if arguments else TOGGLES
     launcher = ("-m", "tests.bench.control_plane", "api")
-    text = policy_text(authorities=AUTHORITIES, service=SERVICE)
+    text = policy_text(authorities=AUTHORITIES, services=(SERVICE,))
     records = {"tiktok.com": zone("tiktok.com", "* 60 A 192.0.2.7\n")}
     with tempfile.TemporaryDirectory(prefix="control-plane-") as made, Knot(records) as upstream:
         show_machine(Path(made))

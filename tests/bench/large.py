@@ -1,6 +1,6 @@
 """A policy of the largest size: twenty authorities ban one service of a million names on ten thousand ranges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from dnsfilter.policy.model import Mode, Policy, Range, Service, Tier, WireName
@@ -58,6 +58,8 @@ languages = ["nl"]
 time_zone = "Europe/Brussels"
 contact = "ict@{0}.example.org"
 
+"""
+_BAN = """\
 [[ban]]
 authority = "{0}"
 service = "{1}"
@@ -80,9 +82,12 @@ audience = "staff"
 """
 
 
-def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, service: str = SERVICE) -> str:
-    """Return the same policy as a policy file in which each authority bans the service."""
-    authority_texts = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
+def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, services: Sequence[str] = (SERVICE,)) -> str:
+    """Return the same policy as a policy file in which each authority bans the services."""
+    slugs = [authority_of(number, authorities) for number in range(authorities)]
+    authority_texts = (
+        "".join([_AUTHORITY.format(slug), *(_BAN.format(slug, service) for service in services)]) for slug in slugs
+    )
     owned = ((prefix_of(number), authority_of(number, authorities), number) for number in range(ranges))
     return "".join([*authority_texts, *(_RANGE.format(*each) for each in owned)])
 

@@ -159,7 +159,7 @@ def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="starving-") as made:
         show_machine(Path(made))
-        text = policy_text(authorities=AUTHORITIES, service=SERVICE)
+        text = policy_text(authorities=AUTHORITIES, services=(SERVICE,))
         with ControlPlane(Path(made) / "plane", text, ("-m", "api.main")) as control:
             admin = Client(control.port, (control.state / "admin-token").read_text().strip())
             auditor = admin.account("auditor", "auditor", None)

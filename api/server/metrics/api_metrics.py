@@ -1,11 +1,10 @@
-"""Collectors of the control plane's state, the registry of all, and the metrics' server."""
+"""Collectors of the control plane's state, and the registry of all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -25,7 +24,6 @@ from api.server.metrics.policy_metrics import (
     RangesCollector,
 )
 from api.server.metrics.state_metrics import ProcessCollector
-from api.settings import Endpoint
 from dnsfilter import __version__
 
 Registry: TypeAlias = CollectorRegistry
@@ -255,33 +253,3 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
     info = table.API_BUILD_INFO
     Gauge(info.name, info.help, info.labels, registry=registry).labels(__version__).set(1)
     return registry, RequestMetrics(registry)
-
-
-class OneAtATime(Collector):
-    """Collect for one scrape at a time: concurrent scrapes share one connection to the database."""
-
-    def __init__(self, found: Any, turn: Lock) -> None:
-        self._found, self._turn = found, turn
-
-    def collect(self) -> list[Metric]:
-        """Collect every family."""
-        with self._turn:
-            return list(self._found.collect())
-
-    def restricted_registry(self, names: Iterable[str]) -> "OneAtATime":
-        """Return a collector of the named metrics only, for `?name[]=`."""
-        return OneAtATime(self._found.restricted_registry(names), self._turn)
-
-
-class MetricsServer:
-    """Serve metrics on a separate port, in a thread. Raise OSError if the port is in use."""
-
-    def __init__(self, endpoint: Endpoint, registry: CollectorRegistry) -> None:
-        self._server, self._thread = start_http_server(endpoint.port, endpoint.host, OneAtATime(registry, Lock()))
-        self.endpoint = Endpoint(endpoint.host, int(self._server.server_port))
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

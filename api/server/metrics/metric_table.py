@@ -107,7 +107,7 @@ EXEMPTIONS: Final = Metric(
 EXEMPTION_WAITING: Final = Metric(
     "dnsfilter_exemption_waiting_seconds",
     MetricType.GAUGE,
-    "Waiting time of the oldest request for an exemption from a ban of the authority, or 0 if none waits.",
+    "Waiting time of the oldest request for an exemption from a ban of the authority. Absent if none waits.",
     ("authority",),
 )
 RANGES: Final = Metric(

@@ -87,15 +87,15 @@ def test_exemptions_count_by_the_authority_of_the_ban(town: Plane) -> None:
         waiting = town.registry.get_sample_value("dnsfilter_exemption_waiting_seconds", {"authority": "town"})
         return [*counts, waiting]
 
-    assert values() == [0, 0, 0]
+    assert values() == [None, None, None]
     body = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "for": "7 days", "reason": "for a test"}
     number = town.done("POST", "/v1/exemptions", body)["number"]
     town.clock.now += 3600
-    assert values() == [0, 1, 3600]
+    assert values() == [None, 1, 3600]
     town.done("POST", f"/v1/exemptions/{number}/approve", {"note": "for a test"}, token=town.other())
-    assert values() == [1, 0, 0]
+    assert values() == [1, None, None]
     town.clock.now += 8 * DAY_S
-    assert values() == [0, 0, 0]
+    assert values() == [None, None, None]
 
 
 def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +123,25 @@ def test_a_scrape_of_a_thousand_bans_needs_fewstatements(town: Plane) -> None:
     # The terms of five hundred bans are one statement.
     assert statements(town, read) <= few + 2
     assert text.count("dnsfilter_ban_info{") == 1001
+
+
+@on_both_databases
+def test_a_second_scrape_reads_only_bans_that_have_changed(town: Plane) -> None:
+    _fill(town, authorities=10, bans=2)
+    bans = BanSummaries(town.database, town.clock)
+    of_first = statements(town, bans.summaries)
+    first = bans.summaries()
+    of_next = statements(town, bans.summaries)
+    assert of_next == of_first - 2, "neither bans nor terms"
+    assert bans.summaries() is first
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor", "mode_reason": "for a test"})
+    assert [one.mode for one in bans.summaries()] == ["monitor", *["enforce"] * 20]
+    assert statements(town, bans.summaries) == of_next
+    end = first[0].end
+    assert end is not None
+    for at, expected in ((end - 1, True), (end, False), (end - 1, True)):
+        town.clock.now = at
+        assert {one.in_force for one in bans.summaries()} == {expected}
 
 
 def _fill(plane: Plane, *, authorities: int, bans: int) -> None:
