@@ -14,6 +14,7 @@ from panels import (
     if_api_answers,
     named,
     rate,
+    some,
 )
 
 MODES = {
@@ -32,6 +33,15 @@ NONE = named("none", "authority", f"0 * {API_ANSWERS}")
 def of_bans(metric: str, condition: str = "") -> str:
     """Return the expression for a metric of the chosen authorities' bans, one series for each ban."""
     return f"max by (authority, service) (dnsfilter_ban_{metric}{condition})"
+
+
+def of_each_ban(counter: str) -> str:
+    """Return the expression for a counter per second, for each ban."""
+    return f"sum by (authority, service) {rate(counter)}"
+
+
+REFUSING = some(f"topk(20, {of_each_ban(REFUSED_NOW)} > 0)", "authority")
+"""The bans that refuse most."""
 
 
 def in_mode(mode: str) -> str:
@@ -73,9 +83,20 @@ SUSPENDED = Panel(
 )  # fmt: skip
 
 
+SECONDS = {"1h": "3600", "1d": "86400", "$__range": "$__range_s"}
+
+
 def counted(metric: str, by: str, span: str) -> str:
-    """Return the expression for numbers of queries without decimals in each span."""
-    return f"round(sum by ({by}) (increase({metric}{{{AUTHORITY}}}[{span}]){ON_NODE}))"
+    """Return the expression for numbers of queries without decimals in each span.
+
+    A series begins with its first query, which `increase` does not see. It counts in full if its node was scraped
+    before, or has started since.
+    """
+    counter = f"{metric}{{{AUTHORITY}}}"
+    watched = f"(up offset {span} == 1 or process_start_time_seconds > time() - {SECONDS[span]})"
+    new = f"({counter} unless {counter} offset {span}) and on (instance) {watched}"
+    label = by.partition(",")[0]
+    return some(f"round(sum by ({by}) (({new} or increase({counter}[{span}])){ON_NODE}))", label)
 
 
 STATE = (
@@ -85,7 +106,10 @@ STATE = (
     Panel(
         title="Exemptions", kind="stat", decimals=0,
         question="How many exemptions are in force, and how many requests wait?",
-        queries={"{{state}}": f"sum by (state) (dnsfilter_exemptions{{{AUTHORITY}}})"},
+        queries={
+            name: if_api_answers(f'sum(dnsfilter_exemptions{{{AUTHORITY},state="{state}"}})')
+            for name, state in (("in force", "in_force"), ("waiting", "waiting"))
+        },
     ),
     Panel(
         title="Oldest request", kind="stat", unit="s",
@@ -162,13 +186,13 @@ NOW = (
     Panel(
         title="Refused per second", unit="qps",
         question="Which bans refuse now? The twenty that refuse most.",
-        queries={"{{authority}} {{service}}": f"topk(20, sum by (authority, service) {rate(REFUSED_NOW)} > 0)"},
+        queries={"{{authority}} {{service}}": REFUSING},
     ),
     Panel(
         title="Monitored and exempted per second", unit="qps",
         question="Which bans count now without refusing? The ten of each kind that count most.",
         queries={f"{name} {{{{authority}}}} {{{{service}}}}":
-                 f"topk(10, sum by (authority, service) {rate(f'dnsfilter_{name}_total{{{AUTHORITY}}}')} > 0)"
+                 some(f"topk(10, {of_each_ban(f'dnsfilter_{name}_total{{{AUTHORITY}}}')} > 0)", "authority")
                  for name in ("monitored", "exempted")},
     ),
 )  # fmt: skip

@@ -13,7 +13,10 @@ from panels import (
     build,
     everybody,
     named,
+    some,
 )
+
+EXEMPTIONS = some(f"sum by (authority, state) (dnsfilter_exemptions{{{AUTHORITY}}})", "authority", API_ANSWERS)
 
 NOW = (
     Panel(
@@ -92,7 +95,7 @@ WHEN = (
     Panel(
         title="Exemptions", decimals=0,
         question="How did exemptions in force and requests that wait develop?",
-        queries={"{{authority}} {{state}}": f"sum by (authority, state) (dnsfilter_exemptions{{{AUTHORITY}}})"},
+        queries={"{{authority}} {{state}}": EXEMPTIONS},
     ),
     Panel(
         title="Authentication failures", unit="ops",

@@ -1,6 +1,6 @@
 """The first screen of the dashboard Service: is DNS well, are the bans enforced, what changed last?"""
 
-from bans import BAN_COLUMNS, ENFORCED, NOT_ENFORCED, REFUSED_NOW, SUSPENDED
+from bans import BAN_COLUMNS, ENFORCED, NOT_ENFORCED, REFUSED_NOW, REFUSING, SUSPENDED
 from panels import (
     API_ANSWERS,
     ON_NODE,
@@ -113,6 +113,6 @@ CHANGED = (
     Panel(
         title="Refused per second, by ban", unit="qps", width=8,
         question="Which bans refuse now? The twenty that refuse most.",
-        queries={"{{authority}} {{service}}": f"topk(20, sum by (authority, service) {rate(REFUSED_NOW)} > 0)"},
+        queries={"{{authority}} {{service}}": REFUSING},
     ),
 )  # fmt: skip

@@ -46,6 +46,7 @@ SHARE_OF_DISK: Colours = ((None, "red"), (0.01, "orange"), (0.1, "green"))
 
 UNKNOWN = "unknown"
 ANYTHING_ANSWERS = "max(up == 1)"
+NODES_ANSWER = 'max(up{job="dnsfilter"} == 1)'
 API_ANSWERS = 'max(up{job="dnsfilter-api"} == 1)'
 
 
@@ -99,6 +100,14 @@ def known(*expressions: str) -> str:
 def if_api_answers(expression: str) -> str:
     """Return the expression without labels. No series is 0 while the API answers, and unknown otherwise."""
     return known(expression, f"0 * {API_ANSWERS}")
+
+
+def some(expression: str, label: str, answers: str = NODES_ANSWER) -> str:
+    """Return the expression, whose series exist only from the first event on. Without any, one is named none.
+
+    It is 0 while somebody answers, so that nothing is not taken for unknown.
+    """
+    return f"{expression} or on () {named('none', label, f'0 * {answers}')}"
 
 
 def named(name: str, label: str, value: str) -> str:

@@ -2,7 +2,7 @@
 
 from first_screen import CHANGED, ENFORCED_NOW, FAILED, QUERIES, SERVFAIL, WAIT, WELL
 from objectives import OBJECTIVES
-from panels import ON_NODE, ONE_IS_GOOD, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate
+from panels import ON_NODE, ONE_IS_GOOD, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate, some
 
 CACHED = f'{QUERIES}{{outcome="cached"}}'
 LOOKED_UP = f'{QUERIES}{{outcome=~"cached|forwarded|stale|failed"}}'
@@ -74,7 +74,7 @@ RIGHT = (
         title="Queries by outcome", unit="qps", is_magnified=True,
         question="How many queries arrive per second, and how are they answered? Small numbers have as much room as "
         "large ones.",
-        queries={"{{outcome}}": f"sum by (outcome) {rate(QUERIES)} > 0"},
+        queries={"{{outcome}}": some(f"sum by (outcome) {rate(QUERIES)} > 0", "outcome")},
     ),
     Panel(
         title="Share of SERVFAIL", unit="percentunit", colours=SERVFAIL,
@@ -118,12 +118,12 @@ RIGHT = (
     Panel(
         title="Queries by type", unit="qps", is_magnified=True,
         question="Which record types do clients ask for?",
-        queries={"{{type}}": f"sum by (type) {rate('dnsfilter_query_types_total')} > 0"},
+        queries={"{{type}}": some(f"sum by (type) {rate('dnsfilter_query_types_total')} > 0", "type")},
     ),
     Panel(
         title="Replies by code", unit="qps", is_magnified=True,
         question="What do clients get: data, or that a name does not exist, is refused or fails?",
-        queries={"{{rcode}}": f"sum by (rcode) {rate('dnsfilter_responses_total')} > 0"},
+        queries={"{{rcode}}": some(f"sum by (rcode) {rate('dnsfilter_responses_total')} > 0", "rcode")},
     ),
     Panel(
         title="Queries by transport", unit="qps",

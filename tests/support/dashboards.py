@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 # Values for Grafana's own variables. The range covers at least two scrapes of any test.
-BUILT_IN = {"__rate_interval": "1m", "__range": "5m", "__interval": "15s"}
+BUILT_IN = {"__rate_interval": "1m", "__range": "5m", "__range_s": "300", "__interval": "15s"}
 
 
 def load_dashboard(path: Path) -> dict[str, Any]:

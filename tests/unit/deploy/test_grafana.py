@@ -305,9 +305,34 @@ def test_refused_queries_are_shown_without_decimals_per_hour_and_day() -> None:
     bans = {panel["title"]: panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))}
     for title, span in (("Refused per hour", "1h"), ("Refused per day", "1d")):
         (target,) = bans[title]["targets"]
-        assert target["expr"].startswith("round(")
+        assert "round(" in target["expr"]
         assert (f"[{span}]" in target["expr"], bans[title]["interval"]) == (True, span)
         assert bans[title]["fieldConfig"]["defaults"]["decimals"] == 0
+
+
+@pytest.mark.parametrize(
+    ("started", "up", "refused", "counted"),
+    [
+        pytest.param(0, "1x200", "_x190 3 3 5x8", 5, id="first-queries"),
+        pytest.param(0, "1x200", "7x190 7 7 8x8", 1, id="further-queries"),
+        pytest.param(11_000, "_x180 1x20", "_x180 2x20", 2, id="node-is-new"),
+        pytest.param(0, "_x190 1x10", "_x190 900x10", 0, id="prometheus-is-new"),
+    ],
+)
+def test_the_first_refusals_of_a_ban_count(started: int, up: str, refused: str, counted: int, tmp_path: Path) -> None:
+    (panel,) = (
+        panel
+        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))
+        if panel["title"] == "Refused per hour"
+    )
+    query = replace_variables(panel["targets"][0]["expr"], {"authority": ".*", "site": ".*", "node": ".*"})
+    series: dict[str, int | str] = {
+        'up{job="dnsfilter",instance="n"}': up,
+        'process_start_time_seconds{instance="n"}': f"{started}x200",
+        'dnsfilter_node_info{instance="n",site="s",node="n"}': "1x200",
+        'dnsfilter_refused_total{instance="n",authority="a",service="tiktok"}': refused,
+    }
+    check_values(series, [(f"sum({query})", counted)], tmp_path, interval="1m", at="200m")
 
 
 @each_dashboard
