@@ -1,10 +1,8 @@
 """The application: routers, middleware, errors, description. Reads nothing from the environment."""
 
 from functools import cache
-from threading import Lock
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import Scope
@@ -215,14 +213,6 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     app.add_exception_handler(Answered, _answered)
     app.state.allowed = _allowed
     app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
-    content, lock = cache(lambda: bytes(JSONResponse(app.openapi()).body)), Lock()
-
-    def description() -> bytes:
-        # The lock makes concurrent first requests render the description once.
-        with lock:
-            return content()
-
-    app.state.description = description
     return app
 
 
@@ -239,4 +229,5 @@ def _answered(_request: Request, error: Exception) -> Response:
 
 def _allowed(path: str) -> list[str]:
     """Return the methods that a path has."""
-    return sorted({method for route in routes() if route.path_regex.match(path) for method in route.methods or ()})
+    found = {method for route in routes() if route.path_regex.match(path) for method in route.methods or ()}
+    return sorted(found | {"HEAD"} if "GET" in found else found)

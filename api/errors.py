@@ -82,7 +82,11 @@ class Withheld(ApiError):
 
 
 class Stale(ApiError):
-    """The resource has changed since the caller read it."""
+    """The resource has changed since the caller read it. `revision` is that of its last change, if it exists."""
+
+    def __init__(self, message: str, revision: int | None) -> None:
+        super().__init__(message)
+        self.revision = revision
 
 
 class Invalid(ApiError):

@@ -1,7 +1,7 @@
 """The API's OpenAPI 3.1 description: FastAPI's description of the routes, completed with what all routes share."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,10 +11,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.auth.roles import Where
 from api.http import idempotency, problems
-from api.http.dependencies import MAX_TAGS, permit, precondition, unit_of_work
+from api.http.dependencies import permit, precondition, unit_of_work
+from api.http.entity_tags import MAX_TAGS
 from api.http.file_bodies import FileBody
-from api.http.problems import MEDIA_TYPE, Kind
+from api.http.patterns import PORTABLE
+from api.http.problems import KINDS, MEDIA_TYPE, Kind
 from api.http.routes import Route
 from api.node_api.node_permits import enrolled_node, enrolling_token
 from dnsfilter import __version__
@@ -26,12 +29,13 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
 
 - **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
   `operator`, `approver`) or in the installation (`backup`, `auditor`, `administrator`).
-- **Errors** are `application/problem+json` (RFC 9457) with a stable `type`. Any request can also be answered with 405
-  (`Allow` lists the methods), and invalid HTTP with 400.
+- **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, which is an address that explains it. Any
+  request can also be answered with 405 (`Allow` lists the methods), and invalid HTTP with 400.
 - **`X-Request-ID`** of every answer is in the log and in the audit entries of that request. An id that a client sends
   is ignored.
 - **Entity tags.** With `If-Match` and the `ETag` that was read, an act is answered with 412 if the object has changed.
-  `If-None-Match: *` only creates. A `GET` with a tag that is still current is answered with 304.
+  The `ETag` of that answer has its new revision. `If-None-Match: *` only creates. A `GET` with a tag that is still
+  current is answered with 304. `HEAD` is possible where `GET` is.
 - **Keys.** An act with an `Idempotency-Key` is done once. Within a day, the same request of the same account with the
   same key gets the first answer again, with `Idempotency-Replayed: true`. If the roles have changed, it gets 422.
 - **Unknown names and parameters** get 422, in the path 404. The answer names a similar one: `Did you mean "ghent"?`
@@ -86,6 +90,8 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
         openapi_version="3.1.0",
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         servers=[{"url": "/", "description": "this control plane"}],
+        contact={"name": "The administrators of this control plane"},
+        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
     )
     examples = load_examples()
     first = {example["operation"]: example for example in reversed(examples)}
@@ -96,12 +102,23 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
             _complete(operation, route, method.lower())
             if route.operation_id in first:
                 _exemplify(operation, route, first[route.operation_id])
+    _make_portable(found)
     found["components"]["schemas"] = dict(sorted(found["components"]["schemas"].items()))
     found["components"]["examples"] = _answers(found, {route.operation_id: route for route in shown}, examples)
     _share(found)
     found["components"]["headers"] = _HEADERS
     found["components"]["parameters"] = _PARAMETERS
     return found
+
+
+def _make_portable(part: Any) -> None:
+    """Replace patterns that not every library of regular expressions can read."""
+    if isinstance(part, dict):
+        pattern = part.get("pattern")
+        if isinstance(pattern, str) and pattern in PORTABLE:
+            part["pattern"] = PORTABLE[pattern]
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _make_portable(inner)
 
 
 def load_examples() -> list[dict[str, Any]]:
@@ -144,6 +161,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         # FastAPI gives all answers of a route one media type, but problems have their own.
         if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
             response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+    if isinstance(route, Route) and route.rule.where is Where.OPEN:
+        operation["security"] = []
     calls = set(_calls(route.dependant))
     act = method in _ACTS and unit_of_work in calls
     _also(responses, problems.OVERLOADED)
@@ -173,7 +192,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
 
 def _share(found: dict[str, Any]) -> None:
     """Move problems into components: most operations share them."""
-    slugs = {kind.title: kind.slug for kind in vars(problems).values() if isinstance(kind, Kind)}
+    slugs = {kind.title: kind.slug for kind in KINDS.values()}
     shared: dict[str, Any] = {}
     for item in found["paths"].values():
         for operation in item.values():
@@ -205,6 +224,8 @@ def _headers(status: str, *, created: bool, act: bool, tag: bool) -> Iterator[tu
     names += {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
     for name in names:
         yield name, {"$ref": f"#/components/headers/{name}"}
+    if status == "412":
+        yield "ETag", {"$ref": "#/components/headers/ChangedETag"}
 
 
 def _exemplify(operation: dict[str, Any], route: APIRoute, example: Mapping[str, Any]) -> None:
@@ -214,8 +235,8 @@ def _exemplify(operation: dict[str, Any], route: APIRoute, example: Mapping[str,
     for parameter in operation.get("parameters", []):
         if parameter.get("name") in given:
             value = given[parameter["name"]]
-            is_integer = parameter["schema"].get("type") == "integer"
-            parameter["example"] = int(value) if is_integer else value
+            is_text = parameter["schema"].get("type") not in ("boolean", "integer")
+            parameter["example"] = value if is_text else json.loads(value)
     contents = operation.get("requestBody", {}).get("content", {})
     for name, content in contents.items():
         content["example"] = example["body" if name == "application/json" else "text"]
@@ -231,22 +252,25 @@ def _answers(
         if route is None or "answer" not in example:
             continue
         for method in route.methods or ():
-            for name in _shapes(found["paths"][route.path_format][method.lower()]):
+            for name in _shapes(found["paths"][route.path_format][method.lower()], ("200", "201")):
                 answers.setdefault(name, {"value": example["answer"]})
     for item in found["paths"].values():
         for operation in item.values():
-            for name, content in _shapes(operation).items():
+            for name, content in _shapes(operation, operation["responses"]).items():
                 if name in answers:
                     content["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}
     return dict(sorted(answers.items()))
 
 
-def _shapes(operation: dict[str, Any]) -> dict[str, Any]:
-    """Return the successful JSON answers of an operation, by the name of their schema."""
+def _shapes(operation: dict[str, Any], statuses: Collection[str]) -> dict[str, Any]:
+    """Return the successful JSON answers of an operation that have one of these statuses, by the name of their schema.
+
+    An act that waits is answered with another schema than the act itself.
+    """
     contents = [
         response["content"]["application/json"]
         for status, response in operation["responses"].items()
-        if status.startswith("2") and "application/json" in response.get("content", {})
+        if status in statuses and status.startswith("2") and "application/json" in response.get("content", {})
     ]
     return {
         content["schema"]["$ref"].rpartition("/")[2]: content for content in contents if "$ref" in content["schema"]
@@ -266,6 +290,10 @@ _HEADERS: Mapping[str, Any] = {
     "ETag": {
         "description": "for If-Match, and for If-None-Match",
         "schema": {"type": "string", "pattern": r'^"r\d+\.[0-9a-f]{16}"$'},
+    },
+    "ChangedETag": {
+        "description": "the revision of the object that has changed, for If-Match; absent if there is no object",
+        "schema": {"type": "string", "pattern": r'^"r\d+"$'},
     },
     "Location": {"description": "where the new object is", "schema": _TEXT},
     idempotency.REPLAYED: {

@@ -23,9 +23,10 @@ from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
 from api.errors import NotAuthenticated, Stale
 from api.http import idempotency
+from api.http.entity_tags import etag, revision_tag
 from api.http.problems import id_of
 from api.http.quota import Quota
-from api.http.routes import revision_tag, route_of
+from api.http.routes import route_of
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
@@ -43,8 +44,6 @@ MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
 """Concurrent backups. They are separate from downloads and long reads, which must not prevent them."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 """Concurrent reads that take seconds: of all accounts, and of one. They leave places for other reads."""
-MAX_TAGS = 200
-"""The most characters of If-Match and If-None-Match."""
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -300,30 +299,25 @@ class Precondition:
     def check(self, revision: int | None, what: str = "the resource") -> None:
         """Raise Stale unless the resource's revision (None: it does not exist) is the one that the caller expects."""
         if self.if_none_match is not None and self.if_none_match.strip() == "*" and revision is not None:
-            raise Stale(f"{what} already exists")
+            raise Stale(f"{what} already exists", revision)
         if self.if_match is None:
             return
         if revision is None:
-            raise Stale("the resource does not exist")
+            raise Stale("the resource does not exist", None)
         wanted = {revision_tag(tag) for tag in self.if_match.split(",")}
         if "*" not in wanted and etag(revision) not in wanted:
-            raise Stale("the resource has changed: read it again")
+            raise Stale("the resource has changed: read it again", revision)
 
 
 def precondition(
-    if_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
-    if_none_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
+    if_match: Annotated[str | None, Header(include_in_schema=False)] = None,
+    if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Precondition:
     """Return the request's precondition."""
     return Precondition(if_match, if_none_match)
 
 
 PreconditionDep = Annotated[Precondition, Depends(precondition)]
-
-
-def etag(revision: int) -> str:
-    """Return the beginning of the entity tag of a resource last changed at `revision`."""
-    return f'"r{revision}"'
 
 
 def tag(response: Response, revision: int) -> None:

@@ -10,12 +10,19 @@ SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 # Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
 # text. `text_fault` has the same rule for policies. The characters are listed by number, because not every library
 # that reads the description knows Unicode's category Cf.
-PRINTABLE = (
-    r"^[^\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
     r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
-    r"]*$"
 )
+PRINTABLE = (
+    f"^[^{_HIDDEN}\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f]*$"
+)
+PORTABLE: Mapping[str, str] = {PRINTABLE: f"^[^{_HIDDEN}]*$"}
+"""Patterns as the description shows them.
+
+A class with characters above U+FFFF is invalid in UTF-16: in JavaScript without the flag u, and in .NET.
+"""
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api import errors
 from api.db.unusable import DISK_FULL, Unusable, is_disk_full
+from api.http.entity_tags import etag
 from api.http.schemas import MAX_PLACE, ProblemRead, place_of, words_of
 from dnsfilter.telemetry.logs import emit
 
@@ -24,31 +25,126 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem: its status, the last part of its `type`, and its title."""
+    """A kind of problem: its status, the last part of its `type`, its title, what it means and what to do next."""
 
     status: int
     slug: str
     title: str
+    meaning: str
 
 
-BAD_REQUEST = Kind(400, "bad-request", "the request is not valid HTTP")
-NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
-FORBIDDEN = Kind(403, "forbidden", "not allowed")
-NOT_FOUND = Kind(404, "not-found", "not found")
-METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
-TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
-CONFLICT = Kind(409, "conflict", "existing data forbids it")
-WITHHELD = Kind(409, "withheld", "it would do more than the request allows")
-STALE = Kind(412, "stale", "the resource has changed")
-TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
-MEDIA = Kind(415, "unsupported-media-type", "the body's media type is not accepted here")
-INVALID = Kind(422, "invalid", "the request is not valid")
-TOO_MANY = Kind(429, "too-many-failures", "too many authentication failures from this address")
-TOO_MANY_AT_ONCE = Kind(429, "too-many-at-once", "too many requests of one caller at once")
-INTERNAL = Kind(500, "internal", "the control plane failed")
-DATABASE = Kind(503, "database-unavailable", "the database did not accept the transaction")
-OVERLOADED = Kind(503, "overloaded", "too many requests at once")
-NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
+BAD_REQUEST = Kind(
+    400,
+    "bad-request",
+    "the request is not valid HTTP",
+    "The server cannot read the request as HTTP. Check the client, and the proxy in front of the API.",
+)
+NOT_AUTHENTICATED = Kind(
+    401,
+    "not-authenticated",
+    "a token is needed",
+    "The request has no token, or one that is unknown, expired or revoked. Send `Authorization: Bearer TOKEN`.",
+)
+FORBIDDEN = Kind(
+    403,
+    "forbidden",
+    "not allowed",
+    "The account lacks the role that the operation needs. `detail` names the role. Ask an administrator for it.",
+)
+NOT_FOUND = Kind(
+    404,
+    "not-found",
+    "not found",
+    "What the request names does not exist, or the account may not see it. `detail` may name a similar one.",
+)
+METHOD = Kind(
+    405,
+    "method-not-allowed",
+    "the resource has no such method",
+    "The address exists, but not with this method. `Allow` lists its methods.",
+)
+TIMEOUT = Kind(
+    408,
+    "request-timeout",
+    "the request's body did not arrive in time",
+    "The body arrived too slowly, and nothing was done. Send the request again.",
+)
+CONFLICT = Kind(
+    409,
+    "conflict",
+    "existing data forbids it",
+    "The act contradicts what is recorded, and nothing was done. `detail` says what, and often a way out.",
+)
+WITHHELD = Kind(
+    409,
+    "withheld",
+    "it would do more than the request allows",
+    "The act would do more than the request allows, and nothing was done. Check what it would do, then allow more.",
+)
+STALE = Kind(
+    412,
+    "stale",
+    "the resource has changed",
+    "The object is not the one that `If-Match` or `If-None-Match` names, and nothing was done. "
+    "Read it again, then decide. `ETag` has the revision of an object that has changed.",
+)
+TOO_LARGE = Kind(
+    413,
+    "too-large",
+    "the request's body is too large",
+    "The body is larger than the operation accepts. Send less at once.",
+)
+MEDIA = Kind(
+    415,
+    "unsupported-media-type",
+    "the body's media type is not accepted here",
+    "The operation does not take a body of this media type. The description of the API lists those that it takes.",
+)
+INVALID = Kind(
+    422,
+    "invalid",
+    "the request is not valid",
+    "A value is missing, malformed or contradicts another one. `faults` lists each with its place and what to give.",
+)
+TOO_MANY = Kind(
+    429,
+    "too-many-failures",
+    "too many authentication failures from this address",
+    "Too many requests from this address had a wrong token. Wait as long as `Retry-After` says.",
+)
+TOO_MANY_AT_ONCE = Kind(
+    429,
+    "too-many-at-once",
+    "too many requests of one caller at once",
+    "The account has as many requests under way as it may. Wait for one to end, then try again.",
+)
+INTERNAL = Kind(
+    500,
+    "internal",
+    "the control plane failed",
+    "The control plane has a fault. Its log has the reason, under the id in `request`. Report it.",
+)
+DATABASE = Kind(
+    503,
+    "database-unavailable",
+    "the database did not accept the transaction",
+    "The database did not take the act, and nothing was recorded. Try again; `detail` may name the obstacle.",
+)
+OVERLOADED = Kind(
+    503,
+    "overloaded",
+    "too many requests at once",
+    "The control plane works on as many requests as it can. Wait as long as `Retry-After` says, then try again.",
+)
+NOT_PUBLISHED = Kind(
+    503,
+    "not-published",
+    "recorded, but not yet in force",
+    "The act is recorded, but nodes do not have it yet. Do not repeat it: publishing is tried again by itself.",
+)
+
+KINDS: Mapping[str, Kind] = {kind.slug: kind for kind in list(vars().values()) if isinstance(kind, Kind)}
+"""Every kind by the last part of its `type`."""
 
 OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.NotAuthenticated: NOT_AUTHENTICATED,
@@ -131,6 +227,8 @@ def of_error(error: Exception, request: str) -> JSONResponse:
     kind, detail, faults = cause(error)
     most = error.MAX_LISTED if isinstance(error, errors.Invalid) else MAX_FAULTS
     response = problem(kind, detail, request, faults, most)
+    if isinstance(error, errors.Stale) and error.revision is not None:
+        response.headers["ETag"] = etag(error.revision)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, errors.TooManyAtOnce | errors.Overloaded):

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from inspect import signature
 from typing import Annotated, Any, get_args
 
@@ -11,20 +10,21 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
 
 from api.auth.roles import Role, Rule, Where
 from api.auth.second_person import ALONE
 from api.errors import Fault, Invalid, did_you_mean
+from api.http.entity_tags import MAX_TAGS, OF_REVISION, answer_tag, is_known
 from api.http.schemas import Reason, place_of
 
-TAG_DIGITS = 16
 MAX_UNKNOWN = 20
 """The most unknown query parameters that an answer names."""
 _LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 _NAMED_IN: Mapping[Where, str] = {Where.PATH: "{slug}", Where.SELF: "{account}", Where.ACTED: "{account}"}
 """The part of a route's path that its rule refers to."""
-_OF_REVISION = '"r'
-"""The beginning of tags that routes make from a revision. Other tags already cover the complete answer."""
+_READS = ("GET", "HEAD")
 
 
 class Route(APIRoute):
@@ -34,7 +34,8 @@ class Route(APIRoute):
     An endpoint without one raises TypeError.
 
     If a route tags an answer with a revision, this class makes the tag cover the body too: a state that depends on the
-    clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
+    clock changes without an act. A GET with that tag in If-None-Match is answered with 304. HEAD is possible where GET
+    is (RFC 9110 section 9.3.2).
 
     A query parameter that the route does not declare, or that is given twice, raises Invalid: a misspelled filter would
     have no effect. The token is checked first. Probes and nodes may send parameters that this version does not know.
@@ -54,6 +55,22 @@ class Route(APIRoute):
             checked.append(Depends(_reason))
         super().__init__(path, endpoint, dependencies=checked, **options)
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the route takes a request: HEAD if it takes GET."""
+        if self._answers_head(scope):
+            return super().matches({**scope, "method": "GET"})
+        return super().matches(scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and HEAD as GET without the body."""
+        if self._answers_head(scope):
+            await self.app(scope, receive, _without_body(send))
+        else:
+            await super().handle(scope, receive, send)
+
+    def _answers_head(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and scope["method"] == "HEAD" and "GET" in (self.methods or ())
+
     @cached_property
     def parameters(self) -> frozenset[str]:
         """Return the query parameters that the route and its dependencies declare."""
@@ -66,9 +83,10 @@ class Route(APIRoute):
         async def handled(request: Request) -> Response:
             answer = await handle(request)
             known = answer.headers.get("etag")
-            if known is not None and known.startswith(_OF_REVISION):
+            if known is not None and known.startswith(OF_REVISION):
                 answer.headers["ETag"] = answer_tag(known, bytes(answer.body))
-                if request.method == "GET" and _is_known(request.headers.get("if-none-match", ""), answer):
+                asked = request.headers.get("if-none-match", "")
+                if request.method in _READS and answer.status_code == 200 and is_known(asked, answer.headers["ETag"]):
                     answer = Response(status_code=304, headers={"ETag": answer.headers["ETag"]})
             request.state.answer = answer
             return answer
@@ -81,6 +99,13 @@ def route_of(request: Request) -> Route:
     found = request.scope["route"]
     assert isinstance(found, Route)
     return found
+
+
+def _without_body(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return sending
 
 
 def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
@@ -113,10 +138,13 @@ def _declared(dependant: Dependant) -> Iterator[str]:
 
 
 async def _demand_known(request: Request) -> None:
-    """Raise Invalid for query parameters that the route does not declare, or that are given twice."""
+    """Raise Invalid for query parameters that the route does not declare or that are given twice, and for long tags."""
     route = route_of(request)
     if route.rule.where in _LENIENT:
         return
+    long = [name for name in ("if-match", "if-none-match") if len(request.headers.get(name, "")) > MAX_TAGS]
+    if long:
+        raise Invalid([Fault(f"header.{name}", f"give at most {MAX_TAGS} characters") for name in long])
     known = route.parameters
     given = Counter(name for name, _ in request.query_params.multi_items())
     wrong = [(name, times) for name, times in given.items() if name not in known or times > 1]
@@ -140,19 +168,3 @@ def _wrong(name: str, times: int, known: frozenset[str]) -> str:
         return f"given {times} times: give it once"
     others = f" This request takes {', '.join(sorted(known)) or 'none'}."
     return f"unknown parameter.{did_you_mean(name, known) or others}"
-
-
-def answer_tag(tag: str, body: bytes) -> str:
-    """Return the tag `"r5"` with a digest of the answer's body added."""
-    return f'{tag[:-1]}.{sha256(body).hexdigest()[:TAG_DIGITS]}"'
-
-
-def revision_tag(tag: str) -> str:
-    """Return the revision part of a caller's tag. Acts compare only that: the rest may change with the clock."""
-    name, dot, _ = tag.strip().removeprefix("W/").partition(".")
-    return f'{name}"' if dot else name
-
-
-def _is_known(header: str, answer: Response) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return answer.status_code == 200 and ("*" in tags or answer.headers["ETag"] in tags)

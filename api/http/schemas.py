@@ -155,6 +155,15 @@ class ProblemRead(Read):
     faults: list[FaultRead] | None = None
 
 
+class ProblemTypeRead(Read):
+    """A type of problem: what it means, and what to do next."""
+
+    type: str
+    title: str
+    status: int
+    meaning: str
+
+
 Body = TypeVar("Body", bound=BaseModel)
 
 

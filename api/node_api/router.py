@@ -13,8 +13,9 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
 from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
-from api.http.dependencies import MAX_TAGS, TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
+from api.http.dependencies import TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
 from api.http.downloads import Download, file_download
+from api.http.entity_tags import MAX_TAGS
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.node_api.node_permits import EnrollingDep, FleetDep, NodeDep, refused

@@ -231,6 +231,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /readyz": ("/readyz", None),
     "GET /version": ("/version", None),
     "GET /openapi.json": ("/openapi.json", None),
+    "GET /problems/{kind}": ("/problems/stale", None),
     "GET /docs": ("/docs", None),
     "GET /docs/page.js": ("/docs/page.js", None),
     "GET /docs/page.css": ("/docs/page.css", None),

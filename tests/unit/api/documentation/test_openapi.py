@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from api.application import ROUTERS, make_description, routes
-from api.auth.roles import OWN_APPROVERS, Role
+from api.auth.roles import OWN_APPROVERS, Role, Where
 from api.documentation.openapi import TAGS, load_examples, tagged
 from api.http.dependencies import precondition, unit_of_work
 from api.http.file_bodies import FileBody
@@ -24,7 +24,7 @@ from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.notices.support import with_mail
 
-PAGE = Path(__file__).parents[4] / "docs" / "openapi.json"
+PAGE = Path(__file__).parents[4] / "api" / "documentation" / "openapi.json"
 FORMATS = {"date": r"\d{4}-\d\d-\d\d", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"}
 BY_ID = {route.operation_id: route for route in routes()}
 
@@ -41,9 +41,13 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def test_docs_openapi_json_is_current() -> None:
+def test_the_stored_description_is_current() -> None:
     stored = json.loads(PAGE.read_text(encoding="utf-8"))
-    assert stored == _described(), "docs/openapi.json is not current: dnsfilter-api openapi > docs/openapi.json"
+    assert stored == _described(), "it is not current: dnsfilter-api openapi > api/documentation/openapi.json"
+
+
+def test_the_stored_description_is_served(plane: Plane) -> None:
+    assert plane.done("GET", "/openapi.json") == _described()
 
 
 @pytest.mark.slow
@@ -51,7 +55,7 @@ def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
     command = [sys.executable, "-m", "api.main", "openapi"]
     outputs = {
         subprocess.run(
-            command, capture_output=True, check=True, cwd=PAGE.parents[1], env={**os.environ, "PYTHONHASHSEED": seed}
+            command, capture_output=True, check=True, cwd=PAGE.parents[2], env={**os.environ, "PYTHONHASHSEED": seed}
         ).stdout
         for seed in ("1", "2")
     }
@@ -147,6 +151,35 @@ def test_every_operation_documents_its_answers() -> None:
             wanted |= {"304"}
         assert wanted <= statuses, f"{operation['operationId']}: {wanted - statuses}"
         assert all(status in ("200", "201", "202", "204", "304") or status >= "400" for status in statuses)
+
+
+def test_operations_without_a_token_say_so() -> None:
+    unprotected = {operation["operationId"] for _, _, operation in _operations() if operation.get("security") == []}
+    assert unprotected == {name for name, route in BY_ID.items() if route.rule.where is Where.OPEN} - {
+        "documentation_script",
+        "documentation_style",
+    }
+
+
+def test_answers_of_a_schema_show_an_example_of_it() -> None:
+    models = {route.response_model.__name__: route.response_model for route in routes() if _is_model(route)}
+    shown = _described()["components"]["examples"]
+    assert {"BanRead", "RequestRead"} < models.keys() & shown.keys()
+    for name in models.keys() & shown.keys():
+        models[name].model_validate(shown[name]["value"])
+
+
+def _is_model(route: APIRoute) -> bool:
+    return isinstance(route.response_model, type) and issubclass(route.response_model, BaseModel)
+
+
+def test_patterns_are_valid_for_every_library_of_regular_expressions() -> None:
+    """With and without JavaScript's flag u: no character above U+FFFF, and no escape that only some know."""
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(_described(), ensure_ascii=False)))
+    assert len(patterns) > 10
+    for pattern in map(json.loads, patterns):
+        assert max(pattern) < "\U00010000", pattern
+        assert re.sub(r"\\(?:[dDwWsS.]|x[0-9a-f]{2}|u[0-9a-f]{4})", "", pattern).count("\\") == 0, pattern
 
 
 def test_every_request_body_and_answer_schema_has_an_example() -> None:
@@ -276,9 +309,12 @@ def test_a_method_that_is_not_described_gets_405_with_allow(plane: Plane) -> Non
     known = {"slug": "ghent", "service": "tiktok", "site": "default", "address": "127.0.5.0", "length": "24"}
     paths = plane.done("GET", "/openapi.json")["paths"]
     for path in paths:
-        address = path.format_map({**known, **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1")})
+        address = path.format_map(
+            {**known, "kind": "stale", **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1")}
+        )
         # A node's name can be any word, so /v1/nodes/enrol also matches that path.
         there = {method.upper() for other, item in paths.items() if _is_at(address, other) for method in item}
+        there |= {"HEAD"} if "GET" in there else set()
         for method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} - there:
             answer = plane.call(method, address, headers={})
             reported = answer.status_code, set(answer.headers["allow"].split(", "))

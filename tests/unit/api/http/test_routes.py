@@ -8,8 +8,10 @@ import pytest
 from fastapi import APIRouter
 
 from api.application import ROUTERS
+from api.http.entity_tags import MAX_TAGS, answer_tag, revision_tag
 from api.http.permits import Administrator, AnyAccount, OperatorOfPath, SelfOrAuditor
-from api.http.routes import Route, answer_tag, revision_tag
+from api.http.problems import KINDS
+from api.http.routes import Route
 from tests.unit.api.conftest import Plane, authority
 
 DAY_S = 86_400
@@ -133,3 +135,54 @@ def _match(plane: Plane, tag: str, token: str | None = None) -> dict[str, str]:
 
 def _get(plane: Plane, path: str, tag: str, token: str | None = None) -> Any:
     return plane.call("GET", path, headers={"Authorization": f"Bearer {token or plane.token}", "If-None-Match": tag})
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/docs", "/v1/authorities", "/v1/authorities/town", "/v1/authorities/gone"]
+)
+def test_head_is_answered_as_get_without_the_body(town: Plane, path: str) -> None:
+    full, alone = town.call("GET", path), town.call("HEAD", path)
+    own = {"x-request-id", "date"}
+    assert (alone.status_code, alone.content) == (full.status_code, b"")
+    assert {name: text for name, text in alone.headers.items() if name not in own} | {"content-length": ""} == {
+        name: text for name, text in full.headers.items() if name not in own
+    } | {"content-length": ""}
+
+
+def test_a_stale_act_gets_the_tag_of_the_object(town: Plane) -> None:
+    path = "/v1/authorities/town"
+    town.done("PATCH", path, {"contact": "help@example.org"})
+    stale = town.call("PATCH", path, {"contact": "it@example.org"}, headers=_match(town, '"r1"'))
+    assert (stale.status_code, stale.headers["etag"]) == (412, revision_tag(town.call("GET", path).headers["etag"]))
+    headers = _match(town, stale.headers["etag"])
+    assert town.call("PATCH", path, {"contact": "it@example.org"}, headers=headers).status_code == 200
+    absent = town.call("PUT", "/v1/authorities/absent", authority(), headers=_match(town, '"r1"'))
+    assert (absent.status_code, "etag" in absent.headers) == (412, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "header"),
+    [("GET", "If-None-Match"), ("GET", "If-Match"), ("PATCH", "If-Match"), ("PATCH", "If-None-Match")],
+)
+def test_a_tag_that_is_too_long_is_invalid(town: Plane, method: str, header: str) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", header: f'"{"x" * MAX_TAGS}"'}
+    body = {"contact": "it@example.org"} if method == "PATCH" else None
+    found = town.call(method, "/v1/authorities/town", body, headers=headers)
+    assert (found.status_code, found.json()["type"]) == (422, "/problems/invalid")
+    assert found.json()["faults"] == [
+        {"place": f"header.{header.lower()}", "message": f"give at most {MAX_TAGS} characters"}
+    ]
+
+
+def test_the_type_of_every_problem_is_an_address_that_explains_it(plane: Plane) -> None:
+    assert len(KINDS) > 10
+    for kind in KINDS.values():
+        found = plane.call("GET", f"/problems/{kind.slug}", headers={})
+        assert found.json() == {
+            "type": f"/problems/{kind.slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "meaning": kind.meaning,
+        }
+    near = plane.call("GET", "/problems/stal", headers={})
+    assert (near.status_code, near.json()["detail"]) == (404, 'no type of problem "stal". Did you mean "stale"?')
