@@ -38,12 +38,13 @@ slow: ## run what takes minutes: kills, comparisons at length, fuzz, browsers, t
 	@scripts/components
 	@$(PYTEST) -m "slow or fuzz" $(TESTS)
 
-check: ## check lint, format, types and import contracts
+check: ## check lint, format, types, import contracts and the API's description
 	@scripts/bootstrap dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	scripts/check-description
 
 format: ## format the code and sort imports
 	@scripts/bootstrap dev
