@@ -46,7 +46,12 @@ class NotAuthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """The caller is known but may not do this."""
+    """The caller is known but may not do this. `authority` is the one that the caller named at `place`, if any."""
+
+    def __init__(self, message: str, authority: str | None = None, place: str = "path.slug") -> None:
+        super().__init__(message)
+        self.authority = authority
+        self.place = place
 
 
 class TooMany(ApiError):

@@ -57,6 +57,7 @@ def check_instant(text: str) -> None:
 
 def stored_instant(text: str) -> Instant:
     """Return the instant of a text that `check_instant` accepts, or that this program wrote. Raise ValueError."""
+    check_instant(text)
     return instant_of(parse_written(text), "UTC", 0)
 
 

@@ -18,6 +18,7 @@ from api.accounts.schemas import (
     SelfRead,
     TokenMade,
     TokenRead,
+    TokensRevoked,
     TokenWrite,
 )
 from api.accounts.service import GrantWanted, TokenWanted
@@ -212,11 +213,10 @@ def make_token(
     "/{account}/tokens/{number}",
     operation_id="revoke_token",
     summary="Revoke a token",
-    status_code=204,
     responses=documented(NOT_FOUND),
 )
-def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOrAdministrator) -> None:
-    """Reject the token, and every token made with it, from the next request on.
+def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOrAdministrator) -> TokensRevoked:
+    """Reject the token, and every token made with it, from the next request on. List those not revoked before.
 
     A caller with a narrowed token can revoke only that token and those made with it.
     """
@@ -225,7 +225,7 @@ def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOr
         raise Forbidden(
             "A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed."
         )
-    service.revoke_token(unit, row)
+    return TokensRevoked(tokens=[read_token(each) for each in service.revoke_token(unit, row)])
 
 
 @grants.get("", operation_id="list_grants", summary="List grants", responses=documented())

@@ -121,6 +121,12 @@ class TokenRead(Read):
     made_with: int | None
 
 
+class TokensRevoked(Read):
+    """The tokens that an act revoked: the named one and those made with it. Empty if all were revoked before."""
+
+    tokens: list[TokenRead]
+
+
 class TokenMade(TokenRead):
     """A new token. `token` is shown only once."""
 

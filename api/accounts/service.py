@@ -3,6 +3,7 @@
 The audit log names accounts by number. Their names are stored apart from it and can be erased.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.accounts import repository
@@ -210,9 +211,9 @@ def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> No
     )
 
 
-def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:
-    """Reject the token, and every token made with it, from the next request on. Do nothing if it is revoked already."""
-    revoke(unit, TokenRow.id == row.id)
+def revoke_token(unit: UnitOfWork, row: TokenRow) -> Sequence[TokenRow]:
+    """Reject the token, and every token made with it, from the next request on. Return those not revoked before."""
+    return revoke(unit, TokenRow.id == row.id).rows
 
 
 def _demand_grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:

@@ -55,8 +55,11 @@ class Permit:
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
             raise self._refused(None, self.rule.roles, "the authority concerned")
 
-    def demand_named(self, authority: str | None) -> None:
-        """Do as `demand`, for an authority that the caller named, or for all (None). The refusal repeats the name."""
+    def demand_named(self, authority: str | None, place: str = "body.authority") -> None:
+        """Do as `demand`, for an authority that the caller named at `place`, or for all (None).
+
+        The refusal repeats the name.
+        """
         self.settled = True
         if self.caller.has(self.rule.roles, authority):
             return
@@ -64,7 +67,7 @@ class Permit:
             roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
             message = f"this needs the role {roles}: it concerns all authorities if none is named{self.ended(())}"
             raise Forbidden(message)
-        raise self._refused(authority)
+        raise self._refused(authority, place=place)
 
     def visible(self) -> frozenset[str] | None:
         """Return the authorities in which the caller holds the rule's roles, or None for all."""
@@ -94,11 +97,15 @@ class Permit:
         return path.get("account") == str(self.caller.account)
 
     def _refused(
-        self, authority: str | None, roles: frozenset[Role] | None = None, unnamed: str = "an authority"
+        self,
+        authority: str | None,
+        roles: frozenset[Role] | None = None,
+        unnamed: str = "an authority",
+        place: str = "path.slug",
     ) -> Forbidden:
         """Return the error that names `roles`, or without them all roles but administrator, who may do everything."""
         roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
         held = ((roles & OF_AUTHORITY, f"of {authority or unnamed}"), (roles & OF_INSTALLATION, "in this installation"))
         named = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
         ended = self.ended(None if authority is None else (authority,))
-        return Forbidden(f"this needs the role {', or '.join(named)}{ended}")
+        return Forbidden(f"this needs the role {', or '.join(named)}{ended}", authority, place)

@@ -1,5 +1,6 @@
 """Revoke tokens, with all tokens that were made with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
@@ -14,10 +15,11 @@ from api.timestamps import optional_text, timestamp_text
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The number of revoked tokens that had not expired, and of their accounts, which need new tokens."""
+    """The revoked tokens, and of those that had not expired the number, and that of accounts, which need new tokens."""
 
     tokens: int
     accounts: int
+    rows: Sequence[TokenRow] = ()
 
     def __str__(self) -> str:
         of = "account" if self.accounts == 1 else "accounts"
@@ -37,7 +39,7 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
         row.revoked_s = unit.now_s
         unit.note("token.revoke", f"token/{row.id}", before, shown_token(row))
     missed = [row.account for row in rows if not has_expired(row, unit.now_s)]
-    return Revoked(len(missed), len(set(missed)))
+    return Revoked(len(missed), len(set(missed)), rows)
 
 
 def shown_token(row: TokenRow) -> Json:

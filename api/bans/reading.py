@@ -13,8 +13,10 @@ from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
+from api.http.formal_decisions import future_note
 from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, parse_end, parse_timestamp, through, timestamp_text
+from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, Reply, Term
 
@@ -203,13 +205,18 @@ def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
     return EndingRead(at=timestamp_text(found.at), what=found.what, days=found.days, days_left=left)
 
 
-def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
-    last = continues_after(terms, now)
-    if last is None:
-        return []
-    day = through(last, time_zone)
-    until = at_words(last, time_zone) if day is None else f"{day} inclusive"
-    return [f"the ban continues after {until}, because a term has no end. To let it lapse, end the ban."]
+def _notes(row: BanRow, now: Instant, time_zone: str) -> list[str]:
+    today, notes = local_day(now, time_zone), list[str]()
+    for stored in (row.decision, *(term.decision for term in row.terms)):
+        decision = formal_decision(stored)
+        what = f"the formal decision {decision.reference}".rstrip()
+        notes += [note for note in future_note(what, decision.date, today) if note not in notes]
+    last = continues_after(row.terms, now)
+    if last is not None:
+        day = through(last, time_zone)
+        until = at_words(last, time_zone) if day is None else f"{day} inclusive"
+        notes.append(f"the ban continues after {until}, because a term has no end. To let it lapse, end the ban.")
+    return notes
 
 
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
@@ -236,7 +243,7 @@ def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], s
         provisional=row.provisional,
         state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended), off=switch.mode is Mode.OFF),
         ending=_ending(row.terms, now),
-        notes=_notes(row.terms, now, time_zone),
+        notes=_notes(row, now, time_zone),
         revision=row.revision,
     )
 

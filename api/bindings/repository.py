@@ -6,9 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bindings.state import is_bound
-from api.db.models import BanRow, BindingRow
+from api.db.models import AuditRow, BanRow, BindingRow
 from api.errors import NotFound
 from api.http.pagination import select_page
+
+_RECORDING, _ACCEPTING = ("binding.bind", "binding.propose"), "binding.accept"
 
 
 def get(session: Session, number: int) -> BindingRow:
@@ -23,6 +25,19 @@ def of(session: Session, ban: int, authority: str) -> Sequence[BindingRow]:
     """Return all bindings of a ban to an authority, including ended ones."""
     statement = select(BindingRow).where(BindingRow.ban == ban, BindingRow.authority == authority)
     return session.scalars(statement.order_by(BindingRow.number)).all()
+
+
+def accounts_of(session: Session, numbers: Sequence[int]) -> dict[int, tuple[int | None, int | None]]:
+    """Map each binding to the accounts that recorded or proposed it, and that accepted it, as in the audit log."""
+    objects = {f"binding/{number}": number for number in numbers}
+    acts = select(AuditRow.object, AuditRow.act, AuditRow.account).where(
+        AuditRow.object.in_(objects), AuditRow.act.in_((*_RECORDING, _ACCEPTING))
+    )
+    found: dict[int, tuple[int | None, int | None]] = dict.fromkeys(numbers, (None, None))
+    for name, act, account in session.execute(acts):
+        recorded_by, accepted_by = found[objects[name]]
+        found[objects[name]] = (recorded_by, account) if act == _ACCEPTING else (account, accepted_by)
+    return found
 
 
 def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:

@@ -157,4 +157,5 @@ def _answer(unit: UnitOfWork, row: BindingRow, response: Response) -> BindingRea
 def _read(unit: UnitOfWork, rows: Sequence[BindingRow]) -> list[BindingRead]:
     references = bans.references(unit.session, {row.ban for row in rows})
     zones = authorities.time_zones(unit.session, (row.authority for row in rows))
-    return [read_binding(row, references[row.ban], unit.now_s, zones[row.authority]) for row in rows]
+    by = repository.accounts_of(unit.session, [row.number for row in rows])
+    return [read_binding(row, references[row.ban], unit.now_s, zones[row.authority], *by[row.number]) for row in rows]

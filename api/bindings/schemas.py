@@ -58,7 +58,11 @@ class BindingEnding(Strict):
 
 
 class BindingRead(Read):
-    """A binding: a ban applies in another authority. `ended` is an end set by an act."""
+    """A binding: a ban applies in another authority. `ended` is an end set by an act.
+
+    The account `recorded_by` recorded the law or proposed the agreement, and `accepted_by` accepted it. They are null
+    in reports and traces. `notes` say what to check.
+    """
 
     number: int
     ban: str
@@ -71,10 +75,13 @@ class BindingRead(Read):
     end: Timestamp | None
     through: Day | None
     recorded: Timestamp
+    recorded_by: int | None = None
     accepted: Timestamp | None
+    accepted_by: int | None = None
     ended: Timestamp | None
     ended_by: str
     ended_reason: str
     ended_reference: str
     state: BindingState
+    notes: list[str]
     revision: int

@@ -4,7 +4,7 @@ from api.authorities import repository as authorities
 from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
-from api.bindings.reading import read_binding
+from api.bindings.reading import NOT_STORED, read_binding
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
@@ -104,7 +104,7 @@ def shown(unit: UnitOfWork, row: BindingRow) -> Json:
     """Return the binding as the audit log stores it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
     zone = authorities.get(unit.session, row.authority).time_zone
-    return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude={"revision", "state"})
+    return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude=NOT_STORED)
 
 
 def _accept(unit: UnitOfWork, row: BindingRow) -> None:

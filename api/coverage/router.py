@@ -27,7 +27,7 @@ def list_coverage(
     A range has stopped if it was silent for a week, or for three hours in which it asked in both weeks before. Numbers
     from 1 to 4 are hidden. Ranges of fewer than 16 addresses are not counted, and none at the level `none`.
     """
-    permit.demand_named(authority)
+    permit.demand_named(authority, "query.authority")
     demand_authority(unit.session, authority)
     usage = Usage(authorities.get(unit.session, authority).usage)
     rows, following = repository.page(unit.session, authority, limit, cursor)

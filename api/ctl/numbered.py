@@ -38,4 +38,5 @@ class Numbered(Generic[Found]):
 
     def shown(self, client: Client, found: Found) -> Result:
         """Return the result that shows an object."""
-        return Result(found, lambda: self.lines(found, Names(client), Accounts(client)))
+        notes = tuple(getattr(found, "notes", None) or ())
+        return Result(found, lambda: self.lines(found, Names(client), Accounts(client)), notes=notes)

@@ -43,4 +43,4 @@ def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> Exemption
 def shown_exemption(row: ExemptionRow, reference: str) -> Json:
     """Return an exemption as the audit log stores it, without fields that depend on the time."""
     read = read_exemption(row, reference, row.start_s)
-    return read.model_dump(mode="json", exclude={"revision", "state", "holds", "next"})
+    return read.model_dump(mode="json", exclude={"revision", "state", "holds", "next", "notes"})

@@ -40,6 +40,12 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
     return {row.prefix: row.authority for row in session.execute(statement)}
 
 
+def named_ranges(session: Session, site: str, prefixes: Sequence[str]) -> Sequence[RangeRow]:
+    """Return those of these prefixes that are registered at the site, in order."""
+    statement = select(RangeRow).where(RangeRow.site == site, RangeRow.prefix.in_(prefixes))
+    return session.scalars(statement.order_by(RangeRow.prefix)).all()
+
+
 def default_zone(session: Session, ban: BanRow, site: str, prefixes: Sequence[str]) -> str:
     """Return the time zone of a request that names none: that of the authority of its ranges."""
     return time_zone_of(session, min(owners(session, site, prefixes).values(), default=ban.authority))

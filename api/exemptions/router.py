@@ -217,7 +217,7 @@ def _end(unit: UnitOfWork, body: ExemptionWrite, start: Instant, time_zone: str)
 
 def _answer(unit: UnitOfWork, row: ExemptionRow, response: Response) -> ExemptionRead:
     tag(response, row.revision)
-    return _read(unit, [row])[0]
+    return _read(unit, [row])[0].model_copy(update={"notes": service.uncovered_notes(unit, row)})
 
 
 def _read(unit: UnitOfWork, rows: Sequence[ExemptionRow]) -> list[ExemptionRead]:

@@ -67,7 +67,8 @@ class ExemptionRead(Read):
     """An exemption, from the request on.
 
     `holds` says whether it is in force at the time of the answer, within its hours if it has any. If not, `next` is
-    when it comes into force; null for never.
+    when it comes into force; null for never. `notes` say which of its ranges the ban does not cover; they are null in
+    lists and traces.
     """
 
     number: int
@@ -91,4 +92,5 @@ class ExemptionRead(Read):
     state: ExemptionState
     holds: bool
     next: Timestamp | None
+    notes: list[str] | None = None
     revision: int

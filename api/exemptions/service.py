@@ -16,6 +16,7 @@ from api.exemptions.reading import shown_exemption
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state
 from api.timestamps import zoned_hours_text
+from dnsfilter.policy.device_phrase import use_words
 from dnsfilter.policy.faults import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
@@ -157,6 +158,22 @@ def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
     """Return the exemption as the audit log stores it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
     return shown_exemption(row, reference)
+
+
+def uncovered_notes(unit: UnitOfWork, row: ExemptionRow) -> list[str]:
+    """Return a note for each kind of range of a live exemption that its ban does not cover."""
+    if exemption_state(row, unit.now_s) not in LIVE:
+        return []
+    ban = unit.session.get_one(BanRow, row.ban)
+    kinds: dict[str, list[str]] = {}
+    for held in repository.named_ranges(unit.session, row.site, row.ranges):
+        if held.funding not in ban.funding or held.audience not in ban.audience:
+            kinds.setdefault(use_words(held.audience, held.funding), []).append(held.prefix)
+    return [
+        f"{ban.authority}/{ban.service} does not cover {', '.join(prefixes)} ({kind}): the exemption changes nothing "
+        "there."
+        for kind, prefixes in kinds.items()
+    ]
 
 
 def _prefixes(wanted: Exemption) -> list[str]:

@@ -29,7 +29,7 @@ from dnsfilter.policy.decide import (
     ranges_of,
 )
 from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
-from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
+from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, Service, WireName
 from dnsfilter.policy.reasons import Explanation, explain
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
@@ -51,10 +51,25 @@ def parse_client(text: str, place: str) -> Address:
     return mapped if mapped is not None else address
 
 
-def parse_question(text: str, place: str) -> WireName:
-    """Return the domain name in what a person typed, which may be a URL; raise `Invalid` if there is none."""
+def parse_question(text: str, place: str, services: Mapping[str, Service]) -> WireName:
+    """Return the domain name in what a person typed, which may be a URL.
+
+    Raise `Invalid` if there is none, or if it is the name of a service, which is no domain name.
+    """
+    said = text.strip().casefold()
+    for service in services.values():
+        if said in (service.slug, service.name.casefold()):
+            raise Invalid.at(place, f"{service.name} is a service. Try {_example_name(service)}.")
     with invalid_at(place):
         return parse_typed_name(text)
+
+
+def _example_name(service: Service) -> str:
+    """Return a name that people type for the service: of its first names the shortest with its slug, if any has."""
+    tier = min((tier for tier in service.tiers if tier.domains or tier.hosts), key=lambda tier: tier.number)
+    names = [f"www.{name_text(name)}" for name in tier.domains] or [name_text(name) for name in tier.hosts]
+    # What people type is most often under .com.
+    return min(names, key=lambda name: (service.slug not in name, not name.endswith(".com"), len(name), name))
 
 
 def decision_read(

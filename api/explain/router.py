@@ -42,7 +42,7 @@ def get_decision(
     """
     _demand_site(unit, site)
     address = parse_client(client, "query.client")
-    question = parse_question(name, "query.name")
+    question = parse_question(name, "query.name", held.services)
     authority = authority_of(unit.session, site, address)
     permit.demand(authority)
     instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), unit.now_s, "query.at")

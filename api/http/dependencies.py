@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -18,10 +18,11 @@ from api.auth.judged_acts import JSON, Judging, Sent, Waits
 from api.auth.permit import Permit
 from api.auth.roles import Rule
 from api.auth.tokens import Refused, authenticate, caller_of_token, held_token, note_use
-from api.db.models import TokenRow
+from api.db.models import AuthorityRow, TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
-from api.errors import NotAuthenticated, Stale
+from api.db.unknown_names import no_authority
+from api.errors import Forbidden, Invalid, NotAuthenticated, NotFound, Stale
 from api.http import idempotency
 from api.http.entity_tags import etag, revision_tag
 from api.http.problems import id_of
@@ -117,7 +118,9 @@ def permit(
     credentials: BearerDep,
 ) -> Permit:
     """Return the permit of the request. Raise NotAuthenticated, Forbidden and TooMany."""
-    return permit_for(_caller(request, held, credentials), route_of(request).rule, request.path_params)
+    caller = _caller(request, held, credentials)
+    with _unknown_first(held):
+        return permit_for(caller, route_of(request).rule, request.path_params)
 
 
 def permit_for(caller: Caller, rule: Rule, path: Mapping[str, object]) -> Permit:
@@ -125,6 +128,24 @@ def permit_for(caller: Caller, rule: Rule, path: Mapping[str, object]) -> Permit
     found = Permit(caller, rule)
     found.enter(path)
     return found
+
+
+@contextmanager
+def _unknown_first(held: Runtime) -> Iterator[None]:
+    """Raise NotFound or Invalid in place of a Forbidden about an authority that is not registered.
+
+    Every account may read which authorities exist. A misspelt name must not look like a missing role.
+    """
+    try:
+        yield
+    except Forbidden as error:
+        if error.authority is None:
+            raise
+        with held.database.reading() as session:
+            message = None if session.get(AuthorityRow, error.authority) else no_authority(session, error.authority)
+        if message is None:
+            raise
+        raise (NotFound(message) if error.place == "path.slug" else Invalid.at(error.place, message)) from None
 
 
 def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCredentials | None) -> Caller:
@@ -193,12 +214,13 @@ def unit_of_work(
     person is rolled back, and recorded as a request instead.
     """
     if request.method in ("GET", "HEAD"):
-        with held.database.reading() as session:
+        with _unknown_first(held), held.database.reading() as session:
             yield UnitOfWork(session, permit.caller.actor, int(held.clock()))
             _settled(request, permit)
         return
     try:
-        yield from _act(request, held, permit, body)
+        with _unknown_first(held):
+            yield from _act(request, held, permit, body)
     except Waits as waits:
         raise idempotency.Answered(_ask(request, held, permit, waits)) from None
     except _NotAccepted as error:

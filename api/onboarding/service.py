@@ -17,9 +17,9 @@ from api.db.models import AuthorityRow, BanRow, NodeRow, RangeRow, SpaceRow
 from api.delivery.destinations import is_mailbox
 from api.http.prefixes import maps_by_site
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
-from api.ranges.device_phrase import use_words
 from api.timestamps import optional_text
 from dnsfilter.policy.calendar import zone
+from dnsfilter.policy.device_phrase import use_words
 from dnsfilter.policy.model import Instant, Mode
 
 

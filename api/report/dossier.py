@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.authorities.service import shown as shown_authority
 from api.bans.reading import read_bans
-from api.bindings.reading import read_binding
+from api.bindings.reading import NOT_STORED, read_binding
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, BanRow, BindingRow, ExemptionRow
 from api.exemptions.reading import shown_exemption
@@ -71,7 +71,7 @@ def dossiers(session: Session, *conditions: ColumnElement[bool]) -> list[Dossier
     bound = select(BindingRow).where(BindingRow.ban.in_(wanted)).order_by(BindingRow.number)
     for binding in session.scalars(bound):
         read = read_binding(binding, references[binding.ban], 0, zones[binding.authority])
-        bindings[binding.ban].append(read.model_dump(mode="json", exclude=_HOURLY))
+        bindings[binding.ban].append(read.model_dump(mode="json", exclude=NOT_STORED | _HOURLY))
     exempted = select(ExemptionRow).where(ExemptionRow.ban.in_(wanted)).order_by(ExemptionRow.number)
     for exemption in session.scalars(exempted):
         exemptions[exemption.ban].append(shown_exemption(exemption, references[exemption.ban]))

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.authorities.service import shown as authority_shown
 from api.bans.reading import shown as ban_shown
-from api.bindings.reading import read_binding
+from api.bindings.reading import NOT_STORED, read_binding
 from api.db.base import Base, Json
 from api.db.models import (
     AuthorityRow,
@@ -84,7 +84,7 @@ class _Reader:
                 return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
             case BindingRow():
                 read = read_binding(row, self._reference(row.ban), self._at, time_zone_of(self._session, row.authority))
-                return read.model_dump(mode="json", exclude={"revision", "state"})
+                return read.model_dump(mode="json", exclude=NOT_STORED)
             case ExemptionRow():
                 return shown_exemption(row, self._reference(row.ban))
             case SuspensionRow():

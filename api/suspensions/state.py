@@ -6,11 +6,11 @@ The `period` of a suspension says when it is in force.
 from collections.abc import Iterable
 from typing import TypeAlias, assert_never
 
-from sqlalchemy import ColumnElement, and_, not_
+from sqlalchemy import ColumnElement, and_, func, not_, or_
 
 from api.db.models import SuspensionRow
 from api.suspensions.schemas import SuspensionState
-from dnsfilter.policy.intervals import until
+from dnsfilter.policy.intervals import FOREVER, until
 from dnsfilter.policy.model import Instant
 
 Suspended: TypeAlias = frozenset[str | None]
@@ -21,14 +21,16 @@ def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
     """Return the state of a suspension at `now`.
 
     One that begins after `now` was made before the clock was set back. It counts as in force, so that it is visible and
-    can be ended, although it has no effect before its start.
+    can be ended, although it has no effect before its start. One that an act has ended is ended, although the first
+    second, in which it began, completes.
     """
-    return SuspensionState.ENDED if row.period.has_ended(now) else SuspensionState.IN_FORCE
+    by_act = row.ended_s is not None and row.ended_s <= now
+    return SuspensionState.ENDED if by_act or row.period.has_ended(now) else SuspensionState.IN_FORCE
 
 
 def in_state(state: SuspensionState, now: Instant) -> ColumnElement[bool]:
     """Select the suspensions for which `suspension_state` returns this state."""
-    ended = SuspensionRow.sql_period().has_ended(now)
+    ended = or_(SuspensionRow.sql_period().has_ended(now), func.coalesce(SuspensionRow.ended_s, FOREVER) <= now)
     match state:
         case SuspensionState.IN_FORCE:
             # Compare the column too: it has an index.

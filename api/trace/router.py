@@ -51,7 +51,7 @@ def get_trace(
 
     A time without a zone is in that of the authority that has the client now; otherwise Europe/Brussels.
     """
-    address, question = parse_client(client, "query.client"), parse_question(name, "query.name")
+    address, question = parse_client(client, "query.client"), parse_question(name, "query.name", held.services)
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.settle()
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))

@@ -83,7 +83,7 @@ def list_usage(
     Days are those of the authority's time zone. A day is listed an hour after its end. Numbers from 1 to 4 are hidden.
     A day is split into ranges and hours only if that reveals no hidden number. As CSV, the list is complete.
     """
-    permit.demand_named(authority)
+    permit.demand_named(authority, "query.authority")
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
     first, last = _shown_days(row, from_, to, unit.now_s)
@@ -110,7 +110,7 @@ def list_bypass(
 
     A day is listed an hour after its end. The list has one page.
     """
-    permit.demand_named(authority)
+    permit.demand_named(authority, "query.authority")
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
     first, last = _shown_days(row, from_, to, unit.now_s)
@@ -142,7 +142,7 @@ def list_clients(
 
     A pseudonym identifies a client of one node for one day. As CSV, the list is complete.
     """
-    permit.demand_named(authority)
+    permit.demand_named(authority, "query.authority")
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
     first, last = _days(from_, to, local_day(unit.now_s, row.time_zone))

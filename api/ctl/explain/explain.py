@@ -10,7 +10,7 @@ from api.ctl.network.overlaps import nesting_lines
 from api.ctl.policy.suspensions import local_lines, suspended_lines
 from api.ctl.remote.client import Client
 from api.explain.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
-from api.ranges.device_phrase import use_words
+from dnsfilter.policy.device_phrase import use_words
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
 """Extended DNS error codes of dnsfilter's own refusals, RFC 8914 section 5.2."""

@@ -8,8 +8,8 @@ from api.ctl.display.safe_text import escape, table
 from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.explain.schemas import AllottedRead, NestedRead
-from api.ranges.device_phrase import use_words
 from api.ranges.schemas import GapRead, OverlapRead
+from dnsfilter.policy.device_phrase import use_words
 
 HIDDEN = "another authority's"
 

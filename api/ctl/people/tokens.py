@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from api.accounts.schemas import TokenMade, TokenRead
+from api.accounts.schemas import TokenMade, TokenRead, TokensRevoked
 from api.ctl.command import (
     Group,
     Options,
@@ -121,9 +121,16 @@ def _make(client: Client, options: Options) -> Result:
 
 def _revoke(client: Client, options: Options) -> Result:
     owner = Accounts(client).number(options.account)
-    client.delete(path("accounts", owner, "tokens", options.number))
-    done = {"revoked": options.number, "account": owner}
-    return Result(done, lambda: [f"revoked token {options.number} of account {owner}"])
+    found = client.send(TokensRevoked, "DELETE", path("accounts", owner, "tokens", options.number))
+    done = {"revoked": options.number, "account": owner, **found.model_dump(mode="json")}
+    return Result(done, lambda: _revoked(options.number, owner, found.tokens))
+
+
+def _revoked(number: int, owner: int, tokens: list[TokenRead]) -> Iterator[str]:
+    yield f"revoked token {number} of account {owner}"
+    for made in tokens:
+        if made.number != number:
+            yield f"with it died token {made.number} of account {made.account}, {made.label}"
 
 
 def _where(client: Client, options: Options) -> str:

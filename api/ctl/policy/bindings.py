@@ -84,7 +84,7 @@ def _add(client: Client, options: Options) -> Result:
     return _BINDINGS.make(client, body)
 
 
-def _lines(found: BindingRead, names: Names, _accounts: Accounts) -> Iterator[str]:
+def _lines(found: BindingRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     rows = [
         ("binding", str(found.number)),
@@ -95,12 +95,19 @@ def _lines(found: BindingRead, names: Names, _accounts: Accounts) -> Iterator[st
         ("term", period_words(found.start, found.end, zone)),
         ("state", found.state.replace("_", " ")),
     ]
+    verb = "proposed" if found.ground is Ground.AGREEMENT else "recorded"
+    rows.append((verb, _act(found.recorded, found.recorded_by, zone, accounts)))
     if found.accepted is not None:
-        rows.append(("accepted", at_words(found.accepted, zone)))
+        rows.append(("accepted", _act(found.accepted, found.accepted_by, zone, accounts)))
     if found.ended is not None:
         reference = f" ({found.ended_reference})" if found.ended_reference else ""
         rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}{reference}"))
     yield from columns(rows)
+
+
+def _act(at: str, account: int | None, zone: str | None, accounts: Accounts) -> str:
+    words = at_words(at, zone)
+    return words if account is None else f"{words} by {accounts.words(account)}"
 
 
 _BINDINGS = Numbered(BindingRead, "bindings", _lines)

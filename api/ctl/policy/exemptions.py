@@ -1,9 +1,11 @@
 """dnsfilterctl exemption: remove one ban from named ranges."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from api.ctl.ban_references import METAVAR, add_ban, reference
 from api.ctl.command import (
+    PROGRAM,
     Group,
     Options,
     Result,
@@ -79,7 +81,10 @@ def _list(client: Client, options: Options) -> Result:
 
 def _ask(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "site", "ranges", "hours", "time_zone", "reason"), **term_body(options)}
-    return _EXEMPTIONS.make(client, body)
+    made = _EXEMPTIONS.make(client, body)
+    approver = options.ban.partition("/")[0]
+    waits = f"It waits for an approver of {approver}, who types: {PROGRAM} exemption approve NUMBER"
+    return replace(made, notes=(*made.notes, waits))
 
 
 def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[str]:

@@ -132,9 +132,7 @@ def _ended(client: Client, which: int, options: Options) -> Result:
 
 def _ended_lines(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
     """Yield what is still in force first, so that nobody believes that bans apply again."""
-    current = find_current(client, ended.authority)
-    # A suspension that was ended in its first second is in force until that second is over.
-    left = replace(current, suspensions=[found for found in current.suspensions if found.number not in numbers])
+    left = find_current(client, ended.authority)
     yield from banner_lines(left, names)
     which = ", ".join(map(str, sorted(numbers)))
     ended_words = f"suspension {which} has ended" if len(numbers) == 1 else f"suspensions {which} have ended"

@@ -134,6 +134,23 @@ def test_early_end_stays_when_terms_are_added(town: Plane) -> None:
     assert town.call("POST", f"{PATH}/end", {"reason": "later", "at": "2027-06-01"}).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("day", "notes"),
+    [
+        ("2026-09-21", []),
+        ("", []),
+        ("2027-03-23", ["the formal decision C-1 is dated 2027-03-23, in the future: check the date."]),
+    ],
+)
+def test_a_formal_decision_dated_in_the_future_is_noted_until_then(town: Plane, day: str, notes: list[str]) -> None:
+    body = ban(terms=[{"for": "1 year"}])
+    body["decision"]["date"] = day
+    path = "/v1/authorities/zone/bans/alpha"
+    assert town.done("PUT", path, body)["notes"] == notes
+    town.clock.now += 183 * 86_400
+    assert town.done("GET", path)["notes"] == []
+
+
 def test_renewal_with_an_end_notes_that_a_term_without_end_continues(town: Plane) -> None:
     path = "/v1/authorities/zone/bans/beta"
     town.done("PUT", path, ban(terms=[{"review_by": "2027-06-01"}]))

@@ -30,6 +30,25 @@ def test_an_agreement_has_effect_once_accepted_until_withdrawn(town: Plane) -> N
     assert town.call("POST", f"/v1/bindings/{made['number']}/accept").status_code == 409
 
 
+def test_a_binding_says_who_proposed_and_who_accepted_it(town: Plane) -> None:
+    proposer, desk = town.account("desk", ("operator", "town"))
+    acceptor, other = town.account("other-desk", ("operator", "zone"))
+    made = town.done("POST", "/v1/bindings", BODY, token=desk)
+    assert (made["recorded_by"], made["accepted_by"]) == (proposer, None)
+    path = f"/v1/bindings/{made['number']}"
+    town.done("POST", f"{path}/accept", token=other)
+    for found in (town.done("GET", path), town.done("GET", "/v1/bindings")["items"][0]):
+        assert (found["recorded_by"], found["accepted_by"]) == (proposer, acceptor)
+    after = town.done("GET", "/v1/audit?limit=1")["items"][0]["after"]
+    assert not after.keys() & {"recorded_by", "accepted_by", "notes"}
+
+
+@pytest.mark.parametrize("ground", ["law", "agreement"])
+def test_an_instrument_dated_in_the_future_is_noted(town: Plane, ground: str) -> None:
+    made = town.done("POST", "/v1/bindings", {**BODY, "ground": ground, "date": "2027-09-01"})
+    assert made["notes"] == [f"the {ground} letter 1 is dated 2027-09-01, in the future: check the date."]
+
+
 def test_a_law_binds_at_once_and_nobody_withdraws_from_it(town: Plane) -> None:
     made = town.done("POST", "/v1/bindings", {**BODY, "ground": "law"})
     assert _verdict(town) == ("refuse", 16)

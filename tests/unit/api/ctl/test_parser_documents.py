@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -60,7 +59,6 @@ def shown_table(name: str) -> str:
 def plane(tmp_path: Path, packaged: Catalogue, door: Door, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
     made = make_plane(tmp_path / ".run", packaged)
     monkeypatch.setenv("DNSFILTER_URL", door.url)
-    monkeypatch.setattr("api.ctl.policy.suspensions.time", SimpleNamespace(time=made.clock))
     door.app = made.app
     yield made
     door.app = None

@@ -41,6 +41,25 @@ def test_a_request_has_effect_only_once_approved_and_until_revoked(town: Plane) 
     assert town.call("POST", f"{path}/approve", token=town.other()).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"audience": "public", "funding": "private"}, "192.0.2.0/24 (public users, private devices)"),
+        ({"audience": "pupils"}, "192.0.2.0/24 (pupil users, public devices)"),
+        ({"label": "the town hall"}, None),
+    ],
+)
+def test_an_exemption_of_a_range_that_the_ban_does_not_cover_says_so(
+    town: Plane, change: dict[str, str], note: str | None
+) -> None:
+    town.done("PATCH", "/v1/ranges/default/192.0.2.0/24", change)
+    made = town.done("POST", "/v1/exemptions", BODY)
+    expected = [] if note is None else [f"town/alpha does not cover {note}: the exemption changes nothing there."]
+    assert made["notes"] == expected
+    assert town.done("GET", f"/v1/exemptions/{made['number']}")["notes"] == expected
+    assert "notes" not in town.done("GET", "/v1/audit?limit=1")["items"][0]["after"]
+
+
 def test_repeated_request_conflicts(town: Plane) -> None:
     number = town.done("POST", "/v1/exemptions", BODY)["number"]
     town.clock.now += 5
@@ -211,7 +230,7 @@ def test_weekly_hours_show_whether_they_hold_and_when_next(town: Plane) -> None:
     for now in (START, 1_790_060_400, 1_790_071_199, 1_790_071_200):
         town.clock.now = now
         (listed,) = town.done("GET", "/v1/exemptions?state=in_force")["items"]
-        assert listed == town.done("GET", path)
+        assert {**listed, "notes": []} == town.done("GET", path)
         found.append(_holding(listed))
     assert found == [
         ("in_force", False, "2026-09-22T07:00:00Z"),

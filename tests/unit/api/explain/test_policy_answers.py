@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from api.errors import Fault, Invalid
+from api.explain.policy_answers import parse_question
 from api.timestamps import timestamp_text
 from blocklists.catalogue import Catalogue, CatalogueName
-from dnsfilter.wire.names import parse_name
+from dnsfilter.policy.model import Service
+from dnsfilter.wire.names import parse_name, suffixes
 from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
@@ -206,3 +209,35 @@ def test_what_a_ban_that_is_off_would_refuse_is_explained_by_that_and_since_when
     assert town.done("GET", QUESTION)["reason"] == f"not refused: town/alpha is off since {day}"
     ahead = f"{QUESTION}&at=2020-01-01T00:00:00Z"
     assert town.done("GET", ahead)["reason"] == "no ban is in force here for this name"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TikTok", "TikTok is a service. Try www.tiktok.com."),
+        (" tiktok ", "TikTok is a service. Try www.tiktok.com."),
+        ("CAPCUT", "CapCut is a service. Try www.capcut.com."),
+        ("", "a name is required: write for example www.tiktok.com"),
+    ],
+)
+def test_a_service_is_no_name_and_the_error_gives_one_of_its_names(
+    packaged: Catalogue, text: str, message: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_question(text, "query.name", _services(packaged))
+    assert caught.value.faults == (Fault("query.name", message),)
+
+
+def test_every_service_has_such_a_name_which_belongs_to_it(packaged: Catalogue) -> None:
+    services = _services(packaged)
+    for service in services.values():
+        with pytest.raises(Invalid) as caught:
+            parse_question(service.name, "query.name", services)
+        tried = caught.value.faults[0].message.rpartition(" ")[2].removesuffix(".")
+        name = parse_question(tried, "query.name", services)
+        first = min(service.tiers, key=lambda tier: tier.number)
+        assert name in first.hosts or not first.domains.isdisjoint(suffixes(name))
+
+
+def _services(catalogue: Catalogue) -> dict[str, Service]:
+    return {service.slug: service for service in catalogue.services}

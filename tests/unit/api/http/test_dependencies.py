@@ -14,6 +14,9 @@ BAN = "/v1/authorities/town/bans/alpha"
 RANGE = "/v1/ranges/default/192.0.2.0/24"
 ACTS = [("PATCH", BAN, {"mode": "off"}), ("PATCH", RANGE, {"audience": "public"})]
 DAY_S = 86_400
+DEVICES = {"funding": "public", "audience": "staff"}
+WHY = {"reason": "a test"}
+UNKNOWN = 'No authority "twon". Did you mean "town"?'
 
 
 def _somebody_goes_first(plane: Plane, monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
@@ -149,3 +152,28 @@ def test_a_refused_trace_does_not_count_as_a_long_read(town: Plane) -> None:
         for _ in range(MAX_COSTLY_EACH):
             stack.enter_context(town.app.state.runtime.costly.held(number))
         assert town.call("GET", asked, token=reader).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "place"),
+    [
+        ("PATCH", "/v1/authorities/{}/bans/alpha", {"mode": "off"}, 404, None),
+        ("POST", "/v1/authorities/{}/bans/alpha/end", WHY, 404, None),
+        ("PUT", "/v1/ranges/default/192.0.2.0/26", {"authority": "{}", **DEVICES}, 422, "body.authority"),
+        ("POST", "/v1/suspensions", {"authority": "{}", "for": "5m", **WHY}, 422, "body.authority"),
+        ("GET", "/v1/usage?authority={}", None, 422, "query.authority"),
+    ],
+)
+def test_a_misspelt_authority_is_named(
+    town: Plane, method: str, path: str, body: dict[str, str] | None, status: int, place: str | None
+) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    answers = {}
+    for slug in ("twon", "zone"):
+        sent = body and {key: value.replace("{}", slug) for key, value in body.items()}
+        answers[slug] = town.call(method, path.format(slug), sent, token=desk)
+    assert answers["zone"].status_code == 403
+    assert "of zone" in answers["zone"].json()["detail"]
+    problem = answers["twon"].json()
+    assert (answers["twon"].status_code, UNKNOWN in problem["detail"]) == (status, True)
+    assert place is None or problem["faults"] == [{"place": place, "message": UNKNOWN}]

@@ -125,10 +125,12 @@ def test_each_is_ended_once_also_in_the_second_of_its_start(town: Plane) -> None
     assert ended == ["suspension/1", "suspension/2", "suspension/3"]
 
 
-def test_one_ended_in_the_second_of_its_start_lasts_for_that_second(town: Plane) -> None:
+def test_one_ended_in_the_second_of_its_start_is_ended_though_that_second_completes(town: Plane) -> None:
     number = _start(town)["number"]
     ended = town.done("POST", f"{BASE}/{number}/end", {"reason": "a mistake"})
-    assert ended["state"] == "in_force"
+    assert (ended["state"], _verdict(town)) == ("ended", "pass")
+    for state, count in (("in_force", 0), ("ended", 1)):
+        assert len(town.done("GET", f"{BASE}?state={state}")["items"]) == count
     town.clock.now += 1
     assert town.done("GET", f"{BASE}/{number}")["state"] == "ended"
     assert town.done("GET", f"{BASE}?state=in_force")["items"] == []

@@ -194,6 +194,11 @@ def test_agreement_is_proposed_accepted_and_withdrawn_from(served: Served, ctl: 
     number = str(binding["number"])
     assert binding["state"] == "proposed"
     assert _shown(ctl, "binding", "accept", number)["state"] == "in_force"
+    at = "21 September 2026 16:13:20 CEST by administrator (account 1)"
+    shown = ctl("binding", "show", number).out.splitlines()
+    assert [line for line in shown if line.startswith(("proposed", "accepted"))] == [
+        f"proposed    {at}", f"accepted    {at}"
+    ]  # fmt: skip
     listed = ctl("binding", "list", "--authority", "diest").out.splitlines()
     assert listed[1].split() == [
         number, "federal", "Autorité", "fédérale", "tiktok", "TikTok", "diest", "Stad", "Diest", "agreement", "in",

@@ -46,7 +46,7 @@ FAULTS = (
     (("suspend", "ghent", "--for", "5h", *REASON), "--for: '5h' is longer than 4 hours"),
     (
         ("suspend", "ghent", "--until", "morgen", *REASON),
-        "dnsfilterctl: cannot suspend until morgen: 'morgen' is not a time of day",
+        "--until: 'morgen' is not a date or time",
     ),
     (("suspend", "nobody", "--for", "5m", *REASON), 'AUTHORITY: No authority "nobody".'),
     (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is not a date or time"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.ranges.device_phrase import use_words
+from dnsfilter.policy.device_phrase import use_words
 
 
 @pytest.mark.parametrize(
