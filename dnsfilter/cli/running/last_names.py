@@ -18,6 +18,8 @@ from dnsfilter.wire.names import name_text
 
 _COUNTERS = re.compile(r"^\S+ \S+ \S+ \S+ \S+ +(/\S+/dnsfilter-counters-[^/\s]+/worker-[0-9]+)$", re.MULTILINE)
 """A worker's counter file among the memory of its supervisor (proc_pid_maps(5))."""
+AS_TRACER = "the capability SYS_PTRACE (docker exec --privileged --user root)"
+"""What proc_pid_maps(5) demands for the memory of another user's process."""
 _MOST_SHOWN = 12
 """Names per outcome on a screen."""
 _TITLES = {
@@ -83,7 +85,7 @@ def counter_files(config: Config, root: Path = Path("/")) -> list[Path]:
     except PermissionError:
         files = []
     if not files:
-        raise UnavailableError(f"{asked}: its memory cannot be read: run this as root")
+        raise UnavailableError(f"{asked}: its memory cannot be read: run this as root, in a container with {AS_TRACER}")
     return files
 
 
