@@ -4,23 +4,27 @@ from contextlib import ExitStack
 from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.accounts.repository import demand_account
 from api.audit import repository
 from api.audit.acts import demand_act
 from api.audit.export import export
+from api.audit.following import followed
 from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
 from api.db.time_zones import time_zone_of
-from api.http.dependencies import RuntimeDep, UnitDep
+from api.db.unit_of_work import head
+from api.http.dependencies import Runtime, RuntimeDep, part_of
 from api.http.downloads import Download
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import Auditor, ReaderOfSome
-from api.http.problems import DATABASE, TOO_MANY_AT_ONCE, documented
+from api.http.preferences import applied, wanted_wait_s
+from api.http.problems import DATABASE, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import EndText, Page, Slug, TimestampText
+from api.publish.service import Publisher
 from api.timestamps import given_bound, given_timestamp
 
 MEDIA_TYPE = "application/jsonl"
@@ -31,9 +35,11 @@ router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 _LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
-@router.get("", operation_id="list_audit", summary="List acts", responses=documented())
-def list_audit(
-    unit: UnitDep,
+@router.get("", operation_id="list_audit", summary="List acts", responses=documented(TOO_MANY_AT_ONCE, OVERLOADED))
+async def list_audit(
+    request: Request,
+    response: Response,
+    held: RuntimeDep,
     permit: ReaderOfSome,
     act: Annotated[
         str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
@@ -49,25 +55,51 @@ def list_audit(
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    prefer: Annotated[
+        str, Header(max_length=200, description="`wait=10`: wait up to 10 s (at most 30) for the first act to list")
+    ] = "",
 ) -> Page[AuditRead]:
     """List acts, newest first: those that concern authorities in which the caller has a role.
 
     To follow the audit log, ask with `sort=seq` and with `after` set to the number of the last act that you have read.
+    With `Prefer: wait=10` (RFC 7240), answer as soon as there is an act to list, or when the time is over. Then
+    `Preference-Applied` has the seconds that the request could wait.
+
     Times without a zone are in the time zone of `authority`, or Europe/Brussels if it is not given.
     """
-    time_zone = time_zone_of(unit.session, authority)
-    visible = permit.visible()
-    demand_account(unit.session, visible, account)
-    if act is not None:
-        demand_act(unit.session, act)
-    if authority is not None:
-        repository.demand_concerned(unit.session, authority)
-        visible = frozenset({authority}) if visible is None else visible & {authority}
-    first = given_timestamp(since, None, time_zone, unit.now_s, "query.since", past=True)
-    before = given_bound(until, time_zone, unit.now_s, "query.until", past=True)
-    wanted = repository.EntryFilter(visible, act, object_, account, first, before, after)
-    rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
-    return Page(items=[read_entry(row) for row in rows], next=following)
+    visible, now_s, wait_s = permit.visible(), int(held.clock()), wanted_wait_s([prefer])
+
+    def read() -> Page[AuditRead]:
+        with held.database.reading() as session:
+            time_zone = time_zone_of(session, authority)
+            demand_account(session, visible, account)
+            if act is not None:
+                demand_act(session, act)
+            seen = visible
+            if authority is not None:
+                repository.demand_concerned(session, authority)
+                seen = frozenset({authority}) if visible is None else visible & {authority}
+            first = given_timestamp(since, None, time_zone, now_s, "query.since", past=True)
+            before = given_bound(until, time_zone, now_s, "query.until", past=True)
+            wanted = repository.EntryFilter(seen, act, object_, account, first, before, after)
+            rows, following = repository.page(session, wanted, limit, cursor, newest_first=sort == "-seq")
+            return Page(items=[read_entry(row) for row in rows], next=following)
+
+    with ExitStack() as stack:
+        if wait_s:
+            stack.enter_context(held.waits.held(permit.caller.account))
+            # A waiting request does not count against the limits of requests.
+            stack.enter_context(request.scope["rest"]())
+        news = part_of(request, "publisher", Publisher).news
+        found = await followed(read, lambda: _newest(held), wait_s or 0, lambda: news.is_closed)
+    if wait_s is not None:
+        response.headers.update(applied(wait_s))
+    return found
+
+
+def _newest(held: Runtime) -> int:
+    with held.database.reading() as session:
+        return head(session)[0]
 
 
 @router.get(

@@ -43,6 +43,8 @@ MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
 """Concurrent downloads: of all accounts, and of one."""
 MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
 """Concurrent backups. They are separate from downloads and long reads, which must not prevent them."""
+MAX_WAITS, MAX_WAITS_EACH = 64, 4
+"""Concurrent requests with `Prefer: wait`: of all accounts, and of one. They hold no thread and no connection."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 """Concurrent reads that take seconds: of all accounts, and of one. They leave places for other reads."""
 
@@ -91,6 +93,7 @@ class Runtime:
     downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
     backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
     costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
+    waits: Quota = field(default_factory=lambda: Quota("requests that wait", MAX_WAITS, MAX_WAITS_EACH))
 
 
 Part = TypeVar("Part")

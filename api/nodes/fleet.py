@@ -28,8 +28,6 @@ MAX_DOWNLOADS = 64
 """Maximum number of concurrent downloads."""
 MAX_DOWNLOADS_EACH = 2
 """Maximum per node. A node downloads one file at a time, but a broken download may not have ended yet."""
-MAX_WAITS, MAX_WAITS_EACH = 64, 4
-"""Maximum number of requests that wait for nodes, and of those of one account."""
 JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
 """Journal entries of one node that are recorded at once, and seconds until one more. A node keeps the rest."""
 
@@ -64,7 +62,6 @@ class Fleet:
         self.reports = LastReports(database, clock)
         self.usage = UsageIntake(database, publisher.services, clock)
         self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
-        self.waits = Quota("requests that wait for nodes", MAX_WAITS, MAX_WAITS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 

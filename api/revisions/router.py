@@ -113,7 +113,7 @@ async def list_nodes_of_revision(
 
     with ExitStack() as stack:
         if wait_s:
-            stack.enter_context(fleet.waits.held(permit.caller.account))
+            stack.enter_context(held.waits.held(permit.caller.account))
             # A waiting request does not count against the limits of requests.
             stack.enter_context(request.scope["rest"]())
         found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.news.is_closed)

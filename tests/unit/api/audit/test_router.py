@@ -1,7 +1,11 @@
 """The audit log can be followed by the numbers of its entries."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 
+from api.audit import following
 from tests.unit.api.conftest import Plane, authority
 
 
@@ -30,3 +34,38 @@ def test_others_entries_stay_hidden(town: Plane) -> None:
     shown = town.call("GET", "/v1/audit?after=1&sort=seq&limit=200", token=token).json()["items"]
     assert shown
     assert all("zone" in entry["authorities"] for entry in shown)
+
+
+def _wait(plane: Plane, query: str, wait: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {plane.token}", "Prefer": f"wait={wait}"}
+    return plane.call("GET", f"/v1/audit?sort=seq&{query}", headers=headers)
+
+
+def test_the_next_entry_ends_the_wait_and_one_of_another_authority_does_not(
+    town: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    last = town.done("GET", "/v1/audit?limit=1")["items"][0]["seq"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_wait, town, f"after={last}&authority=town", "30")
+        town.done("PUT", "/v1/authorities/other", authority())
+        town.done("PATCH", "/v1/authorities/town", {"contact": "it@example.org"})
+        # It ends long before its time is over.
+        answer = waiting.result(20)
+    assert [entry["act"] for entry in answer.json()["items"]] == ["authority.change"]
+    assert answer.headers["preference-applied"] == "wait=30"
+    known = _wait(town, f"after={last}", "30")
+    assert len(known.json()["items"]) == 2
+
+
+def test_the_time_ends_the_wait(town: Plane) -> None:
+    last = town.done("GET", "/v1/audit?limit=1")["items"][0]["seq"]
+    answer = _wait(town, f"after={last}", "1")
+    assert (answer.json()["items"], answer.headers["preference-applied"]) == ([], "wait=1")
+
+
+def test_one_account_may_wait_a_few_times_at_once(town: Plane) -> None:
+    waits = town.app.state.runtime.waits
+    account = town.done("GET", "/v1/self")["account"]["number"]
+    with waits.held(account), waits.held(account), waits.held(account), waits.held(account):
+        assert _wait(town, "after=0", "30").json()["type"] == "/problems/too-many-at-once"

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.nodes.fleet import MAX_WAITS_EACH
+from api.http.dependencies import MAX_WAITS_EACH
 from tests.unit.api.conftest import START, Plane
 from tests.unit.api.nodes.conftest import Machine
 
@@ -122,7 +122,7 @@ def test_a_stop_ends_the_wait(town: Plane, machines: list[Machine]) -> None:
 
 def test_an_account_has_few_waits_at_once(town: Plane, machines: list[Machine]) -> None:
     assert len(machines) == 3
-    number, waits = _toggle(town), town.app.state.fleet.waits
+    number, waits = _toggle(town), town.app.state.runtime.waits
     held = [waits.held(1) for _ in range(MAX_WAITS_EACH)]
     for one in held:
         one.__enter__()
