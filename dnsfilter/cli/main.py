@@ -12,7 +12,7 @@ from dnsfilter import __version__
 from dnsfilter.cli import check, enrol, explain, firewall, serve, snapshot, suspend, up
 from dnsfilter.cli.doctor import command as doctor
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
-from dnsfilter.cli.running import cache, drain, query, top
+from dnsfilter.cli.running import cache, drain, query, reload, top
 from dnsfilter.cli.setup import command as setup
 from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.shell_completion import add_completion
@@ -48,7 +48,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dnsfilter", description="A DNS resolver that carries out bans.")
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    topics = (setup, serve, check, doctor, top, explain, query, enrol, suspend, snapshot, cache, drain, firewall, up)
+    topics = (
+        *(setup, serve, check, reload, doctor, top, explain, query),
+        *(enrol, suspend, snapshot, cache, drain, firewall, up),
+    )
     for command in topics:
         command.add(commands)
     add_completion(commands, make_parser)

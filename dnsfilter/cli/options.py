@@ -13,6 +13,7 @@ from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.local.private_files import make_private
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.worker.privileges import node_user
 
 if TYPE_CHECKING:
     from dnsfilter.local.local_node import LocalNode
@@ -56,6 +57,20 @@ def has_only_policy(options: argparse.Namespace) -> bool:
 def config_of(options: argparse.Namespace) -> Config:
     """Load the configuration that the options mean. Raise ConfigError with every problem."""
     return default_config() if has_only_policy(options) else load_config(config_path(options.config))
+
+
+def named_file(options: argparse.Namespace) -> Path:
+    """Return the file by which commands find the running node. Raise ConfigError as `config_path` does."""
+    return Path(options.policy) if has_only_policy(options) else config_path(options.config)
+
+
+def node_uid(options: argparse.Namespace) -> int | None:
+    """Return the user that a node runs as, as far as its configuration can be read. None if there is no such user."""
+    try:
+        user = node_user(config_of(options).user)
+    except ConfigError:
+        user = node_user(None)
+    return None if user is None else user.pw_uid
 
 
 def follows(options: argparse.Namespace, config: Config) -> bool:

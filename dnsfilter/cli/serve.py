@@ -18,7 +18,6 @@ from dnsfilter.cli.options import (
     DONE,
     add_command,
     add_files,
-    config_of,
     config_path,
     follows,
     has_only_policy,
@@ -27,7 +26,7 @@ from dnsfilter.cli.options import (
 )
 from dnsfilter.cli.publishing import policy_files, prepare_policy, publish_policy_file
 from dnsfilter.config.client_tables import learning_problems
-from dnsfilter.config.load import MAX_CONFIG_BYTES, MAX_POLICY_BYTES, default_config, parse_config
+from dnsfilter.config.load import MAX_CONFIG_BYTES, MAX_POLICY_BYTES, default_config, load_text, parse_config
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
@@ -56,7 +55,9 @@ def add(commands: "Commands") -> None:
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raise DnsfilterError only before the first answer."""
     handover = take_handover()
-    config = config_of(options)
+    path = None if has_only_policy(options) else config_path(options.config)
+    text = "" if path is None else load_text(path, MAX_CONFIG_BYTES)
+    config = _config(text, path)
     check_listen(config, handover.endpoints)
     engine = chosen_kind()
     logs.setup()
@@ -86,20 +87,20 @@ def serve(options: argparse.Namespace) -> int:
         logs.emit(_LOG, logging.ERROR, "learning mode does not begin yet", reason=problem)
 
     def draft(texts: Mapping[Path, str]) -> Draft:
-        fresh = default_config() if path is None else parse_config(texts[path], path)
+        written = "" if path is None else texts[path]
+        fresh = _config(written, path)
         if faults := learning_problems(fresh.clients, int(time.time())):
             raise ConfigError(faults)
         if options.policy is None:
-            return Draft(fresh, lambda: None)
-        text = texts[options.policy]
-        return Draft(fresh, prepare_policy(text, options.policy, config.state_dir, store, feed.wall_s()))
+            return Draft(fresh, written, lambda: None)
+        policy = texts[options.policy]
+        return Draft(fresh, written, prepare_policy(policy, options.policy, config.state_dir, store, feed.wall_s()))
 
-    path = None if has_only_policy(options) else config_path(options.config)
     given = {path: MAX_CONFIG_BYTES, options.policy: MAX_POLICY_BYTES}
     files = {each: most for each, most in given.items() if each is not None}
 
     async def run() -> None:
-        means = Means(files, draft, this_program(), None if handover.is_trial else follow)
+        means = Means(files, text, draft, this_program(), None if handover.is_trial else follow)
         supervisor = Supervisor(config, engine, listening, status, feed, means, handover, standby)
         if handover.is_trial:
             from dnsfilter.supervisor.trial import run_trial
@@ -110,6 +111,10 @@ def serve(options: argparse.Namespace) -> int:
 
     asyncio.run(run())
     return DONE
+
+
+def _config(text: str, path: Path | None) -> Config:
+    return default_config() if path is None else parse_config(text, path)
 
 
 def _one_time_token(config: Config) -> str | None:

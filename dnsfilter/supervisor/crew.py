@@ -102,12 +102,18 @@ class Crew:
         return [member for member in self._members if member.is_able(now) and member.reading]
 
     @property
-    def is_renewed(self) -> bool:
-        """Return whether every seat has a serving worker with the newest orders, and no worker has older ones."""
+    def has_taken_over(self) -> bool:
+        """Return whether workers with the newest orders serve in every seat, and read every socket."""
         now = time.monotonic()
-        current = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
+        current = [member for member in self._members if self._is_current(member) and member.is_able(now)]
         wanted = set(range(seats_to_fill(self.orders.config.workers)))
-        return wanted <= current and all(member.version == self.orders.version for member in self._members)
+        read = frozenset[int]().union(*(member.reading for member in current))
+        return wanted <= {member.seat for member in current} and len(read) == len(self.orders.listening.sets)
+
+    @property
+    def is_renewed(self) -> bool:
+        """Return whether the workers with the newest orders have taken over, and no worker has older ones."""
+        return self.has_taken_over and all(member.version == self.orders.version for member in self._members)
 
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
         """Return the networks in no range that sent queries within a day, as far as workers have reported."""

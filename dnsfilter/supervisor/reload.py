@@ -1,4 +1,4 @@
-"""The steps of a reload: read its files in time, and keep what takes effect only after a restart."""
+"""The steps of a reload: read its files in time, refuse what needs a restart, bind new addresses."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,39 +18,46 @@ from dnsfilter.errors import ConfigError, DnsfilterError, Problem
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.start import Means
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.notify import SERVING
 
+RESTART = "takes effect only with a restart: type systemctl restart dnsfilter"
 READ_S = 2.0
 """Seconds in which a reload must have read a file: a FIFO without a writer, or a dead NFS server, never ends."""
 Result = TypeVar("Result")
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-async def reload_files(means: Means, running: Config, held: Listening) -> tuple[Config, Listening]:
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload puts into effect: the configuration with its text, and the sockets for it."""
+
+    config: Config
+    text: str
+    listening: Listening
+
+
+async def reload_files(means: Means, running: Config, held: Listening) -> Reloaded:
     """Read the files again, bind new addresses, then publish the policy file. Return what is to take effect now.
 
     Raise DnsfilterError if one of these steps fails: then nothing has changed.
     """
     texts = await read_in_time(means.files)
     draft = await in_thread(lambda: means.draft(texts))
-    config, kept = merge_reloadable(draft.config, running)
+    check_reloadable(draft.config, running)
     with ExitStack() as undone:
         listening = held
-        if config != running:
-            listening = open_listening(config.listen, config.workers, list(held.placed()))
+        if draft.config != running:
+            listening = open_listening(draft.config.listen, draft.config.workers, list(held.placed()))
             undone.callback(listening.close, held)
         await in_thread(draft.publish)
         undone.pop_all()
-    for key in kept:
-        logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
-    return config, listening
+    return Reloaded(draft.config, draft.text, listening)
 
 
 def log_refusal(error: DnsfilterError | OSError) -> str:
-    """Log every reason why a reload changed nothing. Return the state for the service manager."""
+    """Log every reason why a reload failed. Return them in one line."""
     for problem in error.problems if isinstance(error, ConfigError) else (error,):
-        logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
-    return f"{SERVING}; configuration not reloaded, old one stays: see its log"
+        logs.emit(_LOG, logging.ERROR, "configuration not reloaded", reason=problem)
+    return str(error)
 
 
 async def read_in_time(files: Mapping[Path, int]) -> Mapping[Path, str]:
@@ -111,23 +118,14 @@ def log_addresses(config: Config, before: Collection[Endpoint]) -> None:
         logs.emit(_LOG, logging.WARNING, "default addresses left out, no such family here", addresses=left_out)
 
 
-def merge_reloadable(new: Config, running: Config) -> tuple[Config, tuple[str, ...]]:
-    """Return the new configuration with the old values of keys that need a restart, and these keys.
-
-    Raise ConfigError if `check_listen` refuses the new configuration.
-    """
+def check_reloadable(new: Config, running: Config) -> None:
+    """Raise ConfigError if `new` differs in keys that take effect only with a restart, or as `check_listen` does."""
     check_listen(new, running.listen)
-    kept = replace(
-        new,
-        metrics_listen=running.metrics_listen,
-        state_dir=running.state_dir,
-        user=running.user,
-        control_plane=running.control_plane,
-    )
     keys = [key for key in ("metrics_listen", "state_dir", "user") if getattr(new, key) != getattr(running, key)]
     keys += [
         f"control_plane.{field.name}"
         for field in fields(ControlPlane)
         if getattr(new.control_plane, field.name) != getattr(running.control_plane, field.name)
     ]
-    return kept, tuple(keys)
+    if keys:
+        raise ConfigError(tuple(Problem(key, RESTART) for key in keys))

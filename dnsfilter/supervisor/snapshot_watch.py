@@ -25,7 +25,6 @@ from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.pointers import current_in
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.notify import SERVING, notify
 from dnsfilter.worker.sealed import map_sealed, seal
 
 MOST_NAMED = 10
@@ -219,14 +218,11 @@ class PolicyFeed:
         return self._files is not None and self._files.manifest == files.manifest
 
     def _note_remark(self, unstored: Unstored | None) -> None:
-        """Keep what is only in memory, and show a change to the service manager."""
+        """Keep what is only in memory."""
         snapshot = unstored_text(unstored) if unstored is not None and self._is_in_use(unstored.files) else None
         acts = None if self._write_back is None else self._write_back.reason
         notes = [snapshot, None if acts is None else f"local acts are only in memory: {acts}"]
-        remark = "; ".join(note for note in notes if note is not None) or None
-        if remark != self.remark:
-            notify(SERVING if remark is None else f"{SERVING}; {remark}")
-        self.remark = remark
+        self.remark = "; ".join(note for note in notes if note is not None) or None
 
     def _poll_store(self, unstored: Unstored | None) -> Snapshot | None:
         token = self._store.current_token()

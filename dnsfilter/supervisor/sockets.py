@@ -6,7 +6,7 @@ The sets share their addresses by SO_REUSEPORT: the kernel sends each client's d
 import errno
 import logging
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -69,18 +69,21 @@ def open_listening(
     """Bind every endpoint over UDP and TCP, once per set. Raise UnavailableError with the endpoint that fails.
 
     Sockets in `held` are used again. Closing one would lose the queries that wait in it, so there are at least as many
-    sets as any endpoint has sockets in `held`. On an error, only sockets that were opened here are closed.
+    sets as any endpoint has sockets in `held`, and a wildcard does not replace the sockets of addresses that it covers.
+    On an error, only sockets that were opened here are closed.
     """
     by_place: dict[Place, list[socket.socket]] = {}
     for place, sock in held:
         by_place.setdefault(place, []).append(sock)
+    kept = (endpoint for _, endpoint in by_place if _is_covered(endpoint, endpoints))
+    endpoints = tuple(dict.fromkeys((*endpoints, *kept)))
     wanted = [(kind, endpoint) for endpoint in endpoints for kind in BOTH]
     count = max(sets, *(len(by_place.get(place, ())) for place in wanted))
     opened: list[socket.socket] = []
     try:
         for place in wanted:
             ready = by_place.setdefault(place, [])
-            if not ready:
+            if not ready and not _overlaps(place, by_place):
                 _bound(place, shared=False).close()  # SO_REUSEPORT would share with another program of this user
             while len(ready) < count:
                 opened.append(_bound(place, shared=True))
@@ -90,7 +93,7 @@ def open_listening(
             sock.close()
         raise
     return Listening(
-        tuple(endpoints),
+        endpoints,
         tuple(
             SocketSet(
                 tuple(by_place[socket.SOCK_DGRAM, endpoint][number] for endpoint in endpoints),
@@ -98,6 +101,26 @@ def open_listening(
             )
             for number in range(count)
         ),
+    )
+
+
+def _is_covered(endpoint: Endpoint, wanted: Sequence[Endpoint]) -> bool:
+    """Return whether a wildcard in `wanted` receives what is sent to the endpoint."""
+    return any(
+        each.address.is_unspecified and each.address.version == endpoint.address.version and each.port == endpoint.port
+        for each in wanted
+    )
+
+
+def _overlaps(place: Place, own: Mapping[Place, Sequence[socket.socket]]) -> bool:
+    """Return whether one of our sockets shares the port, one of the two with a wildcard.
+
+    Then the kernel lets nobody bind it without SO_REUSEPORT. Other users cannot have it.
+    """
+    kind, endpoint = place
+    return any(
+        sockets and kind == other[0] and (_is_covered(endpoint, [other[1]]) or _is_covered(other[1], [endpoint]))
+        for other, sockets in own.items()
     )
 
 

@@ -30,10 +30,11 @@ _LOG = logging.getLogger("dnsfilter.node")
 class Draft:
     """What a reload would put into effect: a configuration, and a policy file that `publish` writes to the store.
 
-    `publish` raises UnavailableError if it cannot write.
+    `publish` raises UnavailableError if it cannot write. `text` is the configuration as written.
     """
 
     config: Config
+    text: str
     publish: Callable[[], None]
 
 
@@ -42,13 +43,15 @@ class Means:
     """The functions and the command with which a running node reloads, upgrades and follows its control plane.
 
     A reload reads `files`, with a limit in bytes for each, and gives their texts to `draft`, which writes nothing and
-    raises ConfigError with every problem.
+    raises ConfigError with every problem. Commands find the node by the first of them. `text` is the configuration of
+    the start.
 
     `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
     to be called from any thread when the store has another snapshot.
     """
 
     files: Mapping[Path, int]
+    text: str
     draft: Callable[[Mapping[Path, str]], Draft]
     program: Sequence[str]
     follow: "Callable[[Callable[[], object]], Control] | None" = None

@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -27,8 +27,11 @@ from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.supervisor.command_socket import answer_commands
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
+from dnsfilter.supervisor.errands import Errands
+from dnsfilter.supervisor.outcomes import Outcomes
 from dnsfilter.supervisor.reload import log_addresses, log_refusal, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
@@ -40,7 +43,7 @@ from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import write_totals
 from dnsfilter.telemetry.metrics import SNAPSHOTS_QUARANTINED
 from dnsfilter.telemetry.nodestate import NodeState
-from dnsfilter.telemetry.notify import SERVING, notify, notify_reloading, watchdog_s
+from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import server_texts
 from dnsfilter.worker.counters_directory import make_counters_dir
@@ -55,6 +58,8 @@ POLL_S = 0.02
 """Seconds between two polls of the store: a fifth of the time in which a change must be in force."""
 CONTROL_STOP_S = 0.5
 """Seconds that a stop waits for a running report to the control plane, or for a write to disk."""
+TAKEOVER_S = 45.0
+"""Seconds that a reload waits for its workers: one that does not start is replaced after 30. systemd waits for 90."""
 UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _QUARANTINED = SNAPSHOTS_QUARANTINED.name
@@ -98,9 +103,10 @@ class Supervisor:
         self._captures = CaptureFiles(config.node_dir)
         self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
         self._drain = Drain()
-        self._ready_sent = self._stopping = self._reload_waits = False
+        self._ready_sent = self._stopping = False
         self._woken = asyncio.Event()
-        self._errand: asyncio.Task[None] | None = None
+        self._errands = Errands(self._reload, self._upgrade)
+        self._outcomes = Outcomes(means.text)
         self._control: Control | None = None
         self._pace = Pace()
         self._watchdog_s, self._watchdog_at = watchdog_s(), 0.0
@@ -112,20 +118,22 @@ class Supervisor:
         log_buffer(self._listening)
         log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
+        commands = self._answer_commands()
         self._totals.learn(self._snapshot.rules_digest, self._snapshot.words)
         try:
             while not self._stopping:
                 self._look(time.monotonic())
                 await self._pause(POLL_S)
             notify("STOPPING=1")
-            if self._errand is not None:
-                self._errand.cancel()
+            self._errands.cancel()
             self._predecessors.dismiss()
             await self._crew.stop()
             self._captures.write(self._crew.take_captured())
             if self._control is not None:
                 await asyncio.to_thread(self._control.finish, self._facts(), CONTROL_STOP_S)
         finally:
+            if commands is not None:
+                commands.cancel()
             if self._control is not None:
                 self._control.close()
                 self._control.join(CONTROL_STOP_S)
@@ -270,8 +278,16 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._run_errand, self._reload)
-        loop.add_signal_handler(signal.SIGUSR2, self._run_errand, self._upgrade)
+        loop.add_signal_handler(signal.SIGHUP, self._errands.ask_reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._errands.ask_upgrade)
+
+    def _answer_commands(self) -> asyncio.Task[None] | None:
+        """Answer commands on this machine. A trial leaves them to the node that runs."""
+        if self._handover.is_trial:
+            return None
+        named = next(iter(self._means.files))
+        answering = answer_commands(named, self._errands.ask_reload, lambda: self._outcomes.running)
+        return asyncio.get_running_loop().create_task(answering)
 
     def stop(self) -> None:
         """Make `run` return when pending queries are answered."""
@@ -295,7 +311,8 @@ class Supervisor:
         self._look_for_requests(now)
         if not self._ready_sent and self.unready() is None:
             self._ready_sent = True
-            notify("READY=1", SERVING)
+        if self._ready_sent:
+            self._outcomes.look(self._feed.remark)
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
             self._follow()
@@ -358,30 +375,29 @@ class Supervisor:
 
     # Signals.
 
-    def _run_errand(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Start the errand. If another one runs, a reload waits for its end, and an upgrade is ignored."""
-        if self._errand is None or self._errand.done():
-            self._errand = asyncio.get_running_loop().create_task(self._work(errand))
-        elif errand == self._reload:
-            self._reload_waits = True
-        else:
-            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="a reload or upgrade is still running")
-
-    async def _work(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
-        await errand()
-        while self._reload_waits:
-            self._reload_waits = False
-            await self._reload()
-
-    async def _reload(self) -> None:
+    async def _reload(self) -> str:
+        """Reload, and wait until the new configuration answers. Return why it does not, empty if it does."""
         notify_reloading()
-        status = SERVING
+        before, reason = self._crew.orders.config, ""
         try:
-            config, listening = await reload_files(self._means, self._crew.orders.config, self._listening)
-            self._apply(config, listening)
+            read = await reload_files(self._means, before, self._listening)
+            self._apply(read.config, read.listening)
+            self._outcomes.in_force(read.text, is_another=read.config != before)
+            await self._await_takeover()
         except (DnsfilterError, OSError) as error:
-            status = log_refusal(error)
-        notify("READY=1", status)
+            reason = log_refusal(error)
+        self._outcomes.end_reload(reason, self._feed.remark)
+        return reason
+
+    async def _await_takeover(self) -> None:
+        """Wait until workers with the newest orders read every socket. Raise UnavailableError if they take too long."""
+        try:
+            async with asyncio.timeout(TAKEOVER_S):
+                while not self._crew.has_taken_over:
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            message = f"no worker answers by the new configuration after {TAKEOVER_S:.0f} s; earlier ones answer on"
+            raise UnavailableError(f"{message}: type journalctl -u dnsfilter -n 50") from None
 
     def _apply(self, config: Config, listening: Listening) -> None:
         """Start new workers with this configuration, on these sockets."""
@@ -427,4 +443,4 @@ class Supervisor:
                 for member in self._crew.members:
                     member.watch(self._wake)
         logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
-        notify("READY=1", f"STATUS=upgrade failed, version {__version__} serves: see its log")
+        self._outcomes.end_upgrade(reason, self._feed.remark)

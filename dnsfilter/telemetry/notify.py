@@ -30,6 +30,13 @@ def notify_reloading() -> None:
     notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
+def state_text(reload: str = "", upgrade: str = "", remark: str = "") -> str:
+    """Return the state of a node that answers: why its last reload or upgrade failed, and another remark."""
+    first = f"STATUS=upgrade failed, version {__version__} serves: {upgrade}" if upgrade else SERVING
+    notes = (first, f"configuration not reloaded: {reload}" if reload else "", remark)
+    return "; ".join(" ".join(note.split()) for note in notes if note)
+
+
 def watchdog_s() -> float | None:
     """Return the interval in seconds for `WATCHDOG=1`, half of the limit, or None if the manager wants none."""
     wanted, meant = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")

@@ -85,7 +85,7 @@ def test_a_change_comes_after_an_upgrade_and_after_a_reload_too(plane: Played, p
         elsewhere = pulling.config.read_text().replace(plane.url, "http://127.0.0.1:9")
         pulling.config.write_text(elsewhere)
         pulling.process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: pulling.logged("takes effect only after a restart", "key=control_plane.url"))
+        assert eventually(lambda: pulling.logged("takes effect only with a restart", "control_plane.url"))
         plane.publish(snapshot(3))
         assert answers(pulling, "REFUSED")
     assert len(plane.asked("/v1/nodes/enrol")) == 1

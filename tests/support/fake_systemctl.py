@@ -44,12 +44,6 @@ class Service:
         """Keep the service running until this process gets SIGTERM."""
         signal.signal(signal.SIGTERM, _end)
         child: subprocess.Popen[bytes] | None = None
-
-        def reload(*_: object) -> None:
-            if child is not None:
-                child.send_signal(signal.SIGHUP)
-
-        signal.signal(signal.SIGHUP, reload)
         holder = int(os.environ["HOLDER"])
         try:
             while True:
@@ -67,12 +61,15 @@ class Service:
                 child.wait(STOP_S)
             self.pid_file.unlink(missing_ok=True)
 
-    def reload(self) -> None:
-        """Send SIGHUP to the running service, as the units' ExecReload does."""
-        if self.pid_file.exists():
-            runner = int(self.pid_file.read_text())
-            (child,) = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
-            os.kill(int(child), signal.SIGHUP)
+    def reload(self) -> int:
+        """Run the ExecReload of a running service. Return its exit code."""
+        if not self.pid_file.exists():
+            return 0
+        runner = int(self.pid_file.read_text())
+        (child,) = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
+        environ = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        with self.log.open("ab") as log:
+            return self._popen(self.first("ExecReload").replace("$MAINPID", child), log, environ).wait(START_S)
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the service. Note `active` once it is ready: with Type=notify, when it sends READY=1."""
@@ -176,15 +173,11 @@ def main(verb: str, *rest: str) -> int:
         case "stop" | "disable":
             return stop(services)
         case "reload":
-            for service in services:
-                os.kill(int(service.pid_file.read_text()), signal.SIGHUP)
-            return 0
+            return max(service.reload() for service in services)
         case "restart":
             return stop(services) or start(services)
         case "reload-or-restart":
-            for service in services:
-                service.reload()
-            return start(services)
+            return max(service.reload() for service in services) or start(services)
     print(f"the stand-in for systemctl has no {verb}", file=sys.stderr)
     return 2
 

@@ -118,12 +118,11 @@ def test_programs_of_the_package_are_those_of_the_distribution() -> None:
 
 def test_the_status_that_an_upgrade_waits_for_is_what_the_resolver_reports() -> None:
     script = (DEBIAN / "postinst").read_text()
-    supervisor = (PROJECT / "dnsfilter/supervisor/supervisor.py").read_text()
     states = (PROJECT / "dnsfilter/telemetry/notify.py").read_text()
     assert '"version $version serves"*' in script
     assert 'f"STATUS=version {__version__} serves"' in states
     assert '"upgrade failed"*' in script
-    assert 'f"STATUS=upgrade failed' in supervisor
+    assert 'f"STATUS=upgrade failed' in states
 
 
 def test_a_failed_installation_puts_the_newest_program_of_a_checkout_back(tmp_path: Path) -> None:

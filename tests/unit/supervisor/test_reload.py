@@ -9,28 +9,27 @@ import pytest
 
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError
-from dnsfilter.supervisor.reload import check_listen, merge_reloadable
+from dnsfilter.supervisor.reload import check_listen, check_reloadable
 
 
-def test_reloadable_keys_change(config_for: Callable[..., Config]) -> None:
+def test_other_keys_change_with_a_reload(config_for: Callable[..., Config]) -> None:
     running = config_for("http://192.0.2.1")
     listen = (Endpoint(ip_address("192.0.2.53"), 53),)
-    new = replace(running, workers=running.workers + 1, listen=listen, default_listen=False)
-    assert merge_reloadable(new, running) == (new, ())
+    check_reloadable(replace(running, workers=running.workers + 1, listen=listen, default_listen=False), running)
 
 
 def test_file_without_listen_removes_no_address(config_for: Callable[..., Config]) -> None:
     empty = config_for("http://192.0.2.1")
     running = replace(empty, default_listen=False, listen=(Endpoint(ip_address("192.0.2.53"), 53), *empty.listen))
     with pytest.raises(ConfigError, match=r"^listen: .*default 127\.0\.0\.1:53.* would drop 192\.0\.2\.53:53"):
-        merge_reloadable(empty, running)
+        check_reloadable(empty, running)
     with pytest.raises(ConfigError):
         check_listen(empty, running.listen)
-    assert merge_reloadable(replace(running, listen=empty.listen), running)[0].listen == empty.listen
-    assert merge_reloadable(empty, replace(running, listen=empty.listen)) == (empty, ())
+    check_reloadable(replace(running, listen=empty.listen), running)
+    check_reloadable(empty, replace(running, listen=empty.listen))
 
 
-def test_keys_that_need_a_restart_stay_and_are_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
+def test_keys_that_need_a_restart_are_refused_and_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
     running = config_for("http://192.0.2.1")
     new = replace(
         running,
@@ -40,7 +39,10 @@ def test_keys_that_need_a_restart_stay_and_are_named(config_for: Callable[..., C
         user="another",
         control_plane=ControlPlane("https://192.0.2.2", tmp_path, "annex", tmp_path),
     )
-    kept, keys = merge_reloadable(new, running)
-    assert kept == replace(running, workers=new.workers)
-    tables = ("url", "token", "site", "ca")
-    assert keys == ("metrics_listen", "state_dir", "user", *(f"control_plane.{key}" for key in tables))
+    with pytest.raises(ConfigError) as refused:
+        check_reloadable(new, running)
+    keys = ("url", "token", "site", "ca")
+    assert [problem.place for problem in refused.value.problems] == [
+        *("metrics_listen", "state_dir", "user"), *(f"control_plane.{key}" for key in keys),
+    ]  # fmt: skip
+    assert "type systemctl restart dnsfilter" in str(refused.value)

@@ -126,3 +126,32 @@ def test_receive_buffer_advice_depends_on_the_milliseconds_it_holds(
 def test_reported_receive_buffer_is_that_of_the_sockets() -> None:
     with listening_on(Endpoint(LOOPBACK, free_port())) as listening:
         assert receive_buffer(listening.sets[0].udp[0]) == receive_buffer()
+
+
+@pytest.mark.parametrize(("single", "wildcard"), [("127.0.0.1", "0.0.0.0"), ("::1", "::")])
+def test_a_wildcard_joins_the_held_sockets_of_its_addresses_and_gives_way_to_them(single: str, wildcard: str) -> None:
+    port = free_port(wildcard)
+    one, every = (Endpoint(ip_address(address), port) for address in (single, wildcard))
+    with listening_on(one, sets=2) as before:
+        joined = open_listening([every], 2, list(before.placed()))
+        assert joined.endpoints == (every, one)
+        assert set(numbers(before)) < set(numbers(joined))
+        alone = open_listening([one], 2, list(joined.placed()))
+        assert numbers(alone) == numbers(before)
+        joined.close(but=alone)
+
+
+def test_a_wildcard_and_an_address_below_it_can_be_bound_together() -> None:
+    port = free_port("0.0.0.0")
+    with listening_on(Endpoint(ip_address("0.0.0.0"), port), Endpoint(LOOPBACK, port)) as listening:
+        assert len(numbers(listening)) == 4
+
+
+def test_a_wildcard_whose_port_another_program_holds_at_an_address_is_named() -> None:
+    port = free_port("0.0.0.0")
+    ours, every = Endpoint(LOOPBACK, port), Endpoint(ip_address("0.0.0.0"), port)
+    with listening_on(ours) as before, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.2", port))
+        with pytest.raises(UnavailableError, match=rf"0\.0\.0\.0:{port} udp: another program"):
+            open_listening([every], 1, list(before.placed()))
+        assert -1 not in numbers(before)

@@ -1,0 +1,58 @@
+"""Reloads and upgrades run one at a time."""
+
+import asyncio
+import logging
+
+import pytest
+
+from dnsfilter.supervisor.errands import Errands
+from tests.support.on_a_loop import on_a_loop
+
+
+class Played:
+    """Errands that end when they are allowed to. `began` lists them."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.may_end = asyncio.Event()
+
+    async def reload(self) -> str:
+        self.began.append("reload")
+        await self.may_end.wait()
+        return f"reason {self.began.count('reload')}"
+
+    async def upgrade(self) -> None:
+        self.began.append("upgrade")
+        await self.may_end.wait()
+
+
+@on_a_loop
+async def test_reloads_asked_for_during_one_become_the_next_and_each_learns_its_own_result() -> None:
+    played = Played()
+    errands = Errands(played.reload, played.upgrade)
+    first = errands.ask_reload()
+    await asyncio.sleep(0)
+    later = [errands.ask_reload(), errands.ask_reload()]
+    later[0].cancel()  # its command has ended
+    played.may_end.set()
+    assert await first == "reason 1"
+    assert await later[1] == "reason 2"
+    assert played.began == ["reload", "reload"]
+
+
+@on_a_loop
+async def test_a_reload_waits_for_an_upgrade_and_an_upgrade_is_ignored_meanwhile(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    played = Played()
+    errands = Errands(played.reload, played.upgrade)
+    errands.ask_upgrade()
+    result = errands.ask_reload()
+    await asyncio.sleep(0)
+    with caplog.at_level(logging.WARNING, "dnsfilter.node"):
+        errands.ask_upgrade()
+    assert "signal ignored" in caplog.text
+    assert played.began == ["upgrade"]
+    played.may_end.set()
+    assert await result == "reason 1"
+    assert played.began == ["upgrade", "reload"]
