@@ -1,7 +1,7 @@
 """Ask the running node on this machine: have it reload, or learn by which configuration it answers.
 
 The node has an abstract socket (unix(7)), named after the path of its configuration. So it is found also if that file
-is damaged, and answers also if the disk is full. The kernel tells each side the user of the other (SO_PEERCRED).
+is damaged, and answers also if the disk is full. The kernel shows each side the user of the other (SO_PEERCRED).
 A request is a line, the answer a line of JSON.
 """
 
