@@ -60,8 +60,8 @@ def config_of(options: argparse.Namespace) -> Config:
 
 
 def named_file(options: argparse.Namespace) -> Path:
-    """Return the file by which commands find the running node. Raise ConfigError as `config_path` does."""
-    return Path(options.policy) if has_only_policy(options) else config_path(options.config)
+    """Return the file by which commands find the running node. It may be missing."""
+    return Path(options.policy) if has_only_policy(options) else options.config or UNIT_CONFIG
 
 
 def node_uid(options: argparse.Namespace) -> int | None:

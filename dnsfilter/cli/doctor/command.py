@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, add_command, add_files, config_of, store_of
+from dnsfilter.cli.options import DONE, FOUND, add_command, add_files, store_of
 from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.telemetry.terminal import say
 
@@ -66,9 +66,11 @@ def _results(options: argparse.Namespace) -> Iterator[tuple[str, "Outcome"]]:
 def _subject(options: argparse.Namespace) -> "Subject":
     from dnsfilter.cli.doctor.contact import contact
     from dnsfilter.cli.doctor.findings import Subject
+    from dnsfilter.cli.running.known_config import known_config
     from dnsfilter.cli.running.status_page import fetch_samples
 
-    config = config_of(options)
+    known = known_config(options)
+    config = known.config
     page: Samples | str
     try:
         page = fetch_samples(config.metrics_listen)
@@ -84,6 +86,7 @@ def _subject(options: argparse.Namespace) -> "Subject":
         " ".join(written),
         by_policy=options.policy is not None,
         count_s=options.count_clients,
+        known=known,
     )
 
 

@@ -17,6 +17,10 @@ from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import parse_manifest
 
 CONTACT_S = 5.0
+_EXPIRED = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the ssl module does not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,9 @@ class Contact:
     """The control plane's answer to a node. A value is None if it is not known.
 
     `trouble` is why there is no answer; `untrusted`, whether that is its certificate. `status` and `detail` answer the
-    node's token. `revision` is the published one. `clock_ahead_s` is how far its clock is ahead of ours, `ends_s` when
-    its certificate ends. `unread` is why the node's identity could not be read, without which nothing was asked.
+    node's token. `version` is the published epoch and revision. `clock_ahead_s` is how far its clock is ahead of ours,
+    `ends_s` when its certificate ends. `unread` is why the node's identity could not be read, without which nothing was
+    asked.
     """
 
     url: str
@@ -34,7 +39,7 @@ class Contact:
     untrusted: bool = False
     status: int | None = None
     detail: str = ""
-    revision: int | None = None
+    version: tuple[int, int] | None = None
     clock_ahead_s: float | None = None
     ends_s: float | None = None
     unread: str = ""
@@ -74,7 +79,9 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
         now_s = time.time()
         body = response.read(MAX_MANIFEST_BYTES + 1)
     except (OSError, HTTPException) as error:
-        return Contact(url, enrolled, trouble=reason_text(error), untrusted=isinstance(error, ssl.SSLError))
+        ends_s = _overdue_end(url, control) if _is_overdue(error) else None
+        trouble, untrusted = reason_text(error), isinstance(error, ssl.SSLError)
+        return Contact(url, enrolled, trouble=trouble, untrusted=untrusted, ends_s=ends_s)
     finally:
         connection.close()
     ahead_s = date_of(response.getheader("Date"))
@@ -83,7 +90,7 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
         enrolled,
         status=response.status,
         detail=refusal(Answer(response.status, None, body)),
-        revision=_revision(body) if enrolled and response.status == 200 else None,
+        version=_version(body) if enrolled and response.status == 200 else None,
         clock_ahead_s=None if ahead_s is None else ahead_s - now_s,
         ends_s=ends_s,
     )
@@ -104,8 +111,26 @@ def _certificate_end(connection: HTTPConnection) -> float | None:
     return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
 
 
-def _revision(body: bytes) -> int | None:
+def _is_overdue(error: Exception) -> bool:
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _EXPIRED
+
+
+def _overdue_end(url: str, control: ControlPlane) -> float | None:
+    """Return when the certificate ended that is trusted except for its time. Ask nothing over that connection."""
+    parts, context = urlsplit(url), trust_of(control)
+    context.verify_flags |= _NO_CHECK_TIME
+    connection = HTTPSConnection(parts.hostname or "", parts.port, timeout=CONTACT_S, context=context)
     try:
-        return parse_manifest(body).revision
+        connection.connect()
+        return _certificate_end(connection)
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def _version(body: bytes) -> tuple[int, int] | None:
+    try:
+        return parse_manifest(body).version
     except SnapshotError:
         return None

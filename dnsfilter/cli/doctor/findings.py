@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.running.known_config import KnownConfig
 from dnsfilter.config.node_config import Config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.scraped import Samples
@@ -34,7 +35,8 @@ class Subject:
 
     `page` has the metrics of the running node, or why there are none. `contact` is the control plane's answer; None
     without a control plane. `options` names the configuration in commands. `count_s` is how long to count clients.
-    `root` is the directory in which files of the machine are read.
+    `root` is the directory in which files of the machine are read. `config` is the one that the node answers by;
+    `known` says how it relates to the file.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Subject:
     by_policy: bool = False
     count_s: float = 0.0
     root: Path = Path("/")
+    known: KnownConfig | None = None
 
     def metric(self, name: str, **labels: str) -> float | None:
         """Return the sum of the running node's samples with that name and these labels. None if there are none."""

@@ -42,6 +42,8 @@ class Figures:
     snapshot_age_s: float | None
     suspended: tuple[str, ...]
     """Slugs of suspended authorities; "all" for all."""
+    configuration: str = ""
+    """Why the node does not answer by its files as they are now. Empty if it does, or if it is not known."""
 
     def value(self) -> dict[str, object]:
         """Return a value for JSON."""
@@ -53,6 +55,8 @@ class Figures:
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield labels and texts for people."""
+        if self.configuration:
+            yield "CONFIGURATION", self.configuration
         yield "queries", f"{self.queries_per_s:.1f} per second"
         shares = sorted(self.outcomes.items(), key=lambda item: -item[1])
         yield "outcomes", ", ".join(f"{name} {share:.1%}" for name, share in shares) or "no queries"
@@ -72,8 +76,8 @@ class Figures:
             yield "SUSPENDED", ", ".join(self.suspended)
 
 
-def figures(before: Samples, now: Samples, for_s: float) -> Figures:
-    """Return the figures between two readings, `for_s` seconds apart."""
+def figures(before: Samples, now: Samples, for_s: float, configuration: str = "") -> Figures:
+    """Return the figures between two readings, `for_s` seconds apart, of a node with this trouble of configuration."""
 
     def rate(metric: Metric) -> float:
         return _gained(before.value(metric.name) or 0.0, now.value(metric.name) or 0.0) / for_s
@@ -101,6 +105,7 @@ def figures(before: Samples, now: Samples, for_s: float) -> Figures:
         revision=None if revision is None else int(revision),
         snapshot_age_s=now.value(metrics.SNAPSHOT_AGE.name),
         suspended=tuple(authority or "all" for authority, value in suspended.items() if value),
+        configuration=configuration,
     )
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from dnsfilter.cli.options import DONE, add_command, add_files, config_of
+from dnsfilter.cli.options import DONE, add_command, add_files
 from dnsfilter.telemetry.terminal import escape, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
     from dnsfilter.cli.running.figures import Figures
     from dnsfilter.cli.running.last_names import LastNames
-    from dnsfilter.config.node_config import Config, Endpoint
 
 LEAST_S, MOST_S = 0.1, 3600.0
 
@@ -51,10 +50,7 @@ def add(commands: "Commands") -> None:
 
 def top(options: argparse.Namespace) -> int:
     """Show figures or names until Ctrl-C. Raise UnavailableError if the node does not answer."""
-    config = config_of(options)
-    readings: Iterator[Reading] = (
-        _names(config, options.interval) if options.names else _figures(config.metrics_listen, options.interval)
-    )
+    readings: Iterator[Reading] = _names(options) if options.names else _figures(options)
     try:
         if options.json or options.once or not sys.stdout.isatty():
             for found in readings:
@@ -68,23 +64,26 @@ def top(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _names(config: "Config", interval_s: float) -> "Iterator[LastNames]":
+def _names(options: argparse.Namespace) -> "Iterator[LastNames]":
+    from dnsfilter.cli.running.known_config import known_config
     from dnsfilter.cli.running.last_names import last_names
 
     while True:
-        yield last_names(config)
-        time.sleep(interval_s)
+        yield last_names(known_config(options).config)
+        time.sleep(options.interval)
 
 
-def _figures(endpoint: "Endpoint", interval_s: float) -> "Iterator[Figures]":
+def _figures(options: argparse.Namespace) -> "Iterator[Figures]":
     from dnsfilter.cli.running.figures import figures
+    from dnsfilter.cli.running.known_config import known_config
     from dnsfilter.cli.running.status_page import fetch_samples
 
-    before, at_s = fetch_samples(endpoint), time.monotonic()
+    before, at_s = fetch_samples(known_config(options).config.metrics_listen), time.monotonic()
     while True:
-        time.sleep(interval_s)
-        now, now_s = fetch_samples(endpoint), time.monotonic()
-        yield figures(before, now, now_s - at_s)
+        time.sleep(options.interval)
+        known = known_config(options)
+        now, now_s = fetch_samples(known.config.metrics_listen), time.monotonic()
+        yield figures(before, now, now_s - at_s, known.trouble)
         before, at_s = now, now_s
 
 

@@ -22,6 +22,8 @@ def control_plane(subject: Subject) -> Outcome:
         return Outcome(seen="none is configured")
     if found.unread:
         return Outcome(unseen=f"its answer to this node: {found.unread}: {AS_ROOT}; the check of files says more")
+    if found.untrusted and found.ends_s is not None and found.ends_s <= subject.now_s:
+        return Outcome(unseen=f"its answer to this node: {found.trouble}; see the check of its certificate")
     if found.untrusted:
         ca = "set [control_plane] ca to the file with the authority that signed it"
         return Outcome((Finding(f"{found.url}: {found.trouble}", f"{ca}, or give the API a valid certificate"),))

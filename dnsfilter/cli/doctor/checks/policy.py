@@ -7,8 +7,13 @@ from pathlib import Path
 from dnsfilter.cli.doctor.checks.control_plane import enrol_advice
 from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.telemetry.metrics import BANS_LIFTED, ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
 
+ACCEPT = (
+    "check the clock of the control plane's machine; if its policy is the right one, type there "
+    "systemctl stop dnsfilter-api, dnsfilter-api accept, systemctl start dnsfilter-api: all nodes follow"
+)
 LOG = "journalctl -u dnsfilter -n 50"
 
 
@@ -21,7 +26,7 @@ def policy(subject: Subject) -> Outcome:
             return Outcome(unseen=f"the policy in force: this user may not read {subject.store.directory}: {AS_ROOT}")
         return Outcome((Finding(f"no snapshot can be used: {error}", _first_advice(subject)),))
     running = subject.metric(SNAPSHOT_REVISION.name)
-    findings = list(_findings(subject, stored.revision, running))
+    findings = list(_findings(subject, parse_manifest(stored.manifest).version, running))
     if passed_over is not None:
         text = f"revision {stored.revision} is used instead of the newest one: {passed_over}"
         findings.append(Finding(text, f"type dnsfilter snapshot list {subject.options}".rstrip()))
@@ -40,17 +45,21 @@ def _is_closed(directory: Path) -> bool:
     return False
 
 
-def _findings(subject: Subject, stored: int, running: float | None) -> Iterator[Finding]:
+def _findings(subject: Subject, version: tuple[int, int], running: float | None) -> Iterator[Finding]:
+    stored = version[1]
     if isinstance(subject.page, str):
         yield Finding(f"the running node cannot be asked: {subject.page}", "type systemctl start dnsfilter")
     elif running is not None and running != stored:
         yield Finding(f"the node decides by revision {running:.0f}, but {stored} is on disk", f"type {LOG}")
-    published = None if subject.contact is None else subject.contact.revision
-    if published is not None and published != stored:
-        text = f"the control plane has published revision {published}, but this node has {stored}"
+    published = None if subject.contact is None else subject.contact.version
+    if published is not None and published != version:
+        text = f"the control plane has published revision {published[1]}, but this node has {stored}"
         if subject.store.held_up_to() is not None:
-            back = f"type dnsfilter snapshot use {published} --reason WHY {subject.options}".rstrip()
+            back = f"type dnsfilter snapshot use {published[1]} --reason WHY {subject.options}".rstrip()
             yield Finding(f"{text}, chosen by snapshot use", f"{back}, once the reason is gone")
+        elif published < version:
+            why = "its database was put back without a restore, or at a restore its clock was behind"
+            yield Finding(f"{text}, and no node goes back: {why}", ACCEPT)
         else:
             yield Finding(text, f"type {LOG}")
     if subject.metric(BANS_LIFTED.name):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dnsfilter.cli.doctor.table import CHECKS
 from dnsfilter.cli.main import main
 from dnsfilter.errors import UnavailableError
 from tests.support.answering_server import server
-from tests.support.nodes import Node, program
+from tests.support.nodes import Node, eventually, program
 
 
 def doctor(node: Node, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -43,6 +44,57 @@ def test_running_node_has_a_clean_bill_and_a_stopped_one_is_found(tmp_path: Path
     assert code == 1
     assert len(checks["ports"]["findings"]) == 3
     assert checks["policy"]["findings"][0]["finding"].startswith("the running node cannot be asked: ")
+
+
+def follow(*command: str) -> int:
+    return subprocess.run([program("dnsfilter"), *command], capture_output=True, text=True, timeout=60).returncode
+
+
+@pytest.mark.slow
+def test_advice_about_files_that_are_not_in_force_leads_to_a_clean_bill(tmp_path: Path) -> None:
+    with server() as upstream, Node(tmp_path, f"127.0.0.1:{upstream.port}") as node:
+        good, names = node.config.read_text(), ("--config", str(node.config))
+
+        def found(check: str) -> list[dict[str, str]]:
+            findings: list[dict[str, str]] = doctor(node)[1][check]["findings"]
+            return findings
+
+        assert found("configuration") == []
+        for text, said, advised in (
+            ("nonsense", "cannot be read as TOML", "mend the file"),
+            (good.replace("workers = 1", "workers = 2"), "was changed and not reloaded", "systemctl reload dnsfilter"),
+        ):
+            node.config.write_text(text)
+            (finding,) = found("configuration")
+            assert said in finding["finding"]
+            assert "; the configuration in force since 20" in finding["finding"]
+            assert advised in finding["advice"]
+            top = subprocess.run(
+                [program("dnsfilter"), "top", "--once", "--interval", "0.1", *names], capture_output=True, text=True
+            )
+            assert top.stdout.startswith("CONFIGURATION: ")
+            assert said in top.stdout
+            if text == "nonsense":
+                assert follow("reload", *names) == 1
+                node.config.write_text(good)
+            assert follow("reload", *names) == 0
+            assert found("configuration") == []
+
+        node.config.write_text('user = "nobody"\n' + good)
+        assert follow("reload", *names) == 1
+        (finding,) = found("configuration")
+        assert "type systemctl restart dnsfilter" in finding["finding"]
+        node.config.write_text(good)
+        assert follow("reload", *names) == 0
+
+        node.config.write_text("nonsense")  # the trial of an upgrade fails by it
+        assert node.process is not None
+        node.process.send_signal(signal.SIGUSR2)
+        assert eventually(lambda: found("upgrade") != [], 60)
+        assert "USR2" in found("upgrade")[0]["advice"]
+        node.config.write_text(good)
+        node.process.send_signal(signal.SIGUSR2)
+        assert eventually(lambda: found("upgrade") == [] and found("configuration") == [], 90)
 
 
 def run(*arguments: str) -> object:

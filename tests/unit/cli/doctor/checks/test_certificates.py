@@ -14,7 +14,7 @@ def test_certificate_is_found_from_two_weeks_before_its_end(tmp_path: Path) -> N
     node = replace(subject(tmp_path), contact=contact)
     (found,) = certificates(node).findings
     assert found.text == "the certificate of https://192.0.2.9 ends in 13 days, at 2026-04-10T00:00:00Z"
-    assert found.advice.startswith("renew it")
+    assert found.advice.startswith("on the control plane's machine replace the files")
     assert texts(certificates(replace(node, contact=replace(contact, ends_s=NOW + 90 * DAY_S)))) == []
 
 

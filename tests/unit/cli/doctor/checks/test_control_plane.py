@@ -57,6 +57,6 @@ def test_advice_to_enrol_has_every_option_that_the_command_needs(tmp_path: Path)
     assert policy(node).findings[0].advice == found.advice
 
 
-@pytest.mark.parametrize("contact", [None, Contact(URL, True, status=200, revision=1)])
+@pytest.mark.parametrize("contact", [None, Contact(URL, True, status=200, version=(0, 1))])
 def test_control_plane_that_answers_is_fine(tmp_path: Path, contact: Contact | None) -> None:
     assert texts(control_plane(replace(subject(tmp_path), contact=contact))) == []

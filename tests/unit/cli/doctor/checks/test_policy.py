@@ -42,20 +42,35 @@ def test_store_that_this_user_may_not_read_is_unknown_not_missing(
 def test_node_with_another_revision_than_its_disk_or_the_control_plane_is_found(tmp_path: Path) -> None:
     node = subject(tmp_path)
     node.store.publish(compile_policy(make_policy(revision=2), NOW))
-    contact = Contact("http://192.0.2.9", True, status=200, revision=3)
+    contact = Contact("http://192.0.2.9", True, status=200, version=(0, 3))
     assert texts(policy(replace(node, contact=contact))) == [
         "the node decides by revision 1, but 2 is on disk",
         "the control plane has published revision 3, but this node has 2",
     ]
-    mended = replace(node, page=page(dnsfilter_snapshot_revision=2), contact=replace(contact, revision=2))
+    mended = replace(node, page=page(dnsfilter_snapshot_revision=2), contact=replace(contact, version=(0, 2)))
     assert texts(policy(mended)) == []
+
+
+@pytest.mark.parametrize("epoch", [0, 4])
+def test_published_policy_that_no_node_takes_is_found_until_it_is_of_a_later_epoch(tmp_path: Path, epoch: int) -> None:
+    node = subject(tmp_path)
+    node.store.publish(compile_policy(replace(make_policy(revision=9), epoch=4), NOW))
+    node = replace(node, page=page(dnsfilter_snapshot_revision=9))
+    contact = Contact("http://192.0.2.9", True, status=200, version=(epoch, 7 if epoch == 4 else 12))
+    (found,) = policy(replace(node, contact=contact)).findings
+    assert "and no node goes back" in found.text
+    assert "dnsfilter-api accept" in found.advice
+    (tmp_path / "followed").mkdir()
+    followed = subject(tmp_path / "followed", published=replace(make_policy(revision=7), epoch=5))
+    followed = replace(followed, page=page(dnsfilter_snapshot_revision=7), contact=replace(contact, version=(5, 7)))
+    assert texts(policy(followed)) == []
 
 
 def test_snapshot_that_was_chosen_here_is_named_as_such(tmp_path: Path) -> None:
     node = subject(tmp_path)
     node.store.publish(compile_policy(make_policy(revision=2), NOW))
     node.store.use(1)
-    node = replace(node, contact=Contact("http://192.0.2.9", True, status=200, revision=2))
+    node = replace(node, contact=Contact("http://192.0.2.9", True, status=200, version=(0, 2)))
     (found,) = policy(node).findings
     assert found.text == "the control plane has published revision 2, but this node has 1, chosen by snapshot use"
     assert found.advice.startswith(f"type dnsfilter snapshot use 2 --reason WHY {node.options}")
