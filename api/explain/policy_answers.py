@@ -22,11 +22,10 @@ from dnsfilter.policy.decide import (
     Decision,
     Standing,
     Verdict,
-    bans_concerning,
-    consider,
     next_exemption,
     range_of,
     ranges_of,
+    standings,
 )
 from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, Service, WireName
@@ -159,30 +158,20 @@ def suspension_read(policy: Policy, authority: str | None, at: Instant) -> Suspe
 
 
 def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
-    """Return each ban with its standing for a name in its own lowest tier, because a range has no name."""
-    services = {service.slug: service for service in policy.services}
-    concerns = []
-    for ban, _ in bans_concerning(policy, found.authority):
-        tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
-        name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
-        if name is None:
-            continue
-        concerns += [
-            ConcernRead(
-                ban=_reference(ban),
-                ban_number=ban.number,
-                authority=ban.authority,
-                service=ban.service,
-                mode=str(ban.mode_at(at)),
-                bound=item.bound,
-                standing=str(item.standing),
-                reference=quoted_reference(ban, item.term) if item.term is not None else None,
-                ahead=_ahead(policy, found, item, at),
-            )
-            for item in consider(policy, found, name, at)
-            if item.ban.number == ban.number
-        ]
-    return concerns
+    return [
+        ConcernRead(
+            ban=_reference(item.ban),
+            ban_number=item.ban.number,
+            authority=item.ban.authority,
+            service=item.ban.service,
+            mode=str(item.ban.mode_at(at)),
+            bound=item.bound,
+            standing=str(item.standing),
+            reference=quoted_reference(item.ban, item.term) if item.term is not None else None,
+            ahead=_ahead(policy, found, item, at),
+        )
+        for item in standings(policy, found, at)
+    ]
 
 
 def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -> AheadRead | None:

@@ -112,10 +112,10 @@ class _Changes(NamedTuple):
     def between(cls, before: Policy, after: Policy) -> "_Changes":
         """Return what differs."""
         return cls(
-            _changed(before.bans, after.bans),
-            _changed(before.bindings, after.bindings),
-            _changed(before.exemptions, after.exemptions),
-            _changed(before.ranges, after.ranges),
+            changed_items(before.bans, after.bans),
+            changed_items(before.bindings, after.bindings),
+            changed_items(before.exemptions, after.exemptions),
+            changed_items(before.ranges, after.ranges),
         )
 
 
@@ -272,7 +272,7 @@ def _sharing(services: Iterable[Service]) -> Mapping[_Tier, frozenset[_Tier]]:
     return {tier: frozenset(others) for tier, others in found.items()}
 
 
-def _changed(before: Sequence[Item], after: Sequence[Item]) -> tuple[Item, ...]:
+def changed_items(before: Sequence[Item], after: Sequence[Item]) -> tuple[Item, ...]:
     """Return the items that only one of the two has."""
     if before is after:
         return ()

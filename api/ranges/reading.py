@@ -1,8 +1,14 @@
 """Convert rows of sites and ranges to API answers."""
 
+from collections.abc import Iterable
+
 from api.db.models import RangeRow, SiteRow
-from api.ranges.schemas import RangeRead, SiteRead
+from api.publish.changed_bans import AppliedBan, ChangedBans
+from api.ranges.schemas import AppliedBanRead, ChangedBansRead, RangeRead, SiteRead
 from dnsfilter.policy.model import Audience, Funding
+
+MAX_LISTED_RANGES = 20
+"""The most ranges that are listed with one change of bans."""
 
 
 def read_site(row: SiteRow) -> SiteRead:
@@ -21,3 +27,25 @@ def read_range(row: RangeRow) -> RangeRead:
         label=row.label,
         revision=row.revision,
     )
+
+
+def read_changes(found: Iterable[ChangedBans]) -> list[ChangedBansRead]:
+    """Return which bans change in ranges as the API shows it."""
+    return [
+        ChangedBansRead(
+            ranges=[f"range/{site}/{prefix}" for site, prefix in each.places[:MAX_LISTED_RANGES]],
+            count=len(each.places),
+            before=each.before,
+            after=each.after,
+            begin=_applied(each.begin),
+            end=_applied(each.end),
+        )
+        for each in found
+    ]
+
+
+def _applied(bans: Iterable[AppliedBan]) -> list[AppliedBanRead]:
+    return [
+        AppliedBanRead(ban=f"{each.authority}/{each.service}", mode=each.mode, bound=each.bound)
+        for each in sorted(bans)
+    ]

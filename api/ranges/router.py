@@ -4,25 +4,38 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from api.db.models import RangeRow
 from api.db.sites import find_site
 from api.db.sites import get_site as named_site
+from api.db.unit_of_work import UnitOfWork
 from api.exemptions.approval import keeping_enough_under_ban
-from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.dependencies import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
 from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.prefixes import parse_prefix
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
+from api.publish.changed_bans import changed_bans
 from api.ranges import repository, service
-from api.ranges.reading import read_range, read_site
-from api.ranges.schemas import RangePatch, RangeRead, RangeWrite, SiteRead, SiteWrite, range_value
+from api.ranges.reading import read_changes, read_range, read_site
+from api.ranges.schemas import (
+    RangeMove,
+    RangePatch,
+    RangeRead,
+    RangeWrite,
+    RangeWritten,
+    SiteRead,
+    SiteWrite,
+    range_value,
+)
 from api.spaces import service as spaces
-from dnsfilter.policy.model import Audience, Funding
+from dnsfilter.policy.model import Audience, Funding, Policy
 
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
+DryRun = Annotated[bool, Query(description="Only report what would be done.")]
 Sort = Annotated[
     Literal[
         "registered",
@@ -132,7 +145,7 @@ def get_range(
     summary="Register or change a range",
     responses={
         **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
-        201: {"model": RangeRead, "description": "registered"},
+        201: {"model": RangeWritten, "description": "registered"},
     },
 )
 def put_range(
@@ -142,13 +155,16 @@ def put_range(
     body: RangeWrite,
     unit: UnitDep,
     permit: OperatorOfObject,
+    held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
-) -> RangeRead:
+    dry_run: DryRun = False,
+) -> RangeWritten:
     """Register the prefix to an authority, or change its label, funding and audience.
 
     An operator may do so inside the authority's space and outside other authorities' ranges. If the change leaves too
-    little of the authority under an exempted ban, an administrator must make it.
+    little of the authority under an exempted ban, an administrator must make it. `changes` says which bans change for
+    the clients of a new range, for example if it lies inside another authority's range.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
@@ -157,11 +173,41 @@ def put_range(
     if known is not None and known.authority != body.authority:
         raise service.taken_error(permit, known)
     precondition.check(known.revision if known else None, f"range {prefix} of site {site}")
+    before = held.publishing.current(unit)
     with keeping_enough_under_ban(unit, permit, {body.authority} if known else ()):
         row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
-    tag(response, row.revision)
-    return read_range(row)
+    return _written(unit, held, before if created else None, row, response, dry_run=dry_run)
+
+
+@ranges.post(
+    "/{site}/{address}/{length}/move",
+    operation_id="move_range",
+    summary="Move a range to another authority",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def move_range(
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    body: RangeMove,
+    unit: UnitDep,
+    _permit: Administrator,
+    held: RuntimeDep,
+    response: Response,
+    precondition: PreconditionDep,
+    dry_run: DryRun = False,
+) -> RangeWritten:
+    """Pass the range to another authority in one act: its clients get answers all the time.
+
+    `changes` says which bans change for them. The answer is 409 if an exemption names the range.
+    """
+    before = held.publishing.current(unit)
+    prefix = parse_prefix(f"{address}/{length}", "path.address")
+    row = repository.get(unit.session, site, prefix)
+    precondition.check(row.revision)
+    service.move(unit, row, range_value(site, prefix, _merged(row, body)))
+    return _written(unit, held, before, row, response, dry_run=dry_run)
 
 
 @ranges.patch(
@@ -186,10 +232,8 @@ def patch_range(
     permit.demand(row.authority)
     spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
-    known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
-    merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
     with keeping_enough_under_ban(unit, permit, {row.authority}):
-        row, _ = service.put(unit, range_value(site, prefix, merged))
+        row, _ = service.put(unit, range_value(site, prefix, _merged(row, body)))
     tag(response, row.revision)
     return read_range(row)
 
@@ -220,3 +264,20 @@ def delete_range(
     precondition.check(row.revision)
     with keeping_enough_under_ban(unit, permit, {row.authority}):
         service.delete(unit, row)
+
+
+def _merged(row: RangeRow, body: RangeMove | RangePatch) -> RangeWrite:
+    """Return all fields of a range with the given ones changed."""
+    known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
+    return RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
+
+
+def _written(
+    unit: UnitOfWork, held: Runtime, before: Policy | None, row: RangeRow, response: Response, *, dry_run: bool
+) -> RangeWritten:
+    """Return the range after an act, with the bans that change against the policy `before` it."""
+    unit.rehearsing = dry_run
+    tag(response, row.revision)
+    unit.session.flush()
+    changes = () if before is None else changed_bans(before, held.publishing.current(unit), unit.now_s)
+    return RangeWritten(**read_range(row).model_dump(), changes=read_changes(changes), dry_run=dry_run)

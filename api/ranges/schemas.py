@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.http.prefixes import PrefixText
 from api.http.schemas import ProblemRead, Read, ShortLine, Slug, Strict
-from dnsfilter.policy.model import Audience, Funding, Prefix, Range
+from dnsfilter.policy.model import Audience, Funding, Mode, Prefix, Range
 
 MAX_LISTED = 10_000
 """Most rows of an import in JSON; a CSV file may have more."""
@@ -36,8 +36,17 @@ class RangeWrite(Strict):
     label: ShortLine = ""
 
 
+class RangeMove(Strict):
+    """Another authority for a range. The other fields change only if they are given."""
+
+    authority: Slug
+    funding: Funding | None = None
+    audience: Audience | None = None
+    label: ShortLine | None = None
+
+
 class RangePatch(Strict):
-    """The fields of a range that change. To change its authority, deregister the range and register it again."""
+    """The fields of a range that change. To change its authority, move it."""
 
     funding: Funding | None = None
     audience: Audience | None = None
@@ -67,6 +76,38 @@ class RangeRead(Read):
     audience: Audience
     label: str
     revision: int
+
+
+class AppliedBanRead(Read):
+    """A ban that applies in a range, in a mode other than off. `bound` says that a binding brings it there."""
+
+    ban: str = Field(examples=["ghent/tiktok"])
+    mode: Mode
+    bound: bool
+
+
+class ChangedBansRead(Read):
+    """Ranges for which the same bans `begin` and `end` to apply with the act. `ranges` are the first 20 of `count`.
+
+    `before` and `after` are the authorities of their clients; null for none.
+    """
+
+    ranges: list[str] = Field(examples=[["range/default/192.0.2.0/24"]])
+    count: int
+    before: Slug | None
+    after: Slug | None
+    begin: list[AppliedBanRead]
+    end: list[AppliedBanRead]
+
+
+class RangeWritten(RangeRead):
+    """A range after an act, or with `dry_run` as it would be.
+
+    `changes` says which bans change for the clients of a new or moved range.
+    """
+
+    changes: list[ChangedBansRead]
+    dry_run: bool
 
 
 class RangeChangeRead(Read):

@@ -85,6 +85,28 @@ def put_known(
     return row, False
 
 
+def move(unit: UnitOfWork, row: RangeRow, wanted: Range) -> None:
+    """Pass a range to another authority, with the other fields of `wanted`, in one act.
+
+    Raise `Invalid` if the authority is unknown, or has it already. Raise `Conflict` if an exemption names the range,
+    or the authority is closed.
+    """
+    if row.authority == wanted.authority:
+        raise Invalid.at("body.authority", f"{row.prefix} belongs to {row.authority} already: name another authority")
+    session, now = unit.session, unit.now_s
+    successor = authorities.find(session, wanted.authority)
+    if successor is None:
+        raise Invalid.at("body.authority", no_authority(session, wanted.authority))
+    demand_open(successor, now)
+    _demand_unnamed(row, repository.exempted(session, now))
+    binders, before = bindings.binders(session, now), shown(row)
+    concerned = {each for slug in (row.authority, wanted.authority) for each in (slug, *binders.get(slug, ()))}
+    row.authority, row.label = wanted.authority, wanted.label
+    row.funding, row.audience = str(wanted.funding), str(wanted.audience)
+    row.revision = unit.new_revision()
+    unit.record("range.transfer", _subject(row), before, shown(row), *sorted(concerned))
+
+
 def new_row(unit: UnitOfWork, wanted: Range) -> RangeRow:
     """Return the row of a new range, not yet in a session."""
     return RangeRow(
@@ -103,7 +125,8 @@ def taken_error(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
     own = permit.visible()
     if own is None or row.authority in own:
         return Conflict(
-            f"{row.prefix} at site {row.site} is already registered to {row.authority}. Deregister it first."
+            f"{row.prefix} at site {row.site} is already registered to {row.authority}. "
+            f"To move it: dnsfilterctl range move {row.prefix} AUTHORITY"
         )
     message = "is already registered to another authority. Ask an administrator."
     return Forbidden(f"{row.prefix} at site {row.site} {message}")
@@ -119,11 +142,15 @@ def delete_known(
     unit: UnitOfWork, row: RangeRow, exempted: Collection[tuple[str, str]], binders: Mapping[str, tuple[str, ...]]
 ) -> None:
     """Do what `delete` does, with the exempted ranges and the `binders` of `put_known` known."""
-    if (row.site, row.prefix) in exempted:
-        raise Conflict(f"an exemption names {row.prefix} at site {row.site}: revoke or reject it first")
+    _demand_unnamed(row, exempted)
     concerned = (row.authority, *binders.get(row.authority, ()))
     unit.record("range.remove", _subject(row), shown(row), None, *concerned)
     unit.session.delete(row)
+
+
+def _demand_unnamed(row: RangeRow, exempted: Collection[tuple[str, str]]) -> None:
+    if (row.site, row.prefix) in exempted:
+        raise Conflict(f"an exemption names {row.prefix} at site {row.site}: revoke or reject it first")
 
 
 def shown(row: RangeRow) -> Json:

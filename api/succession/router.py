@@ -14,6 +14,8 @@ from api.http.permits import Administrator
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Slug
+from api.publish.changed_bans import changed_bans
+from api.ranges.reading import read_changes
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
 from api.timestamps import given_timestamp
@@ -78,8 +80,10 @@ def merge_authority(
     if into is None:
         raise Invalid.at("body.into", no_authority(unit.session, body.into))
     revision, (before, _) = row.revision, head(unit.session)
+    policy = held.publishing.current(unit)
     done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.services)
     unit.rehearsing = body.dry_run
+    unit.session.flush()
     tag(response, revision if body.dry_run else row.revision)
     return MergedRead(
         authority=read_authority(row, unit.now_s),
@@ -88,6 +92,7 @@ def merge_authority(
         covered=_pairs(done.covered),
         overruled=_pairs(done.overruled),
         ended=done.ended,
+        changes=read_changes(changed_bans(policy, held.publishing.current(unit), unit.now_s)),
         acts=_acts(unit, before),
         dry_run=body.dry_run,
     )

@@ -5,6 +5,7 @@ from pydantic import Field
 from api.authorities.schemas import AuthorityRead
 from api.http.formal_decisions import FormalDecisionWrite
 from api.http.schemas import Read, Reason, Slug, Strict, TimestampText
+from api.ranges.schemas import ChangedBansRead
 from dnsfilter.policy.model import FormalDecision
 
 
@@ -74,5 +75,6 @@ class MergedRead(Read):
     covered: list[ContinuedRead]
     overruled: list[ContinuedRead]
     ended: list[str]
+    changes: list[ChangedBansRead] = Field(description="Which bans change for the ranges that move.")
     acts: list[DoneRead]
     dry_run: bool

@@ -140,6 +140,16 @@ def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> 
     return tuple(sorted(found, key=lambda item: item.ban.number))
 
 
+def standings(policy: Policy, registered: Range, at: Instant) -> Iterator[Considered]:
+    """Yield each ban that concerns a range, considered for a name in its own lowest tier: a range has no name."""
+    services = {service.slug: service for service in policy.services}
+    for ban, bindings in bans_concerning(policy, registered.authority):
+        tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
+        name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
+        if name is not None:
+            yield _considered(policy, registered, ban, bindings, matched_tiers(services[ban.service], name), at)
+
+
 def bans_concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
     """Yield the bans of `authority` without bindings, and those bound to it with their bindings, in force or not."""
     for ban in policy.bans:

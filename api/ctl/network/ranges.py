@@ -1,10 +1,11 @@
 """dnsfilterctl range and site: networks and their authorities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from api.ctl.command import (
     AUDIENCE,
     FUNDING,
+    Body,
     Group,
     Options,
     Parser,
@@ -21,11 +22,12 @@ from api.ctl.command import (
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
+from api.ctl.network.changed_bans import acted, add_rehearsal, change_lines
 from api.ctl.network.nodes import add_unregistered
 from api.ctl.network.overlaps import add_layout
 from api.ctl.network.range_import import add_import
 from api.ctl.remote.client import Client, path
-from api.ranges.schemas import RangeRead, SiteRead
+from api.ranges.schemas import RangeRead, RangeWritten, SiteRead
 
 
 def add(groups: Group) -> None:
@@ -44,6 +46,8 @@ def add(groups: Group) -> None:
     )
     adder.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_fields(adder, required=True)
+    add_rehearsal(adder)
+    _add_move(group)
     setter = add_verb(
         group, "set", _set, "Change the given fields of a range.", "range set 192.0.2.0/24 --audience public"
     )
@@ -60,6 +64,10 @@ def add(groups: Group) -> None:
 
 def _add_fields(parser: Parser, *, required: bool) -> None:
     parser.add_argument("prefix", type=prefix, metavar="PREFIX")
+    _add_changes(parser, required=required)
+
+
+def _add_changes(parser: Parser, *, required: bool) -> None:
     parser.add_argument(
         "--funding",
         choices=FUNDING,
@@ -77,6 +85,21 @@ def _add_fields(parser: Parser, *, required: bool) -> None:
     parser.add_argument("--label", metavar="TEXT", help="description of the network")
     add_site(parser)
     add_why(parser)
+
+
+def _add_move(group: Group) -> None:
+    mover = add_verb(
+        group,
+        "move",
+        _move,
+        "Move a range to another authority. Its clients get answers all the time; says which bans change for them.",
+        'range move 192.0.2.0/24 diest --label "town hall of Diest"',
+        "range move 192.0.2.0/24 diest --dry-run",
+    )
+    mover.add_argument("prefix", type=prefix, metavar="PREFIX")
+    mover.add_argument("authority", type=slug, metavar="AUTHORITY")
+    _add_changes(mover, required=False)
+    add_rehearsal(mover)
 
 
 def _add_sites(groups: Group) -> None:
@@ -98,8 +121,32 @@ def _list(client: Client, options: Options) -> Result:
 
 def _add(client: Client, options: Options) -> Result:
     body = given(options, "authority", "funding", "audience", "label")
-    only_new = {"If-None-Match": "*"}
-    return _shown(client, client.send(RangeRead, "PUT", _where(options), body, only_new, given(options, "reason")))
+    return _acted(client, options, "PUT", _where(options), body, {"If-None-Match": "*"})
+
+
+def _move(client: Client, options: Options) -> Result:
+    body = given(options, "authority", "funding", "audience", "label")
+    return _acted(client, options, "POST", f"{_where(options)}/move", body)
+
+
+def _acted(
+    client: Client, options: Options, method: str, where: str, body: Body, headers: Mapping[str, str] | None = None
+) -> Result:
+    def send(dry_run: bool) -> RangeWritten:
+        query = {**given(options, "reason"), **({"dry_run": "true"} if dry_run else {})}
+        return client.send(RangeWritten, method, where, body, headers, query)
+
+    return _written(client, acted(send, options))
+
+
+def _written(client: Client, done: RangeWritten) -> Result:
+    def lines() -> Iterator[str]:
+        if done.dry_run:
+            yield "dry run, nothing was done; this would happen:"
+        yield from _lines(done, Names(client))
+        yield from change_lines(done.changes) if done.changes else ["no ban changes for its clients"]
+
+    return Result(done, lines)
 
 
 def _set(client: Client, options: Options) -> Result:

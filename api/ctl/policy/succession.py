@@ -18,6 +18,7 @@ from api.ctl.command import (
 )
 from api.ctl.display.local_times import at_words, usable_zone
 from api.ctl.display.shown_names import name_of
+from api.ctl.network.changed_bans import acted, add_rehearsal, change_lines
 from api.ctl.remote.client import Client, path
 from api.succession.schemas import ClosedRead, DoneRead, MergedRead
 
@@ -34,6 +35,7 @@ def add_ends(group: Group) -> None:
     )
     close.add_argument("authority", type=slug, metavar="AUTHORITY")
     add_at(close)
+    close.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     _add_common(close, "decision to close it")
     merge = add_verb(
         group,
@@ -44,6 +46,7 @@ def add_ends(group: Group) -> None:
     )
     merge.add_argument("authority", type=slug, metavar="AUTHORITY")
     merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="successor")
+    add_rehearsal(merge)
     _add_common(
         merge,
         "decision, also for bans that continue; needs at least reference and legal basis",
@@ -51,7 +54,6 @@ def add_ends(group: Group) -> None:
 
 
 def _add_common(parser: Parser, what: str) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     add_reason(parser)
     add_decision(parser, what, of_ban=False)
 
@@ -63,8 +65,9 @@ def _close(client: Client, options: Options) -> Result:
 
 
 def _merge(client: Client, options: Options) -> Result:
-    body = {**given(options, "into", "reason", "dry_run"), "decision": decision_body(options)}
-    done = client.send(MergedRead, "POST", path("authorities", options.authority, "merge"), body)
+    body = {**given(options, "into", "reason"), "decision": decision_body(options)}
+    where = path("authorities", options.authority, "merge")
+    done = acted(lambda dry_run: client.send(MergedRead, "POST", where, {**body, "dry_run": dry_run}), options)
     return Result(done, lambda: _merged(done))
 
 
@@ -89,6 +92,7 @@ def _merged(done: MergedRead) -> Iterator[str]:
         yield f"  {item.object} had another mode or scope than {item.by}, which DECIDES from now on"
     for ended in done.ended:
         yield f"  {ended} ends, and nothing replaces it"
+    yield from change_lines(done.changes)
     yield from _acts(done.acts)
 
 

@@ -298,6 +298,10 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),
     "GET /v1/grants": ("/v1/grants", None),
     "GET /v1/authentication-failures": ("/v1/authentication-failures", None),
+    "POST /v1/ranges/{site}/{address}/{length}/move": (
+        "/v1/ranges/default/2001:db8:1:1::/64/move",
+        {"authority": AUTHORITIES[1]},
+    ),
 }
 """Requests that concern no authority, or everybody: one of each is enough."""
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {

@@ -36,6 +36,7 @@ space withdraw 192.0.2.0/24
 range add ghent 192.0.2.0/24 --funding public --audience staff
 range list
 range set 192.0.2.0/24 --audience public
+range move 192.0.2.0/24 diest --dry-run
 range import ranges.csv
 range import ranges.csv --dry-run
 range overlaps --own
