@@ -17,9 +17,11 @@ SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $
 # Tests start hundreds of processes. Without compiled files on disk each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two processes more than cores, because tests that wait for a clock or a server leave their core idle. tests/conftest.py
-# says which files begin.
-PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder
+# Two processes more than cores, because tests that wait for a clock or a server leave their core idle. Few of `quick`
+# do, and each process takes seconds to collect the tests. tests/conftest.py says which files begin.
+SPARE = 2
+quick: SPARE = 1
+PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + $(SPARE))) --dist loadfile --no-loadscope-reorder
 
 # Schemathesis takes seconds to import, in each process.
 WITHOUT_SCHEMATHESIS := -p no:schemathesis --ignore=tests/integration/test_schemathesis.py

@@ -130,6 +130,7 @@ def test_a_ban_that_stays_off_raises_an_alert(watched: Watched) -> None:
     watched.fires_and_resolves("DnsfilterBanOff", off, on, authority="ghent", service="tiktok")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alert", "service"), [("DnsfilterBanEnds", "instagram"), ("DnsfilterBanReview", "snapchat")])
 def test_a_term_or_review_near_its_end_raises_three_alerts_one_after_another(
     watched: Watched, alert: str, service: str
@@ -327,6 +328,7 @@ def test_a_frozen_upstream_raises_alerts_and_the_greater_hides_the_smaller(
             assert watched.server.wait_for(f"absent({firing(name, node)})"), name
 
 
+@pytest.mark.slow
 def test_dying_workers_raise_alerts(watched: Watched, breakable: Breakable) -> None:
     node = breakable.node
 

@@ -12,6 +12,7 @@ ENGINES = ("dnsfilter.engine.reference.engine", "dnsfilter.engine._engine", "dns
 AT_THE_SCHEMA = {"importlib.metadata"}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

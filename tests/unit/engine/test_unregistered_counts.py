@@ -114,6 +114,7 @@ def test_adjacent_networks_spread_over_the_sets(step: int) -> None:
         assert len(table.take()) >= 60
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("every_s", [1, 5, 60, 600])
 def test_flood_does_not_displace_networks_that_asked_steadily_before(every_s: int) -> None:
     table = UnregisteredTable(KEY)

@@ -102,6 +102,7 @@ def test_networks_are_joined_by_family() -> None:
     assert of_family(networks, 6) == (ip_network("2001:db8::/32"),)
 
 
+@pytest.mark.heavy
 @examples(100)
 @given(policies(), st.data())
 def test_a_client_is_banned_while_the_node_enforces_something_for_it(policy: Policy, data: st.DataObject) -> None:
@@ -117,6 +118,7 @@ def test_a_client_is_banned_while_the_node_enforces_something_for_it(policy: Pol
     assert holds(dict(rules.closed)["tiktok"]) == ("tiktok" in enforced)
 
 
+@pytest.mark.heavy
 @examples(100)
 @given(policies(), st.data())
 def test_a_set_holds_until_the_instant_that_it_names(policy: Policy, data: st.DataObject) -> None:

@@ -130,6 +130,7 @@ def test_own_exemption_and_a_bound_ban_that_still_refuses_are_both_reported() ->
     assert found.services == ("tiktok",)
 
 
+@pytest.mark.heavy
 @examples(60)
 @given(policies(), sites, st.data())
 def test_an_explanation_is_of_the_decision_and_always_has_a_reason(

@@ -308,6 +308,7 @@ def test_ranges_whose_bans_cannot_differ_share_a_class() -> None:
     assert range_classes(dict(reversed(classes.items()))) == range_classes(classes)
 
 
+@pytest.mark.heavy
 @examples(50)
 @given(policies())
 def test_a_toggle_changes_no_class(made: Policy) -> None:
@@ -316,6 +317,7 @@ def test_a_toggle_changes_no_class(made: Policy) -> None:
         assert classify(toggled) == classify(made)
 
 
+@pytest.mark.heavy
 @examples(100)
 @given(policies(), st.data())
 def test_rows_hold_exactly_when_the_oracle_decides_so(made: Policy, data: st.DataObject) -> None:

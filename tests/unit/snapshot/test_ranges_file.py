@@ -102,6 +102,7 @@ def test_a_class_that_the_rules_do_not_have_is_refused() -> None:
         RangeTable(file.data, "default", 0)
 
 
+@pytest.mark.heavy
 @examples(100)
 @given(policies(), sites, st.data())
 def test_finds_the_same_range_as_the_oracle(policy: Policy, site: str, data: st.DataObject) -> None:
@@ -133,6 +134,7 @@ def test_networks_are_disjoint_and_have_the_class_of_the_most_specific_range() -
     ]
 
 
+@pytest.mark.heavy
 @examples(50)
 @given(policies(), sites, st.data())
 def test_networks_are_the_registered_addresses(policy: Policy, site: str, data: st.DataObject) -> None:

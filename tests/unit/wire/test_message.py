@@ -50,6 +50,7 @@ def test_data_too_large_for_a_record_raises_value_error() -> None:
         address_record(NAME, 0, bytes(5))
 
 
+@pytest.mark.heavy
 @given(st.text(max_size=400))
 def test_any_text_survives_in_a_record(text: str) -> None:
     made = txt_record(NAME, 0, text)

@@ -64,6 +64,7 @@ VISIBLE = (None, frozenset[str](), frozenset({BUSIEST}), frozenset({BUSIEST, QUI
 ACTS = (None, "ban.set_off", "ban", "range", "authority", "ba")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("many", [5, 5000])
 @pytest.mark.parametrize(("visible", "act"), list(product(VISIBLE, ACTS)))
 def test_pages_hold_the_wanted_entries_in_order(

@@ -30,6 +30,7 @@ def many(town: Plane) -> Plane:
     return town
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", ["/v1/bans", "/v1/bindings", "/v1/exemptions", "/v1/ranges", "/v1/authorities"])
 def test_a_page_of_many_takes_no_more_statements_than_one_of_one(many: Plane, path: str) -> None:
     counted: list[str] = []

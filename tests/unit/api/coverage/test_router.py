@@ -88,6 +88,7 @@ def test_ranges_that_must_not_be_counted_are_listed_with_the_reason_and_not_stor
     assert _items(plane)[0]["usual_per_hour"] == 9
 
 
+@pytest.mark.heavy
 @on_both_databases
 def test_range_that_always_asked_and_falls_silent_has_stopped_in_list_and_metric(node: Machine) -> None:
     plane = node.plane

@@ -27,6 +27,7 @@ def _loaded(*arguments: str) -> tuple[int, set[str]]:
     return done.returncode, set(done.stderr.splitlines()[-1].split())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("arguments", "code", "absent"),
     [
@@ -44,6 +45,7 @@ def test_commands_that_ask_nothing_load_no_client(arguments: list[str], code: in
     assert "api.ctl.parser" in loaded
 
 
+@pytest.mark.heavy
 def test_a_toggle_loads_its_own_topic_alone(served: Served) -> None:
     ended, loaded = _loaded("ban", "set", "brussels-city", "tiktok", "--mode", "enforce")
     assert (ended, (SERVER | OTHER_TOPICS | {"httpx"}) & loaded) == (0, set())

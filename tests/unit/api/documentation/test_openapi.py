@@ -227,6 +227,7 @@ def _approver_too(plane: Plane) -> str:
     return plane.other()
 
 
+@pytest.mark.heavy
 def test_the_examples_work_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
     plane = make_plane(tmp_path / "state", packaged)
     plane.publisher.publish_current()
@@ -305,6 +306,7 @@ def _shape(value: Any) -> Any:
     return type(value).__name__
 
 
+@pytest.mark.heavy
 def test_a_method_that_is_not_described_gets_405_with_allow(plane: Plane) -> None:
     known = {"slug": "ghent", "service": "tiktok", "site": "default", "address": "127.0.5.0", "length": "24"}
     paths = plane.done("GET", "/openapi.json")["paths"]

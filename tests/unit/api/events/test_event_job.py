@@ -154,6 +154,7 @@ def test_rejected_event_is_parked_and_the_later_ones_arrive(
     assert _types(receiver) == ["webhook.add", "ban.set_enforce"], "a parked event is not sent again"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("status", sorted(NOT_NOW))
 def test_receiver_that_says_not_now_loses_nothing_however_long(
     town: Plane, receiver: WebhookReceiver, status: int
@@ -198,6 +199,7 @@ def test_webhook_that_is_removed_while_its_event_is_parked_stays_removed(
         assert session.get(EventCursorRow, f"webhook/{number}") is None
 
 
+@pytest.mark.heavy
 def test_receiver_that_was_away_gets_what_it_missed(town: Plane) -> None:
     port = free_port()
     _add(town, f"http://127.0.0.1:{port}/events")

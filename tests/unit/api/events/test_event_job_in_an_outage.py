@@ -53,6 +53,7 @@ class _Played:
         self.start()
 
 
+@pytest.mark.heavy
 def test_receiver_that_is_down_for_an_hour_gets_every_event_once_in_order_and_signed(
     town: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

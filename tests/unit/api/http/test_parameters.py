@@ -57,6 +57,7 @@ def _with_all_roles(town: Plane) -> str:
     return town.account("everything", ("administrator", None), ("approver", "town"))[1]
 
 
+@pytest.mark.heavy
 def test_every_route_refuses_undeclared_parameters_after_the_permission_check(town: Plane) -> None:
     enrolling = town.done("POST", "/v1/nodes", {"name": "office-1"})["enrolment_token"]
     headers = {"Authorization": f"Bearer {town.done('POST', '/v1/nodes', {'name': 'office-2'})['enrolment_token']}"}

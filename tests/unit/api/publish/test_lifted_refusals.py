@@ -233,6 +233,7 @@ def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
     return before, replace(after, bindings=bindings, exemptions=tuple(e for e in after.exemptions if e.ban in held))
 
 
+@pytest.mark.heavy
 @examples(60)
 @given(_changes(), sites, clients, names, moments.filter(lambda at: at >= NOW))
 def test_any_query_refused_before_and_not_after_or_with_another_address_is_lifted(

@@ -77,6 +77,7 @@ def test_neither_an_authority_with_space_nor_its_site_is_removed(town: Plane) ->
     assert town.call("DELETE", "/v1/authorities/third").status_code == 204
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("prefix", "registered", "allowed"),
     [

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.engine.choice import VARIABLE
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
 from tests.support.answering_server import server
-from tests.support.engines import KINDS
 from tests.support.nodes import Node, eventually, program
 
 pytestmark = pytest.mark.heavy
@@ -18,9 +16,9 @@ pytestmark = pytest.mark.heavy
 GHENT = "127.0.5.10"
 
 
-@pytest.fixture(params=KINDS)
-def node(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setenv(VARIABLE, request.param)
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """Run a node. tests/contract/test_cache.py flushes the cache of each engine."""
     with server() as upstream, Node(tmp_path, f"127.0.0.1:{upstream.port}") as running:
         yield running
 

@@ -91,6 +91,7 @@ def test_valid_answers_of_the_corpus_are_ordinary(pair: Both, name: str) -> None
     assert seen.handed == (not seen.kept)  # the slow path takes answers that may not be cached
 
 
+@pytest.mark.heavy
 @each_row("do", [False, True])
 @each_row("name", [*ANSWERS, *BIG_ANSWERS])
 def test_corpus_is_read_as_by_the_reference(pair: Both, name: str, do: bool) -> None:
@@ -112,6 +113,7 @@ def answer_of(mutant: Any, do: bool, as_asked: bool) -> UpstreamAnswer:
     )
 
 
+@pytest.mark.heavy
 @given(batches(st.builds(answer_of, mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())))
 @examples(100)
 def test_mutants_are_read_as_by_the_reference(pair: Both, drawn: list[UpstreamAnswer]) -> None:
@@ -194,6 +196,7 @@ by_records = st.builds(
 )
 
 
+@pytest.mark.heavy
 @given(batches(by_records))
 @examples(100)
 def test_answers_of_all_record_types_are_read_as_by_the_reference(pair: Both, drawn: list[UpstreamAnswer]) -> None:
@@ -244,6 +247,7 @@ with_parameters = st.one_of(
 )
 
 
+@pytest.mark.heavy
 @given(st.lists(st.tuples(with_parameters, st.integers(0, 80)), min_size=10, max_size=10))
 @examples(50)
 def test_parameters_and_bitmaps_are_checked_as_by_the_reference(

@@ -99,6 +99,7 @@ def judge(pair: Both, names: Sequence[WireName], client: str = CLIENT, at: Insta
     return ask(pair, names[0], client, at)
 
 
+@pytest.mark.heavy
 @examples(30)
 @given(policies(), st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 20)), max_size=6), st.data())
 def test_suspensions_of_all_are_read_as_by_the_reader(
@@ -112,6 +113,7 @@ def test_suspensions_of_all_are_read_as_by_the_reader(
             ask(pair, ASKED, client, at)
 
 
+@pytest.mark.heavy
 @examples(40)
 @given(policies(), sites, st.binary(min_size=16, max_size=16), st.data())
 def test_clients_and_names_are_judged_as_by_the_reader(
@@ -127,6 +129,7 @@ def test_clients_and_names_are_judged_as_by_the_reader(
                 judge(pair, names, str(client), at)
 
 
+@pytest.mark.heavy
 @examples(40)
 @given(policies(), policies(), st.data())
 def test_cached_answer_is_decided_by_all_its_names_under_each_policy(
@@ -315,6 +318,7 @@ def corrupted(which: int, data: st.DataObject) -> Snapshot:
         reject()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("which", [0, 2], ids=["names", "rules"])
 def test_corrupt_files_are_read_as_by_the_reader(pair: Both, which: int) -> None:
     @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

@@ -112,6 +112,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.heavy
 @each_row("reply", Reply)
 @each_row("flood", sorted(FLOODS))
 @each_row("client", [GHENT, UNREGISTERED])
@@ -132,6 +133,7 @@ def test_messages_of_floods_are_answered_without_the_slow_path(
         assert not isinstance(rig.judge(FLOODS[flood], client), Miss)
 
 
+@pytest.mark.heavy
 @each_row("conditional", [False, True])
 @each_row("qtype", ["A", "AAAA", "ANY", "DS", "PTR", "SVCB"])
 def test_local_answers_equal_the_references(conditional: bool, qtype: str) -> None:

@@ -96,6 +96,7 @@ def test_too_little_room_drops_the_text_then_the_error(name_size: int, reference
             ask(message(name + b"\0\1\0\1", opt(payload=payload), counts=(1, 0, 0, 1)))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ends_s", [1, 30, 59, 60, 61, 100_000])
 @pytest.mark.parametrize("mode", [Mode.MONITOR, Mode.ENFORCE])
 def test_relayed_reply_equals_the_references(ends_s: int, mode: Mode) -> None:
