@@ -1,4 +1,4 @@
-"""The alerts of deploy/prometheus, as tests read them."""
+"""The alerts and recorded series of deploy/prometheus, as tests read them."""
 
 import json
 import re
@@ -9,29 +9,46 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
-SHORT_MS = {"d": 2_000, "h": 10_000, "m": 500, "s": 1_000}
+RECORDING = ALERTS.with_name("recording.yml")
+RUNBOOK = "https://wiki.example.org/"
+"""Address of the runbook in tests. The shipped prometheus.yml sets it, for each office."""
+SHORT_MS = {"d": 20_000, "h": 10_000, "m": 500, "s": 1_000}
 """Milliseconds that replace a day, an hour, a minute and a second, so that tests do not wait for minutes."""
+SHORT_S = {86400: 2, 3600: 10, 900: 5}
+"""Seconds that replace numbers of seconds in expressions: those of a day, an hour and a quarter of an hour."""
 
 
 def alert_rules() -> list[dict[str, Any]]:
-    """Return every rule of the file, with `alert`, `expr`, `labels` and `annotations`."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    """Return every alert, with `alert`, `expr`, `labels` and `annotations`."""
+    return _rules(ALERTS)
+
+
+def recording_rules() -> list[dict[str, Any]]:
+    """Return every recorded series, with `record` and `expr`."""
+    return _rules(RECORDING)
+
+
+def _rules(path: Path) -> list[dict[str, Any]]:
+    groups = yaml.safe_load(path.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def write_short_rules(path: Path) -> None:
-    """Write the same rules with short times: `for`, ranges, offsets, and numbers of seconds that are days.
+    """Write the same rules with short times: `for`, ranges, offsets, and numbers of seconds that are days or hours.
 
     No alert outlasts its condition.
     """
-    path.write_text(json.dumps({"groups": [{"name": "short", "rules": [_shortened(rule) for rule in alert_rules()]}]}))
+    rules = [_shortened(rule) for rule in (*recording_rules(), *alert_rules())]
+    path.write_text(json.dumps({"groups": [{"name": "short", "rules": rules}]}))
 
 
 def _shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
     spans = {"for": _short(rule["for"])} if "for" in rule else {}
     kept = {key: value for key, value in rule.items() if key != "keep_firing_for"}
     expression = re.sub(r"(?<=\[)\d+[dhms](?=\])|(?<=offset )\d+[dhms]", lambda found: _short(found[0]), rule["expr"])
-    return {**kept, **spans, "expr": re.sub(r"\b86400\b", "2", expression)}
+    for seconds, short_s in SHORT_S.items():
+        expression = re.sub(rf"\b{seconds}\b", str(short_s), expression)
+    return {**kept, **spans, "expr": expression}
 
 
 def _short(span: str) -> str:

@@ -1,10 +1,11 @@
 """A real Alertmanager for tests, which sends what it gets to a small HTTP receiver."""
 
 import json
+import shutil
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -64,7 +65,7 @@ def receiver() -> Iterator[tuple[str, Received]]:
 
 def configuration(url: str) -> dict[str, Any]:
     """Return the shipped configuration with one receiver for all, and without waiting."""
-    shipped: dict[str, Any] = yaml.safe_load(ALERTS.with_name("alertmanager.yml").read_text())
+    shipped = _shipped()
     route = {"receiver": "test", "group_by": shipped["route"]["group_by"], "group_wait": "0s", "group_interval": "1s"}
     return {
         "route": route,
@@ -73,9 +74,29 @@ def configuration(url: str) -> dict[str, Any]:
     }
 
 
+def mail_configuration(port: int) -> dict[str, Any]:
+    """Return the shipped configuration with a mail server on loopback, and with short waits."""
+    shipped = _shipped()
+    for route in (shipped["route"], *shipped["route"]["routes"]):
+        route |= {"group_wait": "200ms", "group_interval": "1s"}
+    return {**shipped, "global": {**shipped["global"], "smtp_smarthost": f"127.0.0.1:{port}"}}
+
+
+def _shipped() -> dict[str, Any]:
+    shipped: dict[str, Any] = yaml.safe_load(ALERTS.with_name("alertmanager.yml").read_text())
+    return shipped
+
+
 @contextmanager
 def alertmanager(directory: Path) -> Iterator[tuple[str, Received]]:
     """Run Alertmanager on a free loopback port. Yield its address and what its receiver received."""
+    with receiver() as (url, received), running(directory, configuration(url)) as address:
+        yield address, received
+
+
+@contextmanager
+def running(directory: Path, configured: Mapping[str, Any]) -> Iterator[str]:
+    """Run Alertmanager with this configuration and the shipped template. Yield its address."""
     program = component("alertmanager")
     address = f"127.0.0.1:{free_port()}"
     config = directory / "alertmanager.yml"  # JSON is YAML
@@ -86,18 +107,26 @@ def alertmanager(directory: Path) -> Iterator[tuple[str, Received]]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with receiver() as (url, received):
-        config.write_text(json.dumps(configuration(url)))
-        with (
-            open(directory / "alertmanager.log", "wb") as log,
-            subprocess.Popen(command, env=program.env, cwd=directory, stdout=log, stderr=log) as process,
-        ):
-            try:
-                assert eventually(lambda: _is_ready(address), START_S), (directory / "alertmanager.log").read_text()
-                yield address, received
-            finally:
-                process.terminate()
-                process.wait(START_S)
+    config.write_text(json.dumps(configured))
+    shutil.copy(ALERTS.with_name("dnsfilter.tmpl"), directory)
+    with (
+        open(directory / "alertmanager.log", "wb") as log,
+        subprocess.Popen(command, env=program.env, cwd=directory, stdout=log, stderr=log) as process,
+    ):
+        try:
+            assert eventually(lambda: _is_ready(address), START_S), (directory / "alertmanager.log").read_text()
+            yield address
+        finally:
+            process.terminate()
+            process.wait(START_S)
+
+
+def post_alerts(address: str, alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Send alerts as Prometheus does. One with `endsAt` in the past is resolved."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://{address}/api/v2/alerts", json.dumps(alerts).encode(), headers)
+    with urllib.request.urlopen(request, timeout=START_S):
+        pass
 
 
 def _with_templates(program: Path) -> list[str]:

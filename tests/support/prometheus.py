@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.alert_rules import RUNBOOK
 from tests.support.components import component
 from tests.support.ports import free_port
 
@@ -56,7 +57,7 @@ def configuration(targets: Mapping[str, Sequence[str]], rules: Path | None, aler
     every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     receivers = [] if alertmanager is None else [{"static_configs": [{"targets": [alertmanager]}]}]
     return {
-        "global": every,
+        "global": {**every, "external_labels": {"runbook": RUNBOOK}},
         "rule_files": [] if rules is None else [str(rules)],
         "alerting": {"alertmanagers": receivers},
         "scrape_configs": [

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.alert_rules import write_short_rules
+from tests.support.alert_rules import RUNBOOK, write_short_rules
 from tests.support.alertmanager import Received, alertmanager
 from tests.support.nodes import SingleMachine, eventually
 from tests.support.prometheus import Prometheus, prometheus
@@ -44,6 +44,7 @@ class Watched:
             self.arrives("firing", name, labels, before)
             alert = self.received.find("firing", name, labels, before)
             assert alert is not None
+            assert alert["annotations"]["runbook_url"].startswith(RUNBOOK)
             assert alert["annotations"]["runbook_url"].endswith(f"#{name.lower()}")
             assert "no value" not in str(alert["annotations"])
             count = len(self.received.alerts)

@@ -230,7 +230,9 @@ def test_network_policies_name_ports_of_their_pods() -> None:
 
 def test_jobs_have_the_names_by_which_alerts_ask() -> None:
     monitors = [each for each in render(ALL) if each["kind"] == "ServiceMonitor"]
-    jobs = {rule["replacement"] for each in monitors for rule in each["spec"]["endpoints"][0]["relabelings"]}
+    labels = [rule for each in monitors for rule in each["spec"]["endpoints"][0]["relabelings"]]
+    jobs = {rule["replacement"] for rule in labels if rule["targetLabel"] == "job"}
+    assert len([rule for rule in labels if rule["targetLabel"] == "instance"]) == len(monitors)
     config = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
     assert jobs == {each["job_name"] for each in config["scrape_configs"]}
     (interval,) = {each["spec"]["endpoints"][0]["interval"] for each in monitors}

@@ -4,15 +4,23 @@ import json
 import re
 from pathlib import Path
 
+import yaml  # type: ignore[import-untyped]
+
 from api.server.metrics.metric_table import API_METRICS
-from dnsfilter.telemetry.metrics import METRICS, MetricType
-from tests.support.alert_rules import alert_rules
+from dnsfilter.telemetry.metrics import (
+    ANSWER_BUCKETS,
+    ANSWER_DURATION_SECONDS,
+    METRICS,
+    UPSTREAM_BUCKETS,
+    UPSTREAM_DURATION,
+    MetricType,
+)
+from tests.support.alert_rules import ALERTS, RECORDING, RUNBOOK, alert_rules, recording_rules
 from tests.support.components import component
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "prometheus" / "prometheus.yml"
-ALERTS = CONFIG.with_name("alerts.yml")
 ALERTMANAGER = CONFIG.with_name("alertmanager.yml")
-RUNBOOK = "https://dns.example.org/docs/runbook/"
+TEMPLATE = CONFIG.with_name("dnsfilter.tmpl")
 
 
 def test_promtool_accepts_the_configuration() -> None:
@@ -37,15 +45,51 @@ def test_alerts_go_to_alertmanager_on_loopback() -> None:
     assert re.findall(r'targets: \["(\S+:9093)"\]', CONFIG.read_text()) == ["127.0.0.1:9093"]
 
 
-def test_each_process_is_scraped_on_loopback() -> None:
-    jobs = re.findall(r'job_name: (\S+)\n\s+static_configs:\n\s+- targets: \["(\S+)"\]', CONFIG.read_text())
-    assert jobs == [("dnsfilter", "127.0.0.1:9153"), ("dnsfilter-api", "127.0.0.1:9154")]
+def test_each_process_is_scraped_on_loopback_and_has_a_name_of_its_own() -> None:
+    found = {
+        (job["job_name"], target, each["labels"]["instance"])
+        for job in yaml.safe_load(CONFIG.read_text())["scrape_configs"]
+        for each in job["static_configs"]
+        for target in each["targets"]
+    }
+    assert found == {
+        ("dnsfilter", "127.0.0.1:9153", "this-machine"),
+        ("dnsfilter-api", "127.0.0.1:9154", "control-plane"),
+    }
 
 
-def test_promtool_accepts_the_alerts_and_their_metrics_exist() -> None:
-    checked = component("promtool").run("check", "rules", str(ALERTS))
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(rule["expr"] for rule in alert_rules())))
+def test_the_example_of_a_further_node_can_be_uncommented(tmp_path: Path) -> None:
+    text = CONFIG.read_text().replace("      # - targets", "      - targets").replace("      #   labels", "        labels")
+    found = {each["labels"]["instance"] for each in yaml.safe_load(text)["scrape_configs"][0]["static_configs"]}
+    assert len(found) == 2
+
+
+def test_alerts_are_evaluated_as_often_as_values_arrive() -> None:
+    times = yaml.safe_load(CONFIG.read_text())["global"]
+    assert times["evaluation_interval"] == times["scrape_interval"] == "15s"
+
+
+def test_a_critical_mail_waits_for_others_of_its_machine_for_a_minute_at_most() -> None:
+    route = yaml.safe_load(ALERTMANAGER.read_text())["route"]
+    (critical,) = (each for each in route["routes"] if each["matchers"] == ['severity="critical"'])
+    assert (critical["group_wait"], critical["group_interval"]) == ("10s", "1m")
+    assert "instance" in critical.get("group_by", route["group_by"])
+
+
+def test_alerts_name_the_runbook_that_the_configuration_of_prometheus_sets() -> None:
+    labels = yaml.safe_load(CONFIG.read_text())["global"]["external_labels"]
+    assert all(rule["annotations"]["runbook_url"].startswith("{{ $externalLabels.runbook }}") for rule in alert_rules())
+    assert "example.org" not in ALERTS.read_text()
+    assert labels["runbook"].endswith("/docs/runbook/")
+    assert {*re.findall(r"\.Labels\.(\w+)", TEMPLATE.read_text())} <= {*labels, "severity"}
+
+
+def test_promtool_accepts_the_rules_and_their_metrics_exist() -> None:
+    for path in (ALERTS, RECORDING):
+        checked = component("promtool").run("check", "rules", str(path))
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    recorded = {rule["record"] for rule in recording_rules()}
+    asked = set(re.findall(r"\bdnsfilter[_:][\w:]+", " ".join(rule["expr"] for rule in (*alert_rules(), *recording_rules()))))
     assert asked
     histogram = MetricType.HISTOGRAM
     served = {
@@ -53,7 +97,15 @@ def test_promtool_accepts_the_alerts_and_their_metrics_exist() -> None:
         for metric in (*METRICS, *API_METRICS)
         for part in (("_bucket", "_sum", "_count") if metric.type is histogram else ("",))
     }
-    assert asked <= served
+    assert asked <= served | recorded
+
+
+def test_each_bound_that_rules_compare_with_is_one_of_the_histogram() -> None:
+    expressions = " ".join(rule["expr"] for rule in (*alert_rules(), *recording_rules()))
+    assert {float(bound) for bound in re.findall(r'le="([\d.]+)"', expressions)} <= {*ANSWER_BUCKETS}
+    quantiles = re.findall(r"(dnsfilter_\w+)_bucket\[5m\]\)\)\) > ([\d.]+)", expressions)
+    assert {name for name, _ in quantiles} == {ANSWER_DURATION_SECONDS.name, UPSTREAM_DURATION.name}
+    assert {float(bound) for _, bound in quantiles} <= {*ANSWER_BUCKETS} & {*UPSTREAM_BUCKETS}
 
 
 def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
@@ -77,6 +129,7 @@ def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
     expected = [alert("", "everybody"), alert("ghent", "ghent")]
     cases = [
         {
+            "external_labels": {"runbook": RUNBOOK},
             "input_series": series,
             "alert_rule_test": [
                 {"eval_time": "4m", "alertname": "DnsfilterSuspended", "exp_alerts": expected},
@@ -90,36 +143,10 @@ def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_held_node_raises_another_alert_than_a_node_behind(tmp_path: Path) -> None:
-    said = {
-        "exp_labels": {"state": "held", "severity": "warning"},
-        "exp_annotations": {
-            "summary": "1 node(s) decide by an older policy that was chosen on the node.",
-            "description": "The next change ends it. `dnsfilterctl node list --state held` shows which. "
-            "The audit log has who did it, and why (`node.use_revision`).",
-            "runbook_url": f"{RUNBOOK}policy.md#dnsfilternodesheld",
-        },
-    }
-    case = {
-        "input_series": [
-            {"series": f'dnsfilter_api_nodes{{state="{state}"}}', "values": f"{nodes}x8"}
-            for state, nodes in (("current", 3), ("held", 1), ("behind", 0), ("silent", 0))
-        ],
-        "alert_rule_test": [
-            {"eval_time": "4m", "alertname": "DnsfilterNodesHeld", "exp_alerts": []},
-            {"eval_time": "6m", "alertname": "DnsfilterNodesHeld", "exp_alerts": [said]},
-            {"eval_time": "6m", "alertname": "DnsfilterNodesBehind", "exp_alerts": []},
-        ],
-    }
-    file = tmp_path / "test.yml"  # JSON is YAML
-    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": [case]}))
-    checked = component("promtool").run("test", "rules", str(file))
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
 def test_a_doubted_clock_raises_an_alert(tmp_path: Path) -> None:
     cases = [
         {
+            "external_labels": {"runbook": RUNBOOK},
             "input_series": [{"series": 'dnsfilter_clock_doubted{instance="node"}', "values": values}],
             "alert_rule_test": [{"eval_time": "4m", "alertname": "DnsfilterClockDoubted", "exp_alerts": alerts}],
         }

@@ -11,7 +11,7 @@ from tests.support.alert_rules import alert_rules
 from tests.support.documents import commands
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook"
-BASE = "https://dns.example.org/docs/runbook/"
+BASE = "{{ $externalLabels.runbook }}"
 PAGES = sorted(RUNBOOK.glob("*.md"))
 SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -30,6 +30,11 @@ def test_every_alert_has_a_severity_a_summary_and_a_description() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
         assert all(rule["annotations"].values())
+
+
+def test_every_summary_names_what_it_is_about() -> None:
+    unnamed = {rule["alert"] for rule in alert_rules() if "$labels." not in rule["annotations"]["summary"]}
+    assert unnamed == {"DnsfilterWatchdog"}
 
 
 @each_page
