@@ -31,7 +31,7 @@ from tests.support.watched import WITHIN_S, Watched, watching
 
 DECISION = ("--organ", "college", "--reference", "2026/12", "--date", "2026-11-02", "--legal-basis", "decision")
 
-SLOW_ZONE, SLOW_S = "slow.test", 2.2
+SLOW_ZONE, SLOW_S = "slow.test", 0.4
 
 
 class Encrypted(Api):
