@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from api.chain.checkpoint import public_text
 from api.checkpoints.service import checkpoint_of, identity, make_checkpoint, newest
+from api.db.integrity import QUICK_ENTRIES
 from api.db.models import CheckpointRow
 from api.db.session import Database
 from api.db.unit_of_work import head
@@ -82,7 +83,8 @@ class CheckpointJob:
         self._key = key
         self._clock = clock
         self._deliveries = [_Delivery(destination) for destination in destinations]
-        self._job = Job("checkpoints", lambda: self.make_if_new(after_s=INTERVAL_S), every_s=LOOK_S)
+        hourly = partial(self.make_if_new, after_s=INTERVAL_S, after_check=True)
+        self._job = Job("checkpoints", hourly, every_s=LOOK_S)
         self._jobs = [self._job_of(delivery) for delivery in self._deliveries]
 
     def make(self) -> tuple[CheckpointRow, bool]:
@@ -91,15 +93,23 @@ class CheckpointJob:
         A new checkpoint is sent soon.
         """
         with self._database.writing() as session:
+            last = newest(session)
+            since = head(session)[0] - (0 if last is None else last.seq)
+            self._database.examine(session, max(since, 0) + QUICK_ENTRIES)
             found = make_checkpoint(session, self._key, int(self._clock()))
         self._wake()
         return found
 
-    def make_if_new(self, *, after_s: int = 0) -> bool:
-        """Make a checkpoint if there are new entries and the last one is `after_s` old. Return False on failure."""
+    def make_if_new(self, *, after_s: int = 0, after_check: bool = False) -> bool:
+        """Make a checkpoint if there are new entries and the last one is `after_s` old. Return False on failure.
+
+        With `after_check`, check all entries before, which takes seconds for each 100,000.
+        """
         try:
             with self._database.reading() as session:
                 wanted = self._wanted(session, after_s)
+            if wanted and after_check and self._database.examiner is not None:
+                self._database.examiner.check_chain()
             if wanted:
                 self.make()
         except SQLAlchemyError as error:

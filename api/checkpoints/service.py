@@ -10,7 +10,8 @@ from api.chain.checkpoint import Checkpoint, Statement, public_text
 from api.chain.verification import KEY_ACT
 from api.db.models import AuditRow, CheckpointRow, InstallationRow
 from api.db.models.audit_log import INSTALLATION
-from api.db.unit_of_work import LOCAL, UnitOfWork, head
+from api.db.unit_of_work import DAMAGE, LOCAL, UnitOfWork, head
+from api.db.unusable import Unusable
 from api.http.pagination import select_page
 from api.timestamps import timestamp_text
 
@@ -19,8 +20,10 @@ def make_checkpoint(session: Session, key: Ed25519PrivateKey, now_s: int) -> tup
     """Return the checkpoint of the newest entry, and whether this call made it. Needs a writing session.
 
     An entry has at most one checkpoint per key. If the audit log does not name `key` as its newest key, an entry that
-    names it comes first.
+    names it comes first. Raise Unusable if the audit log is damaged: nothing is signed over damage.
     """
+    if session.info.get(DAMAGE) is not None:
+        raise Unusable(session.info[DAMAGE])
     public, known = public_text(key), newest_key_in_log(session)
     if known != public:
         named = {"key": public, "installation": identity(session)}

@@ -1,7 +1,8 @@
-"""Check whether the database is intact: for seconds before a start, and completely in the background.
+"""Check whether the database is intact: for seconds before a start, completely in the background, and before each act.
 
-SQLite checks its own file. A changed or missing entry breaks the hash chain of the audit log. The index of entries by
-authority is compared with the entries.
+SQLite checks its own file. A changed or missing entry breaks the hash chain of the audit log. The newest checkpoint
+says which entry was there. The index of entries by authority is compared with the entries. Each transaction compares
+the newest entry with its predecessor, a checkpoint all entries since the one before.
 """
 
 import logging
@@ -16,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from api.chain.entry_hash import GENESIS, entry_hash
 from api.db import authority_index
+from api.db.models import CheckpointRow
 from api.db.models.audit_log import AuditRow
-from api.db.session import Database
+from api.db.session import NEAR_ENTRIES, Database
 from api.db.unit_of_work import entry_of
 from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
@@ -31,6 +33,14 @@ EVERY_S = 86_400.0
 RETRY_S = 60.0
 """Seconds before a failed check is retried, for example while PostgreSQL is unreachable."""
 _INTERRUPTED, _DAMAGED = sqlite3.SQLITE_INTERRUPT, (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_SIGNED = (
+    select(CheckpointRow.number, CheckpointRow.seq, CheckpointRow.hash, AuditRow.hash.label("found"))
+    .outerjoin(AuditRow, AuditRow.seq == CheckpointRow.seq)
+    .order_by(CheckpointRow.number.desc())
+    .limit(1)
+)
+"""The newest checkpoint, and the hash that its entry has now."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -59,6 +69,7 @@ class Integrity:
     def __init__(self, database: Database, *, accepted: bool) -> None:
         """With `accepted` acts stay possible even if the database is damaged."""
         self._database = database
+        database.examiner = self
         self._accepted = accepted
         self._job = Job("integrity", self.check, every_s=EVERY_S, retry_s=(RETRY_S, RETRY_S))
         self.damage: str | None = None
@@ -66,12 +77,22 @@ class Integrity:
 
     def check_quickly(self) -> None:
         """Check the newest entries, and as much of the file as can be checked within seconds."""
-        self._check(self._newest_fault)
+        with self._database.reading() as session:
+            self.examine(session, QUICK_ENTRIES)
         self._check(lambda: self._file_fault(monotonic() + QUICK_S))
+
+    def examine(self, session: Session, entries: int) -> None:
+        """Check that many of the newest entries, as an open session sees them, unless damage is known."""
+        if self.damage is None:
+            self._check(lambda: _newest_fault(session, entries))
+
+    def check_chain(self) -> None:
+        """Check all entries, in steps, so that others can use the database."""
+        self._check(self._chain_fault)
 
     def check(self) -> bool:
         """Check everything, in steps, so that others can use the database. Return True."""
-        self._check(self._chain_fault)
+        self.check_chain()
         self._check(lambda: self._file_fault(None))
         return True
 
@@ -104,13 +125,6 @@ class Integrity:
             "or accept the damage: restart dnsfilter-api with --accept-damage (DNSFILTER_API_ACCEPT_DAMAGE=true)"
         )
         emit(log, logging.ERROR, "the database is damaged, no act is accepted", reason=found)
-
-    def _newest_fault(self) -> str | None:
-        newest = select(AuditRow).order_by(AuditRow.seq.desc()).limit(QUICK_ENTRIES)
-        with self._database.reading() as session:
-            rows = session.scalars(newest).all()[::-1]
-            reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
-            return _fault(session, reader, rows) or authority_index.surplus_fault(session)
 
     def _chain_fault(self) -> str | None:
         reader, found = ChainReader(), None
@@ -148,6 +162,23 @@ class Integrity:
             finally:
                 driver.set_progress_handler(None, 0)
         return None if found == "ok" else str(found)
+
+
+def _newest_fault(session: Session, entries: int) -> str | None:
+    rows = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(entries)).all()[::-1]
+    reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
+    if entries <= NEAR_ENTRIES:  # before each act: not the index, which takes longer the more entries there are
+        reader.follow(rows)
+        return reader.fault or _checkpoint_fault(session)
+    return _fault(session, reader, rows) or _checkpoint_fault(session) or authority_index.surplus_fault(session)
+
+
+def _checkpoint_fault(session: Session) -> str | None:
+    """Return a fault if the entry that the newest checkpoint signs is another one, or is missing."""
+    signed = session.execute(_SIGNED).one_or_none()
+    if signed is None or signed.hash == signed.found:
+        return None
+    return f"entry {signed.seq} is not the one that checkpoint {signed.number} signed"
 
 
 def _batch(session: Session, after: int) -> Sequence[AuditRow]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, select, update
@@ -25,12 +25,21 @@ from dnsfilter.telemetry.logs import emit
 BUSY_TIMEOUT_S = 5
 WRITE_TRIED_S = 5.0
 """Seconds between two tries to write, however often anybody asks for them."""
+NEAR_ENTRIES = 2
+"""Newest audit entries that are checked before each transaction builds on them: the last one and its predecessor."""
 _FORGOTTEN = "forgotten"
 _LOCKED = "locked installation"
 _LOG_SUFFIX = "-wal"
 _WRITE = "dnsfilter_write"
 
 log = logging.getLogger("dnsfilter.api")
+
+
+class Examiner(Protocol):
+    """Checks the audit log, and sets `damage` of its database."""
+
+    def examine(self, session: Session, entries: int) -> None: ...
+    def check_chain(self) -> None: ...
 
 
 class Database:
@@ -50,6 +59,7 @@ class Database:
         self._log_keeper: PoolProxiedConnection | None = None
         self.damage: str | None = None
         """The damage because of which no act may be recorded. The check of the database sets it."""
+        self.examiner: Examiner | None = None
         # True if SQLite's log may hold pages with erased data.
         self._stale_log = False
         self._try_s = 0.0
@@ -123,10 +133,10 @@ class Database:
         with self._turns.turn(is_background=is_background), self._noting_full_disk():
             self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                session.info[DAMAGE] = self.damage
                 locked = select(InstallationRow).where(InstallationRow.id == INSTALLATION).with_for_update()
                 # Referenced until the end: a session drops unreferenced rows, and its acts would query it again.
                 session.info[_LOCKED] = session.scalars(locked).one_or_none()
+                self.examine(session, NEAR_ENTRIES)
                 versions.watch(session)
                 yield session
                 versions.keep(session)
@@ -143,6 +153,12 @@ class Database:
             if is_disk_full(error):
                 self._write_fault, self._try_s = DISK_FULL, time.monotonic() + WRITE_TRIED_S
             raise
+
+    def examine(self, session: Session, entries: int) -> None:
+        """Check the newest audit entries, on which this writing session builds. Damage ends up in its `info`."""
+        if self.damage is None and self.examiner is not None:
+            self.examiner.examine(session, entries)
+        session.info[DAMAGE] = self.damage
 
     def write_fault(self) -> str | None:
         """Return why the database accepts no write, as tried at most WRITE_TRIED_S seconds ago. None if it does.

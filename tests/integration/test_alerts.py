@@ -265,13 +265,13 @@ def repeating(act: Callable[[int], object], every_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def asking(port: int, name: Callable[[int], str]) -> Iterator[None]:
-    """Ask for 200 names a second until the end."""
+def asking(port: int, name: Callable[[int], str], at_once: int = 10) -> Iterator[None]:
+    """Ask for that many names, twenty times a second, until the end."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
 
         def ask(turn: int) -> None:
-            for count in range(10 * turn, 10 * turn + 10):
+            for count in range(at_once * turn, at_once * (turn + 1)):
                 client.send(DNSRecord.question(name(count)).pack())
 
         with repeating(ask, 0.05):
@@ -287,7 +287,7 @@ def test_slow_answers_raise_an_alert(watched: Watched, breakable: Breakable) -> 
     with ExitStack() as stack:
         watched.fires_and_resolves(
             "DnsfilterSlow",
-            lambda: stack.enter_context(asking(breakable.node.port, name)),
+            lambda: stack.enter_context(asking(breakable.node.port, name, at_once=40)),
             stack.close,
             instance=breakable.node.metrics_address,
         )

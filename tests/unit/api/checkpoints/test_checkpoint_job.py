@@ -14,8 +14,10 @@ from sqlalchemy import select
 from api.chain.checkpoint import parse_checkpoint
 from api.checkpoints import checkpoint_job as module
 from api.checkpoints.checkpoint_job import INTERVAL_S, CheckpointJob, DestinationStatus
+from api.db.integrity import Integrity
 from api.db.models import CheckpointRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.db.unusable import Unusable
 from api.delivery.destinations import Destination, FileDestination, MailDestination
 from api.delivery.sending import deliver
 from api.server.metrics.api_metrics import CheckpointsCollector
@@ -83,6 +85,48 @@ def test_checkpoint_is_made_only_for_new_entries_and_after_an_hour(plane: Plane)
     plane.clock.now += 1
     job.make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit SET object = 'altered' WHERE seq = 2",
+        "DELETE FROM audit WHERE seq > 1",
+        "UPDATE audit SET hash = previous WHERE seq = (SELECT seq FROM checkpoints)",
+    ],
+    ids=["an old entry is altered", "entries are missing", "the signed entry is another one"],
+)
+def test_no_checkpoint_is_signed_over_damage(plane: Plane, change: str, caplog: pytest.LogCaptureFixture) -> None:
+    job, integrity = _made_job(plane), Integrity(plane.database, accepted=False)
+    for _ in range(3):
+        _note(plane)
+    job.make()
+    with plane.database.engine.begin() as connection:
+        for trigger in ("audit_update", "audit_delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql(change)
+    with pytest.raises(Unusable, match="the database is damaged: entry"):
+        job.make()
+    assert not job.make_if_new() or integrity.damage is not None
+    assert len(_kept(plane)) == 1
+    assert integrity.damage is not None
+    assert "no act is accepted" in caplog.text
+
+
+def test_the_hourly_checkpoint_checks_entries_of_any_age(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUICK_ENTRIES", 1)
+    job, integrity = _made_job(plane), Integrity(plane.database, accepted=False)
+    for _ in range(5):
+        _note(plane)
+    job.make()
+    with plane.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_update")
+        connection.exec_driver_sql("UPDATE audit SET object = 'altered' WHERE seq = 2")
+    _note(plane)
+    assert not job.make_if_new(after_check=True)
+    assert len(_kept(plane)) == 1
+    assert (integrity.damage or "").startswith("entry 2 does not follow entry 1")
 
 
 def test_clock_set_back_does_not_delay_a_checkpoint(plane: Plane) -> None:

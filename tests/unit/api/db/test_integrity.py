@@ -65,6 +65,31 @@ def test_an_altered_entry_stops_acts_unless_damage_is_accepted(town: Plane, acce
 
 
 @on_both_databases
+@pytest.mark.parametrize("back", [0, 1], ids=["the newest entry", "its predecessor"])
+def test_damage_to_what_the_next_act_builds_on_is_found_by_the_act(
+    town: Plane, back: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    integrity = Integrity(town.database, accepted=False)
+    assert _status(town) == 201
+    entries = town.call("GET", "/v1/audit?limit=1").json()["items"][0]["seq"]
+    _alter(town, entries - back)
+    refused = town.call("PUT", "/v1/sites/other", {"name": "Other"})
+    assert refused.status_code == 503
+    assert f"entry {entries - back} does not follow entry" in refused.json()["detail"]
+    assert _metric(integrity) == 1
+    assert "no act is accepted" in caplog.text
+    assert town.call("GET", "/v1/audit?limit=1").json()["items"][0]["seq"] == entries
+
+
+def test_an_accepted_damage_is_reported_by_the_act_and_does_not_stop_it(town: Plane) -> None:
+    integrity = Integrity(town.database, accepted=True)
+    assert _status(town) == 201
+    _alter(town, town.call("GET", "/v1/audit?limit=1").json()["items"][0]["seq"])
+    assert town.call("PUT", "/v1/sites/other", {"name": "Other"}).status_code == 201
+    assert _metric(integrity) == 1
+
+
+@on_both_databases
 @pytest.mark.parametrize(
     ("change", "damage"),
     [
