@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api.auth.roles import Where
+from api.documentation.webhooks import webhooks
 from api.http import idempotency, problems
 from api.http.dependencies import permit, precondition, unit_of_work
 from api.http.entity_tags import MAX_TAGS
@@ -87,6 +88,7 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
         summary=SUMMARY,
         description=TEXT,
         routes=shown,
+        webhooks=webhooks.routes,
         openapi_version="3.1.0",
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         servers=[{"url": "/", "description": "this control plane"}],

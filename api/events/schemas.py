@@ -4,12 +4,14 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from api.audit.schemas import AuditRead
 from api.http.patterns import URL
 from api.http.schemas import Read, Slug, Strict, Timestamp
 
 MAX_TYPES = 50
+ACT_ID, NOTICE_ID = r"^act-\d+$", r"^notice-\d+$"
 
 
 def _checked_url(text: str) -> str:
@@ -82,3 +84,36 @@ class WebhookMade(WebhookRead):
     """A new webhook with the secret that signs its events. The secret is shown only once."""
 
     secret: str = Field(description="`whsec_` and the base64 of the key of the HMAC-SHA256")
+
+
+class EventRead(Read):
+    """What all events have. `authorities` are those that it concerns."""
+
+    # FastAPI describes it as a request's body, and cannot defer those.
+    model_config = ConfigDict(defer_build=False)
+
+    type: str
+    time: Timestamp
+    installation: str
+    authorities: list[str]
+
+
+class ActEventRead(EventRead):
+    """An act. `type` is its name, `data` its entry in the audit log."""
+
+    id: str = Field(pattern=ACT_ID)
+    data: AuditRead
+
+
+class NoticeTextRead(Read):
+    """The text of a notice, as in its mail."""
+
+    subject: str
+    text: str
+
+
+class NoticeEventRead(EventRead):
+    """A notice. `type` is `notice.` and its kind."""
+
+    id: str = Field(pattern=NOTICE_ID)
+    data: NoticeTextRead

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from api.application import ROUTERS, make_description, routes
 from api.auth.roles import OWN_APPROVERS, Role, Where
 from api.documentation.openapi import TAGS, load_examples, tagged
+from api.events.webhook_signature import signed_headers
 from api.http.dependencies import precondition, unit_of_work
 from api.http.file_bodies import FileBody
 from blocklists.catalogue import Catalogue
@@ -151,6 +152,18 @@ def test_every_operation_documents_its_answers() -> None:
             wanted |= {"304"}
         assert wanted <= statuses, f"{operation['operationId']}: {wanted - statuses}"
         assert all(status in ("200", "201", "202", "204", "304") or status >= "400" for status in statuses)
+
+
+def test_the_requests_of_webhooks_are_described() -> None:
+    described = _described()["webhooks"]
+    assert set(described) == {"act", "notice"}
+    for item in described.values():
+        sent = signed_headers(b"key", "act-1", 1_790_000_000, b"{}")
+        parameters = {one["name"]: one["schema"] for one in item["post"]["parameters"]}
+        assert parameters.keys() == sent.keys()
+        assert [
+            name for name, schema in parameters.items() if not re.search(schema.get("pattern", ""), sent[name])
+        ] == []
 
 
 def test_operations_without_a_token_say_so() -> None:

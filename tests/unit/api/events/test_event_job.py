@@ -20,6 +20,7 @@ from api.delivery import sending
 from api.delivery.destinations import FileDestination, SyslogDestination, Transport
 from api.events import event_job, repository
 from api.events.event_job import LAST_PAUSE_S, MOST_REJECTIONS, EventJob
+from api.events.schemas import ActEventRead, NoticeEventRead
 from api.events.webhook_sending import NOT_NOW, WebhookClient
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.mail_and_syslog import datagrams
@@ -72,6 +73,8 @@ def test_every_later_act_arrives_once_signed_and_in_order(town: Plane, receiver:
         _toggle(town, mode)
     _send(town)
     _send(town)
+    for one in receiver.deliveries:
+        ActEventRead.model_validate_json(one.body)
     assert _types(receiver) == ["webhook.add", "ban.set_monitor", "ban.set_enforce", "ban.set_monitor"]
     assert _seqs(receiver) == sorted(set(_seqs(receiver)))
     entry = town.done("GET", "/v1/audit?limit=1")["items"][0]
@@ -389,6 +392,8 @@ def test_notices_are_events_with_the_text_of_their_mail(town: Plane, receiver: W
                 NoticeRow(key=key, kind=kind, authority=None, facts=facts, made_s=START, next_try_s=None, tries=0)
             )
     _send(town)
+    for one in receiver.deliveries:
+        NoticeEventRead.model_validate_json(one.body)
     first, second = (json.loads(one.body) for one in receiver.deliveries)
     assert (first["type"], first["id"], first["authorities"]) == ("notice.node_silent", "notice-1", [])
     assert "office-1" in first["data"]["text"]
