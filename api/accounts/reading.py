@@ -18,7 +18,7 @@ def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
         login=name.login if name is not None else None,
         name=name.name if name is not None else None,
         authority=row.authority,
-        created=timestamp_text(row.created_s),
+        recorded=timestamp_text(row.created_s),
         disabled=optional_text(row.disabled_s),
         revision=row.revision,
     )

@@ -36,7 +36,7 @@ class AccountRead(Read):
     login: str | None
     name: str | None
     authority: str | None
-    created: Timestamp
+    recorded: Timestamp
     disabled: Timestamp | None
     revision: int
 
@@ -105,7 +105,7 @@ class TokenWrite(Strict):
 
 
 class TokenRead(Read):
-    """A token, without its secret. `made_by` is an account, 0 for the installation; `made_with` is a token."""
+    """A token, without its secret. `recorded_by` is an account, 0 for the installation; `made_with` is a token."""
 
     number: int
     account: int
@@ -113,11 +113,11 @@ class TokenRead(Read):
     label: str
     roles: list[Role]
     authorities: list[str]
-    created: Timestamp
+    recorded: Timestamp
     expires: Timestamp | None
     revoked: Timestamp | None
     last_used: Day | None
-    made_by: int
+    recorded_by: int
     made_with: int | None
 
 

@@ -129,7 +129,7 @@ class _Found:
         called = {row.account: row for row in self._rows(NameRow, NameRow.account)} if names else {}
         for row in self._rows(AccountRow, AccountRow.id):
             account: Json = {"number": row.id, "kind": row.kind, "authority": row.authority}
-            account |= {"created": timestamp_text(row.created_s), "disabled": optional_text(row.disabled_s)}
+            account |= {"recorded": timestamp_text(row.created_s), "disabled": optional_text(row.disabled_s)}
             name = called.get(row.id)
             yield account if name is None else {**account, "login": name.login, "name": name.name}
 

@@ -51,9 +51,9 @@ def shown_token(row: TokenRow) -> Json:
         "label": row.label,
         "roles": sorted(row.roles),
         "authorities": sorted(row.authorities),
-        "created": timestamp_text(row.created_s),
+        "recorded": timestamp_text(row.created_s),
         "expires": optional_text(row.expires_s),
         "revoked": optional_text(row.revoked_s),
-        "made_by": row.made_by,
+        "recorded_by": row.made_by,
         "made_with": row.made_with,
     }

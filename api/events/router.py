@@ -99,11 +99,11 @@ def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:
     status, kept = events.status(name), repository.position(session, name)
     parked = repository.parked(session, name)
     return WebhookRead(
-        webhook=row.number,
+        number=row.number,
         url=row.url,
         authority=row.authority,
         types=row.types,
-        made=timestamp_text(row.made_s),
+        recorded=timestamp_text(row.made_s),
         seq=status.seq if status is not None else kept.seq if kept is not None else 0,
         failures=status.failures if status is not None else 0,
         failure=status.failure if status is not None else "",

@@ -67,11 +67,11 @@ class WebhookWrite(Strict):
 class WebhookRead(Read):
     """A webhook. `seq` is the last act that its receiver has. `failures` counts tries since the last success."""
 
-    webhook: int = Field(examples=[1])
+    number: int = Field(examples=[1])
     url: str
     authority: Slug | None
     types: list[str]
-    made: Timestamp
+    recorded: Timestamp
     seq: int = Field(examples=[345])
     failures: int = Field(examples=[0])
     failure: str = Field(description="the reason of the last failure; empty if there is none")

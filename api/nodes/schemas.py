@@ -182,7 +182,7 @@ class NodeRead(Read):
     name: Slug
     site: Slug
     state: State
-    registered: Timestamp
+    recorded: Timestamp
     enrolled: Timestamp | None
     removed: Timestamp | None
     enrolment_until: Timestamp | None = Field(description="when the enrolment token expires, if there is one")

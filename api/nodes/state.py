@@ -121,7 +121,7 @@ def read_node(row: NodeRow, received: ReceivedReport | None, news: News, now_s: 
         name=row.name,
         site=row.site,
         state=stands.state,
-        registered=timestamp_text(row.registered_s),
+        recorded=timestamp_text(row.registered_s),
         enrolled=optional_text(row.enrolled_s),
         removed=optional_text(row.removed_s),
         enrolment_until=optional_text(_enrolment_until(row, now_s)),

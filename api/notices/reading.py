@@ -14,7 +14,7 @@ def read_notice(row: NoticeRow) -> NoticeRead:
         authority=row.authority,
         ban=row.facts.get("ban"),
         state=state_of(row),
-        made=timestamp_text(row.made_s),
+        recorded=timestamp_text(row.made_s),
         sent=optional_text(row.sent_s),
         next_try=optional_text(row.next_try_s),
         tries=row.tries,

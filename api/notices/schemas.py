@@ -29,7 +29,7 @@ class NoticeRead(Read):
     authority: str | None
     ban: str | None
     state: NoticeState
-    made: Timestamp
+    recorded: Timestamp
     sent: Timestamp | None
     next_try: Timestamp | None
     tries: int

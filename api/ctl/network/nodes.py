@@ -238,7 +238,7 @@ def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str
         ("node", item.name),
         ("site", item.site),
         ("state", item.state),
-        ("registered", at_words(item.registered)),
+        ("registered", at_words(item.recorded)),
         ("enrolled", _at(item.enrolled) or "not yet"),
         ("last seen", _at(item.seen) or "never"),
     ]

@@ -80,7 +80,7 @@ def _state_words(item: NoticeRead, time_zone: str | None) -> str:
     if item.sent is not None:
         return f"sent {at_words(item.sent, time_zone)}"
     if item.state is NoticeState.NOT_MAILED:
-        return f"not mailed, made {at_words(item.made, time_zone)}"
+        return f"not mailed, made {at_words(item.recorded, time_zone)}"
     if item.next_try is None:
-        return f"failed, made {at_words(item.made, time_zone)}"
-    return f"waiting since {at_words(item.made, time_zone)}, tries: {item.tries}"
+        return f"failed, made {at_words(item.recorded, time_zone)}"
+    return f"waiting since {at_words(item.recorded, time_zone)}, tries: {item.tries}"

@@ -66,7 +66,7 @@ def _remove(client: Client, options: Options) -> Result:
 def _lines(made: WebhookMade) -> Iterator[str]:
     yield from columns(
         [
-            ("webhook", str(made.webhook)),
+            ("webhook", str(made.number)),
             ("url", made.url),
             ("authority", made.authority or "all"),
             ("types", " ".join(made.types) or "all"),
@@ -78,11 +78,11 @@ def _lines(made: WebhookMade) -> Iterator[str]:
 def _table(items: list[WebhookRead]) -> Iterator[str]:
     rows = [
         (
-            str(item.webhook),
+            str(item.number),
             item.url,
             item.authority or "all",
             " ".join(item.types) or "all",
-            at_words(item.made),
+            at_words(item.recorded),
             str(item.seq),
             f"{item.failures} failures: {item.failure}" if item.failures else "",
             f"{item.parked}, last {item.parked_event}: {item.parked_reason}" if item.parked else "",

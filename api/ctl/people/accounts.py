@@ -119,7 +119,7 @@ def _lines(found: AccountRead, names: Names) -> Iterator[str]:
             ("name", found.name or "erased"),
             ("kind", found.kind),
             ("authority", authority),
-            ("made", at_words(found.created)),
+            ("recorded", at_words(found.recorded)),
             ("state", _state(found)),
         ]
     )

@@ -25,7 +25,7 @@ def test_revoking_a_token_revokes_tokens_made_with_it(town: Plane) -> None:
     others = _token(town, victim, descendant)
     spared = _token(town, account)
     shown = town.done("GET", "/v1/self", token=others)["token"]
-    assert (shown["made_by"], shown["made_with"]) == (account, _number(town, descendant))
+    assert (shown["recorded_by"], shown["made_with"]) == (account, _number(town, descendant))
     numbers = [_number(town, token) for token in (stolen, descendant, others)]
     assert _died(town, f"/v1/accounts/{account}/tokens/{numbers[0]}", spared) == numbers
     seen = [town.call("GET", "/v1/self", token=token).status_code for token in (stolen, descendant, others, spared)]

@@ -154,6 +154,30 @@ def test_every_operation_documents_its_answers() -> None:
         assert all(status in ("200", "201", "202", "204", "304") or status >= "400" for status in statuses)
 
 
+def test_objects_have_one_name_for_their_number_and_one_for_when_and_by_whom_they_were_recorded() -> None:
+    """Requests say `requested`, next to `approved` and `rejected`. Entries of logs have a `time`."""
+    described = _described()
+    schemas = described["components"]["schemas"]
+    of_number = [
+        item["get"] for path, item in described["paths"].items() if path.endswith("/{number}") and "get" in item
+    ]
+    shown = {
+        operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for operation in of_number
+    }
+    assert len(shown) > 5
+    assert [name for name in shown if "number" not in schemas[name]["properties"]] == []
+    others = {f"{word}{by}" for word in ("created", "made", "registered", "added") for by in ("", "_by")}
+    found = {
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, kind in schema.get("properties", {}).items()
+        # An import counts what it registered.
+        if field in others and (kind.get("format") == "date-time" or field.endswith("_by"))
+    }
+    assert found == set()
+
+
 def test_the_requests_of_webhooks_are_described() -> None:
     described = _described()["webhooks"]
     assert set(described) == {"act", "notice"}

@@ -106,7 +106,7 @@ def test_nothing_is_lost_while_a_receiver_answers_with_an_error(
     _toggle(town, "monitor")
     _send(town, job)
     assert receiver.deliveries == []
-    shown = job.status(f"webhook/{added['webhook']}")
+    shown = job.status(f"webhook/{added['number']}")
     assert shown is not None
     assert (shown.failures, shown.failure) == (1, f"answered {status}")
     receiver.status = 200
@@ -128,7 +128,7 @@ def _try(plane: Plane, job: EventJob, times: int) -> None:
 def test_rejected_event_is_parked_and_the_later_ones_arrive(
     town: Plane, receiver: WebhookReceiver, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    number = _add(town, receiver.url)["webhook"]
+    number = _add(town, receiver.url)["number"]
     _toggle(town, "monitor")
     _toggle(town, "enforce")
     receiver.rejected["ban.set_monitor"] = status
@@ -162,7 +162,7 @@ def test_rejected_event_is_parked_and_the_later_ones_arrive(
 def test_receiver_that_says_not_now_loses_nothing_however_long(
     town: Plane, receiver: WebhookReceiver, status: int
 ) -> None:
-    number = _add(town, receiver.url)["webhook"]
+    number = _add(town, receiver.url)["number"]
     receiver.status = status
     job = _job(town)
     _try(town, job, 3 * MOST_REJECTIONS)
@@ -174,7 +174,7 @@ def test_receiver_that_says_not_now_loses_nothing_however_long(
 
 
 def test_each_event_has_its_own_tries(town: Plane, receiver: WebhookReceiver) -> None:
-    number = _add(town, receiver.url)["webhook"]
+    number = _add(town, receiver.url)["number"]
     _toggle(town, "monitor")
     receiver.status = 400
     job = _job(town)
@@ -191,7 +191,7 @@ def test_each_event_has_its_own_tries(town: Plane, receiver: WebhookReceiver) ->
 def test_webhook_that_is_removed_while_its_event_is_parked_stays_removed(
     town: Plane, receiver: WebhookReceiver
 ) -> None:
-    number = _add(town, receiver.url)["webhook"]
+    number = _add(town, receiver.url)["number"]
     receiver.status = 400
     job = _job(town)
     _try(town, job, MOST_REJECTIONS - 1)

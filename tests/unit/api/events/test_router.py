@@ -21,7 +21,7 @@ def test_secret_is_shown_only_when_the_webhook_is_added(town: Plane) -> None:
 
 def test_adding_and_removing_are_acts_without_a_revision(town: Plane) -> None:
     before = town.done("GET", "/v1/audit?limit=1")["items"][0]["revision"]
-    number = town.done("POST", "/v1/webhooks", {"url": URL, "authority": "town"})["webhook"]
+    number = town.done("POST", "/v1/webhooks", {"url": URL, "authority": "town"})["number"]
     town.done("DELETE", f"/v1/webhooks/{number}")
     shown = {"url": URL, "authority": "town", "types": []}
     removed, added = town.done("GET", "/v1/audit?act=webhook")["items"]
@@ -29,11 +29,11 @@ def test_adding_and_removing_are_acts_without_a_revision(town: Plane) -> None:
     assert (removed["before"], removed["after"], removed["object"]) == (shown, None, f"webhook/{number}")
     assert removed["revision"] == before
     assert town.call("DELETE", f"/v1/webhooks/{number}").status_code == 404
-    assert town.done("POST", "/v1/webhooks", {"url": URL})["webhook"] == number + 1, "numbers are not used again"
+    assert town.done("POST", "/v1/webhooks", {"url": URL})["number"] == number + 1, "numbers are not used again"
 
 
 def test_only_administrators_change_and_only_auditors_read(town: Plane) -> None:
-    number = town.done("POST", "/v1/webhooks", {"url": URL})["webhook"]
+    number = town.done("POST", "/v1/webhooks", {"url": URL})["number"]
     _, auditor = town.account("auditor", ("auditor", None))
     _, approver = town.account("approver", ("operator", "town"), ("approver", "town"), ("reader", "town"))
     assert town.call("GET", "/v1/webhooks", token=auditor).status_code == 200

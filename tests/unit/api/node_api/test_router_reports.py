@@ -50,7 +50,7 @@ def test_node_is_shown_as_reported(machine: Machine) -> None:
         "name": "office-1",
         "site": "default",
         "state": "current",
-        "registered": "2026-09-21T14:13:20Z",
+        "recorded": "2026-09-21T14:13:20Z",
         "enrolled": "2026-09-21T14:13:20Z",
         "removed": None,
         "enrolment_until": None,

@@ -275,7 +275,7 @@ def test_act_on_an_account_succeeds_even_if_the_own_token_cannot_be_checked(
     scripted: Scripted, ctl: Ctl, act: str, printed: str, status: int
 ) -> None:
     disabled = {"number": 7, "kind": "user", "login": "desk", "name": "the desk", "authority": "ghent", "revision": 2}
-    disabled |= {"created": "2026-11-01T10:00:00Z", "disabled": "2026-11-28T10:00:00Z"}
+    disabled |= {"recorded": "2026-11-01T10:00:00Z", "disabled": "2026-11-28T10:00:00Z"}
     scripted.answers = {
         "/v1/accounts/7/disable": (200, "application/json", json.dumps(disabled).encode()),
         "/v1/accounts/7/name": (204, "application/json", b""),
