@@ -33,7 +33,7 @@ quick: ## run the tests for every change, in about a minute: unit, contract and 
 test: ## run every rule once, in about six minutes; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@DNSFILTER_FUZZ_EXAMPLES=40 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
+	@DNSFILTER_FUZZ_EXAMPLES=25 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
 
 slow: ## run what takes minutes: kills, comparisons at length, fuzz, browsers, the booted package; TESTS=path runs some
 	@scripts/bootstrap dev
