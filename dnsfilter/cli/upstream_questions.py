@@ -1,21 +1,25 @@
 """One question for each upstream and zone server, which it must be able to resolve, and who does not resolve it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from typing import Final
 
-from dnsfilter.cli.running.asking import ask
+from dnsfilter.cli.running.asking import ANSWER_S, ask
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.recursion import is_unresolved
-from dnsfilter.wire.iana import Type
+from dnsfilter.wire.iana import Rcode, Type, rcode_text
 from dnsfilter.wire.names import ROOT, name_text
 
 MOST_AT_ONCE: Final = 32
 RECURSION_ADVICE: Final = "enable recursion there for this machine, or remove the server from the configuration"
 _WITHIN_S: Final = 1.0
+_ANSWERS: Final = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +42,49 @@ def upstream_questions(config: Config) -> Iterator[UpstreamQuestion]:
     yield from dict.fromkeys(wanted)
 
 
+class Fault(StrEnum):
+    """What is wrong with a server's answer."""
+
+    SILENT = "silent"
+    REFUSES = "refuses"
+    NO_RECURSION = "no recursion"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyAnswer:
+    """Why a server's answer is of no use, with the server."""
+
+    fault: Fault
+    text: str
+
+
+def answer_fault(
+    question: UpstreamQuestion, transport: Transport = Transport.UDP, within_s: float = ANSWER_S
+) -> FaultyAnswer | None:
+    """Ask, and return why the answer is of no use. None if the server resolves the question."""
+    try:
+        answer = ask(question.server, question.name, question.qtype, transport, within_s=within_s)
+    except UnavailableError as error:
+        return FaultyAnswer(Fault.SILENT, str(error))
+    text = f"{question.server.address} port {question.server.port} over {transport.upper()} answers"
+    if answer.rcode not in _ANSWERS:
+        return FaultyAnswer(Fault.REFUSES, f"{text} {rcode_text(answer.rcode)}")
+    if is_unresolved(answer):
+        return FaultyAnswer(Fault.NO_RECURSION, f"{text} without recursion")
+    return None
+
+
+def answer_faults(questions: Sequence[UpstreamQuestion]) -> list[FaultyAnswer | None]:
+    """Ask each question over UDP, many at once."""
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        return list(pool.map(partial(answer_fault, within_s=_WITHIN_S), questions))
+
+
 def recursion_problems(config: Config) -> list[str]:
     """Ask each server over UDP. Return those that answer without recursion. Silence is no problem of the files."""
     asked = list(upstream_questions(config))
-    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
-        return [
-            f"{endpoint_text(question.server)} answers {question.text} without recursion: {RECURSION_ADVICE}"
-            for question, found in zip(asked, pool.map(_lacks_recursion, asked), strict=True)
-            if found
-        ]
-
-
-def _lacks_recursion(question: UpstreamQuestion) -> bool:
-    try:
-        return is_unresolved(ask(question.server, question.name, question.qtype, within_s=_WITHIN_S))
-    except UnavailableError:
-        return False
+    return [
+        f"{endpoint_text(question.server)} answers {question.text} without recursion: {RECURSION_ADVICE}"
+        for question, found in zip(asked, answer_faults(asked), strict=True)
+        if found is not None and found.fault is Fault.NO_RECURSION
+    ]

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.support.documents import blocks
 from tests.support.installed_machine import Installed
+from tests.support.namespaces import KnotWithin
 from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.heavy
@@ -14,6 +16,7 @@ pytestmark = pytest.mark.heavy
 GUIDE = "docs/guide/administrators.md"
 SERVER = "192.0.2.53"
 ETC = "/etc/dnsfilter"
+ZONE = "$TTL 3600\n@ SOA ns.example.org. hostmaster.example.org. 1 3600 900 86400 300\n@ NS ns.example.org.\n"
 TOKEN_FILE = "export DNSFILTER_TOKEN_FILE=/var/lib/dnsfilter/admin-token\n"
 
 
@@ -28,6 +31,17 @@ def machine() -> Iterator[Installed]:
         yield made
 
 
+@pytest.fixture
+def servers(machine: Installed) -> Iterator[None]:
+    """Run the upstreams of the guide's line, and one of its domain controllers, which has the reverse zone."""
+    with ExitStack() as running:
+        for address in ("198.51.100.1", "198.51.100.2", "192.0.2.10"):
+            machine.space.add_address(f"{address}/32")
+            zones = dict.fromkeys((".", "2.0.192.in-addr.arpa"), ZONE)
+            running.enter_context(KnotWithin(machine.space, zones, address=address, port=53))
+        yield
+
+
 def setup(machine: Installed, line: str = "dnsfilter setup") -> dict[str, object]:
     found: dict[str, object] = json.loads(machine.sh(f"{line.rstrip()} --json"))
     return found
@@ -39,9 +53,10 @@ def rcode(machine: Installed, name: str = "www.tiktok.com") -> str:
 
 @pytest.mark.slow
 def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only_what_is_asked(
-    machine: Installed,
+    machine: Installed, servers: None
 ) -> None:
     first = setup(machine, blocks(GUIDE, "2. First start")[0])
+    assert not any("[[zone]]" in note for note in first["notes"])  # type: ignore[attr-defined]
     files = [f"{ETC}/{name}" for name in ("dnsfilter.toml", "api.env", "policy.toml")]
     assert list(first["changed"]) == files  # type: ignore[call-overload]
     assert (first["started"], first["next"]) == (True, [])
@@ -83,6 +98,8 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert done.returncode == 2
     assert f"{ETC}/dnsfilter.toml" not in done.stdout
     assert "203.0.113.9" in done.stderr
+    assert "--upstream: ask 198.51.100.1:53 over UDP: " in done.stderr
+    assert "add --force to write it all the same" in done.stderr
     assert "'city' is not one of" in done.stderr
     assert ".setup" not in done.stderr
     assert machine.sh(f"cat {ETC}/*") == text
@@ -98,7 +115,7 @@ def test_without_systemd_the_lines_to_type_are_printed_and_later_runs_register_w
     machine: Installed,
 ) -> None:
     machine.sh(f"rmdir /run/systemd/system && rm {ETC}/*")
-    line = blocks(GUIDE, "2. First start")[0].rstrip()
+    line = f"{blocks(GUIDE, '2. First start')[0].rstrip()} --force"
     done = machine.run(f"{line} --json")
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)

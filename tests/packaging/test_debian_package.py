@@ -258,7 +258,7 @@ def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) ->
     machine.sh(INSTALL.format(version=FIRST))
     assert rcode(machine, "www.tiktok.com") == "NOERROR"  # registered, and nothing is banned yet
     assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
-    machine.sh(blocks(GUIDE, "2. First start")[0])
+    machine.sh(f"{blocks(GUIDE, '2. First start')[0].rstrip()} --force")
     printed = machine.sh("apt-get purge --yes dnsfilter 2>&1")
     lines = re.findall(r"^dnsfilter: (rm -r .*)$", printed, re.MULTILINE)
     kept = ("/var/lib/dnsfilter", "/var/lib/private/dnsfilter-backup")

@@ -38,7 +38,10 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The values to set. `upstreams` may be RESOLV_CONF. `authority` has the given fields of the one named `slug`."""
+    """The values to set. `upstreams` may be RESOLV_CONF. `authority` has the given fields of the one named `slug`.
+
+    `left_out` are reverse zones that no server answers for.
+    """
 
     listen: tuple[Endpoint, ...] = ()
     upstreams: tuple[Endpoint, ...] | str = ()
@@ -51,6 +54,8 @@ class Answers:
     mail_server: str = ""
     mail_from: str = ""
     contact: str = ""
+    trust_clock: bool = False
+    left_out: frozenset[str] = frozenset()
     reply: Reply | None = None
     """What to adopt bans with. Setup adopts none."""
 
@@ -136,7 +141,8 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
     names = parsing.each("--name", options.name, _parse_name)
     slug = options.authority or present.slug
     held = present.authorities.get(slug)
-    contact = options.contact or str((held or {}).get("contact", ""))
+    contact = options.contact or str((held or {}).get("contact", "")) or present.mail_to
+    mail_from = options.mail_from or present.mail_from
     domain = parsing.one("--domain", options.domain, parse_domain)
     controllers = parsing.each("--controller", options.controller, read_server)
     fields = (options.network, options.kind, options.name, options.languages, options.time_zone)
@@ -146,7 +152,7 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
     asked = options.domain or options.network
     _need(parsing, not options.controller or asked, "--domain", "give the domain of the controllers, or a --network")
     if options.mail_server:
-        _need(parsing, options.mail_from, "--mail-from", "give the sender of the notices")
+        _need(parsing, mail_from, "--mail-from", "give the sender of the notices")
         _need(parsing, "@" in contact, "--contact", "give the mail address that receives the notices")
     answers = Answers(
         listen=parsing.each("--listen", options.listen, parse_endpoint),
@@ -160,8 +166,9 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
         ),
         learning=parsing.each("--learn", options.learn, parse_prefix),
         mail_server=parsing.one("--mail-server", options.mail_server, parse_mail_server) or "",
-        mail_from=options.mail_from or "",
+        mail_from=mail_from if options.mail_server else "",
         contact=contact,
+        trust_clock=options.trust_clock,
         reply=parsing.one("--reply", options.reply, parse_word(Reply)),
     )
     if parsing.problems:

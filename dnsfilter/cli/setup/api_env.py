@@ -1,7 +1,7 @@
 """Edit api.env: the mail server for notices."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.config_file import STATE_DIR
@@ -9,7 +9,9 @@ from dnsfilter.errors import ConfigError, Problem
 
 _MAIL = "DNSFILTER_API_NOTICES_MAIL"
 _PLAIN = "smtp://"
-_SET = re.compile(rf"^[ \t]*{_MAIL}=[\"']?(?P<login>smtps?://(?:[^?@\s]*@)?)(?P<host>[^?/\s\"']+).*$", re.MULTILINE)
+_SET = re.compile(
+    rf"^[ \t]*{_MAIL}=[\"']?(?P<login>smtps?://(?:[^?@\s]*@)?)(?P<host>[^?/\s\"']+)(?P<rest>.*)$", re.MULTILINE
+)
 _COMMENT = re.compile(rf"^#[ \t]*{_MAIL}=.*$", re.MULTILINE)
 NEW = f"""\
 DNSFILTER_API_LISTEN=127.0.0.1:8080
@@ -23,8 +25,17 @@ DNSFILTER_API_CHECKPOINT_KEY={STATE_DIR}/api/checkpoint-key
 
 
 def mail_line(text: str) -> re.Match[str] | None:
-    """Return the line that sets the mail server: the last, which systemd uses. Its groups are `login` and `host`."""
+    """Return the line that sets the mail server: the last, which systemd uses.
+
+    Its groups are `login`, `host` and `rest`.
+    """
     return next(reversed([*_SET.finditer(text)]), None)
+
+
+def mail_address(line: re.Match[str], key: str) -> str:
+    """Return the address `from` or `to` of the line. Empty if it has none."""
+    held = parse_qs(str(line["rest"]).rstrip("\"'").partition("?")[2])
+    return held.get(key, [""])[0]
 
 
 def edited_environment(text: str, answers: Answers) -> str:

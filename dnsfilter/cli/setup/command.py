@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from dnsfilter.cli.setup.files import Draft
 
 NEXT = "the resolver runs; next: register all networks, adopt a ban (dnsfilterctl ban adopt{}), and change DHCP"
+CLOCK = (
+    "no NTP client has confirmed this clock to the kernel: wait until timedatectl says that it is synchronized. "
+    "With PTP or a hypervisor's tools it never is: then type dnsfilter setup --trust-clock"
+)
+NOT_WRITTEN = "[[zone]] {} is not written: {}. Make the zone there and type this command again, or add --force"
 ELSEWHERE = "set up that machine, and edit this node's file (task 5 of the administrators' guide)"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
@@ -47,6 +53,14 @@ def add(commands: "Commands") -> None:
     )
     command.add_argument("--mail-server", metavar="HOST[:PORT]", help="server for notices to the contact")
     command.add_argument("--mail-from", metavar="ADDRESS", help="sender of the notices")
+    command.add_argument(
+        "--trust-clock",
+        action="store_true",
+        help="believe this machine's clock, also if no NTP client confirms it",
+    )
+    command.add_argument(
+        "--force", action="store_true", help="write upstreams and reverse zones also if their servers do not answer"
+    )
     command.add_argument("--yes", action="store_true", help="ask nothing: set what the options give")
     command.add_argument("--json", action="store_true", help="ask nothing, and print the result as JSON")
 
@@ -83,10 +97,12 @@ def _asks(options: argparse.Namespace) -> bool:
 
 def _run(options: argparse.Namespace) -> int:
     from dnsfilter.cli.setup.answers import answers_of
-    from dnsfilter.cli.setup.config_file import parsed
+    from dnsfilter.cli.setup.asked_servers import unanswered_zones
+    from dnsfilter.cli.setup.config_file import parsed, reverse_zones_to_write
     from dnsfilter.cli.setup.files import read_text, staged
     from dnsfilter.cli.setup.present import present_values
     from dnsfilter.cli.setup.questions import ask_for_missing
+    from dnsfilter.local.believed_clock import kernel_is_synchronized
     from dnsfilter.telemetry.dialogue import InputEnded, confirm
 
     held = {path: read_text(path) for path in (UNIT_CONFIG, ENVIRONMENT, POLICY)}
@@ -100,12 +116,20 @@ def _run(options: argparse.Namespace) -> int:
     if asks:
         ask_for_missing(options, present)
     answers = answers_of(options, present)
+    notes = [] if answers.trust_clock or present.trust_clock or kernel_is_synchronized() else [CLOCK]
+    if not options.force:
+        zones = reverse_zones_to_write(held[UNIT_CONFIG] or "", str(UNIT_CONFIG), answers)
+        unanswered = unanswered_zones(zones)
+        notes += [NOT_WRITTEN.format(suffix, reason) for suffix, reason in unanswered.items()]
+        answers = replace(answers, left_out=frozenset(unanswered))
     drafts = _drafts(held, answers)
     with staged(drafts):
-        is_new = _check(drafts)
+        is_new = _check(drafts, asks_upstreams=bool(answers.upstreams), force=options.force)
+        for note in [] if options.json else notes:
+            say(note)
         if asks and not confirm("The files are valid. Write them, start both programs and register the networks?"):
             raise InputEnded
-        return _carry_out(options, answers, drafts, is_new=is_new)
+        return _carry_out(options, answers, drafts, notes, is_new=is_new)
 
 
 def _drafts(held: dict[Path, str | None], answers: "Answers") -> list["Draft"]:
@@ -123,20 +147,26 @@ def _drafts(held: dict[Path, str | None], answers: "Answers") -> list["Draft"]:
     return [Draft(path, held[path], text, groups[path]) for path, text in texts.items()]
 
 
-def _check(drafts: list["Draft"]) -> bool:
-    """Raise ConfigError with the problems of all files, each as the user who reads it.
+def _check(drafts: list["Draft"], *, asks_upstreams: bool, force: bool) -> bool:
+    """Raise ConfigError with the problems of all files, each as the user who reads it, and of upstreams.
 
-    Return whether an installation is to be made.
+    With `force`, what servers answer is no problem. Return whether an installation is to be made.
     """
+    from dnsfilter.cli.setup.asked_servers import upstream_problems
     from dnsfilter.cli.setup.files import check_problems, check_settings
+    from dnsfilter.cli.upstream_questions import RECURSION_ADVICE
     from dnsfilter.config.load import load_config
 
     config, environment, *policy = drafts
     problems = check_problems(["--config", str(config.staged)], drafts)
     for draft in policy:
         problems += check_problems(["--policy", str(draft.staged)], drafts)
+    if force or asks_upstreams:  # those that were asked here are named once
+        problems = [each for each in problems if RECURSION_ADVICE not in each]
     with suppress(ConfigError):
-        control = load_config(config.staged).control_plane
+        loaded = load_config(config.staged)
+        problems += upstream_problems(loaded.upstream.servers) if asks_upstreams and not force else []
+        control = loaded.control_plane
         # A later step makes the one-time token.
         if control.token is not None:
             problems = [each for each in problems if str(control.token) not in each]
@@ -154,7 +184,9 @@ def _parts(problem: str) -> tuple[str, str]:
     return place, message
 
 
-def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Draft"], *, is_new: bool) -> int:
+def _carry_out(
+    options: argparse.Namespace, answers: "Answers", drafts: list["Draft"], notes: list[str], *, is_new: bool
+) -> int:
     from dnsfilter.cli.setup import services
     from dnsfilter.cli.setup.files import put_in_place
     from dnsfilter.config.load import load_config
@@ -169,12 +201,17 @@ def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Dr
     registered = all(services.Registration(config).register(answers, draft.staged) for draft in policy)
     if registered:
         changed += put_in_place(policy)
-    _print_result(options, changed, started=started, registered=registered)
+    _print_result(options, changed, notes, started=started, registered=registered)
     return DONE if registered else FOUND
 
 
 def _print_result(
-    options: argparse.Namespace, changed: list[tuple[Path, Path | None]], *, started: bool, registered: bool
+    options: argparse.Namespace,
+    changed: list[tuple[Path, Path | None]],
+    notes: list[str],
+    *,
+    started: bool,
+    registered: bool,
 ) -> None:
     from dnsfilter.cli.setup.services import START
 
@@ -185,7 +222,7 @@ def _print_result(
         steps.append("when the control plane runs, type this command again: it registers authority and networks")
     if options.json:
         kept = {str(path): None if copy is None else str(copy) for path, copy in changed}
-        print(json.dumps({"problems": [], "changed": kept, "started": started, "next": steps}))
+        print(json.dumps({"problems": [], "changed": kept, "started": started, "notes": notes, "next": steps}))
         return
     if not changed:
         say("no file was changed")

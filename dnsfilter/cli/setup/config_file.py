@@ -14,6 +14,7 @@ from dnsfilter.cli.setup.answers import Answers, reverse_zones
 from dnsfilter.config.client_tables import end_of
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import DNS_PORT, Endpoint, Unregistered
+from dnsfilter.config.values import read_server
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -53,6 +54,8 @@ def edited_config(text: str, place: str, answers: Answers) -> str:
         named = answers.upstreams
         servers = named if isinstance(named, str) else [_server_text(server) for server in named]
         _set(item_at(document, "upstream", Table, place), "servers", servers)
+    if answers.trust_clock:
+        _set(document, "trust_clock", True)
     if answers.learning:
         _set_learning(item_at(document, "clients", Table, place), answers.learning)
     if answers.domain is not None or answers.networks:
@@ -90,20 +93,30 @@ def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
         after = key
 
 
-def _set_zones(document: Document, answers: Answers, place: str) -> None:
-    """Send queries for the domain and the networks' reverse names to the domain controllers.
+def reverse_zones_to_write(text: str, place: str, answers: Answers) -> dict[str, list[Endpoint]]:
+    """Return the reverse zones of the given networks that `edited_config` would add or change, with their servers.
 
-    Without a controller, use the servers of the existing reverse zones if all name the same.
+    Leave out servers that are written in a wrong form: the check of the file reports them.
     """
-    servers = [_server_text(server) for server in answers.controllers]
-    if not servers and "zone" in document:
-        zones = item_at(document, "zone", AoT, place).unwrap()
-        held = [zone.get("servers") for zone in zones if _is_reverse(zone.get("suffix"))]
-        servers = list(held[0] or ()) if held and held.count(held[0]) == len(held) else []
-    if not servers:
-        return
+    document = parsed(text, place)
+    servers = _zone_servers(document, answers, place)
+    zones = item_at(document, "zone", AoT, place).unwrap() if "zone" in document else []
+    same = [zone.get("suffix") for zone in zones if zone.get("servers") == servers]
+    try:
+        endpoints = [read_server(str(server)) for server in servers]
+    except ValueError:
+        return {}
+    suffixes = _reverse_suffixes(answers) if endpoints else []
+    return {suffix: endpoints for suffix in suffixes if not any(_is_same_name(each, suffix) for each in same)}
+
+
+def _set_zones(document: Document, answers: Answers, place: str) -> None:
+    """Send queries for the domain and the networks' reverse names to the domain controllers."""
+    servers = _zone_servers(document, answers, place)
     suffixes = [] if answers.domain is None else [name_text(answers.domain)]
-    suffixes += [suffix for network in answers.networks for suffix in reverse_zones(network.prefix)]
+    suffixes += [suffix for suffix in _reverse_suffixes(answers) if suffix not in answers.left_out]
+    if not servers or not suffixes:
+        return
     zones = item_at(document, "zone", AoT, place)
     for suffix in suffixes:
         zone = next((zone for zone in zones if _is_same_name(zone.get("suffix"), suffix)), None)
@@ -111,6 +124,20 @@ def _set_zones(document: Document, answers: Answers, place: str) -> None:
             zones.append({"suffix": suffix, "servers": servers})
         else:
             _set(zone, "servers", servers)
+
+
+def _zone_servers(document: Document, answers: Answers, place: str) -> list[str]:
+    """Return the domain controllers, else the servers of the existing reverse zones if all name the same."""
+    servers = [_server_text(server) for server in answers.controllers]
+    if not servers and "zone" in document:
+        zones = item_at(document, "zone", AoT, place).unwrap()
+        held = [zone.get("servers") for zone in zones if _is_reverse(zone.get("suffix"))]
+        servers = list(held[0] or ()) if held and held.count(held[0]) == len(held) else []
+    return servers
+
+
+def _reverse_suffixes(answers: Answers) -> list[str]:
+    return list(dict.fromkeys(suffix for network in answers.networks for suffix in reverse_zones(network.prefix)))
 
 
 def _is_reverse(suffix: object) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dnsfilter.cli.setup.api_env import mail_line
+from dnsfilter.cli.setup.api_env import mail_address, mail_line
 from dnsfilter.cli.setup.config_file import Document
 
 
@@ -19,6 +19,9 @@ class Present:
     networks: Mapping[str, str]
     mail_server: str
     learning: str = ""
+    mail_from: str = ""
+    mail_to: str = ""
+    trust_clock: bool = False
 
     @property
     def slug(self) -> str:
@@ -52,6 +55,9 @@ def present_values(config: Document, policy: Document, environment: str) -> Pres
         authorities={str(each["slug"]): each for each in _tables(policy, "authority", "slug")},
         networks={str(each["prefix"]): str(each.get("label", "")) for each in _tables(policy, "range", "prefix")},
         mail_server="" if mail is None else mail["host"],
+        mail_from="" if mail is None else mail_address(mail, "from"),
+        mail_to="" if mail is None else mail_address(mail, "to"),
+        trust_clock=config.get("trust_clock") is True,
         learning=str(clients.get("learn_until", "")) if isinstance(clients, dict) else "",
     )
 

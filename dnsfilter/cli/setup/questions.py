@@ -10,9 +10,10 @@ from dnsfilter.cli.setup.answers import parse_domain, parse_mail_server, parse_w
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.values import read_server
+from dnsfilter.local.believed_clock import kernel_is_synchronized
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Audience, Funding, Kind, Reply
-from dnsfilter.telemetry.dialogue import Value, ask, ask_for, say
+from dnsfilter.telemetry.dialogue import Value, ask, ask_for, confirm, say
 
 _ELSEWHERE = "192.0.2.1"
 """An address of documentation (RFC 5737). Nothing is sent to it."""
@@ -40,8 +41,13 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
         say()
         say("Notices about bans that end are mailed to the contact.")
         options.mail_server = ask_for("Mail server (empty: no mail)", parse_mail_server)
-    if options.mail_server and not options.mail_from:
+    if options.mail_server and not (options.mail_from or present.mail_from):
         options.mail_from = _needed("Sender of the notices", str)
+    if not (options.trust_clock or present.trust_clock or kernel_is_synchronized()):
+        say()
+        say("No NTP client has confirmed this clock to the kernel. With PTP or a hypervisor's tools none ever does.")
+        say("The node then doubts a clock that jumps ahead, unless it is to trust this machine's clock.")
+        options.trust_clock = confirm("Trust it without a confirmation? Say no if an NTP client is about to confirm it")
 
 
 def _listen(present: Present) -> list[str]:
@@ -90,6 +96,7 @@ def typed_line(options: argparse.Namespace) -> str:
     for name, value in vars(options).items():
         values = value if isinstance(value, list) else [value] if isinstance(value, str) else []
         words += [word for each in values for word in (f"--{name.replace('_', '-')}", each)]
+    words += [f"--{name.replace('_', '-')}" for name in ("trust_clock", "force") if getattr(options, name)]
     return shlex.join(words)
 
 

@@ -1,5 +1,6 @@
 """Options become answers; every fault is reported at once."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_field_of_no_authority_is_refused(typed: str) -> None:
 def test_a_mail_server_is_a_host_and_a_port(typed: str) -> None:
     with pytest.raises(ConfigError, match="is not HOST or HOST:PORT"):
         answers_of(options("--mail-server", typed, "--mail-from", "dns@ghent.example"), GHENT)
+
+
+def test_a_mail_server_alone_keeps_the_known_sender_and_recipient() -> None:
+    held = replace(NOTHING, mail_from="dns@ghent.example", mail_to="ict@ghent.example")
+    answers = answers_of(options("--mail-server", "192.0.2.26"), held)
+    assert (answers.mail_from, answers.contact) == ("dns@ghent.example", "ict@ghent.example")
+    with pytest.raises(ConfigError, match="--mail-from: give the sender"):
+        answers_of(options("--mail-server", "192.0.2.26"), NOTHING)
 
 
 def test_notices_go_to_the_contact_that_is_there() -> None:

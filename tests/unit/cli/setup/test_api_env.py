@@ -8,7 +8,7 @@ import pytest
 from api.installation.variables import parse_environment
 from api.settings import parse_settings
 from dnsfilter.cli.setup.answers import Answers
-from dnsfilter.cli.setup.api_env import NEW, edited_environment
+from dnsfilter.cli.setup.api_env import NEW, edited_environment, mail_address, mail_line
 from dnsfilter.errors import ConfigError
 
 PACKAGED = (Path(__file__).parents[4] / "deploy/systemd/api.env").read_text()
@@ -26,6 +26,9 @@ def test_the_mail_server_is_set_once_and_nothing_else_changes() -> None:
     assert len(changed) == 1
     assert len(found.splitlines()) == len(PACKAGED.splitlines())
     assert edited_environment(found, MAIL) == found
+    held = mail_line(found)
+    assert held is not None
+    assert [mail_address(held, key) for key in ("from", "to", "cc")] == ["dns+x@ghent.example", "ict@ghent.example", ""]
     other = edited_environment(found, replace(MAIL, mail_server="192.0.2.26"))
     assert "192.0.2.25" not in other.replace("192.0.2.25?from=dns@example.org&to=records", "")
     settings = parse_settings({}, parse_environment(edited_environment(NEW, MAIL)))

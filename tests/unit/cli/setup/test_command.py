@@ -13,5 +13,5 @@ from tests.unit.cli.setup.conftest import options
 def test_the_last_line_names_the_chosen_reply(
     typed: tuple[str, ...], adopt: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _print_result(options(*typed), [], started=True, registered=True)
+    _print_result(options(*typed), [], [], started=True, registered=True)
     assert adopt in capsys.readouterr().out.splitlines()[-1]

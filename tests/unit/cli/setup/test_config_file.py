@@ -2,12 +2,13 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli.setup.answers import Answers, answers_of
-from dnsfilter.cli.setup.config_file import NEW, edited_config
+from dnsfilter.cli.setup.config_file import NEW, edited_config, reverse_zones_to_write
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.load import load_config
 from dnsfilter.errors import ConfigError
@@ -66,6 +67,28 @@ def test_a_first_run_gives_a_configuration_that_loads(tmp_path: Path, text: str)
 
 def test_the_word_resolv_conf_is_kept() -> None:
     assert 'servers = "resolv.conf"' in edited_config(HELD, "x", asked("--upstream", "resolv.conf"))
+
+
+@pytest.mark.parametrize("text", [HELD, NEW, PACKAGED.read_text()])
+def test_a_clock_to_trust_is_a_key_before_the_tables(tmp_path: Path, text: str) -> None:
+    found = edited_config(text, "x", Answers(trust_clock=True))
+    assert len(found.splitlines()) - len(text.splitlines()) <= 2
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text(edited_config(found, "x", asked("--upstream", "198.51.100.1")))
+    assert load_config(path).trust_clock
+
+
+def test_reverse_zones_that_no_server_answers_for_are_left_out_and_only_changes_are_asked() -> None:
+    network = ["--network", "192.0.2.0/24,public,staff", "--network", "2001:db8::/48,public,staff"]
+    answers = asked(*network, "--controller", "192.0.2.10")
+    suffixes = ["2.0.192.in-addr.arpa", "0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"]
+    wanted = reverse_zones_to_write(HELD, "x", answers)
+    assert [*wanted] == suffixes
+    assert {str(each.address) for servers in wanted.values() for each in servers} == {"192.0.2.10"}
+    found = edited_config(HELD, "x", replace(answers, left_out=frozenset(suffixes[1:])))
+    assert [suffix in found for suffix in suffixes] == [True, False]
+    assert list(reverse_zones_to_write(found, "x", answers)) == suffixes[1:]
+    assert reverse_zones_to_write(HELD, "x", asked(*network)) == {}
 
 
 def test_a_file_that_is_not_toml_is_a_problem() -> None:

@@ -25,6 +25,8 @@ def test_values_are_as_the_files_write_them() -> None:
         networks={"192.0.2.0/24": "offices"},
         mail_server="mail.example:465",
         learning="2026-12-11",
+        mail_from="a@b",
+        mail_to="c@d",
     )
     assert "word" not in "".join(found.lines())
 

@@ -2,9 +2,11 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from dnsfilter.cli.setup import questions
 from dnsfilter.cli.setup.answers import Answers, answers_of
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.cli.setup.questions import ask_for_missing, typed_line
@@ -76,6 +78,19 @@ def test_what_an_option_gave_is_not_asked(typing: Type) -> None:
     assert (given.listen, given.upstream) == (["192.0.2.53"], ["198.51.100.1"])
 
 
+@pytest.mark.parametrize(("synchronized", "asked"), [(True, False), (False, True)])
+def test_a_clock_that_no_ntp_client_confirms_is_asked_about(
+    typing: Type, monkeypatch: pytest.MonkeyPatch, synchronized: bool, asked: bool
+) -> None:
+    monkeypatch.setattr(questions, "kernel_is_synchronized", lambda: synchronized)
+    typing(Trust_it="yes")
+    given = options()
+    ask_for_missing(given, HELD)
+    assert answers_of(given, HELD).trust_clock is asked
+    ask_for_missing(trusted := options(), replace(HELD, trust_clock=True))
+    assert not trusted.trust_clock
+
+
 def test_the_line_gives_the_same_options() -> None:
     given = options(
         "--listen",
@@ -88,6 +103,7 @@ def test_the_line_gives_the_same_options() -> None:
         "192.0.2.25",
         "--reply",
         "nodata",
+        "--trust-clock",
     )
     name, verb, *words = shlex.split(typed_line(given))
     assert (name, verb) == ("dnsfilter", "setup")
