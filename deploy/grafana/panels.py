@@ -158,7 +158,6 @@ def built_panel(panel: Panel) -> Any:
             built = built.text_mode(panel.text).graph_mode(graph).reduce_options(ReduceDataOptions().calcs(["last"]))
         case timeseries.Panel():
             built = _graph(built, panel)
-            built = built.min(0) if panel.is_headline else built
         case bargauge.Panel():
             built = built.min(0)
         case table.Panel():
