@@ -29,11 +29,9 @@ SERIES = {
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
 NODES = "dnsfilter_api_nodes"
-RECORDED = {
-    f"dnsfilter:{share}:ratio_rate{span}"
-    for share in ("unanswered", "slow")
-    for span in ("5m", "30m", "1h", "6h", "3d")
-}
+RECORDED = set(
+    re.findall(r"record: (\S+)", (GRAFANA.parent / "prometheus" / "recording.yml").read_text(encoding="utf-8"))
+)
 PROMETHEUS_OWN = {"up", "ALERTS"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
