@@ -81,10 +81,11 @@ def _list(client: Client, options: Options) -> Result:
 
 def _ask(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "site", "ranges", "hours", "time_zone", "reason"), **term_body(options)}
-    made = _EXEMPTIONS.make(client, body)
-    approver = options.ban.partition("/")[0]
-    waits = f"It waits for an approver of {approver}, who types: {PROGRAM} exemption approve NUMBER"
-    return replace(made, notes=(*made.notes, waits))
+    made = client.send(ExemptionRead, "POST", path("exemptions"), body)
+    approver = made.ban.partition("/")[0]
+    waits = f"It waits for an approver of {approver}, who types: {PROGRAM} exemption approve {made.number}"
+    shown = _EXEMPTIONS.shown(client, made)
+    return replace(shown, notes=(*shown.notes, waits))
 
 
 def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[str]:

@@ -278,6 +278,17 @@ def test_switching_off_waits_for_an_approver_if_the_authority_requires_one(
     assert _shown(ctl, "ban", "show", *GHENT)["mode_reason"] == "election night"
 
 
+def test_asking_says_who_decides_and_where_the_ban_does_not_apply(served: Served, ctl: Ctl) -> None:
+    ask = ("exemption", "ask", "ghent", "tiktok", "127.0.25.0/24", "--for", "1 day", "--reason", "public Wi-Fi")
+    asked = ctl(*ask)
+    number = asked.out.split()[1]
+    kind = "127.0.25.0/24 (public users, private devices)"
+    assert (asked.code, asked.err.splitlines()) == (0, [
+        f"ghent/tiktok does not cover {kind}: the exemption changes nothing there.",
+        f"It waits for an approver of ghent, who types: dnsfilterctl exemption approve {number}",
+    ])  # fmt: skip
+
+
 def test_setting_waits_until_every_node_has_the_change(served: Served, ctl: Ctl) -> None:
     done = ctl("ban", "set", *GHENT, "--mode", "monitor", "--wait")
     assert (done.code, "no node has enrolled" in done.err) == (0, True)
