@@ -18,12 +18,12 @@ request accepts gzip. No label names a client, a range or a queried name.
 _OF_NODES = """\
 The supervisor serves these metrics, by default on `http://127.0.0.1:9153/metrics`, summed over all workers. Counters
 start at 0 when the supervisor starts. They do not fall while it runs, even if a worker restarts, the rules change, or
-the program is upgraded with SIGUSR2.
+the program is upgraded with SIGUSR2. The next paragraph has the only exception.
 
 A count by authority has a series from its first query on, so an authority without a range at the node's site has none.
 Write `… or on () vector(0)` where a query needs 0 in place of no series. An authority whose usage level is `none` has
-no series of its own. An authority that loses its last counted ban has no series of bans until it has one again. A ban
-that is off has series that stand still.
+no series of its own. An authority that loses its last counted ban has no series of bans until it has one again. They
+then begin again at the first query. A ban that is off has series that stand still.
 """
 _OF_THE_API = """\
 `dnsfilter-api` serves these metrics, by default on `http://127.0.0.1:9154/metrics`. What it reads in the database has

@@ -60,11 +60,13 @@ class Totals:
     def learn(self, digest: bytes, words: PolicyWords) -> None:
         """Name what the words of the rules with this digest count. Call this before the rules go to the workers.
 
-        From now on these rules are in force. Authorities without a word in them are no longer shown.
+        From now on these rules are in force. Forget what they no longer count for an authority. If later rules count it
+        again, its series begins again: with its earlier value, all of it would seem new to Prometheus.
         """
         if words != self._in_force:  # else keep the old object: most toggles change no words
             self._settle()
-            self._in_force = words
+            self._in_force, shown = words, words.shown()
+            self._policy = Counter({each: n for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown})
         self._words.pop(digest, None)
         self._words[digest] = self._in_force
         while len(self._words) > _DIGESTS_KEPT:

@@ -165,15 +165,19 @@ def test_unnamed_counts_of_a_dead_worker_are_counted_as_lost(totals: Totals, sta
     assert totals.snapshot().samples[LOST] == 1
 
 
-def test_authority_that_the_rules_no_longer_count_has_no_series(totals: Totals, start: Start) -> None:
+def test_authority_that_the_rules_no_longer_count_has_no_series_and_begins_again(totals: Totals, start: Start) -> None:
     block = start("a")
     totals.learn(b"A", PolicyWords((GHENT, DIEST)))
     block.open_policy(b"A", 6)
-    block.count(policy_word(1, PolicyKind.MONITORED))
+    for number in (0, 1, 1):
+        block.count(policy_word(number, PolicyKind.MONITORED))
+    assert pairs(totals.snapshot()) == {GHENT: (0, 1, 0), DIEST: (0, 2, 0)}
     totals.learn(b"B", PolicyWords((GHENT,)))
-    assert pairs(totals.snapshot()) == {}
+    assert pairs(totals.snapshot()) == {GHENT: (0, 1, 0)}
     totals.learn(b"A", PolicyWords((GHENT, DIEST)))
-    assert pairs(totals.snapshot())[DIEST] == (0, 1, 0)
+    assert pairs(totals.snapshot()) == {GHENT: (0, 1, 0)}
+    block.count(policy_word(1, PolicyKind.MONITORED))
+    assert pairs(totals.snapshot()) == {GHENT: (0, 1, 0), DIEST: (0, 1, 0)}
 
 
 def test_service_that_an_authority_stopped_banning_keeps_its_total(totals: Totals, start: Start) -> None:
