@@ -62,11 +62,18 @@ def resolver_lists(subject: Subject) -> Iterator[ResolverList]:
 
 
 def is_this_node(config: Config, address: Address) -> bool:
-    """Return whether the node answers at that address on the usual port."""
+    """Return whether the node answers at that address on the usual port.
+
+    The unspecified address stands for this machine, as in the files of dnsmasq.
+    """
     return any(
         endpoint.port == DNS_PORT
         and endpoint.address.version == address.version
-        and (endpoint.address == address or (endpoint.address.is_unspecified and has_address(address)))
+        and (
+            endpoint.address == address
+            or address.is_unspecified
+            or (endpoint.address.is_unspecified and has_address(address))
+        )
         for endpoint in config.listen
     )
 

@@ -25,6 +25,7 @@ LISTS = [
 LISTS_OF_IPV6 = [
     ("etc/radvd.conf", "interface eth0 {{\n    RDNSS 2001:db8::1 {}\n    {{\n    }};\n}};\n"),
     ("etc/dnsmasq.conf", "dhcp-option=option6:dns-server,[2001:db8::1],[{}]\n"),
+    ("etc/dnsmasq.conf", "dhcp-option=option6:dns-server,[::],[{}]\n"),
     ("etc/kea/kea-dhcp6.conf", '{{"name": "dns-servers", "data": "2001:db8::1, {}"}}'),
 ]
 
