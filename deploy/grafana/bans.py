@@ -11,6 +11,7 @@ from panels import (
     Panel,
     build,
     everybody,
+    gained,
     if_api_answers,
     named,
     rate,
@@ -83,20 +84,10 @@ SUSPENDED = Panel(
 )  # fmt: skip
 
 
-SECONDS = {"1h": "3600", "1d": "86400", "$__range": "$__range_s"}
-
-
 def counted(metric: str, by: str, span: str) -> str:
-    """Return the expression for numbers of queries without decimals in each span.
-
-    A series begins with its first query, which `increase` does not see. It counts in full if its node was scraped
-    before, or has started since.
-    """
-    counter = f"{metric}{{{AUTHORITY}}}"
-    watched = f"(up offset {span} == 1 or process_start_time_seconds > time() - {SECONDS[span]})"
-    new = f"({counter} unless {counter} offset {span}) and on (instance) {watched}"
+    """Return the expression for numbers of queries without decimals in each span."""
     label = by.partition(",")[0]
-    return some(f"round(sum by ({by}) (({new} or increase({counter}[{span}])){ON_NODE}))", label)
+    return some(f"round(sum by ({by}) ({gained(f'{metric}{{{AUTHORITY}}}', span)}{ON_NODE}))", label)
 
 
 STATE = (

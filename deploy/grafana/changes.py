@@ -12,10 +12,12 @@ from panels import (
     Panel,
     build,
     everybody,
+    gained,
     named,
     some,
 )
 
+ACTS = 'dnsfilter_api_requests_total{method!~"GET|HEAD",route!~"/v1/nodes/self/.*",status=~"2.."}'
 EXEMPTIONS = some(f"sum by (authority, state) (dnsfilter_exemptions{{{AUTHORITY}}})", "authority", API_ANSWERS)
 
 NOW = (
@@ -89,8 +91,7 @@ WHEN = (
     Panel(
         title="Acts through the API per hour", decimals=0, step="1h", nothing="no hour is over yet",
         question="How many requests changed something, by what they changed?",
-        queries={"{{method}} {{route}}": "round(sum by (method, route) (increase(dnsfilter_api_requests_total{"
-                 'method!="GET",route!~"/v1/nodes/self/.*",status=~"2.."}[1h])))'},
+        queries={"{{method}} {{route}}": f"round(sum by (method, route) {gained(ACTS, '1h')})"},
     ),
     Panel(
         title="Exemptions", decimals=0,

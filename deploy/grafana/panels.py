@@ -89,6 +89,20 @@ def rate(metric: str) -> str:
     return f"(rate({metric}[$__rate_interval]){ON_NODE})"
 
 
+SECONDS = {"1h": "3600", "1d": "86400", "$__range": "$__range_s"}
+
+
+def gained(counter: str, span: str) -> str:
+    """Return the expression for what a counter gains in each span.
+
+    A series begins with its first event, which `increase` does not see. It counts in full if its target was scraped
+    before, or has started since.
+    """
+    watched = f"(up offset {span} == 1 or process_start_time_seconds > time() - {SECONDS[span]})"
+    new = f"({counter} unless {counter} offset {span}) and on (instance) {watched}"
+    return f"({new} or increase({counter}[{span}]))"
+
+
 def known(*expressions: str) -> str:
     """Return the first expression without labels that has a value, or else NaN, which panels show as unknown.
 

@@ -333,6 +333,23 @@ def test_the_first_refusals_of_a_ban_count(started: int, up: str, refused: str, 
     check_values(series, [(f"sum({query})", counted)], tmp_path, interval="1m", at="200m")
 
 
+def test_the_first_act_of_its_kind_counts_and_a_reading_does_not(tmp_path: Path) -> None:
+    (panel,) = (
+        panel
+        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "changes.json"))
+        if panel["title"] == "Acts through the API per hour"
+    )
+    series: dict[str, int | str] = {
+        'up{job="dnsfilter-api",instance="a"}': "1x200",
+        'process_start_time_seconds{instance="a"}': "0x200",
+        **{
+            f'dnsfilter_api_requests_total{{instance="a",method="{method}",route="/v1/x",status="200"}}': "_x190 1x10"
+            for method in ("PUT", "GET", "HEAD")
+        },
+    }
+    check_values(series, [(f"sum({panel['targets'][0]['expr']})", 1)], tmp_path, interval="1m", at="200m")
+
+
 @each_dashboard
 def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
     check_promql(dashboard_queries(path), tmp_path)
