@@ -125,6 +125,37 @@ def test_the_status_that_an_upgrade_waits_for_is_what_the_resolver_reports() -> 
     assert 'f"STATUS=upgrade failed' in states
 
 
+@pytest.mark.parametrize(
+    ("changed", "status", "is_upgraded"),
+    [
+        ("2", "version 0.1.0 serves", True),
+        ("2", "version 0.1.0 serves; a remark", True),
+        ("1", "version 0.1.0 serves", False),
+        ("2", "upgrade failed, version 0.1.0 serves: its trial ended with status 1", False),
+    ],
+    ids=["upgraded", "with a remark", "another build of this version still runs", "failed"],
+)
+def test_a_status_of_before_the_upgrade_does_not_count(changed: str, status: str, is_upgraded: bool) -> None:
+    functions = re.findall(
+        r"^(?:shown\(\) [^\n]*|upgraded\(\) \{\n.*?^\})$", (DEBIAN / "postinst").read_text(), re.M | re.S
+    )
+    played = f"""
+        sleep() {{ :; }}
+        dpkg-query() {{ echo 0.1.0; }}
+        asked=1
+        systemctl() {{
+            case "$*" in
+                kill*) asked={changed} ;;
+                *StateChange*) echo $asked ;;
+                *ActiveState*) echo active ;;
+                *StatusText*) echo "{status}" ;;
+            esac
+        }}
+    """
+    script = "\n".join((played, *functions, "upgraded"))
+    assert (subprocess.run(["bash", "-c", script]).returncode == 0) is is_upgraded
+
+
 def test_a_failed_installation_puts_the_newest_program_of_a_checkout_back(tmp_path: Path) -> None:
     program, earlier = tmp_path / "dnsfilter", tmp_path / "dnsfilter.20200102T030405Z"
     for directory in (program, earlier):
