@@ -36,6 +36,9 @@ LARGEST_FILE = 1 << 30
 """Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
 FILE_S = 600.0
 _NOTHING = (-1, -1), None
+_ACCEPT = (
+    "if the control plane's policy is the right one, look at the clock there, stop it, and type: dnsfilter-api accept"
+)
 _LOG = logging.getLogger("dnsfilter.control.puller")
 
 
@@ -161,13 +164,13 @@ class Puller:
         epoch, revision = self._version
         if manifest.epoch < epoch:
             raise SnapshotError(
-                f"revision {manifest.revision} refused: it is of the time before a restore that this node has followed"
+                f"revision {manifest.revision} refused: it is of the time before a restore that this node has "
+                f"followed; {_ACCEPT}"
             )
         if manifest.version < self._version:
             raise SnapshotError(
                 f"revision {manifest.revision} refused: this node has already pulled revision {revision}, "
-                "which is newer; if the control plane's database is an older copy, stop it, and type there: "
-                "dnsfilter-api accept"
+                f"which is newer; {_ACCEPT}"
             )
         if manifest.version == self._version and not afresh and self._is_made_earlier(manifest):
             raise SnapshotError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from dnsfilter.cli.doctor.checks.control_plane import enrol_advice
 from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.telemetry.metrics import BANS_LIFTED, ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
 
@@ -58,8 +59,7 @@ def _findings(subject: Subject, version: tuple[int, int], running: float | None)
             back = f"type dnsfilter snapshot use {published[1]} --reason WHY {subject.options}".rstrip()
             yield Finding(f"{text}, chosen by snapshot use", f"{back}, once the reason is gone")
         elif published < version:
-            why = "its database was put back without a restore, or at a restore its clock was behind"
-            yield Finding(f"{text}, and no node goes back: {why}", ACCEPT)
+            yield _behind_for_good(f"{text}, and no node goes back", subject, version[0])
         else:
             yield Finding(text, f"type {LOG}")
     if subject.metric(BANS_LIFTED.name):
@@ -72,6 +72,14 @@ def _findings(subject: Subject, version: tuple[int, int], running: float | None)
             "a snapshot was quarantined since the start",
             f"type dnsfilter snapshot list {subject.options}".rstrip() + f", then {LOG}; a restart clears this",
         )
+
+
+def _behind_for_good(text: str, subject: Subject, epoch: int) -> Finding:
+    """Return the finding for a node whose policy is newer than the published one. An epoch is the time of a restore."""
+    if epoch > subject.now_s:
+        why = f"it follows a restore of {instant_text(epoch)}, when the control plane's clock was ahead"
+        return Finding(f"{text}: {why}", f"enrol each such node again: {enrol_advice(subject)}")
+    return Finding(f"{text}: its database was put back without a restore, or at a restore its clock was behind", ACCEPT)
 
 
 def _first_advice(subject: Subject) -> str:

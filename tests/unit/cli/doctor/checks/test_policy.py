@@ -66,6 +66,14 @@ def test_published_policy_that_no_node_takes_is_found_until_it_is_of_a_later_epo
     assert texts(policy(followed)) == []
 
 
+def test_restore_under_a_clock_that_was_ahead_needs_another_enrolment(tmp_path: Path) -> None:
+    node = subject(tmp_path, published=replace(make_policy(revision=1), epoch=NOW + 86_400))
+    contact = Contact("http://192.0.2.9", True, status=200, version=(NOW, 12))
+    (found,) = policy(replace(node, contact=contact)).findings
+    assert "when the control plane's clock was ahead" in found.text
+    assert "dnsfilter enrol" in found.advice
+
+
 def test_snapshot_that_was_chosen_here_is_named_as_such(tmp_path: Path) -> None:
     node = subject(tmp_path)
     node.store.publish(compile_policy(make_policy(revision=2), NOW))
