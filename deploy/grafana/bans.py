@@ -85,9 +85,12 @@ SUSPENDED = Panel(
 
 
 def counted(metric: str, by: str, span: str) -> str:
-    """Return the expression for numbers of queries without decimals in each span."""
+    """Return the expression for numbers of queries without decimals in each span.
+
+    Only the 20 highest at each point: nobody can read a graph of thousands of bans.
+    """
     label = by.partition(",")[0]
-    return some(f"round(sum by ({by}) ({gained(f'{metric}{{{AUTHORITY}}}', span)}{ON_NODE}))", label)
+    return some(f"topk(20, round(sum by ({by}) ({gained(f'{metric}{{{AUTHORITY}}}', span)}{ON_NODE})))", label)
 
 
 STATE = (
@@ -161,7 +164,7 @@ RANGES = (
 
 COUNTS = tuple(
     Panel(
-        title=f"{name} per {span}", decimals=0, step=step, question=f"{question} Numbers per {span}.",
+        title=f"{name} per {span}", decimals=0, step=step, question=f"{question} The 20 highest per {span}.",
         nothing=f"no {span} is over yet",
         queries={"{{authority}} {{service}}": counted(metric, "authority, service", step)},
     )
@@ -190,7 +193,7 @@ NOW = (
 
 SHOWN = tuple(
     Panel(
-        title=f"{name} in the time shown", kind="bargauge", decimals=0, question=question,
+        title=f"{name} in the time shown", kind="bargauge", decimals=0, question=f"{question} The 20 highest.",
         queries={"{{authority}} {{service}}": counted(metric, "authority, service", "$__range")},
     )
     for name, metric, question in (
@@ -209,7 +212,7 @@ WHOSE = (
     ),
     Panel(
         title="Attempts to bypass, per authority and hour", decimals=0, step="1h", nothing="no hour is over yet",
-        question="In which authority do devices look for another resolver?",
+        question="In which authority do devices look for another resolver? The 20 highest.",
         queries={"{{authority}} {{kind}}":
                  counted("dnsfilter_authority_bypass_attempts_total", "authority, kind", "1h")},
     ),
