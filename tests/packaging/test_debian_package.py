@@ -200,11 +200,25 @@ def test_an_older_control_plane_on_a_newer_schema_says_what_to_type(machine: Boo
     assert rcode(machine, "www.example.org") == "NOERROR"
 
 
-def test_a_faulty_reload_is_shown_and_the_old_configuration_stays(machine: BootedMachine) -> None:
+def test_a_reload_waits_or_fails_with_the_reason_and_the_old_configuration_stays(machine: BootedMachine) -> None:
     with_office(machine)
-    machine.sh("echo nonsense >> /etc/dnsfilter/dnsfilter.toml; systemctl reload dnsfilter")
-    assert "configuration not reloaded" in machine.sh("systemctl show --property=StatusText dnsfilter")
+    file, status = "/etc/dnsfilter/dnsfilter.toml", "systemctl show --property=StatusText dnsfilter"
+    machine.sh(f"cp {file} /srv/good.toml; sed -i 's/^listen = .*/listen = [\"0.0.0.0:53\"]/' {file}")
+    assert machine.sh("systemctl reload dnsfilter") == ""
+    assert rcode(machine, "www.example.org", "192.0.2.17") == "NOERROR"
+    machine.sh(f"echo nonsense >> {file}")
+    assert machine.attempt("systemctl reload dnsfilter").returncode == 1
+    assert f"configuration not reloaded: {file}:" in machine.sh(status)
+    assert machine.sh("systemctl is-active dnsfilter").strip() == "active"
     assert rcode(machine, "www.example.org") == "NOERROR"
+    found = json.loads(machine.attempt("dnsfilter doctor --json").stdout)["checks"]
+    (finding,) = next(each["findings"] for each in found if each["check"] == "configuration")
+    assert "; the configuration in force since " in finding["finding"]
+    (command,) = re.findall(r"dnsfilter check && (systemctl reload dnsfilter)$", finding["advice"])
+    machine.sh(f"cp /srv/good.toml {file}; {command}")
+    assert "configuration not reloaded" not in machine.sh(status)
+    found = json.loads(machine.attempt("dnsfilter doctor --json").stdout)["checks"]
+    assert next(each["findings"] for each in found if each["check"] == "configuration") == []
 
 
 def test_without_ipv6_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMachine) -> None:
