@@ -13,7 +13,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 class Errands:
-    """Run a reload or an upgrade. Reloads that are asked for meanwhile wait for its end, and become one.
+    """Run a reload or an upgrade. What is asked for meanwhile waits for its end; several reloads become one.
 
     `reload` returns why the new configuration does not answer, empty if it does.
     """
@@ -22,42 +22,42 @@ class Errands:
         self._reload = reload
         self._upgrade = upgrade
         self._task: asyncio.Task[None] | None = None
-        self._waiting: list[asyncio.Future[str]] = []
+        self._reloads: list[asyncio.Future[str]] = []
+        self._upgrade_waits = self._is_upgrading = False
 
     def ask_reload(self) -> "asyncio.Future[str]":
         """Reload after now. Return what will be the reload's result."""
         result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append(result)
-        if not self._is_running:
-            self._start(self._reload_waiting())
+        self._reloads.append(result)
+        self._start()
         return result
 
     def ask_upgrade(self) -> None:
-        """Upgrade now, unless a reload or an upgrade is running."""
-        if self._is_running:
-            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="a reload or upgrade is still running")
-        else:
-            self._start(self._upgrade())
+        """Upgrade after now, unless an upgrade is running."""
+        if self._is_upgrading:
+            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="an upgrade is still running")
+            return
+        self._upgrade_waits = True
+        self._start()
 
     def cancel(self) -> None:
         """End what is running."""
         if self._task is not None:
             self._task.cancel()
 
-    @property
-    def _is_running(self) -> bool:
-        return self._task is not None and not self._task.done()
+    def _start(self) -> None:
+        if self._task is None or self._task.done():
+            self._is_upgrading = False
+            self._task = asyncio.get_running_loop().create_task(self._work())
 
-    def _start(self, first: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._work(first))
-
-    async def _work(self, first: Coroutine[Any, Any, None]) -> None:
-        await first
-        await self._reload_waiting()
-
-    async def _reload_waiting(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
+    async def _work(self) -> None:
+        while self._reloads or self._upgrade_waits:
+            if self._upgrade_waits:
+                self._upgrade_waits, self._is_upgrading = False, True
+                await self._upgrade()
+                self._is_upgrading = False
+                continue
+            waiting, self._reloads = self._reloads, []
             reason = await self._reload()
             for result in waiting:
                 if not result.done():  # the command that waited may have ended

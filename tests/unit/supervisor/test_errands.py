@@ -56,3 +56,16 @@ async def test_a_reload_waits_for_an_upgrade_and_an_upgrade_is_ignored_meanwhile
     played.may_end.set()
     assert await result == "reason 1"
     assert played.began == ["upgrade", "reload"]
+
+
+@on_a_loop
+async def test_an_upgrade_waits_for_a_reload() -> None:
+    played = Played()
+    errands = Errands(played.reload, played.upgrade)
+    result = errands.ask_reload()
+    await asyncio.sleep(0)
+    errands.ask_upgrade()
+    later = errands.ask_reload()
+    played.may_end.set()
+    assert (await result, await later) == ("reason 1", "reason 2")
+    assert played.began == ["reload", "upgrade", "reload"]
