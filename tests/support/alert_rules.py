@@ -14,8 +14,8 @@ RUNBOOK = "https://wiki.example.org/"
 """Address of the runbook in tests. The shipped prometheus.yml sets it, for each office."""
 SHORT_MS = {"d": 20_000, "h": 10_000, "m": 500, "s": 1_000}
 """Milliseconds that replace a day, an hour, a minute and a second, so that tests do not wait for minutes."""
-SHORT_S = {86400: 2, 3600: 10, 900: 5}
-"""Seconds that replace numbers of seconds in expressions: those of a day, an hour and a quarter of an hour."""
+SHORT_S = {86400: 2, 3600: 10, 900: 5, 60: 15}
+"""Seconds that replace numbers of seconds in expressions. A node reports every ten seconds."""
 
 
 def alert_rules() -> list[dict[str, Any]]:

@@ -142,8 +142,7 @@ class Node(Process):
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers in the order of their start. A standby is the last."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return sorted(int(pid) for pid in children if "dnsfilter.worker.process" in _command_line(int(pid)))
+        return worker_pids(self.process.pid)
 
     def worker_pid(self) -> int:
         """Return the process id of the serving worker, of a node with one worker and its standby."""
@@ -161,6 +160,12 @@ def publish_twice(node: Node) -> SnapshotStore:
         node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
         publish_policy_file(node.policy, node.state, store, int(time.time()))
     return store
+
+
+def worker_pids(supervisor: int) -> list[int]:
+    """Return the process ids of a supervisor's workers in the order of their start. A standby is the last."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return sorted(int(pid) for pid in children if "dnsfilter.worker.process" in _command_line(int(pid)))
 
 
 def _command_line(pid: int) -> str:

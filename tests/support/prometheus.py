@@ -84,6 +84,8 @@ def prometheus(
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={address}",
         "--log.level=error",
+        # An alert that fires before Alertmanager was found is lost until it is sent again, by default after a minute.
+        "--rules.alert.resend-delay=5s",
     ]
     with (
         open(directory / "prometheus.log", "wb") as log,
