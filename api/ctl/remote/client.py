@@ -61,9 +61,10 @@ def parse_url(text: str) -> str:
             raise ValueError(f"{text!r} is not a socket. Write for example unix:/run/dnsfilter-api/api.sock")
         return text
     url = urlsplit(text)
+    has_blank = any(character <= " " or character == "\x7f" for character in text)
     if url.username is not None or url.password is not None:
         raise ValueError("the URL of the API must not contain a user or a password. Put the token into a file")
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or has_blank:
         raise ValueError(f"{text!r} is not a URL of an API. Write for example http://127.0.0.1:8080")
     if url.port == 0:
         raise ValueError(f"{text!r} has no usable port. Write for example http://127.0.0.1:8080")

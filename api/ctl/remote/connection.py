@@ -4,9 +4,17 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from select import select
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -98,13 +106,8 @@ class Connection:
         body: bytes | None,
     ) -> Iterator[HTTPResponse]:
         query = urlencode(params, quote_via=quote)
-        self._connect()
-        self._http.sock.settimeout(within_s)
         target = f"{self._path}{where}?{query}" if query else f"{self._path}{where}"
-        # The server may refuse a large body before its end.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._http.request(method, target, body, {**self._headers, **headers})
-        response = self._http.getresponse()
+        response = self._response(method, target, within_s, headers, body)
         try:
             yield response
         finally:
@@ -113,15 +116,43 @@ class Connection:
                 self._http.close()
             response.close()
 
-    def _connect(self) -> None:
-        """Connect, also if the server has closed the connection meanwhile. An act is never sent twice."""
+    def _response(
+        self, method: str, target: str, within_s: float, headers: Mapping[str, str], body: bytes | None
+    ) -> HTTPResponse:
+        """Return the answer to a request, without its body.
+
+        A server may close a kept connection just when a request comes. Then a read is sent again, an act never.
+        """
+        is_kept = self._connect()
+        try:
+            return self._sent(method, target, within_s, headers, body)
+        except ConnectionError:
+            if method != "GET" or not is_kept:
+                raise
+        self._http.close()
+        self._connect()
+        return self._sent(method, target, within_s, headers, body)
+
+    def _sent(
+        self, method: str, target: str, within_s: float, headers: Mapping[str, str], body: bytes | None
+    ) -> HTTPResponse:
+        self._http.sock.settimeout(within_s)
+        # The server may refuse a large body before its end.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._http.request(method, target, body, {**self._headers, **headers})
+        return self._http.getresponse()
+
+    def _connect(self) -> bool:
+        """Connect unless a connection is kept that the server has not closed. Return whether it is kept."""
         if self._http.sock is not None and select([self._http.sock], [], [], 0)[0]:
             self._http.close()
-        if self._http.sock is None:
-            try:
-                self._http.connect()
-            except TimeoutError as error:
-                raise _NoConnection from error
+        if self._http.sock is not None:
+            return True
+        try:
+            self._http.connect()
+        except (OSError, UnicodeError) as error:
+            raise _NoConnection(error) from error
+        return False
 
     @contextmanager
     def _failures(self, method: str, within_s: float, what: str) -> Iterator[None]:
@@ -129,13 +160,16 @@ class Connection:
         try:
             yield
         except _NoConnection as error:
-            raise self._timeout_error(method, f"no connection within {CONNECT_S:g} s") from error
+            self._http.close()
+            if isinstance(error.cause, TimeoutError):
+                raise Unreachable(f"{self.url} did not answer in time: no connection within {CONNECT_S:g} s") from error
+            raise Unreachable(f"{self.url} {what}: {_error_text(error.cause)}") from error
         except TimeoutError as error:
             self._http.close()
             raise self._timeout_error(method, f"no answer within {within_s:g} s") from error
         except (OSError, HTTPException, UnicodeError) as error:
             self._http.close()
-            raise Unreachable(f"{self.url} {what}: {_error_text(error)}") from error
+            raise Unreachable(f"{self.url} {what}: {_error_text(error)}", *_doubts(method)) from error
 
     def _bounded(self, response: HTTPResponse, method: str, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -154,14 +188,15 @@ class Connection:
         return Unreachable(f"{self.url} is not a dnsfilter control plane: {what}. Check --api.")
 
     def _timeout_error(self, method: str, what: str) -> Unreachable:
-        lines = [f"{self.url} did not answer in time: {what}"]
-        if method != "GET":
-            lines.append("The act may have been recorded. Check before you repeat it.")
-        return Unreachable(*lines)
+        return Unreachable(f"{self.url} did not answer in time: {what}", *_doubts(method))
 
 
 class _NoConnection(Exception):
-    """Raised if a connection takes longer than `CONNECT_S`."""
+    """Raised if no connection was made, so nothing was sent."""
+
+    def __init__(self, cause: OSError | UnicodeError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class _SocketConnection(HTTPConnection):
@@ -181,9 +216,10 @@ class _SocketConnection(HTTPConnection):
 def _connection_to(host: str, port: int | None, file: str | None, ca: str | None, *, is_secure: bool) -> HTTPConnection:
     if file is not None:
         return _SocketConnection(file)
+    # Without a port, http.client takes the last part of an IPv6 address for one.
     if is_secure:
-        return HTTPSConnection(host, port, timeout=CONNECT_S, context=_tls_context(ca))
-    return HTTPConnection(host, port, timeout=CONNECT_S)
+        return HTTPSConnection(host, port or HTTPS_PORT, timeout=CONNECT_S, context=_tls_context(ca))
+    return HTTPConnection(host, port or HTTP_PORT, timeout=CONNECT_S)
 
 
 def _tls_context(ca: str | None) -> ssl.SSLContext:
@@ -199,6 +235,11 @@ def _pieces(response: HTTPResponse) -> Iterator[bytes]:
         yield piece
     if response.length:
         raise IncompleteRead(b"", response.length)
+
+
+def _doubts(method: str) -> Sequence[str]:
+    """Return what to say about a request that was sent and not answered."""
+    return () if method == "GET" else ("The act may have been recorded. Check before you repeat it.",)
 
 
 def _error_text(error: Exception) -> str:

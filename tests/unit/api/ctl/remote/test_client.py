@@ -190,6 +190,7 @@ def test_usable_url_loses_its_trailing_slash(text: str) -> None:
         "http://127.0.0.1:8080/?token=x",
         "http://127.0.0.1:port",
         "http://[::1",
+        "http://dns example.org",
         "http://u:hush@127.0.0.1",
         "http://hush@127.0.0.1",
         "",

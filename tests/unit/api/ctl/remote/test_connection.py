@@ -4,19 +4,22 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from api.ctl.exit_codes import Unreachable
+from api.ctl.remote import connection as module
 from api.ctl.remote.connection import Connection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 @contextmanager
-def _answering(listener: socket.socket, *connections: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Answer each request of each connection, then close it. Yield the requests."""
+def _answering(
+    listener: socket.socket, *connections: Sequence[bytes], closed: Event | None = None
+) -> Iterator[list[bytes]]:
+    """Answer each request of each connection, then close it and set `closed`. Yield the requests."""
     requests: list[bytes] = []
 
     def serve() -> None:
@@ -26,9 +29,11 @@ def _answering(listener: socket.socket, *connections: Sequence[bytes]) -> Iterat
                 for answer in answers:
                     requests.append(accepted.recv(65_536))
                     accepted.sendall(answer)
+            if closed is not None:
+                closed.set()
 
     with listener:
-        serving = Thread(target=serve)
+        serving = Thread(target=serve, daemon=True)
         serving.start()
         yield requests
         serving.join()
@@ -40,12 +45,51 @@ def _at(listener: socket.socket) -> Connection:
 
 def test_requests_share_a_connection_until_the_server_closes_it() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    connection = _at(listener)
-    with _answering(listener, [OK, OK], [OK]) as requests:
-        answers = [connection.ask("POST", f"/{number}", {}, 5.0) for number in range(3)]
+    connection, closed = _at(listener), Event()
+    with _answering(listener, [OK, OK], [OK], closed=closed) as requests:
+        answers = [connection.ask("POST", f"/{number}", {}, 5.0) for number in range(2)]
+        # A server that closes during a request is the next test's.
+        assert closed.wait(60)
+        answers.append(connection.ask("POST", "/2", {}, 5.0))
         connection.close()
     assert answers == [(200, b"{}")] * 3
-    assert [request.split()[1] for request in requests] == [b"/0", b"/1", b"/2"], "an act is never sent twice"
+    assert [request.split()[1] for request in requests] == [b"/0", b"/1", b"/2"]
+
+
+def test_only_a_read_is_sent_again_if_a_kept_connection_is_closed_during_it() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    connection = _at(listener)
+    with _answering(listener, [OK, b""], [OK, b""]) as requests:
+        answers = [connection.ask("GET", f"/{number}", {}, 5.0) for number in range(2)]
+        with pytest.raises(Unreachable, match="closed connection") as caught:
+            connection.ask("POST", "/2", {}, 5.0)
+    assert answers == [(200, b"{}")] * 2
+    assert [request.split()[1] for request in requests] == [b"/0", b"/1", b"/1", b"/2"]
+    assert caught.value.lines[1:] == ("The act may have been recorded. Check before you repeat it.",)
+
+
+def test_a_handshake_that_takes_too_long_sends_nothing_and_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = Connection(f"https://127.0.0.1:{listener.getsockname()[1]}", None, None)
+        for _ in range(2):
+            with pytest.raises(Unreachable, match=r"no connection within 0.05 s$") as caught:
+                connection.ask("POST", "/", {}, 5.0)
+            assert len(caught.value.lines) == 1
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_ipv6_address_needs_no_port(monkeypatch: pytest.MonkeyPatch, scheme: str, port: int) -> None:
+    asked: list[object] = []
+
+    def connect(address: object, *_: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(Unreachable):
+        Connection(f"{scheme}://[2001:db8::a]", None, None).ask("GET", "/", {}, 5.0)
+    assert asked == [("2001:db8::a", port)]
 
 
 def test_a_file_that_is_not_read_to_its_end_does_not_reach_the_next_answer() -> None:
