@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import iterate_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import Overloaded
@@ -39,12 +40,18 @@ class Download(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the download. It holds no request place, so a slow receiver delays nobody. Abort for a very slow one."""
+        """Send the download, or for HEAD its headers.
+
+        It holds no request place, so a slow receiver delays nobody. Abort for a very slow one.
+        """
 
         async def paced(message: Message) -> None:
             async with asyncio.timeout(TAKEN_S):
                 await send(message)
 
+        if scope["method"] == "HEAD":
+            # Nothing is sent, so `on_sent` of `file_download` must not be called.
+            self.body_iterator = iterate_in_threadpool(())
         try:
             with scope["rest"]():
                 await super().__call__(scope, receive, paced)

@@ -14,7 +14,8 @@ def test_a_backup_that_was_sent_has_an_age(town: Plane) -> None:
     assert backup_age_s(path, town.clock) == 60
 
 
-def test_a_refused_backup_and_an_archive_are_not_recorded(town: Plane) -> None:
+def test_what_sends_no_backup_is_not_recorded(town: Plane) -> None:
+    assert town.call("HEAD", "/v1/backup").headers["content-type"] == "application/zip"
     _, token = town.account("reader", ("reader", "town"))
     assert town.call("GET", "/v1/backup", token=token).status_code == 403
     assert town.call("GET", "/v1/archive").status_code == 200

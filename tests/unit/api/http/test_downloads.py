@@ -20,13 +20,13 @@ async def _never() -> Message:
     raise AssertionError
 
 
-async def _sent(download: Download) -> bytes:
+async def _sent(download: Download, method: str = "GET") -> bytes:
     parts: list[bytes] = []
 
     async def send(message: Message) -> None:
         parts.append(message.get("body", b""))
 
-    await download({"type": "http", "rest": nullcontext}, _never, send)
+    await download({"type": "http", "method": method, "rest": nullcontext}, _never, send)
     return b"".join(parts)
 
 
@@ -45,6 +45,14 @@ def test_a_file_is_sent_with_its_length_and_closed(tmp_path: Path, size: int) ->
     assert file.closed
 
 
+def test_head_reads_nothing_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * PIECE)
+    download, file = _of_file(tmp_path / "file")
+    assert asyncio.run(_sent(download, "HEAD")) == b""
+    assert download.headers["content-length"] == str(PIECE)
+    assert file.closed
+
+
 def test_a_file_is_closed_after_it_was_truncated_or_the_client_left(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
@@ -58,7 +66,7 @@ def test_a_file_is_closed_after_it_was_truncated_or_the_client_left(tmp_path: Pa
         path.write_bytes(b"x" * 4 * PIECE)
         download, file = _of_file(path)
         with pytest.raises(OSError, match=r"gone|truncated"):
-            asyncio.run(download({"type": "http", "rest": nullcontext}, _never, send))
+            asyncio.run(download({"type": "http", "method": "GET", "rest": nullcontext}, _never, send))
         assert file.closed
 
 
@@ -106,6 +114,6 @@ def test_only_a_complete_download_counts_as_sent(tmp_path: Path) -> None:
                 asyncio.run(_sent(download))
             else:
                 with pytest.raises(OSError, match="gone"):
-                    asyncio.run(download({"type": "http", "rest": nullcontext}, _never, send))
+                    asyncio.run(download({"type": "http", "method": "GET", "rest": nullcontext}, _never, send))
                 assert sent == []
     assert sent == [1]
