@@ -16,7 +16,7 @@ from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import head
-from api.http.dependencies import Runtime, RuntimeDep, part_of
+from api.http.dependencies import Runtime, RuntimeDep, demand_again, part_of
 from api.http.downloads import Download
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import Auditor, ReaderOfSome
@@ -67,10 +67,13 @@ async def list_audit(
 
     Times without a zone are in the time zone of `authority`, or Europe/Brussels if it is not given.
     """
-    visible, now_s, wait_s = permit.visible(), int(held.clock()), wanted_wait_s([prefer])
+    now_s, wait_s = int(held.clock()), wanted_wait_s([prefer])
 
     def read() -> Page[AuditRead]:
         with held.database.reading() as session:
+            if wait_s:
+                demand_again(session, request, permit, int(held.clock()))
+            visible = permit.visible()
             time_zone = time_zone_of(session, authority)
             demand_account(session, visible, account)
             if act is not None:

@@ -306,6 +306,17 @@ def _enter_again(session: Session, request: Request, permit: Permit, now_s: int)
     return token
 
 
+def demand_again(session: Session, request: Request, permit: Permit, now_s: int) -> None:
+    """Check the permit of a read that has waited, with the roles that the caller holds now.
+
+    Raise NotAuthenticated and Forbidden.
+    """
+    try:
+        _enter_again(session, request, permit, now_s)
+    except _NotAccepted:
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
+
+
 def _settled(request: Request, permit: Permit) -> None:
     if not permit.settled:
         raise RuntimeError(f"{request.method} {request.scope['route'].path} did not check its permit")

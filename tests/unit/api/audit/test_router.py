@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from api.audit import following
+from api.audit import following, router
+from api.db.unit_of_work import head
+from api.http.dependencies import Runtime
 from tests.unit.api.conftest import Plane, authority
 
 
@@ -36,8 +38,8 @@ def test_others_entries_stay_hidden(town: Plane) -> None:
     assert all("zone" in entry["authorities"] for entry in shown)
 
 
-def _wait(plane: Plane, query: str, wait: str) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {plane.token}", "Prefer": f"wait={wait}"}
+def _wait(plane: Plane, query: str, wait: str, token: str | None = None) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token or plane.token}", "Prefer": f"wait={wait}"}
     return plane.call("GET", f"/v1/audit?sort=seq&{query}", headers=headers)
 
 
@@ -56,6 +58,25 @@ def test_the_next_entry_ends_the_wait_and_one_of_another_authority_does_not(
     assert answer.headers["preference-applied"] == "wait=30"
     known = _wait(town, f"after={last}", "30")
     assert len(known.json()["items"]) == 2
+
+
+def test_a_token_that_is_revoked_during_the_wait_gets_nothing(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter((False, True, False))
+
+    def newest(held: Runtime) -> int:
+        if next(looks):
+            town.done("DELETE", f"/v1/accounts/{account}/tokens/{number}")
+        with held.database.reading() as session:
+            return head(session)[0]
+
+    account, token = town.account("auditor", ("auditor", None))
+    number = town.done("GET", f"/v1/accounts/{account}/tokens")["items"][0]["number"]
+    last = town.done("GET", "/v1/audit?limit=1")["items"][0]["seq"]
+    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(router, "_newest", newest)
+    answer = _wait(town, f"after={last}", "30", token)
+    assert (answer.status_code, answer.json().get("type")) == (401, "/problems/not-authenticated")
+    assert list(looks) == [], "the request has waited"
 
 
 def test_the_time_ends_the_wait(town: Plane) -> None:
