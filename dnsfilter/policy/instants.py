@@ -154,7 +154,7 @@ def day_words(day: date) -> str:
 def _parse_said(text: str) -> Written:
     match = _SAID.fullmatch(text)
     if match is None or not text:
-        length = " It is a length of time, which is given by `for`." if is_span(text) else ""
+        length = " It is a length of time: only `for` takes one." if is_span(text) else ""
         raise ValueError(f"{text!r} is not a date or time: write for example {EXAMPLES}.{length}")
     clock = None if match["hour"] is None else time(int(match["hour"]), int(match["minute"]))
     return Written(text, None, clock, said=(match["day"] or "").lower())

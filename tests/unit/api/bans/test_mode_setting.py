@@ -92,7 +92,7 @@ def test_repeated_mode_is_no_act(town: Plane) -> None:
         ({"mode": "off", "until": timestamp_text(START)}, "body.until", "has passed: give a later time"),
         ({"mode": "off", "until": UNTIL, "for": "1 hour"}, "body.until", "give only one of"),
         ({"mode": "off", "until": "monday 18:00"}, "body.until", "can mean today or 28 September 2026: write today 18"),
-        ({"mode": "off", "until": "4 minutes"}, "body.until", "It is a length of time, which is given by `for`."),
+        ({"mode": "off", "until": "4 minutes"}, "body.until", "It is a length of time: only `for` takes one."),
         ({"mode": "off", "for": "6m"}, "body.for", "can mean minutes or months"),
     ],
 )
