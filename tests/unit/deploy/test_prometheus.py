@@ -21,6 +21,7 @@ from tests.support.components import component
 CONFIG = Path(__file__).parents[3] / "deploy" / "prometheus" / "prometheus.yml"
 ALERTMANAGER = CONFIG.with_name("alertmanager.yml")
 TEMPLATE = CONFIG.with_name("dnsfilter.tmpl")
+DASHBOARDS = CONFIG.parents[1] / "grafana" / "dashboards"
 
 
 def test_promtool_accepts_the_configuration() -> None:
@@ -83,6 +84,8 @@ def test_alerts_name_the_runbook_that_the_configuration_of_prometheus_sets() -> 
     assert all(rule["annotations"]["runbook_url"].startswith("{{ $externalLabels.runbook }}") for rule in alert_rules())
     assert "example.org" not in ALERTS.read_text()
     assert labels["runbook"].endswith("/docs/runbook/")
+    for dashboard in DASHBOARDS.glob("*.json"):
+        assert labels["runbook"] in dashboard.read_text(), "the guide's command sets both"
     assert {*re.findall(r"\.Labels\.(\w+)", TEMPLATE.read_text())} <= {*labels, "severity"}
 
 
