@@ -92,7 +92,7 @@ def _register(made: Made) -> None:
     assert made("put_authority", "AuthorityRead", "ghent", body=models.AuthorityWrite(**town)).closes is None
     assert [item.slug for item in made("list_authorities", "PageAuthorityRead").items] == ["ghent"]
     shape = {"authority": "ghent", "funding": models.Funding.PUBLIC, "audience": models.Audience.STAFF}
-    made("put_range", "RangeRead", "default", "127.0.5.0", 24, body=models.RangeWrite(**shape))
+    made("put_range", "RangeWritten", "default", "127.0.5.0", 24, body=models.RangeWrite(**shape))
     rows = models.RangesWrite(rows=[models.RangeRowWrite(prefix="127.0.6.0/24", **shape)])
     assert made("import_ranges", "ImportRead", body=rows).registered == 1
 

@@ -65,6 +65,8 @@ def _act(client: httpx.Client) -> None:
     done("PUT", "/authorities/town/bans/tiktok", ban(terms=[{"for": "6 months", "review_by": "2199-01-01"}]))
     done("PUT", "/authorities/town/bans/youtube", ban(terms=[{"review_by": "2199-01-01"}]))
     done("PATCH", "/authorities/town/bans/tiktok", {"mode": "off", "mode_reason": "for a test", "for": "2 days"})
+    asked = {"ban": "town/tiktok", "ranges": [RANGE], "for": "30 days", "reason": "for a test"}
+    done("POST", "/exemptions", asked)
     done("POST", "/suspensions", {"authority": "town", "for": "30m", "reason": "for a test"})
     done("POST", "/audit/checkpoints")
     invited = done("POST", "/nodes", {"name": "counter", "site": "default"})["enrolment_token"]
