@@ -101,6 +101,7 @@ def running_config(path: Path, *, node_uid: int | None = None) -> RunningConfig:
 
 def _ask(path: Path, request: Request, node_uid: int | None, within_s: float) -> Any:
     what = f"ask the node of {path}"
+    ended = f"{what}: it ended the connection: it restarts or ends, or this user is neither root nor the node's"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(within_s)
@@ -112,10 +113,12 @@ def _ask(path: Path, request: Request, node_uid: int | None, within_s: float) ->
                 line = answer.readline(MOST_BYTES)
     except ConnectionRefusedError as error:
         raise UnavailableError(f"{what}: no node runs with this file: type systemctl status dnsfilter") from error
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise UnavailableError(ended) from error
     except OSError as error:
         raise UnavailableError(f"{what}: {(error.strerror or str(error)).lower()}") from error
     if not line.endswith(b"\n"):
-        raise UnavailableError(f"{what}: it ended the connection: it only answers root and its own user")
+        raise UnavailableError(ended)
     try:
         return json.loads(line)
     except ValueError as error:

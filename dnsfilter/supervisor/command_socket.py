@@ -63,10 +63,10 @@ async def _answer(
     writer: asyncio.StreamWriter,
 ) -> None:
     try:
-        async with asyncio.timeout(READ_S):
-            line = await reader.readline()
         if peer_uid(writer.get_extra_info("socket")) not in (0, os.geteuid()):
             return
+        async with asyncio.timeout(READ_S):
+            line = await reader.readline()
         match line.decode("ascii", "replace").strip():
             case Request.RELOAD:
                 value: object = await reload()

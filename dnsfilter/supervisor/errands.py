@@ -54,11 +54,17 @@ class Errands:
         while self._reloads or self._upgrade_waits:
             if self._upgrade_waits:
                 self._upgrade_waits, self._is_upgrading = False, True
-                await self._upgrade()
-                self._is_upgrading = False
+                try:
+                    await self._upgrade()
+                finally:
+                    self._is_upgrading = False
                 continue
             waiting, self._reloads = self._reloads, []
-            reason = await self._reload()
-            for result in waiting:
-                if not result.done():  # the command that waited may have ended
-                    result.set_result(reason)
+            try:
+                reason = await self._reload()
+                for result in waiting:
+                    if not result.done():  # the command that waited may have ended
+                        result.set_result(reason)
+            finally:
+                for result in waiting:
+                    result.cancel()  # without a result its command would wait until its time is over

@@ -67,7 +67,7 @@ async def test_other_users_are_not_answered_and_their_answers_not_taken(
     another = os.geteuid() + 1
     module = command_socket if side == "node" else running_node
     monkeypatch.setattr(module, "peer_uid", lambda sock: another)
-    said = "only answers root" if side == "node" else f"user {another} answers"
+    said = "neither root nor the node's" if side == "node" else f"user {another} answers"
     async with answering(path):
         with pytest.raises(UnavailableError, match=said):
             await asked(lambda: running_config(path))
@@ -110,3 +110,21 @@ async def test_a_name_that_another_process_holds_is_taken_later(
                 return False
 
             assert await asked(lambda: eventually(answered, 30))
+
+
+@on_a_loop
+async def test_another_user_is_dismissed_without_waiting_for_a_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    monkeypatch.setattr(command_socket, "peer_uid", lambda sock: os.geteuid() + 1)
+    monkeypatch.setattr(command_socket, "READ_S", 3600)
+
+    def connect() -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(30)
+            sock.connect(socket_address(path))
+            return sock.recv(1)
+
+    async with answering(path):
+        assert await asked(connect) == b""

@@ -69,3 +69,36 @@ async def test_an_upgrade_waits_for_a_reload() -> None:
     played.may_end.set()
     assert (await result, await later) == ("reason 1", "reason 2")
     assert played.began == ["reload", "upgrade", "reload"]
+
+
+@on_a_loop
+async def test_what_a_fault_breaks_off_is_waited_for_by_nobody_and_can_be_asked_for_again() -> None:
+    faulty = True
+
+    async def reload() -> str:
+        if faulty:
+            raise RuntimeError("a fault of the program")
+        return "reloaded"
+
+    upgrades: list[bool] = []
+
+    async def upgrade() -> None:
+        upgrades.append(faulty)
+        if faulty:
+            raise RuntimeError("a fault of the program")
+
+    errands = Errands(reload, upgrade)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(errands.ask_reload(), 30)
+    errands.ask_upgrade()
+    await asyncio.sleep(0)
+    faulty = False
+    errands.ask_upgrade()
+    assert await asyncio.wait_for(errands.ask_reload(), 30) == "reloaded"
+    assert upgrades == [True, False]
+    ended = Errands(Played().reload, upgrade)
+    result = ended.ask_reload()
+    await asyncio.sleep(0)
+    ended.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(result, 30)
