@@ -45,7 +45,9 @@ def write_short_rules(path: Path) -> None:
 def _shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
     spans = {"for": _short(rule["for"])} if "for" in rule else {}
     kept = {key: value for key, value in rule.items() if key != "keep_firing_for"}
-    expression = re.sub(r"(?<=\[)\d+[dhms](?=\])|(?<=offset )\d+[dhms]", lambda found: _short(found[0]), rule["expr"])
+    expression = re.sub(
+        r"(?<=[\[:])\d+[dhms](?=[\]:])|(?<=offset )\d+[dhms]", lambda found: _short(found[0]), rule["expr"]
+    )
     for seconds, short_s in SHORT_S.items():
         expression = re.sub(rf"\b{seconds}\b", str(short_s), expression)
     return {**kept, **spans, "expr": expression}
