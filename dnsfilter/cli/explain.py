@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
-from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, store_of
+from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
 from dnsfilter.policy.decide import Decision
@@ -35,9 +35,10 @@ def add(commands: "Commands") -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Print the decision. Return exit code 2 for a wrong address, name or time."""
+    from dnsfilter.cli.running.known_config import config_or_running
     from dnsfilter.wire.name_or_url import parse_typed_name
 
-    config = config_of(options)
+    config = config_or_running(options)
     now = store_of(options, config).creation_time_s(int(time.time()))
     try:
         client, name = ip_address(options.client), parse_typed_name(options.name)
@@ -45,7 +46,7 @@ def explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    suspensions = local_suspensions(options)
+    suspensions = local_suspensions(options, config)
     snapshot = snapshot_of(options, config, now, at, suspensions)
     if at < (known_from := snapshot.made_s - KEPT_PAST_S):
         say(
@@ -80,7 +81,7 @@ def explain(options: argparse.Namespace) -> int:
 def decide_now(options: argparse.Namespace, config: Config, client: Address, name: WireName) -> tuple[int, Decision]:
     """Return the revision that this node decides by, and its decision now, with local suspensions."""
     now = store_of(options, config).creation_time_s(int(time.time()))
-    snapshot = snapshot_of(options, config, now, now, local_suspensions(options))
+    snapshot = snapshot_of(options, config, now, now, local_suspensions(options, config))
     return snapshot.revision, snapshot.decide(client, name, now)
 
 

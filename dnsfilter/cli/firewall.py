@@ -84,7 +84,7 @@ def _print(options: argparse.Namespace, config: Config, around: Surroundings) ->
     from dnsfilter.firewall.other_firewalls import printed
 
     now = store_of(options, config).creation_time_s(int(time.time()))
-    snapshot = snapshot_of(options, config, now, now, local_suspensions(options))
+    snapshot = snapshot_of(options, config, now, now, local_suspensions(options, config))
     rules = rule_set(snapshot, now, around.addresses)
     print(printed(options.syntax, rules, around, snapshot.revision), end="")
     return DONE

@@ -13,10 +13,10 @@ from dnsfilter.supervisor.snapshot_watch import apply_suspensions
 from dnsfilter.telemetry.terminal import say
 
 
-def local_suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
+def local_suspensions(options: argparse.Namespace, config: Config) -> tuple[Suspension, ...]:
     """Return the local suspensions. If the caller may not read them, print that and return none."""
     try:
-        return local_node(options).suspensions()
+        return local_node(options, config).suspensions()
     except UnavailableError as error:
         say(f"dnsfilter: decided without local suspensions: {error}", file=sys.stderr)
         return ()

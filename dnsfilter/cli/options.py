@@ -97,11 +97,12 @@ def node_dir(config: Config) -> Path:
     return config.node_dir
 
 
-def local_node(options: argparse.Namespace) -> "LocalNode":
-    """Return the node that the options name, for local acts."""
+def local_node(options: argparse.Namespace, config: Config | None = None) -> "LocalNode":
+    """Return the node that the options name, for local acts, by its configuration or as `config_or_running` has it."""
+    from dnsfilter.cli.running.known_config import config_or_running
     from dnsfilter.local.local_node import LocalNode
 
-    config = config_of(options)
+    config = config_or_running(options) if config is None else config
     return LocalNode(config, store_of(options, config), by_policy_file=options.policy is not None)
 
 

@@ -5,7 +5,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files, config_of, local_node
+from dnsfilter.cli.options import DONE, add_command, add_files, local_node
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
@@ -36,16 +36,18 @@ def add(commands: "Commands") -> None:
 
 def drain(options: argparse.Namespace) -> int:
     """Drain the node and wait for its end."""
+    from dnsfilter.cli.running.known_config import config_or_running
     from dnsfilter.cli.running.status_page import reached_at
     from dnsfilter.local.drain import MOST_S
 
     if not 0 <= options.for_s <= MOST_S:
         raise ConfigError((Problem("--for", f"must be between 0 and {MOST_S} seconds"),))
-    status = reached_at(config_of(options).metrics_listen)
+    config = config_or_running(options)
+    status = reached_at(config.metrics_listen)
     if not _accepts(status):
         advice = "type systemctl status dnsfilter; if metrics_listen changed since the node's start, set the old value"
         raise UnavailableError(f"drain: no running node at {endpoint_text(status)}: {advice}")
-    local_node(options).drain(options.for_s)
+    local_node(options, config).drain(options.for_s)
     say(f"this node is withdrawn and ends in {options.for_s} s; to undo: systemctl restart dnsfilter", flush=True)
     deadline = time.monotonic() + options.for_s + END_S
     while _accepts(status):

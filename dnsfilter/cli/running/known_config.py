@@ -1,6 +1,7 @@
 """The configuration that the running node answers by, also if its file is damaged or was changed since."""
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.local.running_node import RunningConfig, running_config
 from dnsfilter.policy.calendar import instant_text
+from dnsfilter.telemetry.terminal import say
 from dnsfilter.worker.privileges import node_user
 
 
@@ -40,6 +42,19 @@ class KnownConfig:
         if self.written != self.config:
             return f"{self.path} was changed and not reloaded; {since}"
         return ""
+
+
+def config_or_running(options: argparse.Namespace) -> Config:
+    """Return the configuration that the options mean. If its file is faulty, print why, and return the running node's.
+
+    Raise ConfigError as `known_config` does.
+    """
+    try:
+        return config_of(options)
+    except ConfigError:
+        known = known_config(options)
+        say(f"dnsfilter: {known.trouble}", file=sys.stderr)
+        return known.config
 
 
 def known_config(options: argparse.Namespace) -> KnownConfig:

@@ -6,7 +6,7 @@ import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT, add_command, add_files, config_of
+from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT, add_command, add_files
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def query(options: argparse.Namespace) -> int:
     """
     from dnsfilter.cli.explain import decide_now, decision_text, decision_value
     from dnsfilter.cli.running.asking import ask
+    from dnsfilter.cli.running.known_config import config_or_running
     from dnsfilter.cli.running.status_page import reached_at
     from dnsfilter.config.own_addresses import has_address
     from dnsfilter.errors import UnavailableError
@@ -54,7 +55,7 @@ def query(options: argparse.Namespace) -> int:
     from dnsfilter.wire.name_or_url import parse_typed_name
     from dnsfilter.wire.names import name_text
 
-    config = config_of(options)
+    config = config_or_running(options)
     server = reached_at(config.listen[0])
     try:
         name, qtype = parse_typed_name(options.name), parse_type(options.type)

@@ -1,4 +1,4 @@
-"""The commands that ask a running node, on a real one: query, top, cache flush."""
+"""The commands that ask a running node, on a real one, also with a damaged file: query, top, cache flush, acts."""
 
 import json
 import subprocess
@@ -54,3 +54,27 @@ def test_node_is_asked_shown_and_its_cache_flushed(node: Node) -> None:
     (line,) = command(node, "top", "--once", "--json", "--interval", "0.2").stdout.splitlines()
     assert json.loads(line)["revision"] == 1
     assert "policy: revision 1, made " in command(node, "top", "--once", "--interval", "0.2").stdout
+
+
+def test_a_node_whose_file_is_damaged_is_suspended_asked_and_drained(node: Node) -> None:
+    node.config.write_text("listen = [\n")
+    damaged = f"{node.config}:2: cannot be read as TOML"
+    for words, out in (
+        (("suspend", "ghent", "--for", "30m", "--reason", "payroll is down"), "ghent: nothing is refused on this node"),
+        (("query", "www.tiktok.com", "--client", GHENT), "exempted: tiktok"),
+        (("explain", GHENT, "www.tiktok.com"), "exempted: tiktok"),
+        (("cache", "flush", "--all"), "the running node forgets"),
+        (("drain", "--for", "0"), "the node has ended"),
+    ):
+        done = command(node, *words)
+        assert out in done.stdout
+        assert done.stderr.count(damaged) == 1
+        assert "the configuration in force since" in done.stderr
+    done = subprocess.run(
+        [program("dnsfilter"), "suspend", "--end", "--config", str(node.config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "no node runs with this file" in done.stderr
