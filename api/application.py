@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from api.accounts.router import accounts, authentication_failures, grants, oneself
 from api.archive.router import router as archive
+from api.audit.checkpoint_job import CheckpointJob
 from api.audit.router import router as audit
 from api.auth.authentication_failures import Failures
 from api.auth.caller import Caller
@@ -19,10 +20,6 @@ from api.bans.ban_summaries import BanSummaries
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
-from api.checkpoints.checkpoint_job import CheckpointJob
-from api.checkpoints.router import router as proof
-from api.coverage.coverage_counts import CoverageCounts
-from api.coverage.router import router as coverage
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
@@ -68,6 +65,8 @@ from api.succession.router import router as succession
 from api.suspensions.current import CurrentSuspensions
 from api.suspensions.router import router as suspensions
 from api.trace.router import router as trace
+from api.usage.coverage_counts import CoverageCounts
+from api.usage.router import coverage
 from api.usage.router import router as usage
 from dnsfilter import __version__
 
@@ -99,7 +98,6 @@ ROUTERS = (
     captures,
     coverage,
     audit,
-    proof,
     notices,
     webhooks,
     archive,

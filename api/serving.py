@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application
 from api.archive.last_backup import backup_age_s
+from api.audit.checkpoint_job import CheckpointJob
+from api.audit.signing_key import load_signing_key
 from api.auth.authentication_failures import sweep
 from api.auth.tokens import make_first_token
-from api.checkpoints.checkpoint_job import CheckpointJob
-from api.checkpoints.signing_key import load_signing_key
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from api.accounts.state import has_ended
-from api.audit.repository import actors
 from api.auth.lineage import descendants
 from api.auth.roles import Role
 from api.auth.state import is_valid
-from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuditRow, AuthenticationFailureRow, GrantRow, MatterRow, NameRow, TokenRow
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import select_page
 
@@ -72,6 +71,20 @@ def page(
     if authority is not None:
         statement = statement.where(AccountRow.authority == authority)
     return select_page(session, statement, AccountRow.id, int, limit, cursor)
+
+
+def actors(authorities: Collection[str]) -> Select[int]:
+    """Select the accounts that made an act that concerns one of `authorities`."""
+    # Distinct: without statistics, PostgreSQL would read all these entries again for each account.
+    theirs = select(AuditRow.account).distinct().join(MatterRow, MatterRow.seq == AuditRow.seq)
+    return theirs.where(MatterRow.authority.in_(authorities))
+
+
+def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bool:
+    """Return whether an account made an act that concerns one of `authorities`."""
+    concerned = exists().where(MatterRow.seq == AuditRow.seq, MatterRow.authority.in_(authorities))
+    statement = select(AuditRow.seq).where(AuditRow.account == account, concerned).limit(1)
+    return session.scalar(statement) is not None
 
 
 def get_grant(session: Session, number: int) -> GrantRow:

@@ -22,7 +22,6 @@ from api.accounts.schemas import (
     TokenWrite,
 )
 from api.accounts.service import GrantWanted, TokenWanted
-from api.audit.repository import has_acted
 from api.auth.authentication_failures import KEPT_S
 from api.auth.permit import Permit
 from api.auth.second_person import demand_other_account, demand_unrelated_account
@@ -106,7 +105,7 @@ def get_account(account: Account, unit: UnitDep, permit: SelfOrReader, response:
     """Get the caller's own account, or one that acted in an authority in which the caller has a role."""
     if account != permit.caller.account:
         visible = permit.visible()
-        if visible is not None and not has_acted(unit.session, account, visible):
+        if visible is not None and not repository.has_acted(unit.session, account, visible):
             permit.demand()
     return _answer(unit, repository.get(unit.session, account), response)
 

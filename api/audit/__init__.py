@@ -1,1 +1,4 @@
-"""The audit log: reading, filtering and exporting acts."""
+"""The audit log: reading, filtering and exporting acts; its signed checkpoints, made in time and sent away.
+
+How to verify either lives in `chain`.
+"""

@@ -1,7 +1,7 @@
 """Convert audit entries and checkpoints to API schemas."""
 
 from api.audit.schemas import AuditRead, CheckpointRead
-from api.checkpoints.service import checkpoint_of
+from api.audit.service import checkpoint_of
 from api.db.models import AuditRow, CheckpointRow
 from api.db.unit_of_work import entry_of
 

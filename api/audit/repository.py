@@ -1,6 +1,6 @@
 """Read-only queries on the audit log."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -196,19 +196,6 @@ def _outermost(
         return None
     # The sum in `bound` makes the planner read the index of times instead of the entries.
     return session.scalar(select(bound).where(*wide))
-
-
-def actors(authorities: Collection[str]) -> Select[int]:
-    """Select the accounts that made an act that concerns one of `authorities`."""
-    # Distinct: without statistics, PostgreSQL would read all these entries again for each account.
-    theirs = select(AuditRow.account).distinct().join(MatterRow, MatterRow.seq == AuditRow.seq)
-    return theirs.where(MatterRow.authority.in_(authorities))
-
-
-def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bool:
-    """Return whether an account made an act that concerns one of `authorities`."""
-    rows, _ = page(session, EntryFilter(authorities, account=account), 1, None)
-    return bool(rows)
 
 
 def of_revision(session: Session, revision: int) -> Sequence[AuditRow]:

@@ -1,22 +1,23 @@
-"""/v1/audit and /v1/audit/export: the audit log, as pages and to keep elsewhere."""
+"""/v1/audit: the audit log as pages and to keep elsewhere, and signed checkpoints of it."""
 
 from contextlib import ExitStack
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.accounts.repository import demand_account
-from api.audit import repository
+from api.audit import repository, service
 from api.audit.acts import demand_act
 from api.audit.export import export
 from api.audit.following import followed
-from api.audit.reading import read_entry
-from api.audit.schemas import AuditRead
+from api.audit.reading import read_checkpoint, read_entry
+from api.audit.schemas import AuditRead, CheckpointRead
+from api.db.models import CheckpointRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import head
-from api.http.dependencies import Runtime, RuntimeDep, demand_again, part_of
+from api.http.dependencies import Runtime, RuntimeDep, UnitDep, demand_again, part_of
 from api.http.downloads import Download
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import Auditor, ReaderOfSome
@@ -130,3 +131,53 @@ def export_audit(
         # An error in the first part is answered as a problem. A later one closes the connection.
         first = next(parts, b"")
         return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
+
+
+class CheckpointMaker(Protocol):
+    """Makes checkpoints."""
+
+    def make(self) -> tuple[CheckpointRow, bool]:
+        """Return the checkpoint of the newest entry, and whether this call made it."""
+
+
+def checkpoint_maker(request: Request) -> CheckpointMaker:
+    """Return the application's maker of checkpoints."""
+    found: CheckpointMaker = request.app.state.checkpoint_job
+    return found
+
+
+CheckpointMakerDep = Annotated[CheckpointMaker, Depends(checkpoint_maker)]
+
+
+@router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))
+def list_checkpoints(
+    unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[CheckpointRead]:
+    """List checkpoints, newest first: signed statements of an entry's hash, with the destinations that have them."""
+    rows, following = service.page(unit.session, limit, cursor)
+    installation = service.identity(unit.session)
+    return Page(items=[read_checkpoint(row, installation) for row in rows], next=following)
+
+
+@router.post(
+    "/checkpoints",
+    operation_id="make_checkpoint",
+    summary="Make a checkpoint",
+    status_code=201,
+    responses={
+        **documented(DATABASE),
+        200: {"description": "the newest entry already has a checkpoint", "model": CheckpointRead},
+    },
+)
+def make_checkpoint(
+    held: RuntimeDep, _permit: Auditor, maker: CheckpointMakerDep, response: Response
+) -> CheckpointRead:
+    """Sign the hash of the newest entry. A checkpoint is not an entry. It is soon sent to its destinations.
+
+    No Idempotency-Key is needed, and the header is ignored: a repeated request answers with the existing checkpoint.
+    """
+    row, made = maker.make()
+    response.status_code = 201 if made else 200
+    with held.database.reading() as session:
+        installation = service.identity(session)
+    return read_checkpoint(row, installation)

@@ -18,7 +18,7 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.checkpoints.service import identity
+from api.audit.service import identity
 from api.db.models import WebhookRow
 from api.db.session import Database
 from api.delivery.destinations import FileDestination, SyslogDestination

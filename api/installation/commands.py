@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audit.signing_key import make_signing_key
 from api.auth.tokens import load_key, make_first_token, make_key, record_key, replace_token
-from api.checkpoints.signing_key import make_signing_key
 from api.db.exclusive import Busy, locked, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database

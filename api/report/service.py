@@ -8,8 +8,8 @@ from datetime import date
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from api.accounts.repository import actors
 from api.accounts.repository import names as account_names
-from api.audit.repository import actors
 from api.authorities import repository as authorities
 from api.bans import repository as bans
 from api.db.models import (

@@ -1,1 +1,4 @@
-"""Usage: counts that nodes report, kept per authority and day, and per range and hour. No addresses of clients."""
+"""Usage: counts that nodes report, per authority and day, and per range and hour; which ranges still ask.
+
+No addresses of clients.
+"""

@@ -5,7 +5,6 @@ from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Table, and_, bindparam, delete, exists, select
 
-from api.coverage.state import HOURS_KEPT_S as COVERAGE_KEPT_S
 from api.db.base import Base
 from api.db.models import (
     BypassDayRow,
@@ -17,7 +16,7 @@ from api.db.models import (
     UsageHourRow,
 )
 from api.db.session import Database, forget
-from api.usage.state import CLIENTS_KEPT_S, DAY_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
+from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAY_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
 
 SWEEP_S: Final = HOUR_S

@@ -13,10 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.authorities.state import has_client_level
-from api.coverage import repository as coverage
-from api.coverage.repository import RangeKey
 from api.db.models import AuthorityRow, RangeRow
-from api.usage import repository
+from api.usage import coverage_queries, repository
+from api.usage.coverage_queries import RangeKey
 from api.usage.repository import BypassKey, ClientKey, DayKey, HourKey
 from api.usage.schemas import UsageBatch
 from api.usage.state import HOUR_S, MINUTE_S, NODES_KEEP_S, RESULTS
@@ -246,8 +245,8 @@ class Registered:
     def _read_owners(self, session: Session, site: str, prefixes: set[str]) -> None:
         unknown = [prefix for prefix in prefixes if (site, prefix) not in self._owners]
         self._owners.update(((site, prefix), None) for prefix in unknown)
-        for start in range(0, len(unknown), coverage.AT_ONCE):
-            named = RangeRow.prefix.in_(unknown[start : start + coverage.AT_ONCE])
+        for start in range(0, len(unknown), coverage_queries.AT_ONCE):
+            named = RangeRow.prefix.in_(unknown[start : start + coverage_queries.AT_ONCE])
             rows = session.execute(select(RangeRow.authority, RangeRow.prefix).where(RangeRow.site == site, named))
             for authority, prefix in rows:
                 self._owners[site, prefix] = authority, ip_network(prefix)

@@ -16,13 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.coverage import repository as coverage
 from api.db.models import NodeRow
 from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.session import Database
 from api.errors import Invalid
 from api.jobs import Job
-from api.usage import repository
+from api.usage import coverage_queries, repository
 from api.usage.ageing import SWEEP_S, age
 from api.usage.booking import Held, Part, Registered, Sums, items_of
 from api.usage.rate import MAX_AT_ONCE, Rates
@@ -230,5 +229,5 @@ def _add(session: Session, sums: Sums) -> None:
     repository.add_days(session, sums.days)
     repository.add_hours(session, sums.hours)
     repository.add_bypass(session, sums.bypass)
-    coverage.add(session, sums.asked, sums.ranges)
+    coverage_queries.add(session, sums.asked, sums.ranges)
     repository.add_clients(session, sums.clients)

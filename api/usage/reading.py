@@ -3,11 +3,17 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
 
+from api.db.models import RangeRow
 from api.timestamps import timestamp_text
-from api.usage.release import figure
+from api.usage.coverage_queries import Hours
+from api.usage.release import Figure, figure
 from api.usage.repository import Bypass, ClientKey, Counted
-from api.usage.schemas import BypassDayRead, ClientRead, UsageRead
+from api.usage.schemas import BypassDayRead, ClientRead, CoverageRead, UsageRead
+from api.usage.state import HOUR_S, CoverageState, coverage_state, usual_queries
+from dnsfilter.policy.counted_ranges import not_counted
+from dnsfilter.policy.model import Usage
 
 COLUMNS = ("day", "hour", "site", "prefix", "service", "ban_authority", "ground", "result", "queries")
 """The columns of a table in CSV."""
@@ -80,3 +86,23 @@ def _csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return file.getvalue()
+
+
+def read_coverage(row: RangeRow, usage: Usage, last_asked_s: int | None, hours: Hours, now_s: int) -> CoverageRead:
+    """Return a range as the API shows it. `usage` is the level of its authority."""
+    why = not_counted(ip_network(row.prefix), usage)
+    state = coverage_state(last_asked_s, hours, now_s) if why is None else CoverageState.NOT_COUNTED
+    usual = usual_queries(hours, now_s) if why is None else None
+    shown = Figure() if usual is None else figure(max(usual, 1))
+    asked = None if last_asked_s is None or why is not None else timestamp_text(last_asked_s - last_asked_s % HOUR_S)
+    return CoverageRead(
+        site=row.site,
+        prefix=row.prefix,
+        authority=row.authority,
+        label=row.label,
+        state=state,
+        not_counted=why,
+        last_asked=asked,
+        usual_per_hour=shown.queries,
+        below=shown.below,
+    )

@@ -1,4 +1,4 @@
-"""/v1/usage: what was counted for an authority's clients."""
+"""/v1/usage and /v1/coverage: what was counted for an authority's clients, and which of its ranges still ask."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -19,14 +19,16 @@ from api.http.problems import documented
 from api.http.routes import Route
 from api.http.schemas import DayText, Page, Slug
 from api.timestamps import parse_date
-from api.usage import range_pages, repository, service
-from api.usage.reading import as_csv, clients_csv, read_bypass, read_client, read_usage
+from api.usage import coverage_queries, range_pages, repository, service
+from api.usage.coverage_queries import RangeKey
+from api.usage.reading import as_csv, clients_csv, read_bypass, read_client, read_coverage, read_usage
 from api.usage.release import first_split_day, last_shown_day
 from api.usage.repository import Counted, Wanted
-from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageErasing, UsageRead
+from api.usage.schemas import By, BypassDayRead, ClientRead, CoverageRead, UsageErased, UsageErasing, UsageRead
 from api.usage.service import RangeOfSite, note_reading
 from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
 from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.model import Usage
 
 CSV = "text/csv"
 TYPES = ("application/json", CSV)
@@ -49,6 +51,7 @@ _PAGES: Mapping[By, _Page] = {
 }
 
 router = APIRouter(route_class=Route, prefix="/v1/usage", tags=["usage"])
+coverage = APIRouter(route_class=Route, prefix="/v1/coverage", tags=["usage"])
 
 From = Annotated[DayText | None, Query(alias="from", description=f"the first day; {DEFAULT_DAYS} days without it")]
 Format = Annotated[Literal["json", "csv"] | None, Query(alias="format")]
@@ -203,3 +206,23 @@ def _days(first: str | None, last: str | None, newest: date) -> tuple[date, date
     if (end - start).days >= MAX_DAYS:
         raise Invalid.at("query.from", f"the period is longer than {MAX_DAYS} days. Give a later day.")
     return start, end
+
+
+@coverage.get("", operation_id="list_coverage", summary="List which ranges ask", responses=documented())
+def list_coverage(
+    unit: UnitDep, permit: ReaderOfObject, authority: Slug, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[CoverageRead]:
+    """List the authority's ranges with when each last asked and how many queries an hour it usually sends.
+
+    A range has stopped if it was silent for a week, or for three hours in which it asked in both weeks before. Numbers
+    from 1 to 4 are hidden. Ranges of fewer than 16 addresses are not counted, and none at the level `none`.
+    """
+    permit.demand_named(authority, "query.authority")
+    demand_authority(unit.session, authority)
+    usage = Usage(authorities.get(unit.session, authority).usage)
+    rows, following = coverage_queries.page(unit.session, authority, limit, cursor)
+    keys = {row.id: RangeKey(row.authority, row.site, row.prefix) for row in rows}
+    last = coverage_queries.last_asked(unit.session, keys.values())
+    hours = coverage_queries.hours(unit.session, keys.values(), unit.now_s)
+    items = [read_coverage(row, usage, last.get(keys[row.id]), hours.get(keys[row.id], {}), unit.now_s) for row in rows]
+    return Page(items=items, next=following)

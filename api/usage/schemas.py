@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from api.http.schemas import Day, DayText, InstantText, NodeMessage, Read, Reason, ServiceSlug, Slug, Strict, Timestamp
 from api.timestamps import stored_instant
 from api.usage.rate import MAX_AT_ONCE
+from api.usage.state import CoverageState
+from dnsfilter.policy.counted_ranges import NotCounted
 from dnsfilter.policy.model import DEFAULT_SITE
 
 By = Literal["day", "hour", "range"]
@@ -171,3 +173,21 @@ class UsageErased(Read):
     bypass: int
     coverage: int = Field(description="days of ranges with the queries of each hour")
     clients: int
+
+
+class CoverageRead(Read):
+    """Whether the resolver sees the queries of a range. `usual_per_hour` is null if it is hidden or not known."""
+
+    site: Slug
+    prefix: str
+    authority: Slug
+    label: str
+    state: CoverageState
+    not_counted: NotCounted | None = Field(
+        description="why the range is not counted: `level` of its authority, or `small`; null if it is counted"
+    )
+    last_asked: Timestamp | None = Field(description="start of the hour in which a node last counted queries")
+    usual_per_hour: int | None = Field(description="average of the hours with queries in the last two weeks")
+    below: int | None = Field(
+        description="set if `usual_per_hour` is hidden, because it is above 0 and below this number"
+    )

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from api.audit.signing_key import make_signing_key
 from api.auth.roles import Role
 from api.auth.tokens import load_key, make_first_token, make_key, new_token
 from api.chain.entry_hash import entry_hash
-from api.checkpoints.signing_key import make_signing_key
 from api.db.models import AccountRow, AuthorityRow, GrantRow, TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import head

@@ -17,7 +17,7 @@ from typing import Self
 
 import pytest
 
-from api.coverage.state import WEEK_S
+from api.usage.state import WEEK_S
 from tests.support.alert_rules import write_short_rules
 from tests.support.alertmanager import alertmanager
 from tests.support.control_planes import Api

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.coverage.schemas import CoverageRead
-from api.coverage.state import CoverageState
 from api.ctl.command import MAX_LIMIT, Group, Options, Result, add_command, add_limit, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
@@ -12,6 +10,8 @@ from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
 from api.usage.release import Figure
+from api.usage.schemas import CoverageRead
+from api.usage.state import CoverageState
 from dnsfilter.policy.counted_ranges import NotCounted
 
 _WHY = {NotCounted.LEVEL: "the authority counts nothing", NotCounted.SMALL: "fewer than 16 addresses"}

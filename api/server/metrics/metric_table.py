@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from api.coverage.state import CoverageState
 from api.revisions.recent_changes import NEWEST, Change
+from api.usage.state import CoverageState
 from dnsfilter.policy.model import Mode
 from dnsfilter.telemetry.metrics import PROCESS_START, Metric, MetricType
 

@@ -8,11 +8,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.bans.ban_summaries import BanSummary
-from api.coverage.state import CoverageState
 from api.exemptions.exemption_counts import ExemptionCount
 from api.revisions.recent_changes import Changed
 from api.server.metrics import metric_table as table
 from api.server.metrics.families import family_of, single
+from api.usage.state import CoverageState
 from dnsfilter.policy.model import Mode
 
 

@@ -20,10 +20,10 @@ from sqlalchemy import Engine, create_engine, event
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application
+from api.audit.checkpoint_job import CheckpointJob
+from api.audit.signing_key import load_signing_key, make_signing_key
 from api.auth.roles import Role
 from api.auth.tokens import load_key, make_first_token, make_key
-from api.checkpoints.checkpoint_job import CheckpointJob
-from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from api.db.base import Base
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork

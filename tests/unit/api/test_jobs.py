@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.checkpoints import checkpoint_job
+from api.audit import checkpoint_job
 from api.db.exclusive import Turn
 from api.db.models import PublicationRow
 from api.delivery.destinations import FileDestination
@@ -155,12 +155,12 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "api.nodes.last_reports.LOOK_S",
         "api.tls.certificates.CHECK_INTERVAL_S",
         "api.db.exclusive.LOOK_S",
-        "api.checkpoints.checkpoint_job.LOOK_S",
+        "api.audit.checkpoint_job.LOOK_S",
     ):
         monkeypatch.setattr(name, 0.01)
     for name in ("api.publish.service.FIRST_RETRY_S", "api.publish.in_force_log.FIRST_RETRY_S"):
         monkeypatch.setattr(name, 0.01)
-    monkeypatch.setattr("api.checkpoints.checkpoint_job.INTERVAL_S", 0)
+    monkeypatch.setattr("api.audit.checkpoint_job.INTERVAL_S", 0)
     return monkeypatch
 
 

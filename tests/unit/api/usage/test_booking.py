@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.coverage import repository as coverage
-from api.coverage.repository import RangeKey
 from api.nodes.fleet import Fleet
-from api.usage import rate, repository
+from api.usage import coverage_queries, rate, repository
+from api.usage.coverage_queries import RangeKey
 from api.usage.repository import Day, Hour
 from api.usage.schemas import MAX_QUERIES
 from api.usage.state import NODES_KEEP_S
@@ -34,7 +33,7 @@ def _everything(plane: Plane) -> tuple[int, int, int]:
     key = RangeKey("town", "depot", "192.0.2.0/24"), RangeKey("town", "default", "192.0.2.0/24")
     with plane.database.reading() as session:
         attempts = repository.bypass(session, "town", *EVER)
-        return len(_days(plane)), len(attempts), len(coverage.last_asked(session, key))
+        return len(_days(plane)), len(attempts), len(coverage_queries.last_asked(session, key))
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.audit.service import checkpoint_of, identity, make_checkpoint, newest
 from api.chain.checkpoint import public_text
-from api.checkpoints.service import checkpoint_of, identity, make_checkpoint, newest
 from api.db.integrity import QUICK_ENTRIES
 from api.db.models import CheckpointRow
 from api.db.session import Database

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.coverage.state import HOURS_KEPT_S, WEEK_S, complete_hours, state_of, usual_queries
-from api.usage.state import DAY_S, HOUR_S
+from api.usage.state import COVERAGE_KEPT_S, DAY_S, HOUR_S, WEEK_S, complete_hours, coverage_state, usual_queries
 
 MONDAY = 1_790_553_600
 """Monday 28 September 2026, 00:00 UTC."""
@@ -50,7 +49,7 @@ def asked(hours: frozenset[int], weeks: int = 3) -> Mapping[int, int]:
 def test_range_has_stopped_after_three_usual_hours_or_a_week(
     last_s: int | None, hours: Mapping[int, int], now_s: int, state: str
 ) -> None:
-    assert state_of(last_s, hours, now_s) == state
+    assert coverage_state(last_s, hours, now_s) == state
 
 
 def test_all_hours_that_the_state_depends_on_are_kept() -> None:
@@ -61,8 +60,8 @@ def test_all_hours_that_the_state_depends_on_are_kept() -> None:
             read.append(hour_s)
             return 1
 
-    state_of(MONDAY - WEEK_S + 1, Recorded(), MONDAY)
-    assert min(read) >= MONDAY - HOURS_KEPT_S
+    coverage_state(MONDAY - WEEK_S + 1, Recorded(), MONDAY)
+    assert min(read) >= MONDAY - COVERAGE_KEPT_S
 
 
 def test_hours_between_are_complete() -> None:

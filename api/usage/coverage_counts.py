@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Final
 
-from api.coverage import repository
-from api.coverage.state import CoverageState, state_of
 from api.db.session import Database
+from api.usage import coverage_queries
+from api.usage.state import CoverageState, coverage_state
 from dnsfilter.policy.counted_ranges import not_counted
 
 KEPT_S: Final = 300.0
@@ -32,11 +32,11 @@ class CoverageCounts:
 
     def _counted(self, now_s: int) -> Mapping[tuple[str, CoverageState], int]:
         with self._database.reading() as session:
-            found = repository.registered(session)
-            hours = repository.compared_hours(session, now_s)
+            found = coverage_queries.registered(session)
+            hours = coverage_queries.compared_hours(session, now_s)
         counts = Counter[tuple[str, CoverageState]]()
         for key, usage, last_s in found:
             counted = not_counted(ip_network(key.prefix), usage) is None
-            state = state_of(last_s, hours.get(key, {}), now_s) if counted else CoverageState.NOT_COUNTED
+            state = coverage_state(last_s, hours.get(key, {}), now_s) if counted else CoverageState.NOT_COUNTED
             counts[key.authority, state] += 1
         return counts

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
+from api.audit import checkpoint_job as module
+from api.audit.checkpoint_job import INTERVAL_S, CheckpointJob, DestinationStatus
 from api.chain.checkpoint import parse_checkpoint
-from api.checkpoints import checkpoint_job as module
-from api.checkpoints.checkpoint_job import INTERVAL_S, CheckpointJob, DestinationStatus
 from api.db.integrity import Integrity
 from api.db.models import CheckpointRow
 from api.db.unit_of_work import LOCAL, UnitOfWork

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from api.audit.signing_key import load_signing_key, make_signing_key
 from api.chain.checkpoint import public_text
-from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from tests.support.audit_records import KEY
 
 FOREIGN = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

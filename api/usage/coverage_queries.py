@@ -7,13 +7,12 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Row, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from api.coverage.state import HOURS_KEPT_S, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
 from api.db.base import Base, Json
 from api.db.bulk import raise_all, replace_all
 from api.db.models import AuthorityRow, CoverageDayRow, CoverageRow, RangeRow
 from api.http.pagination import select_page
 from api.usage.repository import LARGEST
-from api.usage.state import DAY_S, HOUR_S
+from api.usage.state import COVERAGE_KEPT_S, DAY_S, HOUR_S, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
 from dnsfilter.policy.model import Usage
 
 RowOfRange = TypeVar("RowOfRange", CoverageRow, CoverageDayRow)
@@ -57,7 +56,7 @@ def last_asked(session: Session, keys: Iterable[RangeKey]) -> Mapping[RangeKey, 
 
 def hours(session: Session, keys: Iterable[RangeKey], now_s: int) -> Mapping[RangeKey, Hours]:
     """Return the kept hours of some ranges."""
-    since = CoverageDayRow.day_s > now_s - HOURS_KEPT_S - DAY_S
+    since = CoverageDayRow.day_s > now_s - COVERAGE_KEPT_S - DAY_S
     return _by_range(row for _, row in _rows(session, CoverageDayRow, list(keys), since))
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from api.audit.service import checkpoint_of, identity, make_checkpoint, newest_key_in_log
 from api.chain.checkpoint import Checkpoint, public_text
-from api.checkpoints.service import checkpoint_of, identity, make_checkpoint, newest_key_in_log
 from api.db.models import AuditRow, CheckpointRow
 from api.db.unit_of_work import head
 from tests.support.audit_records import KEY, OTHER_KEY

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.coverage import repository
-from api.coverage.coverage_counts import KEPT_S, CoverageCounts
-from api.coverage.state import HOURS_KEPT_S
 from api.db.models import CoverageDayRow, CoverageRow
 from api.timestamps import timestamp_text
+from api.usage import coverage_queries
 from api.usage.ageing import age
-from api.usage.state import DAY_S, HOUR_S
+from api.usage.coverage_counts import KEPT_S, CoverageCounts
+from api.usage.state import COVERAGE_KEPT_S, DAY_S, HOUR_S
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.usage.conftest import batch
@@ -133,9 +132,9 @@ def test_hours_age_after_three_weeks_and_a_range_that_is_gone_at_once(node: Mach
     age(plane.database, START)
     assert _rows(plane) == (1, 2)
     midnight = START - START % DAY_S
-    age(plane.database, midnight + DAY_S + HOURS_KEPT_S - 1)
+    age(plane.database, midnight + DAY_S + COVERAGE_KEPT_S - 1)
     assert _rows(plane) == (1, 2)
-    age(plane.database, midnight + DAY_S + HOURS_KEPT_S)
+    age(plane.database, midnight + DAY_S + COVERAGE_KEPT_S)
     assert _rows(plane) == (1, 0)
 
 
@@ -182,7 +181,7 @@ def test_batch_of_an_hour_counts_until_its_end_and_never_in_the_future(node: Mac
 
 
 def test_many_ranges_of_one_report_are_stored(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "AT_ONCE", 2)
+    monkeypatch.setattr(coverage_queries, "AT_ONCE", 2)
     prefixes = [f"192.0.2.{16 * number}/28" for number in range(5)]
     for prefix in prefixes:
         _register(node.plane, prefix)
