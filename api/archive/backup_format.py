@@ -9,11 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FORMAT = 1
-FORMER_SIZE = "octets"
-"""Name of the size in backups of earlier versions."""
 MANIFEST = "manifest.json"
 TOKEN_KEY = "token-key"
 MAX_MANIFEST = 1024 * 1024
@@ -35,7 +33,7 @@ class Member(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True)
 
     sha256: Digest
-    size: Count = Field(validation_alias=AliasChoices("bytes", FORMER_SIZE), serialization_alias="bytes")
+    size: Count = Field(alias="bytes")
     rows: Count
 
 

@@ -55,14 +55,14 @@ class LoadedServices:
 class Publication:
     """A snapshot in force over `[since_s, until_s)`. It still is if `until_s` is None.
 
-    `made_s` is the instant for which it was compiled; None if an older version recorded it.
+    `made_s` is the instant for which it was compiled.
     """
 
     number: int
     revision: int
     since_s: Instant
     until_s: Instant | None
-    made_s: Instant | None
+    made_s: Instant
     names: str
     ranges: str
     rules: str

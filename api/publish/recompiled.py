@@ -18,19 +18,13 @@ from dnsfilter.policy.model import Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
 
-LATE_S = 30
-"""Seconds before a snapshot came into force in which it may have been made, if the database does not say when."""
-
 
 def is_reproduced(past: Past) -> bool | None:
     """Return whether the past policy reproduces the files of its publication; None if another version compiled them."""
     found = past.publication
     if found.version != __version__:
         return None
-    wanted = found.ranges, found.rules
-    if found.made_s is None:
-        return _is_made_before(past.policy, found.since_s, wanted)
-    return _files(past.policy, found.made_s) == wanted
+    return _files(past.policy, found.made_s) == (found.ranges, found.rules)
 
 
 def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service]) -> bool:
@@ -57,16 +51,3 @@ def _files(policy: Policy, made_s: Instant) -> tuple[str, str] | None:
     except DnsfilterError:
         return None
     return compiled.ranges.digest.hex(), compiled.rules.digest.hex()
-
-
-def _is_made_before(policy: Policy, since_s: Instant, wanted: tuple[str, str]) -> bool:
-    """Return whether compiling the policy in one of the seconds before it came into force gives these files.
-
-    Only for publications from before the second was stored.
-    """
-    last = _files(policy, since_s)
-    if last == wanted:
-        return True
-    # Compiling later only leaves out more: if the first and the last second agree, so do all seconds between.
-    first, between = _files(policy, since_s - LATE_S), range(since_s - 1, since_s - LATE_S, -1)
-    return first == wanted or (first != last and any(_files(policy, second) == wanted for second in between))

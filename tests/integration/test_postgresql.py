@@ -30,6 +30,7 @@ from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 WRITERS, ACTS = 20, 5
 on_postgresql = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 _COPIED = (
+    "(seq, time_s, account, access, request, act, object, authorities, before, after, revision, previous, hash, token) "
     "SELECT {seq}, time_s, 7, access, request, act, object, authorities, before, after, revision, previous, hash, "
     "token FROM audit WHERE seq = 2"
 )

@@ -17,8 +17,6 @@ WORD = re.compile(
 BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
 FOREIGN = ("application/octet-stream", "zonefile-load: whole")
 """Names that others have defined."""
-FORMER = ('"octets"', "memory_octets")
-"""Names in backups, and in reports of nodes, from earlier versions."""
 SKIPPED = {".lock", ".png", ".ico"}
 NOT_OURS = ("tests/meta/test_language.py", "LICENSE")
 """This list of words, and a text that is not ours to change."""
@@ -26,7 +24,7 @@ NOT_OURS = ("tests/meta/test_language.py", "LICENSE")
 
 def banned(text: str) -> list[str]:
     """Return the banned words of a text, in order of appearance."""
-    for name in (*FOREIGN, *FORMER):
+    for name in FOREIGN:
         text = text.replace(name, "")
     return [*WORD.findall(text), *BODIES.findall(text)]
 

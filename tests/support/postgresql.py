@@ -22,7 +22,7 @@ from tests.support.components import component
 
 USER = "dnsfilter"
 START_S = 30
-FILLED = ("installation", "sites")
+FILLED = ("installation", "sites", "versions")
 """The tables that have rows after the migrations."""
 # Tests need no durability: a crash of the test machine may lose this data.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "shared_buffers=32MB")

@@ -24,15 +24,15 @@ class InstallationRow(Base):
     revision: Mapped[int]
     created_s: Mapped[int]
     identity: Mapped[str] = mapped_column(String(32))
-    epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    epoch: Mapped[int] = mapped_column(default=0)
 
 
 class AuditRow(Base):
     """An entry of the audit log: one act. Rows are only added: triggers make the database refuse other changes.
 
     `account` 0 is the installation itself. `authorities` are those that the act concerns. If there are none, it
-    concerns the installation. `token` is the number of the token that the account presented. It is None without one,
-    and in entries older than the column. `hash` covers all other columns and `previous`, the hash of the entry before.
+    concerns the installation. `token` is the number of the token that the account presented, None without one.
+    `hash` covers all other columns and `previous`, the hash of the entry before.
     """
 
     __tablename__ = "audit"
@@ -112,7 +112,7 @@ class CatalogueRow(Base):
 class PublicationRow(Base):
     """A snapshot that came into force: revision, digests of its files, and the catalogue that it was made with.
 
-    `made_s` is the instant for which it was compiled. It is None in rows older than the column.
+    `made_s` is the instant for which it was compiled.
     """
 
     __tablename__ = "publications"
@@ -122,7 +122,7 @@ class PublicationRow(Base):
     revision: Mapped[int] = mapped_column(index=True)
     # No index: the last row of an instant is searched from the newest on, because clocks may go back.
     time_s: Mapped[int]
-    made_s: Mapped[int | None]
+    made_s: Mapped[int]
     names: Mapped[str] = mapped_column(String(64))
     ranges: Mapped[str] = mapped_column(String(64))
     rules: Mapped[str] = mapped_column(String(64))

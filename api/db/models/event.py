@@ -37,5 +37,5 @@ class EventCursorRow(Base):
     receiver: Mapped[str] = mapped_column(String(32), primary_key=True)
     seq: Mapped[int]
     notice: Mapped[int]
-    parked: Mapped[int] = mapped_column(default=0, server_default="0")
-    parked_last: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
+    parked: Mapped[int] = mapped_column(default=0)
+    parked_last: Mapped[dict[str, str]] = mapped_column(default=dict)

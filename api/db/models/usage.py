@@ -94,7 +94,7 @@ class UsageStreamRow(Base):
     stream: Mapped[str] = mapped_column(String(32), primary_key=True)
     sequence: Mapped[int]
     taken_s: Mapped[int]
-    items: Mapped[int] = mapped_column(default=0, server_default="0")
+    items: Mapped[int] = mapped_column(default=0)
 
 
 class CoverageRow(Base):

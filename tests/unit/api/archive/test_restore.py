@@ -30,6 +30,8 @@ from api.publish.startup_check import raise_above
 from api.settings import Settings
 from dnsfilter.snapshot.manifest import parse_manifest
 from tests.support.backups import rows, with_lines, with_manifest, with_rows
+from tests.support.later_migration import LATER as LATER_SCHEMA
+from tests.support.later_migration import add_later_migration
 from tests.unit.api.conftest import START, Plane, make_plane
 
 pytestmark = pytest.mark.heavy
@@ -191,33 +193,16 @@ def test_each_restore_begins_a_later_epoch_also_with_a_clock_that_is_slow(
 def test_a_backup_of_an_older_schema_is_migrated(
     backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scripts = tmp_path / "migrations"
-    shutil.copytree(migration.SCRIPTS, scripts)
-    (scripts / "versions" / "9999_later.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\n"
-        f'revision, down_revision, branch_labels, depends_on = "9999", "{_newest()}", None, None\n'
-        "def upgrade():\n"
-        '    op.add_column("sites", sa.Column("region", sa.String(9), nullable=False, server_default="north"))\n'
-    )
-    monkeypatch.setattr(migration, "SCRIPTS", scripts)
+    column = 'sa.Column("region", sa.String(9), nullable=False, server_default="north")'
+    add_later_migration(tmp_path, monkeypatch, f'op.add_column("sites", {column})')
     restored(backup, target)
     with opened(target) as database, database.engine.connect() as connection:
-        assert migration.schema_of(connection) == "9999"
+        assert migration.schema_of(connection) == LATER_SCHEMA
         assert connection.execute(text("SELECT slug, region FROM sites")).all() == [("default", "north")]
 
 
 def _changed(table: str, change: Callable[[Rows], object]) -> Callable[[bytes], bytes]:
     return lambda data: with_rows(data, table, change)
-
-
-def _newest() -> str:
-    database = Database("sqlite://")
-    database.migrate()
-    with database.engine.connect() as connection:
-        schema = migration.schema_of(connection)
-    database.close()
-    assert schema is not None
-    return schema
 
 
 @pytest.mark.parametrize(

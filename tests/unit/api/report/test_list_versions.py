@@ -25,7 +25,7 @@ def store(session: Session, time_s: int, *services: Service) -> None:
     for one in lists:
         if session.get(ListRow, one.digest) is None:
             session.add(ListRow(digest=one.digest, service=one.service, body=one.body))
-    same = {"names": "", "ranges": "", "rules": "", "version": "", "made_s": None}
+    same = {"names": "", "ranges": "", "rules": "", "version": "", "made_s": time_s}
     session.add(PublicationRow(revision=1, time_s=time_s, catalogue=found.digest, **same))
     session.flush()
 

@@ -1,6 +1,6 @@
-"""Mergers in a database of an earlier version: what continues is derived once, and stored as now."""
+"""What a merger stores: which ban, term, binding and exemption of the successor continues which."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,11 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow, ExemptionRow, TermRow
-from api.notices.due.all_due import due
 from api.notices.due.merged_bans import successions
-from api.notices.kinds import Hour
-from tests.support.earlier import set_back
-from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+from tests.unit.api.conftest import Plane, authority, ban
 
 pytestmark = pytest.mark.heavy
 
@@ -76,23 +73,11 @@ def _superseded(session: Session) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def _due(session: Session, plane: Plane) -> Sequence[tuple[str, str | None]]:
-    hour = Hour(int(plane.clock.now), START - 1, START - 1)
-    return sorted((notice.key, notice.authority or "") for notice in due(session, hour))
-
-
-@on_both_databases
-@pytest.mark.parametrize("schema", ["0006", "0007"])
-def test_earlier_mergers_are_kept_as_those_of_today(merged: Plane, schema: str) -> None:
+def test_each_row_of_the_merged_authority_names_the_rows_that_continue_it(merged: Plane) -> None:
     with merged.database.reading() as session:
-        kept, notices = _superseded(session), _due(session, merged)
+        kept = _superseded(session)
         chain = {row.number: f"{row.authority}/{row.service}" for row in session.scalars(select(BanRow))}
         links = {chain[was]: chain[ban] for was, (ban, _) in successions(session).items()}
-    set_back(merged.database, schema)
-    merged.database.migrate()
-    with merged.database.reading() as session:
-        assert _superseded(session) == kept
-        assert _due(session, merged) == notices
     # What had lapsed does not continue.
     assert links == {"village/beta": "town/beta", "town/beta": "city/beta", "town/alpha": "city/alpha"}
     assert (kept["bans"]["village/alpha"], kept["bans"]["city/beta"]) == (None, None)
@@ -101,31 +86,3 @@ def test_earlier_mergers_are_kept_as_those_of_today(merged: Plane, schema: str) 
     assert kept["bindings"]["2"] == [], "the town needs no binding to its own ban"
     assert [kept["exemptions"][number] for number in ("1", "2", "3", "4")] == [[3], [4], [5], [6]]
     assert {of for of in kept["terms"].values() if of is not None} == {"village", "town"}
-
-
-@on_both_databases
-def test_an_earlier_merger_keeps_neither_what_was_over_nor_what_came_later(town: Plane) -> None:
-    town.done("PUT", "/v1/authorities/city", authority())
-    for slug in ("town", "city"):
-        town.done("PUT", f"/v1/authorities/{slug}/bans/beta", ban(terms=[{"for": "12 months"}]))
-    _bind(town, "city/beta", "zone", "law", until="2026-09-22")
-    _bind(town, "town/beta", "zone", "law")
-    for start, end in (("2026-12-01", "2026-12-08"), ("2026-12-15", "2026-12-22")):
-        body = {"ban": "town/beta", "ranges": ["198.51.100.0/24"], "start": start, "end": end, "reason": "promotion"}
-        number = town.done("POST", "/v1/exemptions", body)["number"]
-        town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
-    town.clock.now += 3 * 86_400
-    town.done("POST", "/v1/authorities/town/merge", {"into": "city", "reason": "they are one", "decision": DECISION})
-    town.clock.now += 86_400
-    town.done("POST", "/v1/bindings/3/end", {"reason": "the law has ended"})
-    town.clock.now += 86_400
-    _bind(town, "city/beta", "zone", "law")
-    town.done("POST", "/v1/exemptions/3/revoke", {"reason": "no longer needed"})
-    with town.database.reading() as session:
-        kept = _superseded(session)
-    set_back(town.database, "0007")
-    town.database.migrate()
-    with town.database.reading() as session:
-        assert _superseded(session) == kept
-    assert kept["bindings"] == {"1": [], "2": [3], "3": [], "4": []}
-    assert kept["exemptions"] == {"1": [3], "2": [4], "3": [], "4": []}
