@@ -17,6 +17,7 @@ from api.auth.node_tokens import is_node
 from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.ban_summaries import BanSummaries
+from api.bans.requests.router import router as requests
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
@@ -32,9 +33,9 @@ from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_fa
 from api.http.idempotency import Answered
 from api.http.problems import install
 from api.http.routes import Route
-from api.local_suspensions.router import router as local_suspensions
-from api.node_api.router import router as own_of_node
 from api.nodes.fleet import Fleet
+from api.nodes.node_api import router as own_of_node
+from api.nodes.router import local_suspensions
 from api.nodes.router import other_routes as other_node_routes
 from api.nodes.router import router as nodes
 from api.notices.router import router as notices
@@ -48,7 +49,6 @@ from api.range_import.router import tables
 from api.range_import.running import Imports
 from api.ranges.router import ranges, sites
 from api.report.router import router as report
-from api.requests.router import router as requests
 from api.revisions.recent_changes import RecentChanges
 from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware

@@ -18,6 +18,7 @@ from api.audit.checkpoint_job import CheckpointJob
 from api.audit.signing_key import load_signing_key
 from api.auth.authentication_failures import sweep
 from api.auth.tokens import make_first_token
+from api.bans.requests.second_person_rule import SecondPerson
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database
@@ -32,7 +33,6 @@ from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history, reconcile_with_store
-from api.requests.second_person_rule import SecondPerson
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken

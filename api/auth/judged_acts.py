@@ -1,6 +1,6 @@
 """Acts that the rule of the second person judges: the values that the unit of work and the rule share.
 
-`api.requests` has the rule.
+`api.bans.requests` has the rule.
 """
 
 import json

@@ -1,1 +1,4 @@
-"""Bans: their terms, their mode, and their state. What binds other authorities to them is in `bindings`."""
+"""Bans: their terms, their mode, and their state; in `requests`, acts that wait for a second person.
+
+What binds other authorities to bans lives in `bindings`.
+"""

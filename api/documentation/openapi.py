@@ -20,7 +20,7 @@ from api.http.file_bodies import FileBody
 from api.http.patterns import PORTABLE
 from api.http.problems import KINDS, MEDIA_TYPE, Kind
 from api.http.routes import Route
-from api.node_api.node_permits import enrolled_node, enrolling_token
+from api.nodes.node_permits import enrolled_node, enrolling_token
 from dnsfilter import __version__
 
 TITLE = "dnsfilter"

@@ -14,7 +14,7 @@ from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
-from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal
+from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite
 from api.exemptions.state import in_state
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
@@ -22,7 +22,7 @@ from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject,
 from api.http.prefixes import parse_prefix
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
-from api.http.schemas import Page
+from api.http.schemas import Note, Page, Refusal
 from api.timestamps import given_timestamp, parse_end, parse_zoned_hours
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Instant, Prefix

@@ -6,7 +6,6 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
-from api.http.patterns import PRINTABLE
 from api.http.prefixes import PrefixText
 from api.http.schemas import Day, EndText, Read, Reason, Slug, SpanText, Strict, Timestamp, TimestampText
 from dnsfilter.policy.model import DEFAULT_SITE
@@ -48,18 +47,6 @@ class ExemptionWrite(Strict):
     for_: SpanText | None = Field(default=None, alias="for")
     hours: Annotated[tuple[HoursText, ...], Field(max_length=50)] = ()
     time_zone: Annotated[str, StringConstraints(max_length=64)] | None = None
-    reason: Reason
-
-
-class Note(Strict):
-    """An optional note by the approver."""
-
-    note: Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE)] = ""
-
-
-class Refusal(Strict):
-    """The reason for rejecting or withdrawing a request, or for revoking an exemption."""
-
     reason: Reason
 
 

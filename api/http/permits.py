@@ -1,4 +1,4 @@
-"""Permits of routes: every route has one of these, or of `api.node_api.node_permits`, in its signature.
+"""Permits of routes: every route has one of these, or of `api.nodes.node_permits`, in its signature.
 
 They are checked before the route's other dependencies and before its transaction. `docs/permissions.md` is made from
 them.

@@ -234,3 +234,15 @@ def _repeated(given: object) -> str:
     if not isinstance(given, str) or _TOKEN in given:
         return "what was given"
     return repr(given) if len(given) <= MAX_REPEATED else f"{given[:MAX_REPEATED]!r}…"
+
+
+class Note(Strict):
+    """An optional note by the approver."""
+
+    note: Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE)] = ""
+
+
+class Refusal(Strict):
+    """The reason for rejecting or withdrawing a request, or for revoking an exemption."""
+
+    reason: Reason

@@ -1,28 +1,39 @@
 """All nodes of a control plane, as known to this process."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import get_args
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Bucket
 from api.db.base import Json
-from api.db.models import NodeRow
+from api.db.models import AuthorityRow, NodeRow
 from api.db.session import Database
 from api.http.quota import Quota
 from api.nodes import repository
 from api.nodes.last_reports import UNREGISTERED_S, LastReports
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.state import NodeHaving, Standing, has_revision, last_report, read_node, standing_of
+from api.nodes.state import (
+    LocalSuspension,
+    NodeHaving,
+    Standing,
+    has_revision,
+    last_report,
+    local_suspensions,
+    read_node,
+    standing_of,
+)
+from api.nodes.unregistered_prefixes import Position
 from api.publish.newest import News
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
-from api.unregistered.networks import Position
 from api.usage.intake import UsageIntake
+from dnsfilter.policy.model import Instant
 
 MAX_DOWNLOADS = 64
 """Maximum number of concurrent downloads."""
@@ -172,6 +183,14 @@ class Fleet:
             )
             for found in self.reports.unregistered.listed(site, after, since_s, limit, names.__contains__)
         ]
+
+    def local_suspensions(self, session: Session, now_s: Instant) -> Iterator[LocalSuspension]:
+        """Yield the local suspensions of all nodes, without those of unknown authorities."""
+        known = {None, *session.scalars(select(AuthorityRow.slug))}
+        columns = (NodeRow.number, NodeRow.name, NodeRow.site, NodeRow.report, NodeRow.seen_s)
+        for row in session.execute(select(*columns).where(NodeRow.sql_is_enrolled())):
+            report, _ = last_report(row.report, row.seen_s, self.reports.received(row.number))
+            yield from (one for one in local_suspensions(row.name, row.site, report, now_s) if one.authority in known)
 
     def start(self) -> None:
         """Start storing reports."""

@@ -21,7 +21,7 @@ from api.jobs import Job
 from api.nodes import repository
 from api.nodes.report_arrivals import Arrivals
 from api.nodes.schemas import ReportWrite
-from api.unregistered.networks import UnregisteredNetworks
+from api.nodes.unregistered_prefixes import UnregisteredNetworks
 from dnsfilter.telemetry.logs import emit
 
 EVERY_S = 60.0

@@ -1,29 +1,35 @@
-"""/v1/nodes for accounts, /v1/unregistered and /v1/snapshot-key."""
+"""/v1/nodes for accounts, /v1/suspensions/local, /v1/unregistered and /v1/snapshot-key."""
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import event
 
+from api.auth.roles import AUDITORS
 from api.db.models import InstallationRow, NodeRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.http.pagination import cut_page, decode_cursor, not_ours
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
 from api.http.permits import Administrator, AnyAccount, Auditor
 from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
-from api.node_api.node_permits import FleetDep
 from api.nodes import repository, service
 from api.nodes.fleet import Fleet
+from api.nodes.node_permits import FleetDep
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.unregistered.networks import Position, position_of
+from api.nodes.state import LocalSuspension
+from api.nodes.unregistered_prefixes import Position, position_of
+from api.suspensions.schemas import LocalSuspensionRead
+from api.timestamps import stored_instant, timestamp_text
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 other_routes = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
+local_suspensions = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
 
 @router.get("", operation_id="list_nodes", summary="List nodes", responses=documented())
@@ -142,6 +148,39 @@ def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> Sna
     return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
 
 
+@local_suspensions.get(
+    "/local",
+    operation_id="list_local_suspensions",
+    summary="List local suspensions",
+    responses=documented(),
+)
+def list_local_suspensions(
+    unit: UnitDep,
+    permit: AnyAccount,
+    fleet: FleetDep,
+    authority: AuthorityFilter,
+    site: SiteFilter,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[LocalSuspensionRead]:
+    """List local suspensions in force, by node. The control plane knows one once the node has reported it.
+
+    With `authority`, list those that concern it: its own and those of all authorities.
+    """
+    after = decode_cursor(cursor, str) if cursor is not None else ""
+    reported: Iterable[LocalSuspensionRead] = map(_read, fleet.local_suspensions(unit.session, unit.now_s))
+    if not permit.caller.has(AUDITORS, None):
+        reported = _without_node_names(reported)
+    found = sorted(reported, key=_local_position)
+    wanted = [
+        one
+        for one in found
+        if _local_position(one) > after and authority in (None, one.authority or authority) and site in (None, one.site)
+    ]
+    shown, following = cut_page(wanted[: limit + 1], limit, _local_position)
+    return Page(items=list(shown), next=following)
+
+
 def _position(key: str) -> Position:
     """Return the position in the list of prefixes that a cursor names. Raise Invalid."""
     site, _, prefix = key.partition(" ")
@@ -161,3 +200,20 @@ def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response:
 def _forget_then(unit: UnitOfWork, fleet: Fleet, number: int) -> None:
     """Forget a removed node after the commit. Its waiting request ends, and its next one is refused."""
     event.listen(unit.session, "after_commit", lambda _session: fleet.forget(number), once=True)
+
+
+def _read(one: LocalSuspension) -> LocalSuspensionRead:
+    return LocalSuspensionRead(node=one.node, site=one.site, authority=one.authority, until=timestamp_text(one.until_s))
+
+
+def _without_node_names(found: Iterable[LocalSuspensionRead]) -> Iterable[LocalSuspensionRead]:
+    """Return the longest suspension of each site and authority, without the node's name."""
+    longest: dict[tuple[str, str | None], LocalSuspensionRead] = {}
+    for one in sorted(found, key=lambda one: stored_instant(one.until)):
+        longest[one.site, one.authority] = one.model_copy(update={"node": None})
+    return longest.values()
+
+
+def _local_position(one: LocalSuspensionRead) -> str:
+    """Return the sort key: a suspension of all comes before those of single authorities."""
+    return f"{one.node or ''} {one.site} {one.authority or ''}"

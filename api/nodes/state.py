@@ -1,5 +1,6 @@
-"""The state of a node: whether it has the newest snapshot and still reports. Pure."""
+"""The state of a node: whether it has the newest snapshot and still reports, and its local suspensions. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from api.nodes.last_reports import ReceivedReport
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State
 from api.publish.newest import Newest, News
-from api.timestamps import optional_text, timestamp_text
+from api.timestamps import optional_text, stored_instant, timestamp_text
+from dnsfilter.policy.model import Instant
 
 BEHIND_S = 10
 """Seconds after which a reporting node without the newest snapshot is behind."""
@@ -108,6 +110,24 @@ def has_revision(body: Json, wanted: int, newest: Newest | None) -> bool:
 def last_report(written: Json, seen_s: int | None, received: ReceivedReport | None) -> tuple[Json, int | None]:
     """Return a node's last report and its time: the one this process received, else the stored one."""
     return (written, seen_s) if received is None else (received.body, int(received.at_s))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSuspension:
+    """A node refuses nothing for an authority (None: for all) until `until_s`, by a local act."""
+
+    node: str
+    site: str
+    authority: str | None
+    until_s: Instant
+
+
+def local_suspensions(node: str, site: str, report: Json, now_s: Instant) -> Iterator[LocalSuspension]:
+    """Yield the suspensions in a node's report that have not ended."""
+    for one in report.get("suspended", ()):
+        until_s = stored_instant(one["until"])
+        if until_s > now_s:
+            yield LocalSuspension(node, site, one["authority"], until_s)
 
 
 def read_node(row: NodeRow, received: ReceivedReport | None, news: News, now_s: float) -> NodeRead:

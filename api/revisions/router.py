@@ -14,7 +14,7 @@ from api.http.preferences import applied, wanted_wait_s
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
-from api.node_api.node_permits import FleetDep
+from api.nodes.node_permits import FleetDep
 from api.nodes.state import NodeHaving
 from api.policies.schemas import ActRead
 from api.publish.past_policies import kept_since, publication_of

@@ -6,6 +6,8 @@ from api.authorities.service import shown
 from api.authorities.state import authority_state
 from api.bans import end_with_authority as bans
 from api.bans.reading import decision_columns
+from api.bans.requests import service as requests
+from api.bans.requests.repository import waiting
 from api.bindings import service as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
@@ -13,8 +15,6 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.state import LIVE, exemption_end
-from api.requests import service as requests
-from api.requests.repository import waiting
 from api.succession import repository
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Closing, FormalDecision, Instant

@@ -13,6 +13,7 @@ from itertools import chain
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
+from api.bans.requests import repository as requests
 from api.bans.state import has_lapsed, live_terms, switch_at
 from api.bans.wanted_change import as_decided
 from api.bindings import repository as bindings
@@ -24,7 +25,6 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
-from api.requests import repository as requests
 from api.succession import repository
 from api.succession.outcome import Outcome
 from api.timestamps import parse_zoned_hours

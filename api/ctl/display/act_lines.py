@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.bans.requests.schemas import RequestedActRead
 from api.ctl.display.local_times import at_words
 from api.policies.schemas import ActRead
 from api.ranges.schemas import RangeChangeRead
-from api.requests.schemas import RequestedActRead
 from api.revisions.schemas import ChangeRead
 
 _INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')

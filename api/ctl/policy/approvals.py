@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
+from api.bans.requests.schemas import RequestRead
 from api.ctl.command import Group, add_numbered, add_reason
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words
 from api.ctl.display.shown_names import Names
 from api.ctl.numbered import Numbered
 from api.exemptions.schemas import ExemptionRead
-from api.requests.schemas import RequestRead
 
 Asked: TypeAlias = ExemptionRead | RequestRead
 

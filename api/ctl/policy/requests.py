@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.bans.requests.schemas import LiftRead, RequestRead, RequestState
 from api.ctl.command import (
     PROGRAM,
     Group,
@@ -24,7 +25,6 @@ from api.ctl.exit_codes import WAITING
 from api.ctl.numbered import Numbered
 from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.remote.client import Client, path
-from api.requests.schemas import LiftRead, RequestRead, RequestState
 
 
 def add(groups: Group) -> None:

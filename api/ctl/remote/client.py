@@ -12,11 +12,11 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from api.bans.requests.schemas import RequestRead
 from api.ctl.exit_codes import CtlError, Denied, NotInForce, TokenRejected, Unreachable, Withheld, WrongInput
 from api.ctl.remote.answer_reading import Problem, answer_of
 from api.ctl.remote.fault_places import Places, fault_line
 from api.http.schemas import Page
-from api.requests.schemas import RequestRead
 
 READ_S = 60.0
 """Read timeout in seconds. The API compiles and publishes a large policy before it answers."""

@@ -7,13 +7,13 @@ from itertools import chain, pairwise, zip_longest
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from api.bans.requests.schemas import LIFT, RequestState
+from api.bans.requests.state import in_state
 from api.bans.state import has_lapsed, is_held
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, RequestRow
 from api.notices.due.due_bans import bindings_of, bound_at, facts_at, reference_of
 from api.notices.kinds import Due, Hour, Kind
-from api.requests.schemas import LIFT, RequestState
-from api.requests.state import in_state
 from api.timestamps import stored_instant
 from dnsfilter.policy.intervals import span
 from dnsfilter.policy.model import Instant, Mode

@@ -24,6 +24,7 @@ from api.audit.checkpoint_job import CheckpointJob
 from api.audit.signing_key import load_signing_key, make_signing_key
 from api.auth.roles import Role
 from api.auth.tokens import load_key, make_first_token, make_key
+from api.bans.requests.second_person_rule import SecondPerson
 from api.db.base import Base
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
@@ -33,7 +34,6 @@ from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history
-from api.requests.second_person_rule import SecondPerson
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.catalogue_file import Category

@@ -6,8 +6,7 @@ import pytest
 
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S, MOST_CAPTURES
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
-from tests.unit.api.node_api.conftest import machine
-from tests.unit.api.nodes.conftest import Machine, report
+from tests.unit.api.nodes.conftest import Machine, machine, report
 
 __all__ = ["machine"]
 

@@ -1,10 +1,16 @@
-"""A node with a locally selected older revision is shown as `held`, not as faulty."""
+"""States of nodes: a locally selected older revision is `held`, not faulty; local suspensions are in reports."""
 
+import pytest
+
+from api.nodes.last_reports import ReceivedReport
+from api.nodes.state import LocalSuspension, last_report, local_suspensions
 from tests.unit.api.conftest import Plane
 from tests.unit.api.nodes.conftest import Machine
 
 BAN = "/v1/authorities/town/bans/alpha"
 OLD = 64 * "a"
+UNTIL = "2026-09-21T14:43:20Z"
+UNTIL_S = 1_790_001_800
 
 
 def test_locally_selected_revision_is_held_until_a_newer_one_is_published(town: Plane) -> None:
@@ -60,3 +66,20 @@ def test_list_of_nodes_behind_includes_held_nodes(town: Plane) -> None:
 def test_report_without_held_up_to_is_accepted(machine: Machine) -> None:
     machine.report()
     assert machine.stands()["held_up_to"] is None
+
+
+@pytest.mark.parametrize(("now_s", "holds"), [(UNTIL_S - 1, True), (UNTIL_S, False)])
+def test_suspension_holds_until_its_end(now_s: int, holds: bool) -> None:
+    report = {"suspended": [{"authority": "town", "until": UNTIL}, {"authority": None, "until": UNTIL}]}
+    reported = [LocalSuspension("a", "depot", whose, UNTIL_S) for whose in ("town", None)]
+    assert list(local_suspensions("a", "depot", report, now_s)) == (reported if holds else [])
+
+
+def test_node_without_a_report_has_no_local_suspensions() -> None:
+    assert list(local_suspensions("a", "depot", {}, 0)) == []
+
+
+def test_received_report_takes_precedence_over_the_stored_one() -> None:
+    received = ReceivedReport({"revision": 2}, 20.5)
+    assert last_report({"revision": 1}, 10, received) == ({"revision": 2}, 20)
+    assert last_report({"revision": 1}, 10, None) == ({"revision": 1}, 10)

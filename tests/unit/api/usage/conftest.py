@@ -8,8 +8,7 @@ import pytest
 
 from api.timestamps import stored_instant, timestamp_text
 from tests.unit.api.conftest import Plane
-from tests.unit.api.node_api.conftest import machine
-from tests.unit.api.nodes.conftest import Machine
+from tests.unit.api.nodes.conftest import Machine, machine
 
 __all__ = ["machine"]
 

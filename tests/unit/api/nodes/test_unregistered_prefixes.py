@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.nodes.schemas import UnregisteredNetwork
-from api.unregistered.networks import Position, Unregistered, UnregisteredNetworks, position_of
+from api.nodes.unregistered_prefixes import Position, Unregistered, UnregisteredNetworks, position_of
 
 PREFIXES = ("9.0.0.0/24", "10.0.0.0/24", "192.0.2.0/24", "2001:db8::/48", "2001:db8:1::/48")
 SITES = ("a", "b")

@@ -6,19 +6,18 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.permit import Permit
 from api.auth.second_person import demand_second_person
+from api.bans.requests import repository, service
+from api.bans.requests.carrying_out import carry_out
+from api.bans.requests.reading import read_request
+from api.bans.requests.schemas import RequestRead, RequestState
 from api.db.models import RequestRow
 from api.db.unit_of_work import UnitOfWork
-from api.exemptions.schemas import Note, Refusal
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
-from api.http.schemas import Page
-from api.requests import repository, service
-from api.requests.carrying_out import carry_out
-from api.requests.reading import read_request
-from api.requests.schemas import RequestRead, RequestState
+from api.http.schemas import Note, Page, Refusal
 
 router = APIRouter(route_class=Route, prefix="/v1/requests", tags=["requests"])
 

@@ -4,8 +4,8 @@ from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, not_, or_
 
+from api.bans.requests.schemas import RequestState
 from api.db.models import RequestRow
-from api.requests.schemas import RequestState
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 

@@ -2,10 +2,10 @@
 
 import json
 
+from api.bans.requests.schemas import LiftRead, RequestedActRead, RequestRead
+from api.bans.requests.state import request_state
 from api.db.base import Json
 from api.db.models import RequestRow
-from api.requests.schemas import LiftRead, RequestedActRead, RequestRead
-from api.requests.state import request_state
 from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant, Mode
 

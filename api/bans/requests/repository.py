@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.bans.requests.schemas import RequestState
+from api.bans.requests.state import in_state
 from api.db.models import RequestRow
 from api.errors import NotFound
 from api.http.pagination import Sorting, sorted_page
-from api.requests.schemas import RequestState
-from api.requests.state import in_state
 from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(RequestRow.number, {"number": RequestRow.number})

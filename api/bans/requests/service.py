@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.auth.judged_acts import Sent
+from api.bans.requests import repository
+from api.bans.requests.reading import shown_request
+from api.bans.requests.schemas import RequestState
+from api.bans.requests.state import request_state
 from api.db.base import Json
 from api.db.models import RequestRow
 from api.db.unit_of_work import Approval, UnitOfWork
 from api.errors import Conflict
-from api.requests import repository
-from api.requests.reading import shown_request
-from api.requests.schemas import RequestState
-from api.requests.state import request_state
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 

@@ -15,14 +15,14 @@ from api.auth.judged_acts import Sent, Waits
 from api.auth.permit import Permit
 from api.auth.roles import Where
 from api.auth.second_person import ALONE
+from api.bans.requests import service
+from api.bans.requests.reading import MAX_LIFTS, read_request
+from api.bans.requests.schemas import LIFT
 from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.publish.lifted_refusals import LiftedRefusal, lifted_refusals
-from api.requests import service
-from api.requests.reading import MAX_LIFTS, read_request
-from api.requests.schemas import LIFT
 from dnsfilter.policy.intervals import FOREVER, difference, union, until
 from dnsfilter.policy.model import Mode, Policy
 

@@ -18,9 +18,9 @@ from api.http.downloads import Download, file_download
 from api.http.entity_tags import MAX_TAGS
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
-from api.node_api.node_permits import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes import service
 from api.nodes.enrolment_file import remove_used
+from api.nodes.node_permits import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.newest import Dismissed
 from api.timestamps import stored_instant

@@ -1,1 +1,0 @@
-"""Local suspensions, from the last reports of nodes. Suspensions made through the API live in `suspensions`."""

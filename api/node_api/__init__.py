@@ -1,1 +1,0 @@
-"""Routes for nodes with their own tokens: enrolment, snapshots, reports. Routes for accounts live in `nodes`."""

@@ -1,1 +1,0 @@
-"""Unregistered networks that sent queries, from reports of nodes: in memory only."""
