@@ -6,6 +6,7 @@ Each included file holds one topic. The main loop is compiled/loop.pxi.
 """
 
 include "compiled/defs.pxi"
+include "compiled/numbers.pxi"
 include "compiled/policy/layout.pxi"
 include "compiled/policy/names.pxi"
 include "compiled/policy/ranges.pxi"

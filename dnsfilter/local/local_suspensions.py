@@ -194,7 +194,7 @@ def _given(value: dict[str, Any]) -> Given:
     if not (authority is None or _is_line(authority)) or not _is_line(boot):
         raise ValueError("a suspension has no valid authority or boot")
     if type(for_s) is not int or not 0 < for_s <= MAX_SUSPENSION_S:
-        raise ValueError("a suspension is not between one second and four hours long")
+        raise ValueError(f"a suspension is not between 1 second and {MAX_SUSPENSION_S // 3600} hours long")
     if not _is_line(reason) or len(reason) > REASON_CHARS:
         raise ValueError(f"a reason is not one line of at most {REASON_CHARS} characters")
     return Given(authority, ClockReading(parse_instant(value["start"]), int(value["boot_ms"]), boot), for_s, reason)

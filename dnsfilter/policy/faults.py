@@ -258,7 +258,7 @@ class _Check:
         yield from _interval(place, suspension.start, suspension.end)
         yield from _texts(place, {"reason": suspension.reason})
         if suspension.end - suspension.start > MAX_SUSPENSION_S:
-            yield Problem(f"{place}.end", "lies more than four hours after the start")
+            yield Problem(f"{place}.end", f"lies more than {MAX_SUSPENSION_S // 3600} hours after the start")
 
     @staticmethod
     def _known(place: str, what: str, slug: str, known: Iterable[str]) -> Found:

@@ -102,6 +102,19 @@ def test_the_compiled_engine_includes_every_topic_once() -> None:
     assert sorted(included) == sorted(str(path.relative_to(engine)) for path in (engine / "compiled").rglob("*.pxi"))
 
 
+# Layouts of memory, which C computes with at compile time, and a unit.
+COMPILED_IN = {"FIRST_STAY_S", "MOST_PAST", "MOST_STEADY", "NS_PER_S", "SET_BITS", "TICKS_PER_MS", "WAYS"}
+
+
+def test_the_compiled_engine_repeats_no_number_of_the_reference() -> None:
+    number = re.compile(r"^(?: {4})?([A-Z][A-Z_]+)(?:: Final)? = ([0-9][0-9_]*)(?= *(?:#|$))", re.MULTILINE)
+    found: dict[str, set[tuple[str, int]]] = {".py": set(), ".pxi": set()}
+    for path in modules("dnsfilter"):
+        numbers = number.findall((PROJECT / path).read_text())
+        found.setdefault(path.suffix, set()).update((name, int(value)) for name, value in numbers)
+    assert {name for name, _ in found[".py"] & found[".pxi"]} == COMPILED_IN
+
+
 def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     found = {str(path.relative_to(PROJECT)): MACHINE_PATH.findall(path.read_bytes()) for path in tracked_files()}
     assert {path: words for path, words in found.items() if words} == {}

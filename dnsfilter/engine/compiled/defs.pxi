@@ -8,8 +8,6 @@ cdef enum:
     MOST_NAME = 255
     MOST_LABEL = 63
     MOST_LABELS = 127
-    LEAST_LIMIT = 512
-    OUR_PAYLOAD = 1232
     MOST_MATCHES = 32       # entries that one question with its targets may belong to; the slow path takes more
     MOST_RULES = 64         # bans of one class
     MOST_TARGETS = 16       # names that an ordinary answer leads to

@@ -9,7 +9,6 @@ from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, UnregisteredTable
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
-from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 
 
 class CompiledEngine:

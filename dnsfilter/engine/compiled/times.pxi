@@ -18,7 +18,6 @@ cdef extern from *:
 cdef enum:
     NS_PER_S = 1000000000
     NS_PER_MS = 1000000
-    TIMED_EVERY = 8         # reference.SAMPLE_EVERY
     MOST_BOUNDS = 64        # of a histogram
 
 
@@ -64,7 +63,7 @@ cdef class Times:
 
 @cython.final
 cdef class Durations:
-    """The histogram of reply durations. One reply in TIMED_EVERY is timed."""
+    """The histogram of reply durations. One reply in SAMPLE_EVERY is timed."""
 
     cdef uint64_t[::1] slots
     cdef int first, count
@@ -81,9 +80,9 @@ cdef class Durations:
 
     cdef uint64_t due(self, uint64_t replies) noexcept nogil:
         """Count replies, and return how many of them are to be timed."""
-        cdef uint64_t before = self.seen % TIMED_EVERY
+        cdef uint64_t before = self.seen % SAMPLE_EVERY
         self.seen += replies
-        return (before + replies) // TIMED_EVERY
+        return (before + replies) // SAMPLE_EVERY
 
     cdef void observe(self, int64_t duration_ns, uint64_t times) noexcept nogil:
         """Count a duration `times` times. A negative one, after the clock was set, counts as 0."""

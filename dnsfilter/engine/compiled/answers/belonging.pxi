@@ -77,7 +77,7 @@ cdef bint keep_addresses(Reading* reading) noexcept nogil:
 cdef bint note_names(Reading* reading, const Seen* record, uint8_t* named) noexcept nogil:
     """Note the names in a record's data: names_in of wire/rdata.py. Return False if there is no room."""
     cdef uint32_t before, strings, names, length, position
-    cdef int after, number, hops = MOST_POINTERS
+    cdef int after, number, hops = MAX_HOPS_PER_NAME
     if not has_layout(record.rtype, &before, &strings, &names, &after):
         return True
     position = record.rdata + before
@@ -91,7 +91,7 @@ cdef bint note_names(Reading* reading, const Seen* record, uint8_t* named) noexc
         named[number] = True
         names -= 1
         if names:
-            hops = MOST_POINTERS
+            hops = MAX_HOPS_PER_NAME
             position = read_name(reading.message, reading.size, position, &hops, NULL, &length)
     return True
 

@@ -1,8 +1,5 @@
 # The chain of aliases in an answer: wire/chain.py in C, for complete chains.
 
-cdef enum:
-    MOST_ALIASES = 16       # MAX_STEPS of wire/chain.py
-
 
 cdef inline bint is_at(const Seen* record, int owner) noexcept nogil:
     """Return whether a record is in the answer section and has this owner."""
@@ -53,13 +50,13 @@ cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* foun
     `found` says whether it leads to data of the asked type. Return False for DNAMEs, which the slow path handles.
     """
     cdef uint8_t noted[128]  # MOST_OWNERS
-    cdef int owner = 0, following, index, step, alias = -1, first
+    cdef int owner = 0, following, index = 0, step, alias = -1, first
     cdef Seen* record
     memset(noted, 0, sizeof(noted))
     memset(reading.on_chain, 0, sizeof(reading.on_chain))
     if has_dname(reading):
         return False
-    for step in range(MOST_ALIASES + 1):
+    for step in range(MAX_STEPS + 1):
         reading.on_chain[owner] = True
         found[0] = False
         first = -1

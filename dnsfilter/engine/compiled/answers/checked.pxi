@@ -1,9 +1,6 @@
 # The strict check of an upstream's message in C: wire/checker.py and rdata.py, and the records that it reads. It
 # rejects every message that those reject, and hands over some that they accept.
 
-cdef enum:
-    LONGEST_TTL_S = 604800  # wire/checker.py
-
 # One record; `owner` is the number of its folded name.
 cdef struct Seen:
     uint32_t start
@@ -188,7 +185,7 @@ cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Readin
     """Return the number of the name at `offset` of a checked message; -1 if there is no room."""
     cdef uint8_t name[256]
     cdef uint32_t length
-    cdef int hops = MOST_POINTERS
+    cdef int hops = MAX_HOPS_PER_NAME
     if message[offset] == 0xC0 and message[offset + 1] == HEADER_BYTES:
         return 0
     if read_name(message, size, offset, &hops, name, &length) == 0:
@@ -209,7 +206,7 @@ cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, R
     cdef uint16_t rtype
     for section in range(3):
         counts[section] = big16(message + 6 + 2 * section)
-    if (counts[0] + counts[1] + counts[2]) * LEAST_RECORD > size - position:
+    if (counts[0] + counts[1] + counts[2]) * MIN_RECORD > size - position:
         return False
     for section in range(3):
         for index in range(counts[section]):

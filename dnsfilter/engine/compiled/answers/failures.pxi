@@ -11,8 +11,6 @@ from dnsfilter.wire.iana import EdeCode
 cdef enum:
     FAILURE_SETS = 2048
     FAILURE_WAYS = 4            # MOST_FAILURES in all
-    FIRST_HOLD_MS = 1000
-    LONGEST_HOLD_MS = 300000
     EDE_UNREACHABLE = 22
     UNKNOWN = -2
     IN_PYTHON = -3              # the answers to its first legs lead to targets that need a policy decision

@@ -1,10 +1,6 @@
 # Ordinary answers: messages that can be cached as received, without their last records. The result equals that of
 # wire/answer.py and cache/answers.py, which handle all other answers.
 
-cdef enum:
-    LONGEST_LIFE_S = 86400  # LONGEST_S of cache/answers.py
-    LONGEST_DENIAL_S = 3600 # wire/answer.py
-
 
 cdef bint is_kept(const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
     """Return whether `prune_answer` of wire/answer.py keeps a record."""
@@ -85,7 +81,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
 
 cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexcept nogil:
     """Return how long an answer may be cached, in seconds: lifetime_s of cache/answers.py."""
-    cdef uint32_t life = LONGEST_LIFE_S
+    cdef uint32_t life = LONGEST_S
     cdef bint has_soa = False
     cdef int index
     cdef const Seen* record

@@ -120,7 +120,7 @@ cdef class Delivering:
             return False
         self.outbox.add(waiting, <uint32_t>size)
         self.delivered += 1
-        if self.delivered % TIMED_EVERY == 0 and self.timed < OUTBOX:
+        if self.delivered % SAMPLE_EVERY == 0 and self.timed < OUTBOX:
             self.asked_ns[self.timed] = waiting.asked_ns
             self.timed += 1
         return True

@@ -1,11 +1,8 @@
 # The pending questions, found by key, by socket and id of a send, and by deadline.
 
 cdef enum:
-    MOST_EXCHANGES = 4096       # as in engine/reference/room.py
-    CROWDED_FROM = 3072
     FLIGHT_BUCKETS = 4096
     KEPT_SHORT = 128            # longest query in bytes whose memory is reused
-    MOST_SPARE = 4096           # Waiting structs kept for reuse
 
 cdef extern from *:
     """
@@ -80,12 +77,12 @@ cdef struct Flight:
 cdef class FlightTable:
     """All flights by key, and all sends that may still be answered by socket and id."""
 
-    cdef Flight* by_key[4096]
-    cdef Sending* by_send[4096]
+    cdef Flight* by_key[FLIGHT_BUCKETS]
+    cdef Sending* by_send[FLIGHT_BUCKETS]
     cdef Store store            # its hash of a question is used here too, so that each is hashed once
     cdef Flight* spare          # structs to reuse, at most MOST_EXCHANGES
     cdef Waiting* spare_waiting
-    cdef int spare_waiting_count
+    cdef uint32_t spare_waiting_count
     cdef int count
 
     def __cinit__(self, Store store not None):
@@ -135,7 +132,7 @@ cdef class FlightTable:
         return made
 
     cdef void release_waiting(self, Waiting* waiting) noexcept nogil:
-        if not REUSES_MEMORY or waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
+        if not REUSES_MEMORY or waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_WAITERS:
             free(waiting)
             return
         waiting.next = self.spare_waiting
@@ -246,8 +243,16 @@ cdef class FlightTable:
 cdef class Deadlines:
     """A heap of flights, the earliest deadline on top."""
 
-    cdef Flight* heap[4096]     # MOST_EXCHANGES
+    cdef Flight** heap          # room for MOST_EXCHANGES
     cdef int count
+
+    def __cinit__(self):
+        self.heap = <Flight**>calloc(MOST_EXCHANGES, sizeof(Flight*))
+        if self.heap == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.heap)
 
     cdef void add(self, Flight* flight) noexcept nogil:
         self.put(self.count, flight)

@@ -12,19 +12,6 @@
 from libc.stdlib cimport calloc, free
 
 cdef enum:
-    FAILURES_TO_BACK_OFF = 3
-    FIRST_BACK_OFF_MS = 5000
-    LONGEST_BACK_OFF_MS = 60000
-    UNANSWERED_TO_BE_QUIET = 8
-    SHORTEST_QUIET_MS = 50
-    UNKNOWN_QUIET_MS = 100
-    USELESS_TO_RECOVER = 8
-    PROBE_EVERY_MS = 1000
-    SILENCE_TO_BE_GONE_MS = 5000
-    UNKNOWN_WAIT_MS = 800
-    EDNS_REMEMBERED_MS = 900000
-    SHORTEST_WAIT_MS = 400
-    LONGEST_WAIT_MS = 1000
     MOST_SERVERS = 16           # of one view; the slow path asks the servers of larger views
 
 cdef struct Known:

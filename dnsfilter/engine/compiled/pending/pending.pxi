@@ -21,13 +21,9 @@
 # flight is finished or the slow path has dismissed it.
 
 cdef enum:
-    MOST_WAITERS = 4096
     MOST_KEPT_QUERY = 512       # bytes of a query that waits here; longer ones wait in Python
     LARGEST_ANSWER = 65535
     ARRIVALS = 64
-    LEAST_FIRST_WAIT_MS = 50    # as upstream/attempt.py plans
-    MOST_FIRST_WAIT_MS = 1000
-    SWEEP_MS = 1000
 
 cdef enum:
     ELSEWHERE = 0
@@ -205,7 +201,7 @@ cdef class Pending:
         self.health.order_of(servers.numbers, servers.count, now_ms, made.servers)
         made.plain = self.health.is_plain_at(made.servers[0], now_ms)
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
-        made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
+        made.deadline_ms = now_ms + max(SHORTEST_FIRST_WAIT_MS, min(made.first_wait_ms, LONGEST_FIRST_WAIT_MS))
         size = write_question(made, self.want_ad, message)
         if self.post(&made.own, made, made.servers[0], message, size, now_ms):
             self.table.release_flight(made)

@@ -59,10 +59,6 @@ cdef extern from *:
     ssize_t recv_upstream "recv"(int fd, void* into, size_t size, int flags) nogil
 
 cdef enum:
-    POOL_SIZE = 256
-    LIFETIME_MS = 30000
-    LIFETIME_SENDS = 1000
-    LOWEST_PORT = 1024      # up to 65535
     BIND_ATTEMPTS = 16
     MOST_PAST = 256         # as in engine/reference/pool.py
     DRAWN_BYTES = 256      # getrandom(2) never returns fewer for requests up to this size

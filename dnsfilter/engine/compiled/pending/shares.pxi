@@ -1,9 +1,6 @@
 # Choose the question to evict when the table is full: the twin of engine/reference/shares.py, which defines the rules.
 
 cdef enum:
-    HEAVY = 64
-    OLD_MS = 200
-    LOOKS = 16
     LEAST_DEPTH = 2
     MOST_DEPTH = 4
     GROUPS = 5                  # conditional zone, the last 2, 3 and 4 labels, client

@@ -14,7 +14,6 @@ cdef enum:
     MISS = -1               # an upstream must be asked
     DROPPED = -2
     WAITS = -3              # for the answer of an upstream
-    CONCERNED_TTL = 60      # rules/ttl_cap.py
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
     LAST_TYPE = 256         # engine/tallies.py
@@ -348,8 +347,8 @@ cdef class Answering:
         if not self.found.count or not self.table.concerned(&self.found):
             return -1
         change = self.table.next_change(range_class, &self.found, at)
-        if change - at > CONCERNED_TTL:
-            return CONCERNED_TTL
+        if change - at > CONCERNED_TTL_S:
+            return CONCERNED_TTL_S
         return change - at if change - at > 1 else 1
 
     cdef int refuse(

@@ -110,7 +110,7 @@ cdef int read_records(
     cdef uint32_t total = before + big16(message + 10), index, length, data
     cdef int hops = QUERY_HOPS
     opt.version, opt.bad_option = 0, False
-    if total * LEAST_RECORD > size - position:
+    if total * MIN_RECORD > size - position:
         return 0
     for index in range(total):
         position = read_name(message, size, position, &hops, NULL, &length)
@@ -133,12 +133,12 @@ cdef int read_records(
 
 
 cdef bint has_bad_option(const uint8_t* options, uint32_t size, bint stream) noexcept nogil:
-    """Return whether one of the first MOST_OPTIONS options lacks the form that query._is_option demands.
+    """Return whether one of the first MAX_OPTIONS options lacks the form that query._is_option demands.
 
     The options fill `size` bytes exactly.
     """
     cdef uint32_t position = 0, count = 0, code, length
-    while position < size and count < MOST_OPTIONS:
+    while position < size and count < MAX_OPTIONS:
         code, length = big16(options + position), big16(options + position + 2)
         if code == OPTION_ECS and not is_subnet(options + position + 4, length):
             return True

@@ -83,7 +83,7 @@ cdef object query_for(bytes name, qtype):
 
 cdef object loopback(qtype):
     found = special(LOCALHOST, int(qtype))
-    return parse_answer(special_answer(query_for(LOCALHOST, qtype), found, 0, LEAST_LIMIT).message)
+    return parse_answer(special_answer(query_for(LOCALHOST, qtype), found, 0, MIN_LIMIT).message)
 
 
 cdef void set_body_from(answer, Body* into) except *:
@@ -135,7 +135,7 @@ cdef uint32_t end_draft(
     if not asked.edns:
         return draft.end
     room = draft.limit - draft.end - OPT_BYTES
-    text = edes.text_size if edes.text_size <= MOST_TEXT else 0
+    text = edes.text_size if edes.text_size <= MAX_EDE_TEXT else 0
     size = edes.count * EDE_BYTES
     if size + text > room:
         text = 0
@@ -206,8 +206,8 @@ cdef uint32_t write_one(
     cdef Edes edes
     cdef uint8_t* at
     edes.count, edes.codes[0], edes.text, edes.text_size = 1 if stale else 0, EDE_STALE, NULL, 0
-    if stale and (cap_s < 0 or cap_s > STALE_TTL):
-        cap_s = STALE_TTL
+    if stale and (cap_s < 0 or cap_s > STALE_TTL_S):
+        cap_s = STALE_TTL_S
     begin_draft(asked, limit, out, &draft)
     at = add_local_record(asked, &draft, asked.name, asked.name_size, body)
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):

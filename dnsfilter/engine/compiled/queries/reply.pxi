@@ -4,7 +4,6 @@
 cdef enum:
     OPT_BYTES = 11         # an OPT without options (RFC 6891 section 6.1.2)
     EDE_BYTES = 6          # an extended error without text: code and length of the option, code of the error
-    MOST_TEXT = 1024        # longest text in bytes that is sent
     OPTION_EDE = 15         # RFC 8914 section 2
     REPLY_FLAGS = 0x8080    # QR, RA
     REPLY_RD = 0x0100
@@ -12,7 +11,6 @@ cdef enum:
     REPLY_AD = 0x0020
     DATA_BEHIND_TTL = 6     # bytes from a record's TTL to its data
     EXTENDED = 15           # an rcode above needs an OPT for its upper bits
-    STALE_TTL = 30          # rules/stale.py
     EDE_STALE = 3
     EDE_STALE_NXDOMAIN = 19
     UNEXPRESSED = 2         # SERVFAIL, in place of an rcode that needs an OPT if there is none
@@ -20,8 +18,8 @@ cdef enum:
 
 cdef uint32_t udp_limit_of(const Asked* asked) noexcept nogil:
     """Return the size limit of a UDP reply: 512 bytes without OPT, else the client's payload size, 512 to 1,232."""
-    if not asked.edns or asked.payload < LEAST_LIMIT:
-        return LEAST_LIMIT
+    if not asked.edns or asked.payload < MIN_LIMIT:
+        return MIN_LIMIT
     return asked.payload if asked.payload < OUR_PAYLOAD else OUR_PAYLOAD
 
 
@@ -80,7 +78,7 @@ cdef uint32_t write_empty(
     if not asked.edns or size + OPT_BYTES > limit:
         return size
     room = limit - size - OPT_BYTES
-    if text_size > MOST_TEXT or (ede >= 0 and EDE_BYTES + <uint32_t>text_size > room):
+    if text_size > MAX_EDE_TEXT or (ede >= 0 and EDE_BYTES + <uint32_t>text_size > room):
         text_size = 0
     if ede >= 0 and EDE_BYTES + <uint32_t>text_size > room:
         ede = -1
@@ -153,7 +151,7 @@ cdef uint32_t write_relayed(
     memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, asked.name_size + 4)
     write_header(asked, entry.rcode, REPLY_AD if ad else 0, out)
     if stale:
-        set_ttls(entry, cap_s if 0 <= cap_s < STALE_TTL else STALE_TTL, out)
+        set_ttls(entry, cap_s if 0 <= cap_s < STALE_TTL_S else STALE_TTL_S, out)
     else:
         age_ttls(entry, age_s, cap_s, out)
     if asked.edns:

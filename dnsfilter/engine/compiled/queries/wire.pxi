@@ -11,12 +11,9 @@ cdef enum:
     BIT_CD = 0x0010
 
 cdef enum:
-    MOST_POINTERS = 16      # in one name: wire/names.py has the reason
-    MOST_OPTIONS = 32       # options of one OPT that the reference reads; a plain query has no more
     OPTION_ECS = 8
     OPTION_COOKIE = 10
     OPTION_KEEPALIVE = 11
-    LEAST_RECORD = 11       # bytes: the root as owner, and no data
     MOST_OWNERS = 128       # distinct names of one answer: question, owners and targets
     OWNERS_ROOM = 8192
 
@@ -105,7 +102,7 @@ cdef uint32_t read_name(
             return after if pointers else run + 1
         hops[0] -= 1
         pointers += 1
-        if run + 1 >= size or hops[0] < 0 or pointers > MOST_POINTERS:
+        if run + 1 >= size or hops[0] < 0 or pointers > MAX_HOPS_PER_NAME:
             return 0
         if pointers == 1:
             after = run + 2
@@ -123,7 +120,7 @@ cdef bint are_options(const uint8_t* options, uint32_t size, bint plain) noexcep
         if size - position < 4:
             return False
         count += 1
-        if plain and (count > MOST_OPTIONS or not is_plain_option(options + position)):
+        if plain and (count > MAX_OPTIONS or not is_plain_option(options + position)):
             return False
         position += 4 + big16(options + position + 2)
         if position > size:
@@ -200,12 +197,12 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
     out.do_bit = False
     if count == 0:
         return position == size
-    if count != 1 or size - position < LEAST_RECORD or message[position] != 0:
+    if count != 1 or size - position < MIN_RECORD or message[position] != 0:
         return False
     if big16(message + position + 1) != TYPE_OPT or message[position + 6] != 0:
         return False
-    if big16(message + position + 9) != size - position - LEAST_RECORD:
+    if big16(message + position + 9) != size - position - MIN_RECORD:
         return False
     out.payload = big16(message + position + 3)
     out.do_bit = (message[position + 7] & 0x80) != 0
-    return are_options(message + position + LEAST_RECORD, size - position - LEAST_RECORD, True)
+    return are_options(message + position + MIN_RECORD, size - position - MIN_RECORD, True)

@@ -1,0 +1,46 @@
+# Numbers that the reference engine has too. Their home is there: they are read once, when this module is loaded.
+
+cdef int MAX_STEPS
+cdef uint32_t MAX_HOPS_PER_NAME
+cdef uint32_t LONGEST_DENIAL_S, LONGEST_S, LONGEST_TTL_S, MAX_EDE_TEXT, MAX_OPTIONS, MIN_LIMIT, MIN_RECORD, OUR_PAYLOAD
+cdef int32_t CONCERNED_TTL_S, FIRST_HOLD_MS, LONGEST_HOLD_MS, SAMPLE_EVERY, STALE_TTL_S
+cdef int CROWDED_FROM, LOOKS, MOST_EXCHANGES, OLD_MS, SWEEP_MS
+cdef int LIFETIME_MS, LOWEST_PORT, POOL_SIZE
+cdef uint32_t HEAVY, LIFETIME_SENDS, MOST_WAITERS
+cdef int LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS
+cdef int64_t EDNS_REMEMBERED_MS, FAILURES_TO_BACK_OFF, FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, LONGEST_WAIT_MS
+cdef int64_t PROBE_EVERY_MS, SHORTEST_QUIET_MS, SHORTEST_WAIT_MS, SILENCE_TO_BE_GONE_MS, UNANSWERED_TO_BE_QUIET
+cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
+
+from dnsfilter.cache.answers import LONGEST_S
+from dnsfilter.cache.failures import FIRST_HOLD_MS, LONGEST_HOLD_MS
+from dnsfilter.engine.reference.own_table import SWEEP_MS
+from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
+from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS
+from dnsfilter.engine.reference.shares import HEAVY, LOOKS, OLD_MS
+from dnsfilter.engine.rules.stale import STALE_TTL_S
+from dnsfilter.engine.rules.ttl_cap import CONCERNED_TTL_S
+from dnsfilter.engine.slow_path.settling import SAMPLE_EVERY
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS
+from dnsfilter.upstream.health import (
+    EDNS_REMEMBERED_MS,
+    FAILURES_TO_BACK_OFF,
+    FIRST_BACK_OFF_MS,
+    LONGEST_BACK_OFF_MS,
+    LONGEST_WAIT_MS,
+    PROBE_EVERY_MS,
+    SHORTEST_QUIET_MS,
+    SHORTEST_WAIT_MS,
+    SILENCE_TO_BE_GONE_MS,
+    UNANSWERED_TO_BE_QUIET,
+    UNKNOWN_QUIET_MS,
+    UNKNOWN_WAIT_MS,
+    USELESS_TO_RECOVER,
+)
+from dnsfilter.wire.answer import LONGEST_DENIAL_S
+from dnsfilter.wire.chain import MAX_STEPS
+from dnsfilter.wire.checker import LONGEST_TTL_S
+from dnsfilter.wire.edns import MAX_EDE_TEXT, MAX_OPTIONS, OUR_PAYLOAD
+from dnsfilter.wire.names import MAX_HOPS_PER_NAME
+from dnsfilter.wire.query import MIN_RECORD
+from dnsfilter.wire.reply import MIN_LIMIT
