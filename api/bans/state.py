@@ -5,7 +5,7 @@ The `period` of a term says when the term is in force.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, get_args
 
 from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
 from sqlalchemy.orm import aliased
@@ -16,7 +16,7 @@ from api.db.period import SqlPeriod
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Instant, Mode
 
-WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
+WARNINGS_DAYS: tuple[Days, ...] = get_args(Days)
 """Days before the end or review of a ban at which a warning is due, shortest first."""
 DAY_S = 86_400
 ENDING_S = WARNINGS_DAYS[-1] * DAY_S

@@ -147,7 +147,9 @@ def _check_suspended(body: ReportWrite, now_s: int) -> None:
     """Raise Invalid if a suspension is longer than any node allows."""
     for index, one in enumerate(body.suspended):
         if stored_instant(one.until) > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
-            raise Invalid.at(f"body.suspended.{index}.until", "a suspension lasts at most 4 hours")
+            raise Invalid.at(
+                f"body.suspended.{index}.until", f"a suspension lasts at most {MAX_SUSPENSION_S // 3600} hours"
+            )
 
 
 def _record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:

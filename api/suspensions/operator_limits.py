@@ -15,7 +15,7 @@ from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import Instant
 
-OPERATORS_S = 4 * 3600
+OPERATORS_S = MAX_SUSPENSION_S
 """Seconds for which an authority may be suspended in a day without an approver."""
 
 

@@ -36,7 +36,8 @@ def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant,
         _demand_open(unit, authority)
     if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
         given = at_words(end, time_zone_of(unit.session, authority))
-        raise Invalid.at("body.until", f"a suspension ends after now and within four hours, not at {given}")
+        hours = MAX_SUSPENSION_S // 3600
+        raise Invalid.at("body.until", f"a suspension ends after now and within {hours} hours, not at {given}")
     for held in repository.holding_of(unit.session, authority, unit.now_s):
         if end <= finish(held):
             until = at_words(finish(held), time_zone_of(unit.session, authority))

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.state import quoted_term, reference_in, reviewed_term
+from api.bans.state import WARNINGS_DAYS, quoted_term, reference_in, reviewed_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.due.merged_bans import Heir, heirs
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from dnsfilter.policy.model import Instant
 
-BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
+BEFORE_END_S = tuple(days * DAY_S for days in WARNINGS_DAYS)
 BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
 """For a provisional ban, which lasts 72 hours."""
 

@@ -161,7 +161,7 @@ def test_time_of_day_is_in_the_authoritys_time_zone(served: Served, ctl: Ctl) ->
     done = ctl("suspend", "ghent", "--until", "17:30", *WHY)
     assert done.out.splitlines()[-1] == "it ends by itself at 21 September 2026 17:30:00 CEST"
     late = ctl("suspend", "ghent", "--until", "tomorrow 08:00", *WHY)
-    said = "--until: a suspension ends after now and within four hours, not at 22 September 2026 08:00:00 CEST"
+    said = "--until: a suspension ends after now and within 4 hours, not at 22 September 2026 08:00:00 CEST"
     assert (late.code, said in late.err) == (2, True)
     wrong = ctl("suspend", "ghent", "--until", "24:30", *WHY)
     assert (wrong.code, "--until: '24:30' is not a date or time: write for example" in wrong.err) == (2, True)
