@@ -338,7 +338,7 @@ def _first_steps() -> str:
     return f"""\
   {control} status
   {control} authority list
-  {control} authority onboard AUTHORITY     sets up an authority: names, ranges, a ban"""
+  {control} authority onboard AUTHORITY     lists what an authority needs, and the next step"""
 
 
 def _has_example(config: Config, now: Instant) -> bool:
