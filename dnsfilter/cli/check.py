@@ -77,7 +77,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
 
     This process becomes that user.
     """
-    from dnsfilter.cli.checkup import check_up
+    from dnsfilter.cli.doctor.node_files import check_up
     from dnsfilter.cli.upstream_questions import recursion_problems
 
     problems += map(str, learning_problems(config.clients, int(time.time())))

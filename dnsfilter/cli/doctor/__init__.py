@@ -1,1 +1,1 @@
-"""`dnsfilter doctor`: look for what keeps a node from its work. Each check is a file; `table.py` lists them."""
+"""`dnsfilter doctor`: look for what keeps a node from its work. `table.py` lists the checks; none changes anything."""

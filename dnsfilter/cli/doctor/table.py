@@ -4,24 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from dnsfilter.cli.doctor.checks.addresses import addresses
-from dnsfilter.cli.doctor.checks.answers import answers
-from dnsfilter.cli.doctor.checks.buffers import buffers
-from dnsfilter.cli.doctor.checks.capabilities import capabilities
-from dnsfilter.cli.doctor.checks.certificates import certificates
-from dnsfilter.cli.doctor.checks.clients import clients
-from dnsfilter.cli.doctor.checks.clock import clock
-from dnsfilter.cli.doctor.checks.configuration import configuration
-from dnsfilter.cli.doctor.checks.conntrack import conntrack
-from dnsfilter.cli.doctor.checks.control_plane import control_plane
-from dnsfilter.cli.doctor.checks.disk import disk
-from dnsfilter.cli.doctor.checks.other_resolvers import other_resolvers
-from dnsfilter.cli.doctor.checks.own_names import own_names
-from dnsfilter.cli.doctor.checks.policy import policy
-from dnsfilter.cli.doctor.checks.ports import ports
-from dnsfilter.cli.doctor.checks.upgrade import upgrade
-from dnsfilter.cli.doctor.checks.upstreams import upstreams
 from dnsfilter.cli.doctor.findings import Outcome, Subject
+from dnsfilter.cli.doctor.in_force import certificates, clock, configuration, control_plane, policy, upgrade
+from dnsfilter.cli.doctor.listening import addresses, answers, buffers, capabilities, conntrack, ports
+from dnsfilter.cli.doctor.node_files import disk
+from dnsfilter.cli.doctor.resolving import clients, other_resolvers, own_names, upstreams
 
 Check: TypeAlias = Callable[[Subject], Outcome]
 

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import subprocess
+from inspect import getmembers, isfunction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from dnsfilter.cli.doctor import in_force, listening, node_files, resolving, table
 from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.cli.doctor.table import CHECKS
 from dnsfilter.cli.main import main
@@ -117,8 +119,6 @@ def test_check_that_fails_does_not_hide_the_others(
     def fails(subject: Subject) -> Outcome:
         raise UnavailableError("the table is missing")
 
-    from dnsfilter.cli.doctor import node_files, table
-
     def reads(subject: Subject) -> Outcome:
         return Outcome(seen=str(urlsplit("smtp://[2001:db8::1").hostname))
 
@@ -140,5 +140,10 @@ def test_check_that_fails_does_not_hide_the_others(
 
 
 def test_every_check_is_in_the_table() -> None:
-    files = {path.stem for path in Path("dnsfilter/cli/doctor/checks").glob("[a-z]*.py")}
-    assert {check.__name__ for check in CHECKS.values()} == files
+    checks = {
+        function.__name__
+        for topic in (listening, in_force, resolving, node_files)
+        for _, function in getmembers(topic, isfunction)
+        if function.__module__ == topic.__name__ and function.__annotations__ == {"subject": Subject, "return": Outcome}
+    }
+    assert {check.__name__ for check in CHECKS.values()} == checks

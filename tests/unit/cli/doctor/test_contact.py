@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.certificates import certificates
-from dnsfilter.cli.doctor.checks.control_plane import control_plane
 from dnsfilter.cli.doctor.contact import ask_control_plane, contact
+from dnsfilter.cli.doctor.in_force import certificates, control_plane
 from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control.identity import Identity
 from dnsfilter.snapshot.compiler import compile_policy

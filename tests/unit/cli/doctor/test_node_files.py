@@ -159,7 +159,7 @@ def checked_by_nobody(config: Path) -> list[str]:
     The program is imported before: the user may not reach the directory that this project is in.
     """
     script = (
-        "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.checkup; "
+        "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.doctor.node_files; "
         "import dnsfilter.cli.upstream_questions; "
         "from dnsfilter.engine.choice import chosen_kind, engine_class; engine_class(chosen_kind()); "
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "

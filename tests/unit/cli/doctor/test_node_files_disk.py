@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.disk import disk
+from dnsfilter.cli.doctor.node_files import disk
 from tests.support.doctor_subjects import subject, texts
 
 Usage = namedtuple("Usage", "total used free")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.configuration import configuration
 from dnsfilter.cli.doctor.findings import Subject
+from dnsfilter.cli.doctor.in_force import configuration
 from dnsfilter.cli.running.known_config import KnownConfig
 from dnsfilter.errors import Problem
 from dnsfilter.local.running_node import Failure, RunningConfig

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks import own_names as checked
-from dnsfilter.cli.doctor.checks.own_names import BY_ADDRESS, own_names
+from dnsfilter.cli.doctor import resolving as checked
+from dnsfilter.cli.doctor.resolving import BY_ADDRESS, own_names
 from tests.support.doctor_subjects import answers, subject, texts, write
 
 SERVER = "mail, log or database server"

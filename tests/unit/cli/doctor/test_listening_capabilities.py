@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.capabilities import capabilities
+from dnsfilter.cli.doctor.listening import capabilities
 from tests.support.doctor_subjects import BIND, add_node, subject, texts
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.clock import clock
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.doctor.in_force import clock
 from tests.support.doctor_subjects import page, subject, texts
 from tests.support.policies import NOW
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from dnsfilter.cli.doctor.checks.addresses import addresses
-from dnsfilter.cli.doctor.checks.answers import answers
+from dnsfilter.cli.doctor.listening import addresses, answers
 from tests.support.doctor_subjects import subject, texts
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dnsfilter.cli.doctor.checks.upgrade import upgrade
+from dnsfilter.cli.doctor.in_force import upgrade
 from dnsfilter.cli.running.known_config import KnownConfig
 from dnsfilter.local.running_node import Failure, RunningConfig
 from tests.support.doctor_subjects import subject, texts

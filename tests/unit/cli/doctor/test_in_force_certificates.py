@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dnsfilter.cli.doctor.checks.certificates import DAY_S, certificates
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.doctor.in_force import DAY_S, certificates
 from tests.support.doctor_subjects import subject, texts
 from tests.support.policies import NOW
 

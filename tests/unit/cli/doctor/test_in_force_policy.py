@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.policy import policy
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.doctor.in_force import policy
 from dnsfilter.snapshot.compiler import compile_policy
 from tests.support.doctor_subjects import page, subject, texts
 from tests.support.policies import NOW

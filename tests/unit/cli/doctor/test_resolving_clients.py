@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks import clients as checked
-from dnsfilter.cli.doctor.checks.clients import clients
+from dnsfilter.cli.doctor import resolving as checked
+from dnsfilter.cli.doctor.resolving import clients
 from tests.support.doctor_subjects import counted, subject, texts
 from tests.support.policies import network, policy
 

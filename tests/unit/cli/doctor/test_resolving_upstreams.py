@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dns.rcode
 
-from dnsfilter.cli.doctor.checks.upstreams import upstreams
+from dnsfilter.cli.doctor.resolving import upstreams
 from dnsfilter.config.node_config import Zone
 from dnsfilter.wire.names import parse_name
 from tests.support.answering_server import server

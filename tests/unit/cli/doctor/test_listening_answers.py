@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dnsfilter.cli.doctor.checks.answers import answers
+from dnsfilter.cli.doctor.listening import answers
 from tests.support.answering_server import server
 from tests.support.doctor_subjects import subject, texts
 

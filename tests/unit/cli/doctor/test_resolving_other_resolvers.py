@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks import other_resolvers as checked
-from dnsfilter.cli.doctor.checks.other_resolvers import other_resolvers
+from dnsfilter.cli.doctor import resolving as checked
+from dnsfilter.cli.doctor.resolving import other_resolvers
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.slow_path.local import HEALTH_NAME, PROBE_NAME
 from tests.support.doctor_subjects import answers, subject, texts, write

@@ -5,7 +5,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from dnsfilter.cli.doctor.checks.ports import ports
+from dnsfilter.cli.doctor.listening import ports
 from tests.support.doctor_subjects import LISTEN, add_node, add_process, add_socket, subject, texts, write
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.checks.control_plane import control_plane
-from dnsfilter.cli.doctor.checks.policy import policy
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.doctor.in_force import control_plane, policy
 from dnsfilter.cli.main import make_parser
 from tests.support.doctor_subjects import subject, texts
 
