@@ -28,6 +28,7 @@ from api.events.event_job import EventJob
 from api.events.router import router as webhooks
 from api.exemptions.exemption_counts import ExemptionCounts
 from api.exemptions.router import router as exemptions
+from api.exemptions.warnings import warnings_of
 from api.explain.router import router as decisions
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
 from api.http.idempotency import Answered
@@ -144,6 +145,7 @@ def make_application(
     app.state.publisher = publisher
     app.state.checkpoint_job = checkpoint_job
     app.state.failures = failures
+    app.state.ban_warnings = warnings_of
     app.state.fleet = fleet
     app.state.events = events
     app.state.holding = holding

@@ -1,9 +1,10 @@
 """/v1/bans and /v1/authorities/{slug}/bans."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from api.auth.permit import Permit
 from api.auth.roles import READERS
@@ -11,10 +12,9 @@ from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
 from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values, with_suspensions
-from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
+from api.bans.schemas import BanRead, BanReference, BanWarningRead, BanWrite, Ending, Renewal, State
 from api.bans.state import gapless_start
 from api.bans.wanted_change import BanChange
-from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid, NotFound, invalid_at, unknown
@@ -48,6 +48,22 @@ Sort = Annotated[
     ],
     Query(description="Sort order; `-` means descending. `mode` is the mode set last, `revision` the last change."),
 ]
+
+
+class BanWarnings(Protocol):
+    """Warns about a ban from what depends on it. The application hands it in, as exemptions import bans."""
+
+    def __call__(self, session: Session, row: BanRow, now: Instant, time_zone: str) -> list[BanWarningRead]:
+        """Return the warnings about a ban."""
+
+
+def ban_warnings(request: Request) -> BanWarnings:
+    """Return the application's warnings about bans."""
+    found: BanWarnings = request.app.state.ban_warnings
+    return found
+
+
+WarningsDep = Annotated[BanWarnings, Depends(ban_warnings)]
 
 
 @bans.get("", operation_id="list_bans", summary="List bans", responses=documented())
@@ -88,12 +104,14 @@ def list_authority_bans(
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
-def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount, response: Response) -> BanRead:
+def get_ban(
+    slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount, response: Response, warnings: WarningsDep
+) -> BanRead:
     """Get the authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     read = read_ban(unit.session, row, unit.now_s, owner.time_zone, frozenset())
-    return _answer(unit, permit, owner, row, read, response)
+    return _answer(unit, permit, owner, row, read, response, warnings)
 
 
 @of_authority.put(
@@ -113,6 +131,7 @@ def put_ban(
     permit: OperatorOfPath,
     held: RuntimeDep,
     response: Response,
+    warnings: WarningsDep,
     precondition: PreconditionDep,
 ) -> BanRead:
     """Adopt the ban with its formal decision and terms, or provisionally. Change the given fields if the ban exists.
@@ -124,7 +143,7 @@ def put_ban(
     owner = authorities.get(unit.session, slug)
     row = repository.find(unit.session, slug, service)
     precondition.check(row.revision if row else None)
-    return _put(unit, held, permit, owner, service, row, body, response)
+    return _put(unit, held, permit, owner, service, row, body, response, warnings)
 
 
 @of_authority.patch(
@@ -141,13 +160,14 @@ def patch_ban(
     permit: OperatorOfPath,
     held: RuntimeDep,
     response: Response,
+    warnings: WarningsDep,
     precondition: PreconditionDep,
 ) -> BanRead:
     """Change the given fields of an existing ban."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    return _put(unit, held, permit, owner, service, row, body, response)
+    return _put(unit, held, permit, owner, service, row, body, response, warnings)
 
 
 @of_authority.delete(
@@ -181,6 +201,7 @@ def renew_ban(
     unit: UnitDep,
     permit: OperatorOfPath,
     response: Response,
+    warnings: WarningsDep,
     precondition: PreconditionDep,
 ) -> BanRead:
     """Add a term, with the formal decision to renew. The decision needs a reference.
@@ -203,7 +224,7 @@ def renew_ban(
         term = term_value(unit.session, body, unit.now_s, subject, "body", begins=begins)
         read = acts.renew(unit, owner, row, term)
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
-    return _answer(unit, permit, owner, row, read, response)
+    return _answer(unit, permit, owner, row, read, response, warnings)
 
 
 @of_authority.post(
@@ -219,13 +240,14 @@ def end_ban(
     unit: UnitDep,
     permit: OperatorOfPath,
     response: Response,
+    warnings: WarningsDep,
     precondition: PreconditionDep,
 ) -> BanRead:
     """End the ban at `at`, now or later. Terms that begin after that are removed."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    return _answer(unit, permit, owner, row, _end(unit, owner, row, body), response)
+    return _answer(unit, permit, owner, row, _end(unit, owner, row, body), response, warnings)
 
 
 def _number(unit: UnitOfWork, follows: str | None) -> int | None:
@@ -241,6 +263,7 @@ def _put(
     row: BanRow | None,
     body: BanWrite,
     response: Response,
+    warnings: BanWarnings,
 ) -> BanRead:
     known = held.services.get(slug)
     if known is None:
@@ -250,7 +273,7 @@ def _put(
     change = _change(unit, body, terms, _subject(unit, owner, slug, row))
     response.status_code = 201 if row is None else 200
     row, read = acts.put(unit, owner, known, row, change)
-    return _answer(unit, permit, owner, row, read, response)
+    return _answer(unit, permit, owner, row, read, response, warnings)
 
 
 def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> BanRead:
@@ -309,10 +332,16 @@ def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, 
 
 
 def _answer(
-    unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, read: BanRead, response: Response
+    unit: UnitOfWork,
+    permit: Permit,
+    owner: AuthorityRow,
+    row: BanRow,
+    read: BanRead,
+    response: Response,
+    warnings: BanWarnings,
 ) -> BanRead:
     tag(response, row.revision)
     found = with_suspensions(read, suspended(unit.session, unit.now_s))
     if permit.caller.has(READERS, owner.slug):
-        found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
+        found.warnings = warnings(unit.session, row, unit.now_s, owner.time_zone)
     return found

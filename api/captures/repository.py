@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from api.captures.schemas import CaptureState
 from api.captures.state import capture_state, may_exist
-from api.db.models import CaptureRow
+from api.db.models import CaptureRow, RangeRow
 from api.errors import NotFound
 from api.http.pagination import select_page
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Prefix
 
 
 def get(session: Session, number: int) -> CaptureRow:
@@ -39,3 +39,9 @@ def existing(session: Session, now: Instant, site: str | None = None) -> Sequenc
     if site is not None:
         statement = statement.where(CaptureRow.site == site)
     return [row for row in session.scalars(statement) if capture_state(row, now) is not CaptureState.DELETED]
+
+
+def is_registered(session: Session, authority: str, site: str, prefix: Prefix) -> bool:
+    """Return whether the authority has a range with exactly that prefix."""
+    found = exists().where(RangeRow.site == site, RangeRow.prefix == str(prefix), RangeRow.authority == authority)
+    return bool(session.scalar(select(found)))

@@ -8,7 +8,6 @@ from api.db.base import Json
 from api.db.models import CaptureRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
-from api.ranges import repository as ranges
 from dnsfilter.policy.bounds import MAX_CAPTURE_S, MOST_CAPTURES
 from dnsfilter.policy.model import Prefix
 
@@ -19,8 +18,7 @@ def start(unit: UnitOfWork, authority: str, site: str, prefix: Prefix, for_s: in
     Raise `Invalid` if the authority has no such range, or for more than an hour. Raise `Conflict` if the range is
     captured already, or if there are too many captures.
     """
-    found = ranges.find(unit.session, site, prefix)
-    if found is None or found.authority != authority:
+    if not repository.is_registered(unit.session, authority, site, prefix):
         raise Invalid.at(
             "body.prefix", f"{authority} has no range {prefix} at site {site}. See dnsfilterctl range list."
         )

@@ -1,8 +1,11 @@
-"""Find the sites of ranges, spaces, exemptions and nodes."""
+"""Find the sites of ranges, spaces, exemptions and nodes, and whose ranges lie at a site."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import SiteRow
+from api.db.models import RangeRow, SiteRow
 from api.db.unknown_names import no_site
 from api.errors import NotFound
 
@@ -18,3 +21,9 @@ def get_site(session: Session, slug: str) -> SiteRow:
     if row is None:
         raise NotFound(no_site(session, slug))
     return row
+
+
+def authorities_at(session: Session, site: str) -> Sequence[str]:
+    """Return the authorities with ranges at a site, by slug."""
+    statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
+    return session.scalars(statement).all()

@@ -1,17 +1,14 @@
-"""Make docs/permissions.md from the routes: `python -m api.documentation.permissions_page docs/permissions.md`."""
+"""The tables of docs/permissions.md, from the routes. `scripts/permissions` writes the page."""
 
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from api.application import routes
 from api.auth.roles import OF_AUTHORITY, Role, Rule, Where
 from api.auth.second_person import ALONE
 from api.http.routes import Route
 
-ALONE_MARK = "<!-- Generated from `ALONE` of `api/auth/second_person.py` by `permissions_page`; a test compares. -->"
-MARK = "<!-- Generated from the routes by `python -m api.documentation.permissions_page`; a test compares. -->"
+ALONE_MARK = "<!-- Generated from `ALONE` of `api/auth/second_person.py` by `scripts/permissions`; a test compares. -->"
+MARK = "<!-- Generated from the routes by `scripts/permissions`; a test compares. -->"
 YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
 COLUMNS = ("no token", "no role", *Role)
 
@@ -73,22 +70,22 @@ CONDITIONS: Mapping[str, str] = {
 """Conditions of a request that its rule alone does not express."""
 
 
-def render() -> str:
+def render(routes: Sequence[Route]) -> str:
     """Return the table in Markdown, with a row per route."""
     head = f"| request | does | {' | '.join(COLUMNS)} | conditions |\n|{'---|' * (len(COLUMNS) + 3)}\n"
-    return head + "".join(_row(route) for route in routes())
+    return head + "".join(_row(route) for route in routes)
 
 
-def render_alone() -> str:
+def render_alone(routes: Sequence[Route]) -> str:
     """Return the table of the requests that need no second person, and why."""
-    acting = {route.operation_id: route for route in routes()}
+    acting = {route.operation_id: route for route in routes}
     rows = (f"| `{_request(acting[name])}` | {why} |\n" for name, why in ALONE.items())
     return f"| request | why |\n|---|---|\n{''.join(rows)}"
 
 
-def renewed(page: str) -> str:
+def renewed(page: str, routes: Sequence[Route]) -> str:
     """Return the page with both tables replaced. Raise ValueError if it lacks a mark."""
-    for mark, table in ((ALONE_MARK, render_alone()), (MARK, render())):
+    for mark, table in ((ALONE_MARK, render_alone(routes)), (MARK, render(routes))):
         prose, found, rest = page.partition(mark)
         if not found:
             raise ValueError(f"the page has no line {mark}")
@@ -131,8 +128,3 @@ def _row(route: Route) -> str:
 
 def _request(route: Route) -> str:
     return f"{next(iter(route.methods or ()))} {route.path}"
-
-
-if __name__ == "__main__":
-    document = Path(sys.argv[1])
-    document.write_text(renewed(document.read_text(encoding="utf-8")), encoding="utf-8")

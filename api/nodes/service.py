@@ -11,11 +11,11 @@ from api.auth.node_tokens import JOURNAL
 from api.auth.tokens import Fresh, new_token
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, NodeRow, SiteRow
+from api.db.sites import authorities_at
 from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
-from api.ranges.repository import authorities_at
 from api.suspensions.bound_bans import concerned
 from api.timestamps import stored_instant, timestamp_text
 

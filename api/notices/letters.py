@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.db.base import Json
-from api.notices.date_phrases import at_words, end_words, start_words
+from api.locale.date_phrases import at_words, end_words, start_words
+from api.locale.translations import FALLBACK, LOCALES, translations
 from api.notices.kinds import Kind
-from api.notices.texts import COMMANDS, TEXTS, Phrases
-from api.notices.translations import FALLBACK, LOCALES, phrases_in, translations
+from api.notices.texts import COMMANDS, TEXTS, Phrases, phrases_in
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 

@@ -1,12 +1,14 @@
 """English texts of notices. A change here also requires a change in every catalogue of `api/locale`.
 
-`{until}`, `{at}`, `{starting}` and `{review}` stand for dates in words: see `date_phrases.py`. Names of authorities
-stand in parentheses, so that no article is needed.
+`{until}`, `{at}`, `{starting}` and `{review}` stand for dates in words, which `api/locale` makes. Names of
+authorities stand in parentheses, so that no article is needed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 
+from api.locale.translations import translations
 from api.notices.kinds import Kind
 
 
@@ -26,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Phrases that several notices share. `own_…`: how long the recipient's own ban applies. The last five: dates."""
+    """Phrases that several notices share. `own_…`: how long the recipient's own ban applies."""
 
     ban: str
     reference: str
@@ -41,11 +43,6 @@ class Phrases:
     still: str
     binds: str
     more: str
-    on: str
-    starting: str
-    through: str
-    until: str
-    timed: str
 
 
 COMMANDS: Mapping[Kind, str] = {
@@ -80,11 +77,6 @@ PHRASES = Phrases(
     still="Another suspension lasts {until}. Meanwhile, no queries are refused.",
     binds="Your bans that apply there have no effect during the suspension.",
     more="and {count} more",
-    on="on {date}",
-    starting="from {date}",
-    through="through {date}",
-    until="until {date}",
-    timed="{date} at {time}",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -278,3 +270,10 @@ TEXTS: Mapping[Kind, Text] = {
         "{count} resolvers (site {site}) are reachable and apply the current rules again: {nodes}.",
     ),
 }
+
+
+@cache
+def phrases_in(language: str) -> Phrases:
+    """Return the phrases in `language`."""
+    catalogue = translations(language)
+    return Phrases(*(catalogue.gettext(getattr(PHRASES, field.name)) for field in fields(Phrases)))

@@ -7,11 +7,11 @@ from hashlib import sha256
 from api.audit.repository import of_revision
 from api.bans.repository import find_reference
 from api.bans.schemas import BanWarningRead
-from api.bans.warnings import warnings_of
 from api.db.models import AuditRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import Actor, UnitOfWork
 from api.errors import Fault, Invalid
+from api.exemptions.warnings import warnings_of
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
 from dnsfilter.config.policyfile import parse_policy

@@ -47,12 +47,6 @@ def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
     return row
 
 
-def authorities_at(session: Session, site: str) -> Sequence[str]:
-    """Return the authorities with ranges at a site, by slug."""
-    statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
-    return session.scalars(statement).all()
-
-
 def page(
     session: Session,
     visible: frozenset[str] | None,

@@ -120,6 +120,15 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     assert {path: words for path, words in found.items() if words} == {}
 
 
-@pytest.mark.parametrize("script", ["scripts/bootstrap", "scripts/check-description", "scripts/components", ".ci/run"])
+SCRIPTS = (
+    "scripts/bootstrap",
+    "scripts/check-description",
+    "scripts/components",
+    "scripts/permissions",
+    ".ci/run",
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_can_be_executed(script: str) -> None:
     assert os.access(PROJECT / script, os.X_OK)

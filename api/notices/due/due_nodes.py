@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import NodeRow, PublicationRow
+from api.db.sites import authorities_at
 from api.nodes.state import is_held, local_suspensions
 from api.notices.due.earlier_node_notices import EarlierNotices, Topic, earlier_notices
 from api.notices.kinds import Due, Hour, Kind
-from api.ranges.repository import authorities_at
 from api.suspensions.bound_bans import concerned
 from dnsfilter.policy.model import Instant
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 
-from api.notices.translations import FALLBACK, translations
+from api.locale.translations import FALLBACK, translations
 from api.report.schemas import Language, ReportRead
 
 DOMAIN = "reports"

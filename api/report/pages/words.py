@@ -9,8 +9,8 @@ from functools import cached_property
 from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
-from api.notices.date_phrases import day_words
-from api.notices.translations import LOCALES
+from api.locale.date_phrases import day_words
+from api.locale.translations import LOCALES
 from api.report.pages.phrases import Phrases, phrases_in, word_in
 from api.report.schemas import FigureRead, Language, ReportRead
 from dnsfilter.policy.calendar import DAY_NAMES, last_day, local_day, parse_instant

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from api.accounts import repository
 from tests.unit.api.conftest import Plane, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -16,8 +19,12 @@ def _named(plane: Plane, account: int, token: str) -> Any:
     return asked.json()["login"] if asked.status_code == 200 else asked.status_code
 
 
+@pytest.mark.parametrize("many", [0, repository.MANY])
 @on_both_databases
-def test_role_holders_read_names_of_accounts_that_acted_in_their_authority(town: Plane) -> None:
+def test_role_holders_read_names_of_accounts_that_acted_in_their_authority(
+    town: Plane, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "MANY", many)
     desk, token = town.account("desk", ("operator", "town"))
     idle, _ = town.account("idle", ("operator", "town"))
     _, own = town.account("reader", ("reader", "town"))

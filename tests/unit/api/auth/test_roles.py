@@ -48,9 +48,7 @@ class Caller:
 
 def test_docs_permissions_md_is_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert renewed(page) == page, (
-        "docs/permissions.md is not as the rules are: python -m api.documentation.permissions_page docs/permissions.md"
-    )
+    assert renewed(page, routes()) == page, "docs/permissions.md is not as the rules are: scripts/permissions"
 
 
 def test_conditions_are_only_of_existing_routes() -> None:
@@ -61,9 +59,9 @@ def test_a_page_without_the_mark_is_not_overwritten() -> None:
     page = f"# Page\n{ALONE_MARK}\nold\n\n# Routes\n{MARK}\nold\n"
     for mark in (ALONE_MARK, MARK):
         with pytest.raises(ValueError, match="has no line"):
-            renewed(page.replace(mark, "# Something else"))
-    assert "old" not in renewed(page)
-    assert f"# Routes\n{MARK}\n\n| request |" in renewed(page)
+            renewed(page.replace(mark, "# Something else"), routes())
+    assert "old" not in renewed(page, routes())
+    assert f"# Routes\n{MARK}\n\n| request |" in renewed(page, routes())
 
 
 def test_every_route_answers_every_caller_as_documented(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

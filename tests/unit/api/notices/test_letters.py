@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.notices.date_phrases import at_words, end_words
+from api.locale.date_phrases import at_words, end_words
+from api.locale.translations import LOCALES
 from api.notices.kinds import Kind
 from api.notices.letters import SEPARATOR, WIDTH, Names, languages_of, letter
-from api.notices.texts import COMMANDS, TEXTS
-from api.notices.translations import LOCALES, phrases_in
+from api.notices.texts import COMMANDS, TEXTS, phrases_in
 from api.timestamps import parse_timestamp, stored_instant
 from dnsfilter.policy import model
 from dnsfilter.policy.model import Authority

@@ -1,7 +1,6 @@
-"""Translations: the gettext catalogues in `api/locale`, each read when first used; and the phrases of notices."""
+"""Translations: the gettext catalogues in `api/locale`, each read when first used."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -9,8 +8,6 @@ from io import BytesIO
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-
-from api.notices.texts import PHRASES, Phrases
 
 FALLBACK = "en"
 LOCALES: Mapping[str, str] = {"nl": "nl_BE", "fr": "fr_BE", "de": "de_BE", FALLBACK: "en_GB"}
@@ -27,10 +24,3 @@ def translations(language: str, domain: str = "notices") -> NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return GNUTranslations(compiled)
-
-
-@cache
-def phrases_in(language: str) -> Phrases:
-    """Return the phrases in `language`."""
-    catalogue = translations(language)
-    return Phrases(*(catalogue.gettext(getattr(PHRASES, field.name)) for field in fields(Phrases)))

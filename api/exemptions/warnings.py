@@ -13,7 +13,7 @@ from api.db.models import BanRow, BindingRow, ConcernRow, ExemptionRow, RangeRow
 from api.exemptions import repository as exemptions
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end, exemption_state, is_approved
-from api.notices.date_phrases import end_words
+from api.locale.date_phrases import end_words
 from api.timestamps import timestamp_text
 from dnsfilter.policy.calendar import last_day, local_day
 from dnsfilter.policy.instants import is_midnight
