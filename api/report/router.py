@@ -17,7 +17,7 @@ from api.http.schemas import DayText, ServiceSlug, Slug
 from api.report import service as reports
 from api.report.pages.html_page import CONTENT_SECURITY_POLICY, html_page
 from api.report.pages.markdown_text import markdown_text
-from api.report.pages.phrases import default_language
+from api.report.pages.words import default_language
 from api.report.schemas import FileFormat, Interval, Language, ReportRead
 from api.report.service import Asked, Sources
 from api.timestamps import parse_date

@@ -1,11 +1,12 @@
-"""Charts as SVG: counts over time, and times in force. Pure. Each has a title and a description for screen readers.
+"""Shapes of charts: counts over time, and times in force. Pure.
 
 They need no colour: series differ in their pattern, so that a black-and-white print is readable.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from api.report.pages.content import Chart, Shape
 
 WIDTH = 680
 LEFT, RIGHT, TOP = 56, 8, 10
@@ -15,15 +16,7 @@ HIDDEN_HEIGHT = 3
 """Height of a number that is not shown."""
 MOST_LABELS = 8
 FILLS = ("full", "lines", "empty", "dots")
-"""Fills of series or bands, in order; defined in `DEFINITIONS` and in the style of the page."""
-DEFINITIONS = (
-    '<svg class="definitions" width="0" height="0" aria-hidden="true"><defs>'
-    '<pattern id="lines" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect width="5" height="5" fill="#fff"/><rect width="2.4" height="5" fill="#12508c"/></pattern>'
-    '<pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
-    '<rect width="4" height="4" fill="#fff"/><circle cx="2" cy="2" r="1" fill="#12508c"/></pattern>'
-    "</defs></svg>"
-)
+"""Fills of series or bands, in order; defined in the style of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,103 +39,101 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A row of a chart of times: spans from 0 to 1, each with the place of its fill in `FILLS` and its tooltip."""
+    """A row of a chart of times: spans from 0 to 1, each with the place of its fill in `FILLS` and its tip."""
 
     name: str
     spans: Sequence[tuple[float, float, int, str]]
 
 
-def bars(caption: Caption, labels: Sequence[str], series: Sequence[Series], number: Callable[[int], str]) -> str:
+def bars(caption: Caption, labels: Sequence[str], series: Sequence[Series], number: Callable[[int], str]) -> Chart:
     """Return a chart of stacked bars, one for each label. `number` formats one of the scale."""
     most = max((sum(filter(None, stack)) for stack in zip(*(each.numbers for each in series), strict=True)), default=0)
-    top = _round_up(most)
-    height = TOP + BARS_HEIGHT + LABELS_HEIGHT
-    return _svg(
-        caption,
-        height + 20,
-        [
-            *_grid(top, number),
-            *_stacks(labels, series, top),
-            *_bar_labels(labels),
-            *_legend([each.name for each in series], height + 8),
-        ],
-    )
+    top, height = _round_up(most), TOP + BARS_HEIGHT + LABELS_HEIGHT
+    shapes = [
+        *_grid(top, number),
+        *_stacks(labels, series, top),
+        *_bar_labels(labels),
+        *_legend([each.name for each in series], height + 8),
+    ]
+    return _chart(caption, height + 20, shapes)
 
 
 def times(
     caption: Caption, bands: Sequence[Band], ticks: Sequence[tuple[float, str]], legend: Sequence[str], reach: float = 1
-) -> str:
+) -> Chart:
     """Return a chart of times: a row for each band. `ticks` are labels at places from 0 to 1.
 
     Rows end at `reach`: nothing is known of the time after it.
     """
     width, bottom = WIDTH - NAMES_WIDTH - RIGHT, TOP + len(bands) * (BAND + BAND_GAP)
-    parts = []
+    shapes = []
     for row, band in enumerate(bands):
         y = TOP + row * (BAND + BAND_GAP)
-        parts.append(f'<text x="0" y="{y + 12}">{escape(band.name)}</text>')
-        ground = f'x="{NAMES_WIDTH}" y="{y}" width="{reach * width:.1f}" height="{BAND}"'
-        parts.append(f'<rect class="ground" {ground}/>')
-        for start, end, fill, words in band.spans:
+        shapes.append(_text(0, y + 12, band.name))
+        shapes.append(_rectangle("ground", NAMES_WIDTH, y, reach * width, BAND))
+        for start, end, fill, tip in band.spans:
             size = max(1.5, (end - start) * width)
-            place = min(NAMES_WIDTH + start * width, NAMES_WIDTH + width - size)
-            parts.append(
-                f'<rect class="{FILLS[fill]}" x="{place:.1f}" y="{y}" width="{size:.1f}" height="{BAND}">'
-                f"<title>{escape(words)}</title></rect>"
-            )
-    for place, words in ticks:
+            x = min(NAMES_WIDTH + start * width, NAMES_WIDTH + width - size)
+            shapes.append(_rectangle(FILLS[fill], x, y, size, BAND, tip))
+    for place, label in ticks:
         x = NAMES_WIDTH + place * width
-        parts.append(f'<line class="tick" x1="{x:.1f}" y1="{bottom - BAND_GAP}" x2="{x:.1f}" y2="{bottom}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 12}" text-anchor="{_anchor(place)}">{escape(words)}</text>')
-    parts += _legend(legend, bottom + 32, NAMES_WIDTH)
-    return _svg(caption, bottom + 36, parts)
+        shapes.append(_line("tick", x, bottom - BAND_GAP, x, bottom))
+        shapes.append(_text(x, bottom + 12, label, _anchor(place)))
+    shapes += _legend(legend, bottom + 32, NAMES_WIDTH)
+    return _chart(caption, bottom + 36, shapes)
 
 
-def _svg(caption: Caption, height: int, parts: Sequence[str]) -> str:
-    key = escape(caption.key)
-    return (
-        f'<svg role="img" viewBox="0 0 {WIDTH} {height}" aria-labelledby="{key}-title {key}-desc">'
-        f'<title id="{key}-title">{escape(caption.title)}</title>'
-        f'<desc id="{key}-desc">{escape(caption.description)}</desc>{"".join(parts)}</svg>'
-    )
+def _chart(caption: Caption, height: int, shapes: Sequence[Shape]) -> Chart:
+    return Chart(caption.key, caption.title, caption.description, (WIDTH, height), shapes)
 
 
-def _grid(top: int, number: Callable[[int], str]) -> Iterator[str]:
+def _rectangle(fill: str, x: float, y: float, width: float, height: float, tip: str = "") -> Shape:
+    places = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
+    return Shape("rect", {"class": fill, **places}, tip=tip)
+
+
+def _line(style: str, x1: float, y1: float, x2: float, y2: float) -> Shape:
+    places = {"x1": f"{x1:.1f}", "y1": f"{y1:.1f}", "x2": f"{x2:.1f}", "y2": f"{y2:.1f}"}
+    return Shape("line", {"class": style, **places})
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> Shape:
+    return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}, text)
+
+
+def _grid(top: int, number: Callable[[int], str]) -> Iterator[Shape]:
     for part in (0, 1, 2):
         y = TOP + BARS_HEIGHT * (1 - part / 2)
-        yield f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 3:.1f}" text-anchor="end">{escape(number(top * part // 2))}</text>'
+        yield _line("grid", LEFT, y, WIDTH - RIGHT, y)
+        yield _text(LEFT - 6, y + 3, number(top * part // 2), "end")
 
 
-def _stacks(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator[str]:
+def _stacks(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator[Shape]:
     step = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
     for place, label in enumerate(labels):
         x, y = LEFT + place * step, float(TOP + BARS_HEIGHT)
         for fill, each in zip(FILLS, series, strict=False):
             found = each.numbers[place]
             size = HIDDEN_HEIGHT if found is None else BARS_HEIGHT * found / top
-            if size == 0:
-                continue
-            y -= size
-            yield (
-                f'<rect class="{fill}" x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" '
-                f'height="{size:.1f}"><title>{escape(f"{label}: {each.name} {each.texts[place]}")}</title></rect>'
-            )
+            if size:
+                y -= size
+                tip = f"{label}: {each.name} {each.texts[place]}"
+                yield _rectangle(fill, x + step * 0.12, y, step * 0.76, size, tip)
 
 
-def _bar_labels(labels: Sequence[str]) -> Iterator[str]:
+def _bar_labels(labels: Sequence[str]) -> Iterator[Shape]:
     step, every = (WIDTH - LEFT - RIGHT) / max(1, len(labels)), -(-len(labels) // MOST_LABELS)
     for place in range(0, len(labels), max(1, every)):
         x, y = LEFT + (place + 0.5) * step, TOP + BARS_HEIGHT
-        yield f'<line class="tick" x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{y + 4}"/>'
-        yield f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle">{escape(labels[place])}</text>'
+        yield _line("tick", x, y, x, y + 4)
+        yield _text(x, y + 16, labels[place], "middle")
 
 
-def _legend(names: Sequence[str], y: int, left: int = LEFT) -> Iterator[str]:
+def _legend(names: Sequence[str], y: int, left: int = LEFT) -> Iterator[Shape]:
     x = float(left)
     for fill, name in zip(FILLS, names, strict=False):
-        yield f'<rect class="{fill}" x="{x:.0f}" y="{y - 9}" width="14" height="10"/>'
-        yield f'<text x="{x + 20:.0f}" y="{y}">{escape(name)}</text>'
+        yield _rectangle(fill, x, y - 9, 14, 10)
+        yield _text(x + 20, y, name)
         x += 36 + 6.5 * len(name)
 
 

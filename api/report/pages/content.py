@@ -1,13 +1,15 @@
 """A report as sections of facts, charts and tables in one language, before it is written as a page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table. `numeric` are the places of its columns with numbers. `total` is a last row."""
 
+    kind: ClassVar = "table"
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -19,21 +21,38 @@ class Table:
 class Facts:
     """Pairs of a name and a value. `caption` may be empty."""
 
+    kind: ClassVar = "facts"
     rows: Sequence[tuple[str, str]]
     caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart as SVG. The tables next to it have its numbers."""
+class Shape:
+    """An element of a chart: `rect`, `line` or `text`, with its attributes in SVG. `tip` may be empty."""
 
-    svg: str
+    element: str
+    attributes: Mapping[str, str]
+    text: str = ""
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart. `key` is unique in a page. The tables next to it have its numbers."""
+
+    kind: ClassVar = "chart"
+    key: str
+    title: str
+    description: str
+    size: tuple[int, int]
+    shapes: Sequence[Shape]
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
     """The one paragraph that a hurried reader reads."""
 
+    kind: ClassVar = "conclusion"
     text: str
 
 
@@ -41,6 +60,7 @@ class Conclusion:
 class Signature:
     """A place to sign: names of lines to write on."""
 
+    kind: ClassVar = "signature"
     lines: Sequence[str]
 
 
@@ -68,4 +88,4 @@ class Content:
     language: str
     title: str
     subtitle: str
-    sections: Sequence[Section] = field(default=())
+    sections: Sequence[Section]

@@ -18,53 +18,63 @@ MAX_TICKS = 8
 
 def queries_chart(words: Words, ban: BanReportRead) -> Chart:
     """Return the bars of refused, monitored and exempted queries."""
-    phrases = words.phrases
+    _ = words.text
     caption = Caption(
-        f"queries-{ban.number}", phrases.queries_chart.format(service=ban.service_name), phrases.queries_described
+        f"queries-{ban.number}",
+        _("Queries for {service} over time", service=ban.service_name),
+        _("A bar for each interval: refused, monitored, exempted. The table has the numbers."),
     )
     series = [
-        _series(words, phrases.refused, [one.refused for one in ban.buckets]),
-        _series(words, phrases.monitored, [one.monitored for one in ban.buckets]),
-        _series(words, phrases.exempted, [one.exempted for one in ban.buckets]),
+        _series(words, _("Refused"), [one.refused for one in ban.buckets]),
+        _series(words, _("Monitored"), [one.monitored for one in ban.buckets]),
+        _series(words, _("Exempted"), [one.exempted for one in ban.buckets]),
     ]
-    return Chart(bars(caption, [_label(words, one.first) for one in ban.buckets], series, words.integer))
+    return bars(caption, [_label(words, one.first) for one in ban.buckets], series, words.integer)
 
 
 def bypass_chart(words: Words) -> Chart:
     """Return the bars of attempts to bypass the resolver."""
-    phrases, found = words.phrases, words.made.bypass
-    caption = Caption("bypass", phrases.bypass_chart, phrases.bypass_described)
+    _, found = words.text, words.made.bypass
+    caption = Caption(
+        "bypass",
+        _("Attempts to bypass the resolver over time"),
+        _("A bar for each interval. The table has the numbers."),
+    )
     series = [
         _series(words, words.word(kind), [one.attempts[kind] for one in found]) for kind in words.made.bypass_total
     ]
-    return Chart(bars(caption, [_label(words, one.first) for one in found], series, words.integer))
+    return bars(caption, [_label(words, one.first) for one in found], series, words.integer)
 
 
 def modes_chart(words: Words, ban: BanReportRead) -> Chart:
     """Return the rows of terms, modes and times without effect over the report's time, as far as it has passed."""
-    phrases = words.phrases
+    _ = words.text
 
     def span(start: str, end: str, fill: int, name: str) -> tuple[float, float, int, str]:
         text = f"{name}: {words.start(start)} – {words.end(end)}"
         return _place(words, start), _place(words, end), fill, text
 
     bands = [
-        Band(phrases.term, [span(one.start, one.end, 0, phrases.term) for one in ban.in_force]),
+        Band(_("Term"), [span(one.start, one.end, 0, _("Term")) for one in ban.in_force]),
         Band(
-            phrases.mode,
+            _("Mode"),
             [span(one.start, one.end, MODES.index(one.mode), words.word(one.mode)) for one in ban.modes],
         ),
         Band(
-            phrases.no_effect,
+            _("Without effect"),
             [
                 *(span(one.start, one.end, 0, words.word(one.cause)) for one in ban.not_in_force),
                 *(span(one.start, one.end, PARTLY, words.word(one.cause)) for one in ban.partly_in_force),
             ],
         ),
     ]
-    caption = Caption(f"modes-{ban.number}", phrases.modes_chart, phrases.modes_described)
-    legend = [*map(words.word, MODES), phrases.for_some]
-    return Chart(times(caption, bands, _ticks(words), legend, reach=_place(words, words.made.until)))
+    caption = Caption(
+        f"modes-{ban.number}",
+        _("Times in which the ban was in force"),
+        _("One row for terms, one for modes, one for times without effect. The tables give the same."),
+    )
+    legend = [*map(words.word, MODES), _("without effect for some")]
+    return times(caption, bands, _ticks(words), legend, reach=_place(words, words.made.until))
 
 
 def _series(words: Words, name: str, figures: Sequence[FigureRead]) -> Series:

@@ -12,26 +12,33 @@ from dnsfilter.policy.model import Usage
 
 def first_page(words: Words) -> Section:
     """Return the first page."""
-    made, phrases = words.made, words.phrases
+    made, _ = words.made, words.text
     is_study = made.kind is ReportKind.STUDY
     parts: list[Part] = [Conclusion(" ".join(_of_study(words) if is_study else _of_ban(words, made.bans[0])))]
     rows = [
-        (phrases.authority, f"{words.authority(made.authority)} ({made.authority})"),
-        (phrases.time, phrases.period.format(first=words.day(made.first), last=words.day(made.last))),
-        (phrases.data_until, words.end(made.until)),
-        (phrases.counted_through, words.short_day(made.counted_through) if made.counted_through else phrases.no_day),
+        (_("Authority"), f"{words.authority(made.authority)} ({made.authority})"),
+        (_("Time of the report"), _("{first} through {last}", first=words.day(made.first), last=words.day(made.last))),
+        (_("Data until"), words.end(made.until)),
+        (
+            _("Queries counted through"),
+            words.short_day(made.counted_through) if made.counted_through else _("no day is over"),
+        ),
     ]
     if not is_study:
         for ban in made.bans:
             rows += _results(words, ban)
     attempts = ", ".join(f"{words.word(kind)} {words.figure(found)}" for kind, found in made.bypass_total.items())
-    rows.append((phrases.bypass, attempts or phrases.no_bypass))
+    rows.append((_("Attempts to bypass the resolver"), attempts or _("No attempt was counted.")))
     parts.append(Facts(rows))
     if is_study and made.bans:
         parts.append(_services(words))
-    lines = [phrases.sign_name, phrases.sign_function, phrases.sign_date, phrases.sign_signature]
-    parts += [*not_counted(words), phrases.times_in.format(zone=made.time_zone), Signature(lines)]
-    return Section(phrases.summary, parts)
+    lines = [_("Name"), _("Function"), _("Place and date"), _("Signature")]
+    parts += [
+        *not_counted(words),
+        _("Times are in the time zone {zone}. An end without a time of day is the last day.", zone=made.time_zone),
+        Signature(lines),
+    ]
+    return Section(_("Summary"), parts)
 
 
 def not_counted(words: Words) -> list[Part]:
@@ -39,36 +46,50 @@ def not_counted(words: Words) -> list[Part]:
     made = words.made
     if made.usage is not Usage.NONE:
         return []
-    return [words.phrases.not_counted.format(authority=words.authority(made.authority))]
+    return [words.text("Queries are not counted: {authority}.", authority=words.authority(made.authority))]
 
 
 def _of_ban(words: Words, ban: BanReportRead) -> Iterator[str]:
-    phrases, made = words.phrases, words.made
+    _, made = words.text, words.made
     if not ban.in_force:
-        yield phrases.conclude_never.format(service=ban.service_name)
+        yield _("In this time no ban on {service} was in force.", service=ban.service_name)
         return
-    yield phrases.conclude_held.format(service=ban.service_name, length=_length(words, ban.in_force))
+    yield _(
+        "The ban on {service} was in force for {length}.", service=ban.service_name, length=_length(words, ban.in_force)
+    )
     for phrase, spans in (
-        (phrases.conclude_no_ban, ban.no_ban),
-        (phrases.conclude_gaps, ban.not_in_force),
-        (phrases.conclude_partly, ban.partly_in_force),
-        (phrases.conclude_monitored, ban.only_monitored),
-        (phrases.conclude_addressed, ban.addressed),
+        (_("For {length} there was no ban."), ban.no_ban),
+        (_("For {length} of its time in force it refused nobody, because it was off or suspended."), ban.not_in_force),
+        (
+            _(
+                "For {length} it did not refuse some clients, because a node was suspended or an act took "
+                "them out of its scope."
+            ),
+            ban.partly_in_force,
+        ),
+        (_("For {length} it only counted queries and answered them."), ban.only_monitored),
+        (_("For {length} it answered with the addresses that it gives, not with a refusal."), ban.addressed),
     ):
         if spans:
             yield phrase.format(length=_length(words, spans))
     if not ban.not_in_force and not ban.partly_in_force:
-        yield phrases.no_gaps
+        yield _("While it was in force, it was never off or suspended, and no act on it narrowed its scope.")
     if made.range_acts:
-        yield phrases.range_acts_count.format(count=words.integer(len(made.range_acts)))
+        yield _(
+            "While it was in force, acts on networks of the authority: {count}. The annex lists them.",
+            count=words.integer(len(made.range_acts)),
+        )
     if made.counted_through is not None and made.usage is not Usage.NONE:
         day, queries = words.day(made.counted_through), words.figure(ban.total.refused)
-        yield phrases.conclude_refused.format(day=day, queries=queries)
+        yield _("Through {day}, queries refused: {queries}.", day=day, queries=queries)
 
 
 def _of_study(words: Words) -> Iterator[str]:
-    count = len(words.made.bans)
-    yield words.phrases.conclude_study.format(count=words.integer(count)) if count else words.phrases.no_services
+    _, count = words.text, len(words.made.bans)
+    if count:
+        yield _("Services that were only monitored in this time, not refused: {count}.", count=words.integer(count))
+    else:
+        yield _("No service was only monitored in this time.")
 
 
 def _length(words: Words, spans: Iterable[SpanRead]) -> str:
@@ -77,28 +98,28 @@ def _length(words: Words, spans: Iterable[SpanRead]) -> str:
 
 
 def _results(words: Words, ban: BanReportRead) -> Iterator[tuple[str, str]]:
-    phrases = words.phrases
-    yield phrases.in_force_for, _length(words, ban.in_force)
-    yield phrases.no_effect_for, _length(words, ban.not_in_force)
+    _ = words.text
+    yield _("Term in force"), _length(words, ban.in_force)
+    yield _("Of which without effect"), _length(words, ban.not_in_force)
     for name, spans in (
-        (phrases.partly_for, ban.partly_in_force),
-        (phrases.only_monitored_for, ban.only_monitored),
-        (phrases.addressed_for, ban.addressed),
-        (phrases.no_ban_for, ban.no_ban),
+        (_("Of which without effect for some clients"), ban.partly_in_force),
+        (_("Of which only monitored"), ban.only_monitored),
+        (_("Of which with addresses as reply"), ban.addressed),
+        (_("No ban"), ban.no_ban),
     ):
         if spans:
             yield name, _length(words, spans)
-    yield phrases.refused_total, words.figure(ban.total.refused)
+    yield _("Queries refused"), words.figure(ban.total.refused)
     for one in ban.bound:
-        name = phrases.refused_there.format(authority=words.authority(one.authority))
+        name = _("Queries refused ({authority})", authority=words.authority(one.authority))
         yield name, words.figure(one.counts.refused)
-    yield phrases.monitored_total, words.figure(ban.total.monitored)
-    yield phrases.exempted_total, words.figure(ban.total.exempted)
+    yield _("Queries monitored (answered and counted)"), words.figure(ban.total.monitored)
+    yield _("Queries answered because of an exemption"), words.figure(ban.total.exempted)
 
 
 def _services(words: Words) -> Table:
-    phrases = words.phrases
-    columns = [phrases.service, phrases.in_force_for, phrases.no_effect_for, phrases.monitored, phrases.exempted]
+    _ = words.text
+    columns = [_("Service"), _("Term in force"), _("Of which without effect"), _("Monitored"), _("Exempted")]
     rows = [
         [
             ban.service_name,
@@ -109,4 +130,4 @@ def _services(words: Words) -> Table:
         ]
         for ban in words.made.bans
     ]
-    return Table(phrases.monitored_total, columns, rows, frozenset({3, 4}))
+    return Table(_("Queries monitored (answered and counted)"), columns, rows, frozenset({3, 4}))

@@ -7,7 +7,6 @@ from api.bans.schemas import FormalRead
 from api.report.pages.content import Content, Facts, Part, Section, Table
 from api.report.pages.drawings import bypass_chart, modes_chart, queries_chart
 from api.report.pages.first_page import first_page, not_counted
-from api.report.pages.phrases import phrases_in
 from api.report.pages.scope_words import concerned, range_acts, scope_changes, scope_facts
 from api.report.pages.words import Words
 from api.report.schemas import (
@@ -16,6 +15,7 @@ from api.report.schemas import (
     BucketRead,
     CountsRead,
     ExemptionReportRead,
+    Interval,
     Language,
     ReportKind,
     ReportRead,
@@ -30,11 +30,16 @@ SHOWN_DIGEST = 16
 
 def content_of(made: ReportRead, language: Language) -> Content:
     """Return a report in a language."""
-    words, phrases = Words(made, language), phrases_in(language)
+    words = Words(made, language)
+    _ = words.text
     is_study = made.kind is ReportKind.STUDY
     service = made.bans[0].service_name if made.bans else ""
-    title = phrases.title_study if is_study else phrases.title_ban.format(service=service)
-    period = phrases.period.format(first=words.day(made.first), last=words.day(made.last))
+    title = (
+        _("Study of services that are only monitored")
+        if is_study
+        else _("Report on the ban on {service}", service=service)
+    )
+    period = _("{first} through {last}", first=words.day(made.first), last=words.day(made.last))
     sections = [first_page(words)]
     for number, ban in enumerate(made.bans):
         parts = list(_of_ban(words, ban, 3 if is_study else 2))
@@ -42,56 +47,67 @@ def content_of(made: ReportRead, language: Language) -> Content:
             parts.insert(0, Section(ban.service_name))
         sections += [replace(parts[0], begins_page=number == 0), *parts[1:]]
     sections += [
-        Section(phrases.suspensions, [_suspensions(words)]),
-        Section(phrases.bypass, list(_bypass(words))),
-        Section(phrases.source, [phrases.source_note, _source(words)]),
-        Section(phrases.annex, list(_annex(words)), begins_page=True),
+        Section(_("Suspensions"), [_suspensions(words)]),
+        Section(_("Attempts to bypass the resolver"), list(_bypass(words))),
+        Section(
+            _("Source"),
+            [
+                _(
+                    "This report is made from the database at the revision below, whose audit log ends with "
+                    "the entry below. When its last day is over, the same record gives the same report. Each "
+                    "act names its entry in the audit log. Each number of queries is the sum of the days in "
+                    "its row. The command dnsfilterctl audit verify checks the audit log."
+                ),
+                _source(words),
+            ],
+        ),
+        Section(_("Annex: acts"), list(_annex(words)), begins_page=True),
     ]
     return Content(language, title, f"{words.authority(made.authority)}, {period}", sections)
 
 
 def _of_ban(words: Words, ban: BanReportRead, level: int) -> Iterator[Section]:
-    phrases = words.phrases
-    yield Section(phrases.decision, list(_decision(words, ban)), level)
-    yield Section(phrases.terms, [_terms(words, ban)], level)
-    yield Section(phrases.modes, list(_modes(words, ban)), level)
-    yield Section(phrases.queries, list(_queries(words, ban)), level)
-    yield Section(phrases.bound, list(_bound(words, ban)), level)
-    yield Section(phrases.exemptions, [_exemptions(words, ban)], level)
-    yield Section(phrases.lists, list(_lists(words, ban)), level)
+    _ = words.text
+    yield Section(_("Formal decision"), list(_decision(words, ban)), level)
+    yield Section(_("Terms"), [_terms(words, ban)], level)
+    yield Section(_("Modes and times in force"), list(_modes(words, ban)), level)
+    yield Section(_("Queries over time"), list(_queries(words, ban)), level)
+    yield Section(_("Bindings to other authorities"), list(_bound(words, ban)), level)
+    yield Section(_("Exemptions"), [_exemptions(words, ban)], level)
+    yield Section(_("Lists of names"), list(_lists(words, ban)), level)
 
 
 def _decision(words: Words, ban: BanReportRead) -> Iterator[Part]:
-    phrases = words.phrases
+    _ = words.text
     rows = _formal(words, ban.decision)
     if rows:
         yield Facts(rows)
     else:
-        yield phrases.no_decision
+        yield _("No formal decision is recorded.")
     if ban.provisional:
-        yield phrases.is_provisional
+        yield _("The ban is provisional: it applies without a formal decision for 72 hours.")
     yield scope_facts(words, ban)
     if ban.scope_changes:
         yield scope_changes(words, ban)
 
 
 def _formal(words: Words, decision: FormalRead) -> list[tuple[str, str]]:
-    phrases = words.phrases
+    _ = words.text
     rows = [
-        (phrases.organ, decision.organ),
-        (phrases.reference, decision.reference),
-        (phrases.date, words.day(decision.date) if decision.date else ""),
-        (phrases.legal_basis, decision.legal_basis),
-        (phrases.advice, decision.advice),
-        (phrases.link, decision.link),
-        (phrases.follows, words.ban(decision.follows) if decision.follows else ""),
+        (_("Organ"), decision.organ),
+        (_("Reference"), decision.reference),
+        (_("Date"), words.day(decision.date) if decision.date else ""),
+        (_("Legal basis"), decision.legal_basis),
+        (_("Advice"), decision.advice),
+        (_("Link"), decision.link),
+        (_("Follows the ban"), words.ban(decision.follows) if decision.follows else ""),
     ]
     return [(name, value) for name, value in rows if value]
 
 
 def _terms(words: Words, ban: BanReportRead) -> Table:
-    phrases = words.phrases
-    columns = [phrases.number, phrases.start, phrases.end, phrases.review, phrases.recorded, phrases.decision]
+    _ = words.text
+    columns = [_("No."), _("From"), _("Until"), _("Review by"), _("Recorded"), _("Formal decision")]
     rows = [
         [
             str(number),
@@ -104,7 +120,7 @@ def _terms(words: Words, ban: BanReportRead) -> Table:
         ]
         for number, term in enumerate(ban.terms, start=1)
     ]
-    return Table(phrases.terms, [*columns, phrases.ended_early], rows, frozenset({0}))
+    return Table(_("Terms"), [*columns, _("Ended early")], rows, frozenset({0}))
 
 
 def _formal_words(words: Words, decision: FormalRead) -> str:
@@ -112,10 +128,10 @@ def _formal_words(words: Words, decision: FormalRead) -> str:
 
 
 def _modes(words: Words, ban: BanReportRead) -> Iterator[Part]:
-    phrases = words.phrases
+    _ = words.text
     yield modes_chart(words, ban)
     if ban.modes:
-        columns = [phrases.start, phrases.end, phrases.mode, phrases.reason, phrases.entry, phrases.account]
+        columns = [_("From"), _("Until"), _("Mode"), _("Reason"), _("Entry"), _("Account")]
         rows = [
             [
                 words.start(each.start),
@@ -127,25 +143,31 @@ def _modes(words: Words, ban: BanReportRead) -> Iterator[Part]:
             ]
             for each in ban.modes
         ]
-        yield Table(phrases.mode, columns, rows, frozenset({4}))
+        yield Table(_("Mode"), columns, rows, frozenset({4}))
     else:
-        yield phrases.no_modes
+        yield _("No mode is recorded in this time.")
     if ban.in_force:
         rows = [_span(words, one) for one in ban.in_force]
-        yield Table(phrases.in_force_for, [phrases.start, phrases.end, phrases.length], rows)
+        yield Table(_("Term in force"), [_("From"), _("Until"), _("Duration")], rows)
     else:
-        yield phrases.not_in_force
+        yield _("No term was in force in this time.")
     if ban.no_ban:
         rows = [_span(words, one) for one in ban.no_ban]
-        yield Table(phrases.no_ban_for, [phrases.start, phrases.end, phrases.length], rows)
+        yield Table(_("No ban"), [_("From"), _("Until"), _("Duration")], rows)
     gaps = sorted([*ban.not_in_force, *ban.partly_in_force], key=lambda gap: gap.start)
     if gaps:
-        start, end, length = phrases.start, phrases.end, phrases.length
+        start, end, length = _("From"), _("Until"), _("Duration")
         rows = [[*_span(words, one), words.word(one.cause), concerned(words, one)] for one in gaps]
-        yield Table(phrases.gaps, [start, end, length, phrases.cause, phrases.concerned], rows)
+        yield Table(
+            _("Times without effect although a term was in force"), [start, end, length, _("Cause"), _("For")], rows
+        )
     else:
-        yield phrases.no_gaps
-    yield phrases.outages
+        yield _("While it was in force, it was never off or suspended, and no act on it narrowed its scope.")
+    yield _(
+        "Failures of nodes are not listed, because the control plane does not know them. A node "
+        "that could not be reached refused nothing and counted nothing. A suspension on a node "
+        "concerns all clients if no other node serves them."
+    )
 
 
 def _span(words: Words, one: SpanRead) -> list[str]:
@@ -157,29 +179,37 @@ def _span(words: Words, one: SpanRead) -> list[str]:
 
 
 def _queries(words: Words, ban: BanReportRead) -> Iterator[Part]:
-    phrases = words.phrases
+    _ = words.text
     yield from not_counted(words)
     yield queries_chart(words, ban)
     rows = [[words.days(one.first, one.last), *_bucket(words, one)] for one in ban.buckets]
-    total = [phrases.total, *_counts(words, ban.total)]
-    caption = getattr(phrases, f"by_{words.made.interval}")
-    columns = [phrases.days, phrases.refused, phrases.monitored, phrases.exempted]
-    yield Table(caption, columns, rows, frozenset({1, 2, 3}), total)
-    yield phrases.hidden
+    total = [_("Total"), *_counts(words, ban.total)]
+    columns = [_("Days"), _("Refused"), _("Monitored"), _("Exempted")]
+    captions = {
+        Interval.DAY: _("Queries by day"),
+        Interval.WEEK: _("Queries by calendar week"),
+        Interval.MONTH: _("Queries by month"),
+    }
+    yield Table(captions[words.made.interval], columns, rows, frozenset({1, 2, 3}), total)
+    yield _(
+        "Numbers from 1 to 4 are shown as <5. A total with such numbers is given as the least and "
+        "the most that is possible, so that it does not reveal them. A day is counted when it is "
+        "over. One visit can cause many queries."
+    )
 
 
 def _bucket(words: Words, bucket: BucketRead) -> list[str]:
     """Return the counts of an interval, or that there was no ban and so nothing to count."""
     counts = _counts(words, bucket)
-    return counts if bucket.banned or set(counts) != {words.integer(0)} else [words.phrases.no_ban, "", ""]
+    return counts if bucket.banned or set(counts) != {words.integer(0)} else [words.text("no ban"), "", ""]
 
 
 def _bound(words: Words, ban: BanReportRead) -> Iterator[Part]:
-    phrases = words.phrases
+    _ = words.text
     if not ban.bound:
-        yield phrases.no_bound
+        yield _("The ban applied to no other authority.")
         return
-    columns = [phrases.authority, phrases.ground, phrases.instrument, phrases.start, phrases.end, phrases.ended]
+    columns = [_("Authority"), _("Ground"), _("Instrument"), _("From"), _("Until"), _("Ended")]
     rows = [
         [
             words.authority(one.authority),
@@ -191,17 +221,17 @@ def _bound(words: Words, ban: BanReportRead) -> Iterator[Part]:
         ]
         for one in ban.bound
     ]
-    yield Table(phrases.bound, columns, rows)
-    columns = [phrases.authority, phrases.refused, phrases.monitored, phrases.exempted]
+    yield Table(_("Bindings to other authorities"), columns, rows)
+    columns = [_("Authority"), _("Refused"), _("Monitored"), _("Exempted")]
     counts = [[words.authority(one.authority), *_counts(words, one.counts)] for one in ban.bound]
-    yield Table(phrases.bound_counts, columns, counts, frozenset({1, 2, 3}))
+    yield Table(_("Queries at other authorities by this ban"), columns, counts, frozenset({1, 2, 3}))
     for slug in dict.fromkeys(one.authority for one in ban.bound if one.usage is Usage.NONE):
-        yield phrases.not_counted.format(authority=words.authority(slug))
+        yield _("Queries are not counted: {authority}.", authority=words.authority(slug))
     for one in ban.bound:
         if one.suspended:
             rows = [[str(row.number), words.start(row.start), words.end(row.end), row.reason] for row in one.suspended]
-            caption = f"{phrases.suspensions}: {words.authority(one.authority)}"
-            yield Table(caption, [phrases.number, phrases.start, phrases.end, phrases.reason], rows, frozenset({0}))
+            caption = _("Suspensions") + f": {words.authority(one.authority)}"
+            yield Table(caption, [_("No."), _("From"), _("Until"), _("Reason")], rows, frozenset({0}))
 
 
 def _counts(words: Words, counts: CountsRead) -> list[str]:
@@ -210,15 +240,15 @@ def _counts(words: Words, counts: CountsRead) -> list[str]:
 
 def _bound_end(words: Words, one: BoundRead) -> str:
     if one.ground is Ground.AGREEMENT and one.accepted is None:
-        return words.phrases.not_accepted
+        return words.text("not accepted")
     return "" if one.ended is None else _joined(words.end(one.ended), one.ended_reason, one.ended_reference)
 
 
 def _exemptions(words: Words, ban: BanReportRead) -> Part:
-    phrases = words.phrases
+    _ = words.text
     if not ban.exemptions:
-        return phrases.no_exemptions
-    columns = [phrases.number, phrases.ranges, phrases.start, phrases.end, phrases.reason]
+        return _("No exemption was requested or in force.")
+    columns = [_("No."), _("Networks"), _("From"), _("Until"), _("Reason")]
     rows = [
         [
             str(one.number),
@@ -226,41 +256,42 @@ def _exemptions(words: Words, ban: BanReportRead) -> Part:
             words.start(one.start),
             "; ".join((_exemption_end(words, one), *map(words.hours, one.hours))),
             one.reason,
-            phrases.requested_by.format(at=words.at(one.requested), account=words.account(one.requested_by)),
+            _("{at} by {account}", at=words.at(one.requested), account=words.account(one.requested_by)),
             _outcome(words, one),
         ]
         for one in ban.exemptions
     ]
-    return Table(phrases.exemptions, [*columns, phrases.requested, phrases.decided], rows, frozenset({0}))
+    return Table(_("Exemptions"), [*columns, _("Requested"), _("Decided")], rows, frozenset({0}))
 
 
 def _exemption_end(words: Words, one: ExemptionReportRead) -> str:
     end = words.end(one.end)
-    return (
-        end if one.end == one.planned_end else f"{end} ({words.phrases.planned.format(end=words.end(one.planned_end))})"
-    )
+    if one.end == one.planned_end:
+        return end
+    planned = words.text("planned: {end}", end=words.end(one.planned_end))
+    return f"{end} ({planned})"
 
 
 def _outcome(words: Words, one: ExemptionReportRead) -> str:
     """Return how an exemption was decided: it may have been approved and then revoked."""
-    phrases, account = words.phrases, words.account(one.decided_by)
+    _, account = words.text, words.account(one.decided_by)
     steps = []
     if one.approved is not None:
         # The account that decided last revoked it.
-        phrase = phrases.approved if one.revoked is None else phrases.approved_alone
+        phrase = _("approved {at} by {account}") if one.revoked is None else _("approved {at}")
         steps.append(phrase.format(at=words.at(one.approved), account=account))
     if one.rejected is not None:
-        steps.append(phrases.rejected.format(at=words.at(one.rejected), account=account))
+        steps.append(_("rejected {at} by {account}", at=words.at(one.rejected), account=account))
     if one.revoked is not None:
-        steps.append(phrases.revoked.format(at=words.at(one.revoked), account=account))
-    return _joined("; ".join(steps) or phrases.undecided, one.note)
+        steps.append(_("revoked {at} by {account}", at=words.at(one.revoked), account=account))
+    return _joined("; ".join(steps) or _("not decided"), one.note)
 
 
 def _suspensions(words: Words) -> Part:
-    phrases, found = words.phrases, words.made.suspensions
+    _, found = words.text, words.made.suspensions
     if not found:
-        return phrases.no_suspensions
-    columns = [phrases.number, phrases.concerned, phrases.start, phrases.end, phrases.reason, phrases.account]
+        return _("Nothing was suspended.")
+    columns = [_("No."), _("For"), _("From"), _("Until"), _("Reason"), _("Account")]
     rows = [
         [
             str(one.number),
@@ -272,35 +303,38 @@ def _suspensions(words: Words) -> Part:
         ]
         for one in found
     ]
-    return Table(phrases.suspensions, columns, rows, frozenset({0}))
+    return Table(_("Suspensions"), columns, rows, frozenset({0}))
 
 
 def _bypass(words: Words) -> Iterator[Part]:
-    made, phrases = words.made, words.phrases
-    yield phrases.bypass_note
+    made, _ = words.made, words.text
+    yield _(
+        "These are queries for names by which devices look for another resolver. They are counted "
+        "whether or not a ban concerns them."
+    )
     if not made.bypass_total:
-        yield phrases.no_bypass
+        yield _("No attempt was counted.")
         return
     yield bypass_chart(words)
     kinds = list(made.bypass_total)
     rows = [
         [words.days(one.first, one.last), *(words.figure(one.attempts[kind]) for kind in kinds)] for one in made.bypass
     ]
-    total = [phrases.total, *map(words.figure, made.bypass_total.values())]
-    columns = [phrases.days, *map(words.word, kinds)]
-    yield Table(phrases.bypass, columns, rows, frozenset(range(1, len(columns))), total)
+    total = [_("Total"), *map(words.figure, made.bypass_total.values())]
+    columns = [_("Days"), *map(words.word, kinds)]
+    yield Table(_("Attempts to bypass the resolver"), columns, rows, frozenset(range(1, len(columns))), total)
 
 
 def _lists(words: Words, ban: BanReportRead) -> Iterator[Part]:
-    phrases = words.phrases
+    _ = words.text
     if not ban.lists:
-        yield phrases.no_lists
+        yield _("No list of the service was in force.")
         return
-    columns = [phrases.start, phrases.end, phrases.digest, phrases.names, phrases.added, phrases.removed]
+    columns = [_("From"), _("Until"), _("Digest"), _("Names"), _("Added"), _("Removed")]
     rows = [
         [
             words.at(one.since),
-            phrases.until_now if one.until is None else words.at(one.until),
+            _("still in force") if one.until is None else words.at(one.until),
             one.digest[:SHOWN_DIGEST],
             ", ".join(f"{tier.tier}: {words.integer(tier.names)}" for tier in one.tiers),
             "" if one.added is None else words.integer(one.added),
@@ -308,13 +342,13 @@ def _lists(words: Words, ban: BanReportRead) -> Iterator[Part]:
         ]
         for one in ban.lists
     ]
-    yield Table(phrases.lists, columns, rows, frozenset({4, 5}))
-    yield phrases.lists_note
+    yield Table(_("Lists of names"), columns, rows, frozenset({4, 5}))
+    yield _("The digest is the beginning of the SHA-256 of the list that the nodes had. Names are counted by tier.")
 
 
 def _annex(words: Words) -> Iterator[Part]:
-    phrases = words.phrases
-    columns = [phrases.entry, phrases.date, phrases.account, phrases.act, phrases.object, phrases.reason]
+    _ = words.text
+    columns = [_("Entry"), _("Date"), _("Account"), _("Act"), _("Object"), _("Reason")]
     for ban in words.made.bans:
         rows = [
             [
@@ -328,22 +362,22 @@ def _annex(words: Words) -> Iterator[Part]:
             for act in ban.acts
         ]
         if rows:
-            caption = phrases.acts_on.format(service=ban.service_name)
+            caption = _("Acts on the ban on {service}", service=ban.service_name)
             yield Table(caption, columns, rows, frozenset({0}))
     if words.made.range_acts:
         yield range_acts(words)
     elif not any(ban.acts for ban in words.made.bans):
-        yield phrases.no_acts
+        yield _("No act was recorded in this time.")
 
 
 def _source(words: Words) -> Facts:
-    phrases, record = words.phrases, words.made.record
+    _, record = words.text, words.made.record
     return Facts(
         [
-            (phrases.revision, str(record.revision)),
-            (phrases.last_entry, str(record.seq)),
-            (phrases.entry_time, words.at(record.time)),
-            (phrases.entry_hash, record.hash),
+            (_("Revision"), str(record.revision)),
+            (_("Last entry of the audit log"), str(record.seq)),
+            (_("Time of this entry"), words.at(record.time)),
+            (_("Hash of this entry"), record.hash),
         ]
     )
 

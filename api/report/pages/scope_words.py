@@ -17,13 +17,13 @@ def scope_facts(words: Words, ban: BanReportRead) -> Facts:
         "audience": ban.audience,
     }
     facts = [(_field_name(words, field), _field_value(words, field, values)) for field, values in fields.items()]
-    return Facts([(name, value) for name, value in facts if value], words.phrases.scope)
+    return Facts([(name, value) for name, value in facts if value], words.text("Scope"))
 
 
 def scope_changes(words: Words, ban: BanReportRead) -> Table:
     """Return the changes of scope and reply, each with before and after."""
-    phrases = words.phrases
-    columns = [phrases.date, phrases.changed, phrases.before, phrases.after]
+    _ = words.text
+    columns = [_("Date"), _("Changed"), _("Before"), _("After")]
     rows = [
         [
             words.at(change.time),
@@ -37,14 +37,14 @@ def scope_changes(words: Words, ban: BanReportRead) -> Table:
         for change in ban.scope_changes
         for one in change.fields
     ]
-    columns += [phrases.reason, phrases.entry, phrases.account]
-    return Table(phrases.scope_changes, columns, rows, frozenset({5}))
+    columns += [_("Reason"), _("Entry"), _("Account")]
+    return Table(_("Changes of scope and reply"), columns, rows, frozenset({5}))
 
 
 def range_acts(words: Words) -> Table:
     """Return the acts on ranges of the authority, each with before and after."""
-    phrases = words.phrases
-    columns = [phrases.entry, phrases.date, phrases.account, phrases.act, phrases.network]
+    _ = words.text
+    columns = [_("Entry"), _("Date"), _("Account"), _("Act"), _("Network")]
     rows = [
         [
             str(act.seq),
@@ -57,29 +57,34 @@ def range_acts(words: Words) -> Table:
         ]
         for act in words.made.range_acts
     ]
-    return Table(phrases.range_acts, [*columns, phrases.before, phrases.after], rows, frozenset({0}))
+    return Table(
+        _("Acts on networks of the authority while a term was in force"),
+        [*columns, _("Before"), _("After")],
+        rows,
+        frozenset({0}),
+    )
 
 
 def concerned(words: Words, gap: BanGapRead) -> str:
     """Return whose queries were not refused."""
-    phrases = words.phrases
+    _ = words.text
     if gap.nodes:
-        return phrases.clients_of.format(nodes=", ".join(gap.nodes))
+        return _("clients of node {nodes}", nodes=", ".join(gap.nodes))
     fields: dict[str, Sequence[str | int]] = {"tiers": gap.tiers, "funding": gap.funding, "audience": gap.audience}
     left_out = [(field, values) for field, values in fields.items() if values]
     texts = (f"{_field_name(words, field)}: {_field_value(words, field, values)}" for field, values in left_out)
-    return "; ".join(texts) or phrases.all_clients
+    return "; ".join(texts) or _("all clients")
 
 
 def _field_name(words: Words, field: str) -> str:
     """Return the name of a field of a ban's scope or reply."""
-    phrases = words.phrases
+    _ = words.text
     return {
-        "reply": phrases.reply,
-        "addresses": phrases.addresses,
-        "tiers": phrases.tiers,
-        "funding": phrases.funding,
-        "audience": phrases.audience,
+        "reply": _("Reply to refused queries"),
+        "addresses": _("Addresses"),
+        "tiers": _("Tiers of the service"),
+        "funding": _("Devices paid for with"),
+        "audience": _("Devices used by"),
     }[field]
 
 

@@ -10,14 +10,15 @@ from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
-from api.locale.translations import LOCALES
-from api.report.pages.phrases import Phrases, phrases_in, word_in
+from api.locale.translations import FALLBACK, LOCALES, translations
+from api.report.pages.vocabulary import ACTS, WORDS
 from api.report.schemas import FigureRead, Language, ReportRead
 from dnsfilter.policy.calendar import DAY_NAMES, last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
 from dnsfilter.policy.intervals import Interval
 from dnsfilter.policy.model import Instant
 
+DOMAIN = "reports"
 INSTALLATION_ACCOUNT = 0
 DAY_S = 86_400
 _DAY = re.compile("|".join(DAY_NAMES))
@@ -30,14 +31,15 @@ class Words:
     made: ReportRead
     language: Language
 
-    @property
-    def phrases(self) -> Phrases:
-        """Return the phrases."""
-        return phrases_in(self.language)
+    def text(self, english: str, **values: str | int) -> str:
+        """Return a text of the report, with `{…}` filled in if there are values."""
+        said = translations(self.language, DOMAIN).gettext(english)
+        return said.format(**values) if values else said
 
-    def word(self, text: str) -> str:
-        """Return a word of the policy, or an act."""
-        return word_in(self.language, text)
+    def word(self, word: str) -> str:
+        """Return a word of the policy, or an act; unknown ones as they are."""
+        english = WORDS.get(word) or ACTS.get(word)
+        return word if english is None else self.text(english)
 
     def words(self, texts: Iterable[str]) -> str:
         """Return words of the policy as a list."""
@@ -96,7 +98,7 @@ class Words:
     def end(self, timestamp: str | None) -> str:
         """Return an exclusive end: the last day if it is a midnight."""
         if timestamp is None:
-            return self.phrases.endless
+            return self.text("without an end date")
         at = parse_instant(timestamp)
         if is_midnight(at, self._zone):
             return self.short_day(last_day(at, self._zone).isoformat())
@@ -106,15 +108,18 @@ class Words:
         """Return how long spans last together. From a day on, a change of the clock does not count."""
         left = sum((self._length(start, end) for start, end in spans), timedelta())
         hours, rest = divmod(left.seconds, 3600)
-        phrases = self.phrases
-        phrase = phrases.duration if left.days else phrases.duration_of_hours if hours else phrases.duration_of_minutes
+        _ = self.text
         minutes = "< 1" if timedelta() < left < timedelta(minutes=1) else rest // 60
-        return phrase.format(days=self.integer(left.days), hours=hours, minutes=minutes)
+        if left.days:
+            return _("{days} d {hours} h {minutes} min", days=self.integer(left.days), hours=hours, minutes=minutes)
+        return (
+            _("{hours} h {minutes} min", hours=hours, minutes=minutes) if hours else _("{minutes} min", minutes=minutes)
+        )
 
     def authority(self, slug: str | None) -> str:
         """Return the name of an authority."""
         if slug is None:
-            return self.phrases.all_authorities
+            return self.text("all authorities")
         found = next((one for one in self.made.authorities if one.slug == slug), None)
         if found is None:
             return slug
@@ -132,12 +137,12 @@ class Words:
         """Return the object of an act in words: "binding 2" for `binding/2`."""
         kind, _, name = text.partition("/")
         phrase = {
-            "ban": self.phrases.ban_object,
-            "binding": self.phrases.binding_object,
-            "exemption": self.phrases.exemption_object,
-            "node": self.phrases.node_object,
-            "request": self.phrases.request_object,
-            "suspension": self.phrases.suspension_object,
+            "ban": self.text("ban on {name}"),
+            "binding": self.text("binding {name}"),
+            "exemption": self.text("exemption {name}"),
+            "node": self.text("node {name}"),
+            "request": self.text("request {name}"),
+            "suspension": self.text("suspension {name}"),
         }[kind]
         return phrase.format(name=self.ban(name) if kind == "ban" else name)
 
@@ -151,11 +156,11 @@ class Words:
         if number is None:
             return ""
         if number == INSTALLATION_ACCOUNT:
-            return self.phrases.installation
+            return self.text("the installation")
         name = self._names.get(number)
         if name is None:
-            return self.phrases.account_number.format(number=number)
-        return self.phrases.named_account.format(name=name, number=number)
+            return self.text("account {number}", number=number)
+        return self.text("{name} (account {number})", name=name, number=number)
 
     def _length(self, start: Instant, end: Instant) -> timedelta:
         if end - start < DAY_S:
@@ -174,3 +179,11 @@ class Words:
     @property
     def _zone(self) -> str:
         return self.made.time_zone
+
+
+def default_language(made: ReportRead) -> Language:
+    """Return the first of the authority's languages that reports have, else English."""
+    own = next(one.languages for one in made.authorities if one.slug == made.authority)
+    known = set(Language)
+    tags = (tag.partition("-")[0].lower() for tag in own)
+    return Language(next((tag for tag in tags if tag in known), FALLBACK))

@@ -141,6 +141,16 @@ def test_texts_of_acts_stay_texts(ghent: ReportRead) -> None:
     assert ODD_REASON in [cell.text for cell in page.all("td")]
 
 
+def test_texts_of_charts_and_headings_stay_texts(ghent: ReportRead) -> None:
+    name = '"Tik" & <b>Tok</b>'
+    page = read(
+        ghent.model_copy(update={"bans": [ban.model_copy(update={"service_name": name}) for ban in ghent.bans]})
+    )
+    assert list(page.all("b")) == []
+    assert next(page.all("h1")).text.endswith(name)
+    assert f"Vragen naar {name}" in " ".join(title.text for chart in page.all("svg") for title in chart.all("title"))
+
+
 def test_the_numbers_of_the_chart_are_in_the_table(ghent: ReportRead) -> None:
     page = read(ghent, Language.ENGLISH)
     (table,) = [one for one in page.all("table") if next(one.all("caption")).text == "Queries by calendar week"]

@@ -1,23 +1,28 @@
-"""The catalogues of reports translate every phrase, with the same placeholders, and contain nothing else."""
+"""The catalogues of reports translate every text, with the same placeholders, and contain nothing else."""
 
-from dataclasses import astuple, fields
 from importlib.resources import files
-from pathlib import Path
 from string import Formatter
 
 import pytest
 from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from api.audit.acts import ACTS as RECORDED
-from api.report.pages import phrases
-from api.report.pages.phrases import ACTS, ENGLISH, WORDS, Phrases, phrases_in, word_in
+from api.report.pages.vocabulary import ACTS, WORDS
+from api.report.pages.words import Words
 from api.report.schemas import Cause, Language
 from dnsfilter.policy.model import Audience, Funding, Ground, Mode, Reply
 from dnsfilter.telemetry.metrics import Bypass
+from tests.unit.api.report.pages.test_words import MADE
 
 TRANSLATED = [language for language in Language if language is not Language.ENGLISH]
-TEXTS = {*astuple(ENGLISH), *WORDS.values(), *ACTS.values()}
+
+
+def texts() -> set[str]:
+    """Return the words, and the texts of calls of `Words.text`, also as `_`. Calls in f-strings are not found."""
+    calls = extract_from_dir(str(files("api.report.pages")), [("**.py", "python")], keywords={"_": None, "text": None})
+    return {*WORDS.values(), *ACTS.values(), *(str(message) for _, _, message, _, _ in calls)}
 
 
 def catalogue(language: str) -> Catalog:
@@ -32,8 +37,8 @@ def placeholders(text: str) -> set[str]:
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_every_text_is_translated_and_nothing_else(language: Language) -> None:
     messages = [message for message in catalogue(language) if message.id]
-    assert {str(message.id) for message in messages} == TEXTS
-    assert len(messages) == len(TEXTS)
+    assert {str(message.id) for message in messages} == texts()
+    assert len(messages) == len(texts())
     for message in messages:
         said = str(message.string)
         assert not message.fuzzy, message.id
@@ -43,16 +48,12 @@ def test_every_text_is_translated_and_nothing_else(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", Language)
-def test_phrases_are_read_from_the_catalogue(language: Language) -> None:
-    read = phrases_in(language)
-    assert (read == ENGLISH) == (language is Language.ENGLISH)
-    assert read.decision == {"nl": "Besluit", "fr": "Décision", "de": "Beschluss", "en": "Formal decision"}[language]
-
-
-def test_every_phrase_is_used() -> None:
-    sources = "".join(path.read_text() for path in Path(phrases.__file__).parent.glob("*.py"))
-    unused = {field.name for field in fields(Phrases) if f"phrases.{field.name}" not in sources}
-    assert unused == {"by_day", "by_week", "by_month"}, "these are chosen by the interval"
+def test_a_text_is_read_from_the_catalogue_and_filled_in(language: Language) -> None:
+    words = Words(MADE, language)
+    assert words.text("Formal decision") == {"nl": "Besluit", "fr": "Décision", "de": "Beschluss"}.get(
+        language, "Formal decision"
+    )
+    assert words.text("{at} by {account}", at="<now>", account="{name}").startswith("<now>")
 
 
 @pytest.mark.parametrize("kind", [Mode, Cause, Reply, Funding, Ground, Bypass])
@@ -66,4 +67,4 @@ def test_the_public_as_an_audience_differs_from_public_money() -> None:
 
 def test_acts_with_a_text_are_acts() -> None:
     assert ACTS.keys() <= RECORDED
-    assert word_in(Language.DUTCH, "ban.remove") == "ban.remove"
+    assert Words(MADE, Language.DUTCH).word("ban.remove") == "ban.remove"
