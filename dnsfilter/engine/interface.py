@@ -12,9 +12,10 @@ from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.query import Query
 
-LARGEST_UPDATE_ANSWER = 1232
+LARGEST_UPDATE_ANSWER = OUR_PAYLOAD
 """Maximum answer to an update over UDP, in bytes. A larger update may get an answer of its own size."""
 
 
