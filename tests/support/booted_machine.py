@@ -1,6 +1,7 @@
 """A machine with Debian and a running systemd, in namespaces: the real service manager, without network."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -8,11 +9,14 @@ from pathlib import Path
 
 from tests.support.components import PROJECT, component, impossible
 from tests.support.namespaces import Namespace, tool
+from tests.support.nodes import eventually
 
 DEBIAN = PROJECT / "build/debian-root"
 """Debian 13 with what each installation has, and dig. `ensure_debian` makes it."""
 PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,bind9-dnsutils,procps"
 BOOT_S = 60.0
+# Several machines at once would end each other's units without a tree of control groups for each.
+OWN_GROUP = 'mkdir "$GROUP" && echo 0 > "$GROUP/cgroup.procs" && exec "$@"'
 # What is written goes to memory, and is gone at the end. systemd has a tree of control groups of its own.
 # Credentials reach a unit by a shared mount.
 BOOT = """
@@ -46,6 +50,7 @@ class BootedMachine(Namespace):
     def __init__(self) -> None:
         super().__init__()
         self._boot: subprocess.Popen[bytes] | None = None
+        self._group = Path()
 
     @property
     def pid(self) -> int:
@@ -80,9 +85,11 @@ class BootedMachine(Namespace):
 
     def _start(self) -> None:
         separate = ("--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child")
+        self._group = Path(_control_groups(), f"machine-{secrets.token_hex(4)}")
+        within = [tool("unshare"), *separate, "/bin/bash", "-euc", BOOT]
         self._boot = subprocess.Popen(
-            [tool("setpriv"), "--pdeathsig=KILL", tool("unshare"), *separate, "/bin/bash", "-euc", BOOT],
-            env=os.environ | {"DEBIAN": str(DEBIAN)},
+            [tool("setpriv"), "--pdeathsig=KILL", "/bin/bash", "-euc", OWN_GROUP, "bash", *within],
+            env=os.environ | {"DEBIAN": str(DEBIAN), "GROUP": str(self._group)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -111,6 +118,25 @@ class BootedMachine(Namespace):
         if self._boot is not None:
             self._boot.kill()
             self._boot.wait()
+            assert eventually(self._is_removed), f"{self._group} still has processes"
+
+    def _is_removed(self) -> bool:
+        """Remove the machine's control groups, and return whether its last process has ended."""
+        try:
+            for group, _, _ in os.walk(self._group, topdown=False):
+                Path(group).rmdir()
+        except OSError:
+            return False
+        return True
+
+
+def _control_groups() -> str:
+    """Return where version 2 of control groups is mounted."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return place
+    return impossible("no control groups of version 2 are mounted")
 
 
 def ensure_debian() -> None:
