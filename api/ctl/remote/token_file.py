@@ -139,6 +139,8 @@ def _load(path: Path) -> Token:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
+        if path == INSTALLED and isinstance(error, FileNotFoundError | PermissionError):
+            raise Denied(_without_installed()) from error
         raise Denied(f"cannot read the token file {path}: {error.strerror}") from error
     return _parse(data, f"the file {path}", _warning(path, mode), path)
 

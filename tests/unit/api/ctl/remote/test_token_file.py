@@ -63,8 +63,10 @@ def test_lost_token_of_the_installed_control_plane_is_named_with_the_command_tha
     (tmp_path / "state").mkdir()
     # Root may read everything.
     monkeypatch.setattr("os.access", lambda path, wanted: mode >> 6 & wanted == wanted and Path(path).exists())
-    with pytest.raises(Denied, match=expected):
-        load_token(None, {}, token_file.DEFAULT_URL)
+    named = {token_file.VARIABLE: str(token_file.INSTALLED)}
+    for environ, url in (({}, token_file.DEFAULT_URL), (named, URL)):
+        with pytest.raises(Denied, match=expected):
+            load_token(None, environ, url)
 
 
 @pytest.mark.parametrize(
