@@ -106,7 +106,13 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert machine.owners(ETC) == before
     machine.sh(f"sed -i 's,http://127.0.0.1:8080,https://control.example.org,' {ETC}/dnsfilter.toml")
     done = machine.run("dnsfilter setup --yes --upstream 198.51.100.1")
-    assert (done.returncode, "another machine's: set up that machine" in done.stderr) == (2, True)
+    assert (done.returncode, "another machine's: set up the control plane's machine" in done.stderr) == (2, True)
+    machine.sh(f"sed -i 's,https://control.example.org,http://127.0.0.1:8080,' {ETC}/dnsfilter.toml")
+    # As `systemctl mask` does.
+    machine.sh("mkdir -p /etc/systemd/system; ln -s /dev/null /etc/systemd/system/dnsfilter-api.service")
+    done = machine.run("dnsfilter setup --yes --upstream 198.51.100.1 --force")
+    machine.sh("rm /etc/systemd/system/dnsfilter-api.service")
+    assert (done.returncode, "dnsfilter-api is masked, so this machine is only a node" in done.stderr) == (2, True)
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
 
 

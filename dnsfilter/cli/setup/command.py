@@ -24,7 +24,7 @@ CLOCK = (
     "With PTP or a hypervisor's tools it never is: then type dnsfilter setup --trust-clock"
 )
 NOT_WRITTEN = "[[zone]] {} is not written: {}. Make the zone there and type this command again, or add --force"
-ELSEWHERE = "set up that machine, and edit this node's file (task 5 of the administrators' guide)"
+ELSEWHERE = "set up the control plane's machine, and edit this node's file (task 5 of the administrators' guide)"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
 
@@ -154,6 +154,7 @@ def _check(drafts: list["Draft"], *, asks_upstreams: bool, force: bool) -> bool:
     """
     from dnsfilter.cli.setup.asked_servers import upstream_problems
     from dnsfilter.cli.setup.files import check_problems, check_settings
+    from dnsfilter.cli.setup.services import is_only_node
     from dnsfilter.cli.upstream_questions import RECURSION_ADVICE
     from dnsfilter.config.load import load_config
 
@@ -172,6 +173,8 @@ def _check(drafts: list["Draft"], *, asks_upstreams: bool, force: bool) -> bool:
             problems = [each for each in problems if str(control.token) not in each]
         if control.url is not None and not control.is_at_home:
             problems.append(f"{config.path}: control_plane.url is another machine's: {ELSEWHERE}")
+        elif is_only_node():
+            problems.append(f"{config.path}: dnsfilter-api is masked, so this machine is only a node: {ELSEWHERE}")
     faults, is_new = check_settings(environment)
     problems += faults
     if problems:

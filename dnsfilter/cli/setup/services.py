@@ -22,9 +22,15 @@ UNITS = ("dnsfilter-api", "dnsfilter")
 START = f"systemctl enable --now {' '.join(UNITS)}"
 _BOOTED = Path("/run/systemd/system")
 """Exists if systemd runs this machine (sd_booted(3))."""
+_MASK = Path(f"/etc/systemd/system/{UNITS[0]}.service")
 _NOT_REACHABLE = 4
 """Exit code of dnsfilterctl if the control plane does not answer."""
 _OPTIONS = {"kind": "--kind", "time_zone": "--time-zone", "contact": "--contact"}
+
+
+def is_only_node() -> bool:
+    """Return whether the control plane's unit is masked here, so that the package made no installation."""
+    return _MASK.is_symlink() and _MASK.readlink() == Path("/dev/null")
 
 
 def make_installation(config: Config, *, is_new: bool) -> None:
