@@ -196,7 +196,7 @@ UPSTREAM_FAILURES: Final = Metric(
 )  # fmt: skip
 UPSTREAM_DURATION: Final = Metric(
     "dnsfilter_upstream_duration_seconds", MetricType.HISTOGRAM,
-    "Time between sending a query to an upstream and its answer.", ("upstream",), UPSTREAM_BUCKETS,
+    "Time between first sending a query to an upstream and its answer.", ("upstream",), UPSTREAM_BUCKETS,
 )  # fmt: skip
 ANSWER_DURATION_SECONDS: Final = Metric(
     "dnsfilter_answer_duration_seconds", MetricType.HISTOGRAM,

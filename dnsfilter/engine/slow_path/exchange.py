@@ -39,7 +39,8 @@ class Exchange:
     legs: list[tuple[Answer, Chain]] = field(default_factory=list)
     server: int = 0
     sent: int = 0
-    sent_ns: int = 0
+    asked_ns: dict[int, int] = field(default_factory=dict)
+    """When each server was first asked this question: nothing shows which of its sends an answer is for."""
     wait_until_ms: int | None = None
     late: bool = False
     reason: Failure | None = Failure.TIMEOUT
@@ -71,7 +72,7 @@ def resume_exchange(
     exchange = Exchange(number, key, question_of(key.name, key.qtype, key.qclass), started_ms, client)
     exchange.attempt = Attempt(servers, first_wait_ms, plain)
     step = exchange.attempt.start(started_ms)
-    exchange.server, exchange.sent, exchange.sent_ns = step.server, 1, sent_ns
+    exchange.server, exchange.sent, exchange.asked_ns = step.server, 1, {step.server: sent_ns}
     exchange.wait_until_ms = step.wait_until_ms
     return exchange
 

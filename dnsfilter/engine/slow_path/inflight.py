@@ -113,6 +113,7 @@ class Inflight:
             self._table.withdraw(exchange)
             return [Gone(exchange)]
         exchange.question = question
+        exchange.asked_ns.clear()
         exchange.attempt = self._attempt(servers, now_ns)
         return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
@@ -215,7 +216,7 @@ class Inflight:
             case Accept() if answer is not None:
                 return [Got(exchange, self._note_edns(exchange, answer, now_ns // 1_000_000))]
             case AskByStream(server, wait_until_ms):
-                exchange.server, exchange.sent_ns = server, now_ns
+                exchange.server, exchange.asked_ns[server] = server, now_ns
                 self._slots[self._counters[server].queries] += 1
                 return [Cut(exchange, server, self._message(exchange, server), wait_until_ms)]
             case Accept() | Exhausted():
@@ -233,7 +234,8 @@ class Inflight:
             return False
         exchange.reason = Failure.TIMEOUT
         self.health.sent(server, now_ms)
-        exchange.server, exchange.sent_ns = server, now_ns
+        exchange.server = server
+        exchange.asked_ns.setdefault(server, now_ns)
         exchange.sent += 1
         self._slots[self._counters[server].queries] += 1
         return True
@@ -283,6 +285,7 @@ class Inflight:
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
         if isinstance(step, Send) and step.server == server:
             self._table.withdraw(exchange)  # ignore further answers to the query with EDNS
+            del exchange.asked_ns[server]
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
@@ -303,7 +306,7 @@ class Inflight:
         failure = _failure(rcode, answer)
         step = exchange.attempt.on_answer(_failed_as(failure, rcode), cut, now_ms, server, has_opt)
         if isinstance(step, Accept | AskByStream):
-            elapsed_ns = now_ns - exchange.sent_ns
+            elapsed_ns = now_ns - exchange.asked_ns[server]
             self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
         elif isinstance(step, Send) and step.server == server:

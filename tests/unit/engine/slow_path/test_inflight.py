@@ -179,6 +179,22 @@ def test_exchange_with_one_server_fails_after_three_sends_without_an_answer() ->
         assert at.slots[upstream_slots(1)[0].queries] == 3
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_slow_answer_is_timed_from_the_first_send_to_its_server(others: int) -> None:
+    slow = Scripted(silent)
+    with bench(slow, *(Scripted(silent) for _ in range(others))) as at:
+        at.join()
+        select.select([slow], [], [], PATIENCE_S)
+        slow.serve()
+        assert at.expire(800) == []  # asked again, or another server
+        at.now_ms += 50
+        slow.say(slow.asked[0], reply(slow.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
+        at.await_datagram()
+        (got,) = at.read()
+        assert isinstance(got, Got)
+        assert at.inflight.health.rtt_ms(0) == 850
+
+
 def test_exchange_is_late_once_after_1800_ms_and_for_each_query_that_joins() -> None:
     with bench(Scripted(silent)) as at:
         at.join()
@@ -331,7 +347,7 @@ def test_resumed_exchange_continues_as_one_that_sent_the_question() -> None:
         assert opened is not None
         number, client = opened.number, opened.client
         again = resume_exchange(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
-        for name in ("question", "started_ms", "server", "sent", "sent_ns", "wait_until_ms", "deadline_ms", "reason"):
+        for name in ("question", "started_ms", "server", "sent", "asked_ns", "wait_until_ms", "deadline_ms", "reason"):
             assert getattr(again, name) == getattr(opened, name), name
         later_ms = at.now_ms + 800
         assert again.attempt.on_timeout(later_ms) == opened.attempt.on_timeout(later_ms)
