@@ -85,7 +85,7 @@ def test_alerts_name_the_runbook_that_the_configuration_of_prometheus_sets() -> 
     assert "example.org" not in ALERTS.read_text()
     assert labels["runbook"].endswith("/docs/runbook/")
     for dashboard in DASHBOARDS.glob("*.json"):
-        assert labels["runbook"] in dashboard.read_text(), "the guide's command sets both"
+        assert labels["runbook"] in dashboard.read_text(), "one substitution of the guide sets both"
     assert {*re.findall(r"\.Labels\.(\w+)", TEMPLATE.read_text())} <= {*labels, "severity"}
 
 
