@@ -32,7 +32,7 @@ from api.notices.notice_job import Notifier
 from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
-from api.publish.startup_check import keep_history, reconcile_with_store
+from api.publish.startup_check import reconcile_with_store
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken
@@ -193,9 +193,6 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     if runtime.database.obstacle is None:
         commands.note_key(settings, runtime.database, runtime.token_key)
         commands.look_after_node(settings, runtime.database, runtime.token_key)
-    kept = keep_history(runtime.database, now_s)
-    if kept:
-        emit(log, logging.INFO, "first versions of the policy kept", objects=kept)
     try:
         if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
             emit(log, logging.INFO, "administrator's token written", path=settings.token_path)

@@ -8,7 +8,6 @@ from api.errors import invalid_at
 from dnsfilter.policy.bounds import LAST_INSTANT, LAST_YEAR
 from dnsfilter.policy.calendar import (
     after_day,
-    end_after,
     end_of_last_day,
     hours_text,
     instant_text,
@@ -98,14 +97,11 @@ def parse_end(
     span: str | None,
     time_zone: str,
     now: Instant,
-    *,
-    exact: bool = False,
 ) -> Instant | None:
     """Return the exclusive end, given as at most one of `end`, `until` and a span. Raise ValueError.
 
     A time of day means the next one after the start and after `now`. A date means its first instant as `end`, and the
-    last day as `until`. A span of days or months ends at midnight. With `exact`, as in earlier versions, it keeps the
-    time of day.
+    last day as `until`. A span of days or months ends at midnight.
     """
     if sum(value is not None for value in (end, until, span)) > 1:
         raise ValueError("give only one of end, until and for")
@@ -117,7 +113,7 @@ def parse_end(
         return None
     length = parse_span(span)
     try:
-        found = (end_after if exact else end_of_last_day)(start, length, time_zone)
+        found = end_of_last_day(start, length, time_zone)
     except (ValueError, OverflowError):
         found = LAST_INSTANT + 1
     if found > LAST_INSTANT:

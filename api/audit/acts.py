@@ -20,7 +20,6 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "checkpoint": ("key",),
     "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
     "grant": ("make", "end"),
-    "history": ("begin",),
     "installation": ("raise_revision", "restore"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",

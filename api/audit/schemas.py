@@ -10,7 +10,7 @@ from api.http.schemas import Read, Timestamp
 class AuditRead(Read):
     """One act: the account, the object, and the object's state before and after.
 
-    `token` is the number of the token that made the act; null for local acts and for acts older than the field.
+    `token` is the number of the token that made the act; null for local acts.
     """
 
     seq: int

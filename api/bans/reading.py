@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from sqlalchemy.orm import Session
 
@@ -114,8 +113,8 @@ def term_values(
     for index, body in sorted(enumerate(wanted), key=lambda item: item[1].start is None):
         candidates = free if body.start is not None else [row for row in free if row.period.holds(now)]
         starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
-        for exact, start in product((True, False), starts):
-            term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start, exact=exact)
+        for start in starts:
+            term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start)
             match = next((row for row in candidates if same_term(row, term)), None)
             if match is not None:
                 free.remove(match)
@@ -132,18 +131,16 @@ def term_value(
     place: str,
     *,
     begins: Instant | None = None,
-    exact: bool = False,
 ) -> Term:
     """Return a term as the policy has it, recorded now; raise `Invalid` if it is wrong.
 
-    Without `start` it begins at `begins`, or now. `exact` reads a duration as earlier versions did, so that it matches
-    an end that they stored.
+    Without `start` it begins at `begins`, or now.
     """
     time_zone, asked = subject.time_zone, subject.asked_s
     with invalid_at(place):
         default = now if begins is None else begins
         start = default if body.start is None else parse_timestamp(body.start, time_zone, asked)
-        end = parse_end(start, body.end, body.until, body.for_, time_zone, asked, exact=exact)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone, asked)
         review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
     if end is not None and end <= start:
         raise Invalid.at(place, "the term ends before it starts: give a later end")

@@ -29,8 +29,7 @@ FIELDS = (
 )
 """The fields that an entry's hash covers."""
 TOKEN = "token"
-"""A field that the hash covers only in entries of acts made with a token. Entries of local acts do not have it, and
-neither do entries older than the field."""
+"""A field that the hash covers only in entries of acts made with a token. Entries of local acts do not have it."""
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -33,8 +33,6 @@ from api.publish.service_lists import service_of
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
 
-BEGIN_ACT = "history.begin"
-"""The act with which a database older than versions stores the first versions of its objects."""
 RAISE_ACT = "installation.raise_revision"
 """The act that raises the revision of a database above that of newer stored snapshots."""
 RESTORE_ACT = "installation.restore"
@@ -80,13 +78,10 @@ class Past:
 
 
 def kept_publication_at(session: Session, at: Instant) -> Publication:
-    """Return the publication in force at `at`. Raise NotFound if its policy is not kept."""
+    """Return the publication in force at `at`. Raise NotFound before the first recorded one."""
     found = publication_at(session, at)
     if found is None:
         raise NotFound(_before_all(session))
-    begun = kept_since(session)
-    if found.revision < begun:
-        raise NotFound(f"the policy of revision {found.revision} is not kept: not kept before revision {begun}")
     return found
 
 
@@ -132,12 +127,6 @@ def publication_of(session: Session, row: PublicationRow) -> Publication:
         row.version,
         row.catalogue,
     )
-
-
-def kept_since(session: Session) -> int:
-    """Return the first revision with a version of every object: 0 unless the database is older than versions."""
-    act = select(AuditRow.revision).where(AuditRow.act == BEGIN_ACT).order_by(AuditRow.seq).limit(1)
-    return session.scalar(act) or 0
 
 
 def lost_after(session: Session, found: Publication) -> list[AuditRow]:

@@ -1,16 +1,11 @@
 """Checks before the first snapshot of a process."""
 
-from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session
-
-from api.db.base import Base
-from api.db.models import InstallationRow, VersionRow
+from api.db.models import InstallationRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.db.versions import KINDS, columns
 from api.publish.epoch import begin_epoch
-from api.publish.past_policies import BEGIN_ACT, RAISE_ACT
+from api.publish.past_policies import RAISE_ACT
 from api.publish.service import Publisher
 
 
@@ -50,33 +45,3 @@ def accept(database: Database, stored: int | None, now_s: int) -> None:
         row.revision = max(row.revision, stored or 0)
         after = {"revision": row.revision + 1, "epoch": begin_epoch(session, now_s)}
         UnitOfWork(session, LOCAL, now_s).record(RAISE_ACT, "installation", before, after)
-
-
-def keep_history(database: Database, now_s: int) -> int:
-    """Store versions of objects that have none, as in a database older than versions. Return their number.
-
-    A separate act stores them: their state before its revision is unknown. A new database has no such objects.
-    """
-    with database.writing() as session:
-        rows = [(word, row) for word, kind in KINDS.items() for row in _unkept(session, word, kind)]
-        if not rows:
-            return 0
-        unit = UnitOfWork(session, LOCAL, now_s)
-        if unit.revision > 0:
-            unit.record(BEGIN_ACT, "installation", None, {"objects": len(rows)})
-        session.add_all(
-            VersionRow(kind=word, key=str(_key(row)), revision=unit.revision, body=columns(row)) for word, row in rows
-        )
-    return len(rows)
-
-
-def _unkept(session: Session, word: str, kind: type[Base]) -> list[Base]:
-    known = set(session.scalars(select(VersionRow.key).where(VersionRow.kind == word).distinct()))
-    keys = set(map(str, session.scalars(select(kind.__mapper__.primary_key[0]))))
-    if keys <= known:
-        return []
-    return [row for row in session.scalars(select(kind)) if str(_key(row)) not in known]
-
-
-def _key(row: Base) -> object:
-    return inspect(row).mapper.primary_key_from_instance(row)[0]

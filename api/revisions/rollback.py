@@ -17,7 +17,7 @@ from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, Range
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, NotFound, collect_faults
-from api.publish.past_policies import kept_since, objects_at, ranges_at
+from api.publish.past_policies import objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Range, Service
@@ -29,9 +29,8 @@ def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str,
     Raise `NotFound` if the revision is not stored, and `Conflict` with everything that prevents the rollback.
     """
     before = unit.revision
-    since = kept_since(unit.session)
-    if not since <= number <= before:
-        raise NotFound(f"revision {number} cannot be restored: choose one from {since} to {before}")
+    if number > before:
+        raise NotFound(f"revision {number} cannot be restored: choose one from 0 to {before}")
     installation = unit.session.get_one(InstallationRow, INSTALLATION)
     run = _Run(unit, services, installation, binders(unit.session, unit.now_s), reason)
     run.restore_ranges(ranges_at(unit.session, number))

@@ -17,7 +17,7 @@ from api.http.schemas import Page
 from api.nodes.node_permits import FleetDep
 from api.nodes.state import NodeHaving
 from api.policies.schemas import ActRead
-from api.publish.past_policies import kept_since, publication_of
+from api.publish.past_policies import publication_of
 from api.revisions import repository
 from api.revisions.object_versions import changes
 from api.revisions.reached_nodes import reached
@@ -70,7 +70,6 @@ def get_revision(
     since = repository.in_force(session, [number])
     return RevisionRead(
         **_summary(found, since.get(number)),
-        kept_since=kept_since(session),
         publications=[
             read_publication(publication_of(session, row)) for row in repository.publications(session, number)
         ],

@@ -41,12 +41,8 @@ class ChangeRead(Read):
 
 
 class RevisionRead(RevisionSummary):
-    """A revision with its newest publications, and a page of what it changed.
+    """A revision with its newest publications, and a page of what it changed."""
 
-    Revisions before `kept_since` have no changes: see their acts in the audit log.
-    """
-
-    kept_since: int
     publications: list[PublicationRead]
     changes: Page[ChangeRead]
 

@@ -212,7 +212,7 @@ class Puller:
             if value.get("enrolment") != self._enrolment:
                 self._is_elsewhere = value.get("installation", self.identity.installation) != self.identity.installation
                 return _NOTHING
-            version, tag = (int(value.get("epoch", 0)), int(value["revision"])), str(value["manifest"])
+            version, tag = (int(value["epoch"]), int(value["revision"])), str(value["manifest"])
             self._made_s = int(value.get("made_s", 0))
         except (ValueError, LookupError, TypeError, AttributeError):
             return _NOTHING

@@ -138,7 +138,7 @@ class Reporter:
         return _journal_number(answer.body)
 
     def _follow_captures(self, body: bytes) -> None:
-        """Note the captures of an answer. A control plane of an earlier version lists none."""
+        """Note the captures of an answer."""
         boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
         try:
             self.captures = parse_orders(json.loads(body).get("captures", []), boot_ms)

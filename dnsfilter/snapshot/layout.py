@@ -169,4 +169,4 @@ PARTS: Final = {
 OPTIONAL: Final = frozenset(
     {Part.SUSPENSIONS, Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS, Part.CLASS_CLIENTS}
 )
-"""Left out if empty. Files of earlier versions lack them."""
+"""Left out if empty."""

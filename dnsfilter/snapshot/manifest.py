@@ -23,7 +23,7 @@ class FileRef:
 class Manifest:
     """A snapshot's revision, creation time and files. `signature` is empty until the manifest is signed.
 
-    `epoch` is the history that the revision belongs to, and higher for a later one. Earlier manifests lack it.
+    `epoch` is the history that the revision belongs to, and higher for a later one.
     """
 
     revision: int
@@ -78,7 +78,7 @@ def parse_manifest(data: bytes) -> Manifest:
         _part(value, "ranges"),
         _part(value, "rules"),
         signature,
-        _number(value, "epoch") if "epoch" in value else 0,
+        _number(value, "epoch"),
     )
 
 

@@ -180,10 +180,6 @@ def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
 
 
 def _notes(found: RevisionRead, items: list[ChangeRead], cursor: str | None) -> tuple[str, ...]:
-    if found.number < found.kept_since:
-        return (
-            f"Changes before revision {found.kept_since} are not stored. See the acts with `dnsfilterctl audit list`.",
-        )
     if cursor is not None:
         return (f"more changes follow the first {len(items)}. Raise --limit to see them.",)
     return () if items else (f"revision {found.number} changed no object",)

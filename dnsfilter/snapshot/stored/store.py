@@ -61,7 +61,7 @@ class SnapshotStore(StoredSnapshots):
             return pointer != current
 
     def copy_current(self) -> None:
-        """Keep a second copy of the current files. A crash or an older program may have left it out.
+        """Keep a second copy of the current files. A crash may have left it out.
 
         Raise UnavailableError if the disk fails.
         """

@@ -33,7 +33,6 @@ from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
-from api.publish.startup_check import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.catalogue_file import Category
@@ -173,7 +172,6 @@ def make_plane(
     publisher = Publisher(database, by_slug, store, read, Signing(load_signing_key(settings.snapshot_key)))
     key = load_key(settings.token_key_path)
     if not started:
-        keep_history(database, int(read()))
         make_first_token(database, key, settings.token_path, int(read()))
     checkpoint_job = CheckpointJob(
         database, load_signing_key(settings.checkpoint_key), settings.checkpoint_destinations, read

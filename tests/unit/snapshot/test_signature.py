@@ -16,12 +16,12 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = public_text(KEY)
 MANIFEST = compile_policy(Policy(7), 1_800_000_000).manifest
 GOLDEN_MANIFEST = (
-    b'{"format":1,"made_s":1800000000,"names":{"sha256":"%s","size":576},"ranges":{"sha256":"%s","size":384},'
+    b'{"epoch":0,"format":1,"made_s":1800000000,"names":{"sha256":"%s","size":576},"ranges":{"sha256":"%s","size":384},'
     b'"revision":7,"rules":{"sha256":"%s","size":384},"signature":""}\n' % (32 * b"a1", 32 * b"b2", 32 * b"c3")
 )
 GOLDEN_SIGNATURE = (
-    b"7220b690a7aca5836416c09558807387349eb38d8d6f683d2914e754530cd826"
-    b"182bcfaf087897c0404d30cb38a31fb9018a4c94f0647f5ee0c864ca8fbb4f07"
+    b"02ab7450a4382242b7da6d7452c307337f37cb95f1034e5804b30f1a82286afc"
+    b"aeb0c3bec6f1b023c2f201df81e45bed3f1c049131ef1c2b7bc8c9ce65c8330f"
 )
 """Ed25519 with `KEY` over `dnsfilter snapshot 1`, a zero byte and `GOLDEN_MANIFEST`, computed without this project.
 

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event
 
-from api.db.models import TermRow
 from tests.unit.api.conftest import Plane, authority, ban
 
 BANS = ("zone", "ghent", "diest")
@@ -50,17 +49,6 @@ def test_a_page_of_many_takes_no_more_statements_than_one_of_one(many: Plane, pa
         event.remove(many.database.engine, "before_cursor_execute", note)
     assert one == 1 < all_
     assert of_one == of_all
-
-
-@pytest.mark.parametrize("start", [{}, {"start": "2026-09-21T14:13:20Z"}], ids=["now", "then"])
-def test_a_term_that_an_earlier_version_ended_at_the_minute_is_recognised_when_it_is_sent_again(
-    town: Plane, start: dict[str, str]
-) -> None:
-    with town.database.writing() as session:
-        session.execute(update(TermRow).values(end_s=1_805_642_000))
-    town.clock.now += 86_400
-    sent = town.done("PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{**start, "for": "6 months"}]))
-    assert [(term["end"], term["through"]) for term in sent["terms"]] == [("2027-03-21T15:13:20Z", None)]
 
 
 def test_dates_and_times_of_a_term_are_by_the_clock_of_the_authority(town: Plane) -> None:

@@ -95,16 +95,6 @@ def test_a_token_that_is_null_is_refused() -> None:
     assert "a wrong type" in str(verify(lines([{**record(1)[0], "token": None}])).chain.fault)
 
 
-def test_an_audit_log_from_before_entries_had_tokens_is_valid() -> None:
-    # An entry of the earlier version, with its hash.
-    line = (
-        b'{"access":"local","account":0,"act":"token.key","after":{"key":"k"},"authorities":[],"before":null,'
-        b'"hash":"90287a3913ffbc5716e1673193f089534a5c4d7aa190cc34b3aa954c83b5588c","object":"installation",'
-        b'"previous":"' + b"0" * 64 + b'","request":"","revision":0,"seq":1,"time":"2026-09-21T14:13:20Z"}'
-    )
-    assert verify([line]).sound
-
-
 def test_an_edited_entry_with_a_recomputed_hash_is_found_at_the_next_entry() -> None:
     edited = record(COUNT)
     edited[4]["account"] = 9

@@ -15,14 +15,12 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from api.db.models import ListRow, PublicationRow, VersionRow
+from api.db.models import ListRow, PublicationRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.errors import NotFound
 from api.publish.past_policies import (
     LoadedServices,
     Past,
     kept_publication_at,
-    kept_since,
     policy_in,
     publication_at,
     rows_at,
@@ -30,7 +28,6 @@ from api.publish.past_policies import (
 from api.publish.policy_rows import policy_of, values_of
 from api.publish.recompiled import is_reproduced
 from api.publish.service_lists import list_of, service_of
-from api.publish.startup_check import keep_history
 from dnsfilter.policy.model import Instant, Policy, Service, Tier
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 
@@ -300,37 +297,3 @@ def test_snapshot_of_acts_that_the_database_lacks_is_not_recorded(town: Plane) -
         session.execute(text("UPDATE installation SET revision = revision - 1"))
     town.publisher.note_stored()
     assert len(_publications(town)) == len(rows) - 1
-
-
-@on_both_databases
-def test_older_database_stores_versions_of_its_objects_once_by_a_separate_act(town: Plane) -> None:
-    with town.database.writing() as session:
-        session.execute(text("DELETE FROM versions"))
-        session.execute(text("DELETE FROM publications"))
-    revision = town.revision()
-    for expected in (6, 0):
-        assert keep_history(town.database, START + 100) == expected
-    town.clock.now = START + 100
-    town.publisher.publish_current()
-    assert town.revision() == revision + 1
-    town.publisher.settle()
-    with town.database.reading() as session:
-        assert kept_since(session) == revision + 1
-        assert session.scalar(select(func.count()).select_from(VersionRow)) == 6
-        services = town.app.state.runtime.services
-        current = town.publisher.current(UnitOfWork(session, LOCAL, 0))
-        assert _policy_at(session, START + 100, LoadedServices(town.publisher.catalogue, services)).policy == current
-        with pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-            _policy_at(session, START, LoadedServices(town.publisher.catalogue, services))
-    answer = town.call("GET", f"/v1/trace?client=192.0.2.1&name=example.org&at={START_TEXT}")
-    assert (answer.status_code, f"not kept before revision {revision + 1}" in answer.text) == (404, True)
-
-
-def test_policy_of_a_revision_without_versions_is_not_guessed(town: Plane) -> None:
-    town.publisher.settle()
-    with town.database.writing() as session:
-        session.execute(text("DELETE FROM versions"))
-    revision = town.revision()
-    keep_history(town.database, START + 100)
-    with town.database.reading() as session, pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-        _policy_at(session, START, LoadedServices(town.publisher.catalogue, town.app.state.runtime.services))

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from api.archive.restore import Order, restore
 from api.db.models import PublicationRow
-from api.publish.startup_check import keep_history, reconcile_with_store
+from api.publish.startup_check import reconcile_with_store
 from api.settings import parse_settings
 from tests.unit.api.conftest import START, Plane, make_plane
 
@@ -69,7 +69,6 @@ def restored(town: Plane, tmp_path: Path) -> Iterator[Restore]:
 
 def _start(plane: Plane) -> None:
     now_s = int(plane.clock.now)
-    keep_history(plane.database, now_s)
     reconcile_with_store(plane.database, plane.publisher, now_s)
     plane.publisher.publish_current()
     plane.publisher.settle()
