@@ -288,4 +288,4 @@ def _steps(made: NodeMade, file: Path | None) -> Iterator[str]:
     # Pass the key, so that nobody between the node and the control plane can substitute another.
     yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE} \\"
     yield f"    --key {made.key}"
-    yield "  systemctl restart dnsfilter"
+    yield "  systemctl restart dnsfilter    # a running node that was enrolled before goes on without it"
