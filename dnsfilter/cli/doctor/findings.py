@@ -9,6 +9,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.scraped import Samples
 
+API_SETTINGS = "etc/dnsfilter/api.env"
 AS_ROOT = "run this as root"
 
 

@@ -1,10 +1,13 @@
 """What the node decides by: configuration, program, clock, policy, and the control plane that publishes it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
+from cryptography import x509
+
+from dnsfilter.cli.doctor.findings import API_SETTINGS, AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.calendar import instant_text
@@ -32,6 +35,8 @@ RENEW = (
     "on the control plane's machine replace the files that DNSFILTER_API_TLS_CERTIFICATE and DNSFILTER_API_TLS_KEY in "
     "/etc/dnsfilter/api.env name; dnsfilter-api reads them by itself within a minute"
 )
+
+_CERTIFICATE = re.compile(r"^DNSFILTER_API_TLS_CERTIFICATE=[\"']?(/[^\"'\s]+)", re.MULTILINE)
 
 ACCEPT = (
     "check the clock of the control plane's machine; if its policy is the right one, type there "
@@ -99,9 +104,10 @@ def _made_s(subject: Subject) -> int | None:
 def enrol_advice(subject: Subject) -> str:
     """Return how to enrol this node, for the first time or again. Only the control plane makes the token for it."""
     file = "enrolment-token"
+    enrol = " ".join(("dnsfilter enrol", *filter(None, (subject.options,)), "--token-file", file))
     return (
         f"on the control plane's machine type dnsfilterctl node token NAME --out {file}, with a NAME of dnsfilterctl "
-        f"node list; copy the file here; then type dnsfilter enrol {subject.options} --token-file {file}"
+        f"node list; copy the file here; then type {enrol}"
     )
 
 
@@ -132,15 +138,34 @@ def control_plane(subject: Subject) -> Outcome:
 def certificates(subject: Subject) -> Outcome:
     """Find a certificate that has ended or ends soon."""
     found = subject.contact
-    if found is None or not found.url.startswith("https:"):
-        return Outcome(seen="the control plane is asked without TLS" if found else "there is no control plane")
-    if found.ends_s is None:
-        return Outcome(unseen="the certificate: the control plane must be reachable first")
-    left, at = (found.ends_s - subject.now_s) / DAY_S, instant_text(int(found.ends_s))
-    text = f"the certificate of {found.url} " + (f"ends in {left:.0f} days, at {at}" if left > 0 else f"ended at {at}")
-    if left >= WARN_DAYS:
-        return Outcome(seen=text)
-    return Outcome((Finding(text, RENEW),))
+    if found is None:
+        return Outcome(seen="there is no control plane")
+    if found.url.startswith("https:"):
+        if found.ends_s is None:
+            return Outcome(unseen="the certificate: the control plane must be reachable first")
+        return _ending(subject, f"the certificate of {found.url}", found.ends_s)
+    named = _CERTIFICATE.search(subject.text(API_SETTINGS) or "")
+    if named is None:
+        return Outcome(seen="the control plane is asked without TLS")
+    return _own_certificate(subject, named[1])
+
+
+def _own_certificate(subject: Subject, path: str) -> Outcome:
+    """Look at the certificate that the control plane of this machine shows to other machines."""
+    text = subject.text(path)
+    if text is None:
+        return Outcome(unseen=f"the certificate: {path} cannot be read: {AS_ROOT}")
+    try:
+        ends = x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc
+    except ValueError:
+        return Outcome((Finding(f"{path} holds no certificate", RENEW),))
+    return _ending(subject, f"the certificate {path}", ends.timestamp())
+
+
+def _ending(subject: Subject, what: str, ends_s: float) -> Outcome:
+    left, at = (ends_s - subject.now_s) / DAY_S, instant_text(int(ends_s))
+    text = f"{what} " + (f"ends in {left:.0f} days, at {at}" if left > 0 else f"ended at {at}")
+    return Outcome(seen=text) if left >= WARN_DAYS else Outcome((Finding(text, RENEW),))
 
 
 def policy(subject: Subject) -> Outcome:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dnsfilter.cli.doctor.client_counts import count_clients
-from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import API_SETTINGS, Finding, Outcome, Subject
 from dnsfilter.cli.doctor.resolvers import is_this_node, own_resolvers, resolver_lists
 from dnsfilter.cli.running.asking import ask
 from dnsfilter.cli.running.status_page import reached_at
@@ -33,7 +33,6 @@ from dnsfilter.wire.names import parse_name
 
 TIME = "time server"
 BY_ADDRESS = "configure a time server of the office by its address. Do not pin a public name: its addresses change"
-API_SETTINGS = "etc/dnsfilter/api.env"
 _SETTING = re.compile(r"^DNSFILTER_API_[A-Z_]*(?:MAIL|SYSLOG|DATABASE)=[\"']?([a-z0-9+]+://\S+?)[\"']?$", re.MULTILINE)
 _TIMESYNCD = re.compile(r"^(?:Fallback)?NTP=(.+)$", re.MULTILINE)
 _NTP = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)

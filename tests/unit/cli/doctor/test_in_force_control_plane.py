@@ -59,3 +59,9 @@ def test_advice_to_enrol_has_every_option_that_the_command_needs(tmp_path: Path)
 @pytest.mark.parametrize("contact", [None, Contact(URL, True, status=200, version=(0, 1))])
 def test_control_plane_that_answers_is_fine(tmp_path: Path, contact: Contact | None) -> None:
     assert texts(control_plane(replace(subject(tmp_path), contact=contact))) == []
+
+
+def test_advice_to_enrol_needs_no_options_for_the_installed_configuration(tmp_path: Path) -> None:
+    node = replace(subject(tmp_path), contact=Contact(URL, status=200), options="")
+    (found,) = control_plane(node).findings
+    assert "then type dnsfilter enrol --token-file enrolment-token" in found.advice
