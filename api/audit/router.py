@@ -1,11 +1,13 @@
 """/v1/audit: the audit log as pages and to keep elsewhere, and signed checkpoints of it."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from api.accounts.repository import demand_account
 from api.audit import repository, service
@@ -14,6 +16,7 @@ from api.audit.export import export
 from api.audit.following import followed
 from api.audit.reading import read_checkpoint, read_entry
 from api.audit.schemas import AuditRead, CheckpointRead
+from api.auth.permit import Permit
 from api.db.models import CheckpointRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import head
@@ -27,6 +30,7 @@ from api.http.routes import Route
 from api.http.schemas import EndText, Page, Slug, TimestampText
 from api.publish.service import Publisher
 from api.timestamps import given_bound, given_timestamp
+from dnsfilter.policy.model import Instant
 
 MEDIA_TYPE = "application/jsonl"
 MAX_SEQ = 2**31 - 1
@@ -36,23 +40,45 @@ router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 _LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which acts a list is asked for, by its query parameters."""
+
+    act: Annotated[
+        str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
+    ] = None
+    object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None
+    account: Annotated[
+        int | None, Query(ge=0, le=2**31 - 1, description="the account that acted; 0 is the installation")
+    ] = None
+    authority: Annotated[Slug | None, Query(description="an authority that the act concerns")] = None
+    since: Annotated[TimestampText | None, Query(description="from this instant, or the start of this day")] = None
+    until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="only acts after the one with this number")] = 0
+
+    def entries(self, session: Session, permit: Permit, now: Instant) -> repository.EntryFilter:
+        """Return the filter of the entries that the caller may see; raise `Invalid` or `Forbidden` for a value."""
+        visible = permit.visible()
+        time_zone = time_zone_of(session, self.authority)
+        demand_account(session, visible, self.account)
+        if self.act is not None:
+            demand_act(session, self.act)
+        seen = visible
+        if self.authority is not None:
+            repository.demand_concerned(session, self.authority)
+            seen = frozenset({self.authority}) if visible is None else visible & {self.authority}
+        first = given_timestamp(self.since, None, time_zone, now, "query.since", past=True)
+        before = given_bound(self.until, time_zone, now, "query.until", past=True)
+        return repository.EntryFilter(seen, self.act, self.object_, self.account, first, before, self.after)
+
+
 @router.get("", operation_id="list_audit", summary="List acts", responses=documented(TOO_MANY_AT_ONCE, OVERLOADED))
 async def list_audit(
     request: Request,
     response: Response,
     held: RuntimeDep,
     permit: ReaderOfSome,
-    act: Annotated[
-        str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
-    ] = None,
-    object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None,
-    account: Annotated[
-        int | None, Query(ge=0, le=2**31 - 1, description="the account that acted; 0 is the installation")
-    ] = None,
-    authority: Annotated[Slug | None, Query(description="an authority that the act concerns")] = None,
-    since: Annotated[TimestampText | None, Query(description="from this instant, or the start of this day")] = None,
-    until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None,
-    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="only acts after the one with this number")] = 0,
+    asked: Annotated[Asked, Depends()],
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
@@ -74,18 +100,7 @@ async def list_audit(
         with held.database.reading() as session:
             if wait_s:
                 demand_again(session, request, permit, int(held.clock()))
-            visible = permit.visible()
-            time_zone = time_zone_of(session, authority)
-            demand_account(session, visible, account)
-            if act is not None:
-                demand_act(session, act)
-            seen = visible
-            if authority is not None:
-                repository.demand_concerned(session, authority)
-                seen = frozenset({authority}) if visible is None else visible & {authority}
-            first = given_timestamp(since, None, time_zone, now_s, "query.since", past=True)
-            before = given_bound(until, time_zone, now_s, "query.until", past=True)
-            wanted = repository.EntryFilter(seen, act, object_, account, first, before, after)
+            wanted = asked.entries(session, permit, now_s)
             rows, following = repository.page(session, wanted, limit, cursor, newest_first=sort == "-seq")
             return Page(items=[read_entry(row) for row in rows], next=following)
 
