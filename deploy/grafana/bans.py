@@ -21,7 +21,6 @@ from panels import (
 MODES = {
     "-1": ("no term", "purple"), "0": ("off", "red"), "1": ("monitor", "orange"), "2": ("enforce", "green"),
 }  # fmt: skip
-BAN = ("authority", "service")
 BAN_COLUMNS = {"authority": "Authority", "service": "Service"}
 END = f"dnsfilter_ban_end_timestamp_seconds{{{AUTHORITY}}}"
 REVIEW = f"dnsfilter_ban_review_timestamp_seconds{{{AUTHORITY}}}"

@@ -40,10 +40,8 @@ OBJECTIVES = (
         title="Use of the budgets", width=16, colours=BURN, decimals=1, is_magnified=True,
         question="How fast do the nodes use their budgets? At 1 a budget lasts for 30 days, at 14.4 for two.",
         queries={
-            f"{name} in {span} {{{{instance}}}}": f"(dnsfilter:{share}:ratio_rate{span}{ON_NODE}) / {allowed}"
-            for name, share, allowed in (
-                ("unanswered", "unanswered", UNANSWERED_SHARE), ("slow", "slow", SLOW_SHARE),
-            )
+            f"{name} in {span} {{{{instance}}}}": f"(dnsfilter:{name}:ratio_rate{span}{ON_NODE}) / {allowed}"
+            for name, allowed in (("unanswered", UNANSWERED_SHARE), ("slow", SLOW_SHARE))
             for span in ("1h", "6h")
         },
     ),
