@@ -29,7 +29,7 @@ CHANGES = {
 }
 POLICY_CHANGED = (1801, 4444, 6006)
 SUSPENSIONS = {"": (6006, 6600), "ghent": (2003, 2019)}
-"""The second is shorter than a step, and was seen by two scrapes."""
+"""The second is shorter than most steps, and only one scrape saw it."""
 
 
 @pytest.fixture(scope="module")

@@ -577,10 +577,10 @@ def test_the_service_manager_is_notified_of_every_state(
         reported: list[bytes] = []
 
         def hears(state: bytes) -> bool:
-            """Wait until the manager hears that state. Return True."""
+            """Wait until the manager hears that state, or one that begins so. Return True."""
             heard: list[bytes] = []
             until = time.monotonic() + 60
-            while state not in heard:
+            while not any(each.startswith(state) for each in heard):
                 assert time.monotonic() < until, reported[-5:]
                 heard = manager.recv(1000).split(b"\n")
                 reported.extend(heard)
@@ -597,6 +597,6 @@ def test_the_service_manager_is_notified_of_every_state(
             assert reported[-1] == serves
             node.config.write_text("nonsense")
             send_signal(node, signal.SIGHUP)
-            refused = f"{node.config}:1: cannot be read as TOML: expected '=' after a key in a key/value pair"
+            refused = f"{node.config}:1: cannot be read as TOML: "
             assert hears(serves + f"; configuration not reloaded: {refused}".encode())
         assert hears(b"STOPPING=1")
