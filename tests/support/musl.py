@@ -38,6 +38,7 @@ def musl_lookup(directory: Path) -> Path:
         include = DIRECTORY / "root/usr/include" / library.name
         command = [gcc, "-static", "-nostdlib", "-nostdinc", "-isystem", str(include)]
         objects = [str(library / "crt1.o"), str(library / "crti.o"), str(source), str(library / "libc.a")]
-        objects.append(str(library / "crtn.o"))
+        # On some processors, such as arm64, musl needs functions of the compiler.
+        objects += ["-lgcc", str(library / "crtn.o")]
     subprocess.run([*command, *objects, "-o", str(made)], check=True, timeout=60)
     return made
