@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 
 from tests.support.control_planes import Api
-from tests.support.nodes import ROOT
+from tests.support.nodes import EXAMPLE
 
-EXAMPLE = ROOT / "deploy" / "examples" / "belgium-2023.toml"
 TIMES = 10
 CALLS = (
     "ban set brussels-city tiktok --mode enforce",

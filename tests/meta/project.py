@@ -15,6 +15,13 @@ def pyproject() -> dict[str, Any]:
     return tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
+def import_contract(name: str) -> dict[str, Any]:
+    """Return the import contract of that name."""
+    contracts: list[dict[str, Any]] = pyproject()["tool"]["importlinter"]["contracts"]
+    (found,) = (contract for contract in contracts if contract["name"] == name)
+    return found
+
+
 def tracked_files() -> list[Path]:
     """Return every file of the work tree that is under version control, or is neither tracked nor ignored."""
     command = [

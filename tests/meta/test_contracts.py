@@ -3,18 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from tests.meta.project import PROJECT, pyproject
+from tests.meta.project import PROJECT, import_contract
 
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
-
-
-def layers(name: str) -> dict[str, Any]:
-    """Return the contract `name` of layers."""
-    contracts: list[dict[str, Any]] = pyproject()["tool"]["importlinter"]["contracts"]
-    (found,) = (contract for contract in contracts if contract["name"] == name)
-    return found
 
 
 def children(package: str) -> set[str]:
@@ -30,12 +22,12 @@ def test_every_import_contract_is_kept() -> None:
 
 
 def test_every_part_of_the_resolver_has_a_layer() -> None:
-    lines = layers("layers of the project")["layers"]
+    lines = import_contract("layers of the project")["layers"]
     assert children("dnsfilter") - {part.strip() for line in lines for part in line.split("|")} == set()
 
 
 def test_no_room_of_the_control_plane_is_left_out_of_the_layers_or_may_import_its_neighbour() -> None:
-    found = layers("layers of the control plane")
+    found = import_contract("layers of the control plane")
     assert (found["containers"], found["exhaustive"]) == (["api"], True)
     assert not any(key.startswith(("ignore", "exhaustive_ignore")) for key in found)
     # A colon would let rooms of one layer import each other in a circle.

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api.ctl.parser import make_parser
 from dnsfilter.cli import main
 from dnsfilter.shell_completion import every
-from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
+from tests.meta.project import PACKAGES, PROJECT, import_contract, tracked_files
 from tests.support.documents import FENCE, commands, text
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
@@ -76,13 +75,6 @@ def layer_rows(title: str) -> list[str]:
     return [" | ".join(re.findall(r"`api/(\w+)(?:/|\.py)`", row.split("|")[1])) for row in rows]
 
 
-def contract(title: str) -> dict[str, Any]:
-    """Return an import contract of pyproject.toml."""
-    contracts: list[dict[str, Any]] = pyproject()["tool"]["importlinter"]["contracts"]
-    (found,) = (each for each in contracts if each["name"] == title)
-    return found
-
-
 @in_each_document
 def test_links_between_documents_lead_somewhere(name: str) -> None:
     broken = [
@@ -115,11 +107,11 @@ def test_documents_neither_praise_nor_promise_and_keep_to_the_words_of_the_polic
 
 
 def test_the_diagram_of_the_project_is_the_import_contract() -> None:
-    assert diagram("layers of the project") == contract("layers of the project")["layers"]
+    assert diagram("layers of the project") == import_contract("layers of the project")["layers"]
 
 
 def test_the_table_of_the_control_plane_is_the_import_contract() -> None:
-    assert layer_rows("layers of the control plane") == contract("layers of the control plane")["layers"][::-1]
+    assert layer_rows("layers of the control plane") == import_contract("layers of the control plane")["layers"][::-1]
 
 
 def test_architecture_is_short_and_names_every_package() -> None:

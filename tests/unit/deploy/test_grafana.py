@@ -18,6 +18,7 @@ from api.nodes.schemas import State
 from api.revisions.recent_changes import Change
 from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
+from tests.support.alert_rules import recording_rules
 from tests.support.components import component
 from tests.support.dashboards import dashboard_queries, load_dashboard, panels, replace_variables
 
@@ -29,11 +30,16 @@ SERIES = {
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
 NODES = "dnsfilter_api_nodes"
-RECORDED = set(
-    re.findall(r"record: (\S+)", (GRAFANA.parent / "prometheus" / "recording.yml").read_text(encoding="utf-8"))
-)
+RECORDED = {rule["record"] for rule in recording_rules()}
 PROMETHEUS_OWN = {"up", "ALERTS"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+
+
+def panel_of(dashboard: str, title: str) -> Mapping[str, Any]:
+    """Return the panel with that title."""
+    path = GRAFANA / "dashboards" / f"{dashboard}.json"
+    (found,) = (panel for panel in panels(load_dashboard(path)) if panel["title"] == title)
+    return found
 
 
 def test_there_are_four_dashboards() -> None:
@@ -145,10 +151,7 @@ def test_numbers_with_a_graph_are_unknown_when_nothing_answers(path: Path) -> No
 
 def first_screen_query(title: str, number: int = 0) -> str:
     """Return the PromQL of a panel of the dashboard Service."""
-    (panel,) = (
-        panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "service.json")) if panel["title"] == title
-    )
-    expression: str = panel["targets"][number]["expr"]
+    expression: str = panel_of("service", title)["targets"][number]["expr"]
     return replace_variables(expression, {"authority": ".*", "site": ".*", "node": ".*", "__rate_interval": "1m"})
 
 
@@ -217,11 +220,7 @@ def check_values(
 
 
 def test_a_lapsed_ban_is_not_shown_as_enforced(tmp_path: Path) -> None:
-    (panel,) = (
-        panel
-        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))
-        if panel["title"] == "Mode of each ban"
-    )
+    panel = panel_of("bans", "Mode of each ban")
     mode = replace_variables(panel["targets"][0]["expr"], {"authority": ".*"})
     expected = [(f"sum(({mode}) == {value})", count) for value, count in ((2, 4), (1, 1), (0, 0), (-1, -1))]
     check_values(FIVE_BANS, expected, tmp_path)
@@ -268,8 +267,7 @@ def test_error_budgets_count_queries_of_30_days(
 
 
 def test_every_change_has_a_text() -> None:
-    shown = {panel["title"]: panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "service.json"))}
-    overrides = shown["Last changes"]["fieldConfig"]["overrides"]
+    overrides = panel_of("service", "Last changes")["fieldConfig"]["overrides"]
     (texts,) = (each["properties"][0]["value"] for each in overrides if each["matcher"]["options"] == "Change")
     assert texts[0]["options"].keys() == set(Change)
 
@@ -300,12 +298,12 @@ def test_acts_are_marked_by_expressions_on_metrics_that_exist(path: Path, tmp_pa
 
 
 def test_refused_queries_are_shown_without_decimals_per_hour_and_day() -> None:
-    bans = {panel["title"]: panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))}
     for title, span in (("Refused per hour", "1h"), ("Refused per day", "1d")):
-        (target,) = bans[title]["targets"]
+        panel = panel_of("bans", title)
+        (target,) = panel["targets"]
         assert "round(" in target["expr"]
-        assert (f"[{span}]" in target["expr"], bans[title]["interval"]) == (True, span)
-        assert bans[title]["fieldConfig"]["defaults"]["decimals"] == 0
+        assert (f"[{span}]" in target["expr"], panel["interval"]) == (True, span)
+        assert panel["fieldConfig"]["defaults"]["decimals"] == 0
 
 
 @pytest.mark.parametrize(
@@ -318,11 +316,7 @@ def test_refused_queries_are_shown_without_decimals_per_hour_and_day() -> None:
     ],
 )
 def test_the_first_refusals_of_a_ban_count(started: int, up: str, refused: str, counted: int, tmp_path: Path) -> None:
-    (panel,) = (
-        panel
-        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))
-        if panel["title"] == "Refused per hour"
-    )
+    panel = panel_of("bans", "Refused per hour")
     query = replace_variables(panel["targets"][0]["expr"], {"authority": ".*", "site": ".*", "node": ".*"})
     series: dict[str, int | str] = {
         'up{job="dnsfilter",instance="n"}': up,
@@ -334,11 +328,7 @@ def test_the_first_refusals_of_a_ban_count(started: int, up: str, refused: str, 
 
 
 def test_the_first_act_of_its_kind_counts_and_a_reading_does_not(tmp_path: Path) -> None:
-    (panel,) = (
-        panel
-        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "changes.json"))
-        if panel["title"] == "Acts through the API per hour"
-    )
+    panel = panel_of("changes", "Acts through the API per hour")
     series: dict[str, int | str] = {
         'up{job="dnsfilter-api",instance="a"}': "1x200",
         'process_start_time_seconds{instance="a"}': "0x200",
