@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 
 import dns.flags
@@ -129,54 +130,48 @@ def test_upstream_query_is_built_by_the_engine(start: Start) -> None:
 # Retries and other servers.
 
 
-def test_answer_to_an_earlier_send_is_accepted(start: Start) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
+def sent(rig: Rig, times: int) -> Callable[[], dns.message.Message]:
+    """Begin a question and let it be sent that often. Return how to wait for its answer."""
     wait = rig.begin(query(NAME))
     rig.until_asked(1)
-    rig.pass_time(900)
-    rig.until_asked(2)
-    held.say(held.asked[0], true_answer(held.asked[0]))
+    for number in range(2, times + 1):
+        rig.pass_time(900)
+        rig.until_asked(number)
+    return wait
+
+
+def answered(rig: Rig, held: Scripted, send: int, of: int) -> None:
+    """Let a question be answered by one of its sends."""
+    wait = sent(rig, of)
+    held.say(held.asked[send - 1], true_answer(held.asked[send - 1]))
     assert data(wait()) == TRUTH
 
 
-def answered_by_another(rig: Rig, held: Scripted) -> Asked:
-    """Let a question be answered by its second send. Return the first."""
-    wait = rig.begin(query(NAME))
-    rig.until_asked(1)
-    rig.pass_time(900)
-    rig.until_asked(2)
-    held.say(held.asked[1], true_answer(held.asked[1]))
-    assert data(wait()) == TRUTH
-    return held.asked[0]
-
-
-def answered_before(rig: Rig, held: Scripted) -> Asked:
-    """Let a question be answered by its only send. Return that."""
-    wait = rig.begin(query(NAME))
-    rig.until_asked(1)
-    held.say(held.asked[0], true_answer(held.asked[0]))
-    assert data(wait()) == TRUTH
-    return held.asked[0]
-
-
-def given_up(rig: Rig, held: Scripted) -> Asked:
-    """Let a question end without an answer. Return its first send."""
-    wait = rig.begin(query(NAME))
-    rig.until_asked(1)
+def given_up(rig: Rig, _held: Scripted) -> None:
+    """Let a question end without an answer."""
+    wait = sent(rig, 1)
     for _ in range(6):
         rig.pass_time(1000)
     assert wait().rcode() == dns.rcode.SERVFAIL
-    return held.asked[0]
 
 
-@each_row("before", [answered_by_another, answered_before, given_up])
+def test_answer_to_an_earlier_send_is_accepted(start: Start) -> None:
+    held = Scripted(silent)
+    answered(start(office(), held), held, send=1, of=2)
+
+
+@each_row(
+    "before",
+    [partial(answered, send=2, of=2), partial(answered, send=1, of=1), given_up],
+    ids=["answered by another send", "answered before", "given up"],
+)
 def test_answer_to_a_question_that_waits_no_longer_is_late_and_no_mismatch(
-    start: Start, before: Callable[[Rig, Scripted], Asked]
+    start: Start, before: Callable[[Rig, Scripted], None]
 ) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
-    asked = before(rig, held)
+    before(rig, held)
+    asked = held.asked[0]
     held.say(asked, true_answer(asked))
     rig.settle()
     assert [failures(rig, reason) for reason in (Failure.LATE, Failure.MISMATCH)] == [1, 0]
