@@ -1,6 +1,6 @@
 """dnsfilterctl request: acts after which less is refused, which an approver decides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from api.bans.requests.schemas import LiftRead, RequestRead, RequestState
 from api.ctl.command import (
@@ -25,6 +25,12 @@ from api.ctl.exit_codes import WAITING
 from api.ctl.numbered import Numbered
 from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.remote.client import Client, path
+
+_HEADINGS: Mapping[RequestState, tuple[str, str]] = {
+    RequestState.REQUESTED: ("It would do:", "It would no longer refuse:"),
+    RequestState.APPROVED: ("Done as requested:", "No longer refused:"),
+}
+_UNDONE = ("It would have done:", "It would no longer have refused:")
 
 
 def add(groups: Group) -> None:
@@ -64,12 +70,13 @@ def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str
         *outcome_rows(found, zone, accounts),
     ]
     yield from columns(rows)
-    yield "It would do:"
+    acts, lifts = _HEADINGS.get(found.state, _UNDONE)
+    yield acts
     for act in found.acts:
         yield from act_lines(act)
     if found.act_count > len(found.acts):
         yield f"and {found.act_count - len(found.acts)} more"
-    yield "It would no longer refuse:"
+    yield lifts
     yield from (f"  {_lifted(one, zone)}" for one in found.lifts)
     if found.lift_count > len(found.lifts):
         yield f"  and {found.lift_count - len(found.lifts)} more"

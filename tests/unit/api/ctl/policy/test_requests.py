@@ -48,8 +48,11 @@ def test_every_way_to_refuse_less_waits_for_an_approver(town: Plane, tmp_path: P
         assert town.done("GET", question)["rcode"] == "REFUSED"
         assert "requested" in run("desk", "request", "list")
         shown = run("approver", "request", "show", "1")
-        assert "It would no longer refuse:\n  town, " in shown
-        assert "approved" in run("approver", "request", "approve", "1")
+        assert "\nIt would do:\n" in shown
+        assert "\nIt would no longer refuse:\n  town, " in shown
+        done = run("approver", "request", "approve", "1")
+        assert ("\nDone as requested:\n" in done, "\nNo longer refused:\n  town, " in done) == (True, True)
+        assert "would" not in done
     decision = town.done("GET", question)
     assert (decision["winner"] is None) != ("--reply" in command)
 
