@@ -38,7 +38,7 @@ from api.ctl.command import (
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, reach_words, term_words
-from api.ctl.display.safe_text import columns, counted, table
+from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.explain.reports import add_report
@@ -355,12 +355,13 @@ def _mode(ban: BanRead, zone: str | None) -> str:
 def _state(ban: BanRead) -> str:
     words = [ban.state.replace("_", " ")]
     if ban.ending is not None:
-        left = ban.ending.days_left
-        days = counted(left, "day")
-        if ban.ending.what == "review":
-            words.append(f"review in {days}" if left else "review overdue")
+        left, is_review = ban.ending.days_left, ban.ending.what == "review"
+        if not left:
+            words.append("review overdue")
+        elif left == 1:  # A day that has begun is a day: perhaps only minutes are left.
+            words.append("review within a day" if is_review else "within a day")
         else:
-            words.append(f"{days} left")
+            words.append(f"review in {left} days" if is_review else f"{left} days left")
     return ", ".join([*words, "provisional"] if ban.provisional else words)
 
 

@@ -144,7 +144,8 @@ def test_a_provisional_ban_is_confirmed_by_its_decision(served: Served, ctl: Ctl
     ban = _shown(ctl, "ban", "set", "diest", "capcut", "--provisional")
     assert (ban["provisional"], ban["state"], ban["ending"]["days"]) == (True, "ending", 7)
     assert "ending, 3 days left, provisional" in ctl("ban", "list", "--authority", "diest").out
-    served.plane.clock.now += 3600
+    served.plane.clock.now += 72 * 3600 - 120
+    assert "ending, within a day, provisional" in ctl("ban", "list", "--authority", "diest").out
     ban = _shown(ctl, "ban", "set", "diest", "capcut", "--confirm", "--legal-basis", "decree", "--for", "6 months")
     assert (ban["provisional"], _last_act(served)) == (False, "ban.confirm ban/diest/capcut")
 
