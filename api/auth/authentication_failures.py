@@ -13,6 +13,7 @@ from threading import Lock
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from api.auth.state import Refusal
 from api.auth.tokens import DAY_S, Refused
 from api.db.models import AuthenticationFailureRow
 from api.db.session import Database
@@ -32,6 +33,8 @@ MAX_MACHINES = 10_000
 """The most tokens of machines that are remembered as stored on a day."""
 LOCAL = "local"
 """The address of clients on a Unix socket."""
+LIMITED = "limited"
+"""The reason of failures that are counted and not stored."""
 
 _MAX_ADDRESS = 45
 _IPV6_NETWORK_BITS = 64
@@ -92,7 +95,8 @@ class Failures:
         self._database = database
         self._limits = Limits()
         self._lock = Lock()
-        self._counts: Counter[str] = Counter()
+        # A rate misses the first failure of a reason that is not counted from 0.
+        self._counts = Counter[str](dict.fromkeys((*Refusal, LIMITED), 0))
         self._days: OrderedDict[str, int] = OrderedDict()
 
     def note(self, refused: Refused, address: str, request: str, now: float, machine: str | None = None) -> None:
@@ -106,7 +110,7 @@ class Failures:
             return
         wait_s = self._limits.admit(address, now, ours=refused.token is not None)
         with self._lock:
-            self._counts[str(refused.reason) if wait_s == 0 else "limited"] += 1
+            self._counts[str(refused.reason) if wait_s == 0 else LIMITED] += 1
         if wait_s > 0:
             seconds = ceil(wait_s)
             raise TooMany(f"too many authentication failures from this address: try again in {seconds} s", seconds)
@@ -126,7 +130,7 @@ class Failures:
             self._remember(machine, int(now) // DAY_S)
 
     def counts(self) -> Mapping[str, int]:
-        """Return the number of authentication failures by reason. `limited` are those that were not stored."""
+        """Return the number of authentication failures by each reason. `limited` are those that were not stored."""
         with self._lock:
             return dict(self._counts)
 

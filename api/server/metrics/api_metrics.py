@@ -157,7 +157,7 @@ class FailuresCollector(Collector):
         self._failures = failures
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family, with a series per reason that occurred."""
+        """Yield one family, with a series per reason."""
         counts = sorted(self._failures.counts().items())
         yield family_of(table.REFUSED_TOKENS, [((reason,), count) for reason, count in counts])
 

@@ -8,6 +8,7 @@ from api.auth import authentication_failures
 from api.auth.authentication_failures import BURST, INTERVAL_S, KEPT_S, Limits, address_of
 from api.auth.tokens import DAY_S, new_token
 from api.db.models import AuthenticationFailureRow
+from api.server.metrics.metric_table import API_LABEL_VALUES, REFUSED_TOKENS
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 
@@ -177,7 +178,10 @@ def test_beyond_the_limit_the_oldest_failures_are_deleted(plane: Plane, monkeypa
     assert kept == ["192.0.2.4", "192.0.2.3", "192.0.2.2"]
 
 
-def test_metrics_count_failures_by_reason(plane: Plane) -> None:
+def test_metrics_count_failures_by_reason_from_0(plane: Plane) -> None:
+    reasons = API_LABEL_VALUES[REFUSED_TOKENS.name, "reason"]
+    before = [plane.registry.get_sample_value(REFUSED_TOKENS.name, {"reason": reason}) for reason in reasons]
+    assert before == [0] * len(reasons)
     for _ in range(BURST + 2):
         _fail(plane)
     text = generate_latest(plane.registry).decode()
