@@ -46,14 +46,14 @@ class Permit:
         if not allowed:
             raise self._refused(authority)
 
-    def demand(self, *authorities: str | None) -> None:
+    def demand(self, *authorities: str | None, words: str = "the authority concerned") -> None:
         """Raise Forbidden unless the caller holds the rule's roles in one of `authorities`, or in the installation.
 
-        The refusal does not name them: not everybody may know to which authority an object belongs.
+        The refusal has `words` in place of them: not everybody may know to which authority an object belongs.
         """
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
-            raise self._refused(None, self.rule.roles, "the authority concerned")
+            raise self._refused(None, self.rule.roles, words)
 
     def demand_named(self, authority: str | None, place: str = "body.authority") -> None:
         """Do as `demand`, for an authority that the caller named at `place`, or for all (None).

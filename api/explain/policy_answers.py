@@ -50,6 +50,11 @@ def parse_client(text: str, place: str) -> Address:
     return mapped if mapped is not None else address
 
 
+def authority_words(site: str, client: Address) -> str:
+    """Return words for a client's authority that do not reveal which one it is, or whether there is one."""
+    return f"the authority, if any, that {client} at site {site} belongs to"
+
+
 def parse_question(text: str, place: str, services: Mapping[str, Service]) -> WireName:
     """Return the domain name in what a person typed, which may be a URL.
 

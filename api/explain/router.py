@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from api.db.sites import get_site
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.explain.policy_answers import decision_read, parse_client, parse_question, who_read
+from api.explain.policy_answers import authority_words, decision_read, parse_client, parse_question, who_read
 from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.parameters import QuestionText
@@ -44,7 +44,7 @@ def get_decision(
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name", held.services)
     authority = authority_of(unit.session, site, address)
-    permit.demand(authority)
+    permit.demand(authority, words=authority_words(site, address))
     instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), unit.now_s, "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:
@@ -60,7 +60,7 @@ def get_who(
     """Return the address's range and those around it, its authority, contact and bans."""
     _demand_site(unit, site)
     client = parse_client(address, "query.address")
-    permit.demand(authority_of(unit.session, site, client))
+    permit.demand(authority_of(unit.session, site, client), words=authority_words(site, client))
     policy = held.publishing.current(unit)
     space = space_of(unit.session, site, client)
     allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)

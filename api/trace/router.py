@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.db.time_zones import time_zone_of
-from api.explain.policy_answers import parse_client, parse_question
+from api.explain.policy_answers import authority_words, parse_client, parse_question
 from api.http.dependencies import RuntimeDep, UnitDep, part_of
 from api.http.parameters import QuestionText
 from api.http.permits import ReaderOfObject
@@ -57,7 +57,8 @@ def get_trace(
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
     asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)
-    permit.demand(authority_at(unit.session, found.revision, site, asked.client))
+    authority = authority_at(unit.session, found.revision, site, asked.client)
+    permit.demand(authority, words=authority_words(site, address))
     now = LoadedServices(held.publishing.catalogue, held.services)
     with held.costly.held(permit.caller.account):
         made = past_policies.of(unit.session, found, now)

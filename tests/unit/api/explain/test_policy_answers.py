@@ -239,5 +239,17 @@ def test_every_service_has_such_a_name_which_belongs_to_it(packaged: Catalogue) 
         assert name in first.hosts or not first.domains.isdisjoint(suffixes(name))
 
 
+@pytest.mark.parametrize("path", ["who?address={}", "decision?client={}&name=alpha1.example.org"])
+def test_a_refusal_does_not_say_whether_the_address_is_registered(town: Plane, path: str) -> None:
+    _, reader = town.account("reader", ("reader", "zone"))
+    refused = {}
+    for client in ("192.0.2.10", "203.0.113.10"):
+        answer = town.call("GET", f"/v1/{path.format(client)}", token=reader)
+        assert (answer.status_code, client in answer.json()["detail"]) == (403, True)
+        refused[client] = answer.json()["detail"].replace(client, "it")
+    assert len(set(refused.values())) == 1
+    assert "the authority, if any, that it at site default belongs to" in refused["192.0.2.10"]
+
+
 def _services(catalogue: Catalogue) -> dict[str, Service]:
     return {service.slug: service for service in catalogue.services}
