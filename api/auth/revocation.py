@@ -15,7 +15,7 @@ from api.timestamps import optional_text, timestamp_text
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The revoked tokens, and of those that had not expired the number, and that of accounts, which need new tokens."""
+    """The revoked tokens. `tokens` of them had not expired: their `accounts` accounts need new ones."""
 
     tokens: int
     accounts: int

@@ -130,7 +130,7 @@ def _revoked(number: int, owner: int, tokens: list[TokenRead]) -> Iterator[str]:
     yield f"revoked token {number} of account {owner}"
     for made in tokens:
         if made.number != number:
-            yield f"with it died token {made.number} of account {made.account}, {made.label}"
+            yield f"also revoked token {made.number} of account {made.account}, {made.label}"
 
 
 def _where(client: Client, options: Options) -> str:

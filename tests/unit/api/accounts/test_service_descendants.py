@@ -27,7 +27,7 @@ def test_revoking_a_token_revokes_tokens_made_with_it(town: Plane) -> None:
     shown = town.done("GET", "/v1/self", token=others)["token"]
     assert (shown["recorded_by"], shown["made_with"]) == (account, _number(town, descendant))
     numbers = [_number(town, token) for token in (stolen, descendant, others)]
-    assert _died(town, f"/v1/accounts/{account}/tokens/{numbers[0]}", spared) == numbers
+    assert _revoked(town, f"/v1/accounts/{account}/tokens/{numbers[0]}", spared) == numbers
     seen = [town.call("GET", "/v1/self", token=token).status_code for token in (stolen, descendant, others, spared)]
     assert seen == [401, 401, 401, 200]
     entries = town.done("GET", "/v1/audit?act=token.revoke")["items"]
@@ -60,7 +60,7 @@ def test_administrator_can_disable_the_account_that_made_its_token(town: Plane) 
     assert town.call("POST", f"/v1/accounts/{first}/disable", token=made).status_code == 200
 
 
-def _died(town: Plane, path: str, token: str) -> list[int]:
+def _revoked(town: Plane, path: str, token: str) -> list[int]:
     """Revoke a token; return the numbers of the tokens that this revokes, as the answer lists them."""
     found = town.done("DELETE", path, token=token)["tokens"]
     assert all(item["revoked"] is not None for item in found)
@@ -77,7 +77,7 @@ def test_narrowed_token_lists_and_revokes_only_itself_and_its_descendants(town: 
     assert [item["number"] for item in town.done("GET", path, token=narrowed)["items"]] == [mid, last]
     assert [item["number"] for item in town.done("GET", path, token=child)["items"]] == [last]
     assert [town.call("DELETE", f"{path}/{number}", token=child).status_code for number in (one, mid)] == [403, 403]
-    assert _died(town, f"{path}/{last}", narrowed) == [last]
-    assert _died(town, f"{path}/{last}", narrowed) == []
-    assert _died(town, f"{path}/{mid}", narrowed) == [mid]
+    assert _revoked(town, f"{path}/{last}", narrowed) == [last]
+    assert _revoked(town, f"{path}/{last}", narrowed) == []
+    assert _revoked(town, f"{path}/{mid}", narrowed) == [mid]
     assert town.call("GET", "/v1/self", token=full).status_code == 200
