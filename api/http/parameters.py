@@ -23,6 +23,7 @@ DEFAULT_LIMIT = 50
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the previous page")]
 
+DryRun = Annotated[bool, Query(description="Only report what would be done.")]
 QuestionText = Annotated[
     str,
     Query(

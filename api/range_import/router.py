@@ -13,7 +13,7 @@ from api.exemptions.approval import keeping_enough_under_ban
 from api.http import idempotency
 from api.http.dependencies import PermitDep, Runtime, RuntimeDep, UnitDep
 from api.http.file_bodies import FileBody
-from api.http.parameters import demand_authority, demand_site
+from api.http.parameters import DryRun, demand_authority, demand_site
 from api.http.permits import AnyAccount, OperatorOfObject
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.http.routes import Route
@@ -30,7 +30,6 @@ tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
 TABLE = FileBody(MEDIA_TYPE, RangesWrite)
 
-DryRun = Annotated[bool, Query(description="Only report what would be done.")]
 Synced = Annotated[
     bool, Query(alias="sync", description="Also deregister ranges of `authority` at `site` that are not in the file.")
 ]

@@ -10,7 +10,16 @@ from api.db.sites import get_site as named_site
 from api.db.unit_of_work import UnitOfWork
 from api.exemptions.approval import keeping_enough_under_ban
 from api.http.dependencies import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
+from api.http.parameters import (
+    DEFAULT_LIMIT,
+    AuthorityFilter,
+    Cursor,
+    DryRun,
+    Limit,
+    PrefixAddress,
+    PrefixLength,
+    SiteFilter,
+)
 from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.prefixes import parse_prefix
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -35,7 +44,6 @@ from dnsfilter.policy.model import Audience, Funding, Policy
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
-DryRun = Annotated[bool, Query(description="Only report what would be done.")]
 Sort = Annotated[
     Literal[
         "registered",

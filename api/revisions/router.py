@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.pagination import cut_page, decode_cursor
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.parameters import DEFAULT_LIMIT, Cursor, DryRun, Limit
 from api.http.permits import Administrator, Auditor, ReaderOfSome
 from api.http.preferences import applied, wanted_wait_s
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
@@ -143,7 +143,7 @@ def rollback(
     unit: UnitDep,
     _permit: Administrator,
     held: RuntimeDep,
-    dry_run: Annotated[bool, Query(description="Only report what would be done.")] = False,
+    dry_run: DryRun = False,
 ) -> RollbackRead:
     """Restore ranges, modes, scopes and replies as a new revision; never terms, bindings, exemptions or grants."""
     before = unit.revision
