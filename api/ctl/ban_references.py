@@ -6,7 +6,8 @@ they belong together.
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from api.http.patterns import SERVICE_SLUG
 
@@ -61,20 +62,11 @@ def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]
     return found
 
 
-def _value(option: argparse.Action, rest: Iterable[str]) -> Iterable[str]:
-    """Yield the value of an option, with the word after it if only both name a ban."""
-    words = iter(rest)
-    value = next(words, None)
-    if value is None:
-        return
-    if option.type is not reference or not is_slug(value):
-        yield value
-        return
-    following = next(words, None)
-    if following is None:
-        yield value
-    elif is_slug(following):
-        yield f"{value}/{following}"
-    else:
-        yield value
-        yield following
+def _value(option: argparse.Action, rest: Iterator[str]) -> list[str]:
+    """Return the value of an option, as one word with the word after it if only both name a ban."""
+    found = list(islice(rest, 1))
+    if option.type is reference and all(map(is_slug, found)):
+        found += islice(rest, 1)
+        if len(found) == 2 and is_slug(found[1]):
+            return ["/".join(found)]
+    return found
