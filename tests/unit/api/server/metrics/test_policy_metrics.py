@@ -108,7 +108,7 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
 
 
 @on_both_databases
-def test_a_scrape_of_a_thousand_bans_needs_fewstatements(town: Plane) -> None:
+def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
     def scrape() -> bytes:
         return generate_latest(town.registry)
 
