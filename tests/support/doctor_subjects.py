@@ -11,6 +11,7 @@ import dns.message
 import dns.rdatatype
 
 from dnsfilter.cli.doctor.findings import Outcome, Subject
+from dnsfilter.cli.running.known_config import KnownConfig
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Clients, Config, Endpoint
 from dnsfilter.policy.model import Policy
@@ -31,9 +32,9 @@ def subject(place: Path, more: str = "", *, listen: str = LISTEN, published: Pol
     store.publish(compile_policy(published or policy(network("192.0.2.0/24", "ghent")), NOW))
     root = place / "machine"
     root.mkdir(exist_ok=True)
-    return Subject(
-        load_config(path), store, page(dnsfilter_snapshot_revision=1), None, NOW, f"--config {path}", root=root
-    )
+    config = load_config(path)
+    known = KnownConfig(path, config, config, (), "no node runs with this file")
+    return Subject(config, store, page(dnsfilter_snapshot_revision=1), None, known, NOW, f"--config {path}", root=root)
 
 
 def page(**values: float) -> Samples:

@@ -82,11 +82,11 @@ def _subject(options: argparse.Namespace) -> "Subject":
         store_of(options, config),
         page,
         None if options.policy is not None else contact(config),
+        known,
         time.time(),
         " ".join(written),
         by_policy=options.policy is not None,
         count_s=options.count_clients,
-        known=known,
     )
 
 

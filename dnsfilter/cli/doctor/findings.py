@@ -11,6 +11,7 @@ from dnsfilter.telemetry.scraped import Samples
 
 API_SETTINGS = "etc/dnsfilter/api.env"
 AS_ROOT = "run this as root"
+LOG = "journalctl -u dnsfilter -n 50"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,16 @@ class Subject:
     store: SnapshotStore
     page: Samples | str
     contact: Contact | None
+    known: KnownConfig
     now_s: float
     options: str = ""
     by_policy: bool = False
     count_s: float = 0.0
     root: Path = Path("/")
-    known: KnownConfig | None = None
+
+    def command(self, words: str) -> str:
+        """Return a command of `dnsfilter` about this node, to type."""
+        return f"dnsfilter {words} {self.options}".rstrip()
 
     def metric(self, name: str, **labels: str) -> float | None:
         """Return the sum of the running node's samples with that name and these labels. None if there are none."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from dnsfilter.cli.doctor.findings import API_SETTINGS, AS_ROOT, Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import API_SETTINGS, AS_ROOT, LOG, Finding, Outcome, Subject
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.calendar import instant_text
@@ -23,7 +23,6 @@ from dnsfilter.telemetry.metrics import (
 AGAIN = "systemctl kill --kill-whom=main -s USR2 dnsfilter"
 
 SET_IT = "type timedatectl set-ntp true, wait until timedatectl shows that the clock is synchronized"
-
 OR_TRUST_IT = "if it is right: add rtcsync to chrony.conf, or without an NTP client set trust_clock = true and reload"
 
 RECEIVED = (200, 304)
@@ -42,18 +41,16 @@ ACCEPT = (
     "check the clock of the control plane's machine; if its policy is the right one, type there "
     "systemctl stop dnsfilter-api, dnsfilter-api accept, systemctl start dnsfilter-api: all nodes follow"
 )
-LOG = "journalctl -u dnsfilter -n 50"
 
 
 def configuration(subject: Subject) -> Outcome:
     """Find a damaged file, a reload that failed, and a change that was not reloaded."""
     known = subject.known
-    if known is None or isinstance(known.running, str):
-        return Outcome(unseen="by which configuration the node answers" + (f": {known.running}" if known else ""))
+    if isinstance(known.running, str):
+        return Outcome(unseen=f"by which configuration the node answers: {known.running}")
     if not known.trouble:
         return Outcome(seen=f"{known.path} is in force since {instant_text(known.running.since_s)}")
-    check = f"dnsfilter check {subject.options}".rstrip()
-    advice = f"type {check} && systemctl reload dnsfilter"
+    advice = f"type {subject.command('check')} && systemctl reload dnsfilter"
     if known.faults or known.running.reload is not None:
         advice = f"mend the file or do what the reason says, then {advice}"
     return Outcome((Finding(known.trouble, advice),))
@@ -61,15 +58,15 @@ def configuration(subject: Subject) -> Outcome:
 
 def upgrade(subject: Subject) -> Outcome:
     """Find an upgrade that failed, after which the program on disk is not the one that runs."""
-    running = None if subject.known is None else subject.known.running
-    if running is None or isinstance(running, str):
-        return Outcome(unseen="which version runs" + (f": {running}" if running else ""))
+    running = subject.known.running
+    if isinstance(running, str):
+        return Outcome(unseen=f"which version runs: {running}")
     if running.upgrade is None:
         return Outcome(seen=f"version {running.version} runs, and no upgrade of it failed")
     text = f"the upgrade at {instant_text(running.upgrade.at_s)} failed: {running.upgrade.reason}"
     advice = (
-        f"do not restart it: the program on disk is the one that failed. Type journalctl -u dnsfilter -n 50, do what "
-        f"it says, then try again: {AGAIN}; or install the package of version {running.version} again"
+        f"do not restart it: the program on disk is the one that failed. Type {LOG}, do what it "
+        f"says, then try again: {AGAIN}; or install the package of version {running.version} again"
     )
     return Outcome((Finding(f"{text}; version {running.version} answers", advice),))
 
@@ -104,10 +101,9 @@ def _made_s(subject: Subject) -> int | None:
 def enrol_advice(subject: Subject) -> str:
     """Return how to enrol this node, for the first time or again. Only the control plane makes the token for it."""
     file = "enrolment-token"
-    enrol = " ".join(("dnsfilter enrol", *filter(None, (subject.options,)), "--token-file", file))
     return (
         f"on the control plane's machine type dnsfilterctl node token NAME --out {file}, with a NAME of dnsfilterctl "
-        f"node list; copy the file here; then type {enrol}"
+        f"node list; copy the file here; then type {subject.command('enrol')} --token-file {file}"
     )
 
 
@@ -180,7 +176,7 @@ def policy(subject: Subject) -> Outcome:
     findings = list(_policy_findings(subject, parse_manifest(stored.manifest).version, running))
     if passed_over is not None:
         text = f"revision {stored.revision} is used instead of the newest one: {passed_over}"
-        findings.append(Finding(text, f"type dnsfilter snapshot list {subject.options}".rstrip()))
+        findings.append(Finding(text, f"type {subject.command('snapshot list')}"))
     if stored.damaged:
         text = f"a file of revision {stored.revision} is damaged; its second copy is used"
         findings.append(Finding(text, "check the disk; the next act at the control plane writes another revision"))
@@ -197,7 +193,7 @@ def _is_closed(directory: Path) -> bool:
 
 
 def _policy_findings(subject: Subject, version: tuple[int, int], running: float | None) -> Iterator[Finding]:
-    stored = version[1]
+    stored, look = version[1], f"type {subject.command('snapshot list')}"
     if isinstance(subject.page, str):
         yield Finding(f"the running node cannot be asked: {subject.page}", "type systemctl start dnsfilter")
     elif running is not None and running != stored:
@@ -206,22 +202,18 @@ def _policy_findings(subject: Subject, version: tuple[int, int], running: float 
     if published is not None and published != version:
         text = f"the control plane has published revision {published[1]}, but this node has {stored}"
         if subject.store.held_up_to() is not None:
-            back = f"type dnsfilter snapshot use {published[1]} --reason WHY {subject.options}".rstrip()
+            back = f"type {subject.command(f'snapshot use {published[1]} --reason WHY')}"
             yield Finding(f"{text}, chosen by snapshot use", f"{back}, once the reason is gone")
         elif published < version:
             yield _behind_for_good(f"{text}, and no node goes back", subject, version[0])
         else:
             yield Finding(text, f"type {LOG}")
     if subject.metric(BANS_LIFTED.name):
-        look = f"type dnsfilter snapshot list {subject.options}".rstrip()
         yield Finding("bans of the newest revision are not refused, because an older one took its place", look)
     if subject.metric(ENGINE_FALLBACK.name):
         yield Finding("the node runs the slow reference engine", f"type {LOG}, then systemctl restart dnsfilter")
     if subject.metric(SNAPSHOTS_QUARANTINED.name):
-        yield Finding(
-            "a snapshot was quarantined since the start",
-            f"type dnsfilter snapshot list {subject.options}".rstrip() + f", then {LOG}; a restart clears this",
-        )
+        yield Finding("a snapshot was quarantined since the start", f"{look}, then {LOG}; a restart clears this")
 
 
 def _behind_for_good(text: str, subject: Subject, epoch: int) -> Finding:
@@ -234,7 +226,7 @@ def _behind_for_good(text: str, subject: Subject, epoch: int) -> Finding:
 
 def _first_advice(subject: Subject) -> str:
     if subject.by_policy:
-        return f"type dnsfilter check {subject.options}"
+        return f"type {subject.command('check')}"
     if subject.contact is not None and not subject.contact.enrolled:
         return enrol_advice(subject)
     return f"publish a policy at the control plane: dnsfilterctl apply POLICY, then type {LOG}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import AS_ROOT, LOG, Finding, Outcome, Subject
 from dnsfilter.cli.processes import Process, holders, open_sockets, sockets_at, sockets_below
 from dnsfilter.cli.running.asking import ask
 from dnsfilter.cli.running.status_page import reached_at
@@ -73,7 +73,7 @@ def ports(subject: Subject) -> Outcome:
             unseen |= {each.uid for each in sockets}
         elif not any(owner.is_node for owner in owners):
             findings[Finding(f"{place} is held by {owners[0]}, not by the node", _owner_advice(owners[0]))] = None
-    hidden = f"which process of user {', '.join(map(str, sorted(unseen)))} holds a port: run this as root"
+    hidden = f"which process of user {', '.join(map(str, sorted(unseen)))} holds a port: {AS_ROOT}"
     return Outcome(tuple(findings), "the node holds all its ports", hidden if unseen else "")
 
 
@@ -109,7 +109,7 @@ def answers(subject: Subject) -> Outcome:
             try:
                 ask(reached_at(endpoint), HEALTH_NAME, Type.TXT, transport, clients=subject.config.clients)
             except UnavailableError as error:
-                advice = "type journalctl -u dnsfilter -n 50, then systemctl restart dnsfilter"
+                advice = f"type {LOG}, then systemctl restart dnsfilter"
                 findings.append(Finding(f"the node is silent: {error}", advice))
     return Outcome(tuple(findings), "the node answers at all its addresses")
 

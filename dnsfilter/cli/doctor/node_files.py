@@ -36,7 +36,7 @@ def disk(subject: Subject) -> Outcome:
         use, files = shutil.disk_usage(directory), os.statvfs(directory)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return Outcome((Finding(f"{directory}: {reason}", f"type dnsfilter check {subject.options}".rstrip()),))
+        return Outcome((Finding(f"{directory}: {reason}", f"type {subject.command('check')}"),))
     room = f"{use.free >> 20} MiB of {use.total >> 20} MiB are free at {directory}"
     findings = []
     if use.free < min(LEAST_BYTES, LEAST_SHARE * use.total):
@@ -210,7 +210,7 @@ def _is_held_by_node(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
 def node_files(subject: Subject, named: tuple[Path, ...]) -> Outcome:
     """Find files that the node cannot use. `named` are those on the command line."""
     found = check_up(subject.config, named, subject.store.directory, by_policy=subject.by_policy, with_ports=False)
-    advice = f"type what it says, then dnsfilter check {subject.options}".rstrip()
+    advice = f"type what it says, then {subject.command('check')}"
     return Outcome(
         tuple(Finding(problem, advice) for problem in found.problems),
         f"user {found.user} can use all files of the node",

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dnsfilter.cli.doctor.client_counts import count_clients
-from dnsfilter.cli.doctor.findings import API_SETTINGS, Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import API_SETTINGS, AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.cli.doctor.resolvers import is_this_node, own_resolvers, resolver_lists
 from dnsfilter.cli.running.asking import ask
 from dnsfilter.cli.running.status_page import reached_at
@@ -123,7 +123,7 @@ def _is_name(host: str) -> bool:
 def _resolved(subject: Subject, name: str) -> str | Finding:
     """Return an address of that name as the running node resolves it, or what is wrong."""
     server = reached_at(subject.config.listen[0])
-    advice = f"type dnsfilter query {name} {subject.options}".rstrip()
+    advice = f"type {subject.command(f'query {name}')}"
     try:
         for qtype in (Type.A, Type.AAAA):
             answer = ask(server, parse_name(name), qtype, clients=subject.config.clients)
@@ -175,7 +175,7 @@ def clients(subject: Subject) -> Outcome:
         counts = count_clients({endpoint.port for endpoint in subject.config.listen}, subject.count_s)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return Outcome(unseen=f"which client sends most: {reason}: run this as root, on the machine itself")
+        return Outcome(unseen=f"which client sends most: {reason}: {AS_ROOT}, on the machine itself")
     findings = heavy_clients(counts, snapshot)
     return Outcome(findings, f"no client sends more than half of the queries of its range ({counts.total()} counted)")
 

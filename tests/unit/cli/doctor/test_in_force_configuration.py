@@ -8,7 +8,6 @@ import pytest
 
 from dnsfilter.cli.doctor.findings import Subject
 from dnsfilter.cli.doctor.in_force import configuration
-from dnsfilter.cli.running.known_config import KnownConfig
 from dnsfilter.errors import Problem
 from dnsfilter.local.running_node import Failure, RunningConfig
 from tests.support.doctor_subjects import subject, texts
@@ -19,8 +18,8 @@ SINCE = "the configuration in force since 2026-03-28T00:00:00Z answers"
 
 def node(place: Path, **changes: Any) -> Subject:
     made = subject(place)
-    known = KnownConfig(place / "dnsfilter.toml", made.config, made.config, (), RunningConfig("0.0.1", "", NOW))
-    return replace(made, known=replace(known, **changes))
+    answering = {"running": RunningConfig("0.0.1", "", NOW)}
+    return replace(made, known=replace(made.known, **{**answering, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -54,4 +53,4 @@ def test_file_that_is_not_in_force_is_found_with_the_time_of_the_one_that_is(
 
 
 def test_configuration_of_a_node_that_cannot_be_asked_is_unknown(tmp_path: Path) -> None:
-    assert "no node runs" in configuration(node(tmp_path, running="no node runs with this file")).unseen
+    assert "no node runs" in configuration(subject(tmp_path)).unseen
