@@ -18,11 +18,11 @@ from dnsfilter.local.flush import take_flush
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
-from dnsfilter.supervisor.vitals.process_use import cpu_s_of
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
+from dnsfilter.telemetry.process_times import cpu_s_of
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.channel import Flush, Record, Stop
 

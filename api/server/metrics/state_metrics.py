@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from api.server.metrics import metric_table as table
 from api.server.metrics.families import single
 from dnsfilter.telemetry.metrics import PROCESS_START
-from dnsfilter.telemetry.process_start import process_start_s
+from dnsfilter.telemetry.process_times import process_start_s
 
 
 class Expiring(Protocol):

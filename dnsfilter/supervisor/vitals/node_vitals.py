@@ -19,7 +19,7 @@ from dnsfilter.supervisor.vitals.process_use import ProcessTable
 from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
 from dnsfilter.telemetry.metrics import CPU_SECONDS
 from dnsfilter.telemetry.nodestate import ProcessUse, Vitals
-from dnsfilter.telemetry.process_start import process_start_s
+from dnsfilter.telemetry.process_times import process_start_s
 
 
 class NodeVitals:

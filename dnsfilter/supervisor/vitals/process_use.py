@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dnsfilter.telemetry.nodestate import ProcessUse
+from dnsfilter.telemetry.process_times import cpu_s_of
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_STATE_FIELD, _USER_TIME_FIELD, _SYSTEM_TIME_FIELD = 3, 14, 15
 
 
 class ProcessTable:
@@ -79,14 +78,4 @@ def _limit(pid: int) -> float | None:
 def _memory_bytes(directory: Path) -> int | None:
     with suppress(OSError, ValueError, IndexError):
         return int((directory / "statm").read_text().split()[1]) * _PAGE_BYTES
-    return None
-
-
-def cpu_s_of(pid: int) -> float | None:
-    """Return the user and system CPU time of a process, which may have ended, in seconds."""
-    with suppress(OSError, ValueError, IndexError):
-        # The command name, in brackets, may contain blanks and brackets.
-        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        ticks = sum(int(fields[number - _STATE_FIELD]) for number in (_USER_TIME_FIELD, _SYSTEM_TIME_FIELD))
-        return ticks / _TICKS_PER_S
     return None

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.server.metrics.state_metrics import ProcessCollector, StateCollector
-from dnsfilter.telemetry.process_start import process_start_s
+from dnsfilter.telemetry.process_times import process_start_s
 
 
 @pytest.mark.parametrize("age_s", [None, 0, 90_000])

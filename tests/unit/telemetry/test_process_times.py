@@ -4,9 +4,9 @@ import subprocess
 import sys
 import time
 
-from dnsfilter.telemetry.process_start import process_start_s
+from dnsfilter.telemetry.process_times import process_start_s
 
-SHOW = "from dnsfilter.telemetry.process_start import process_start_s; print(process_start_s())"
+SHOW = "from dnsfilter.telemetry.process_times import process_start_s; print(process_start_s())"
 
 
 def test_process_started_between_the_call_and_its_first_line() -> None:
