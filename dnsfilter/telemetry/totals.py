@@ -50,6 +50,7 @@ class Totals:
         self._range_usage: Counter[str] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
+        self._shown = self._in_force.shown()
         self._gained: list[tuple[PolicyWords, Counter[int]]] = []
         """What words have gained since `_settle`. To name them takes longer than a swap may wait."""
         self._live: dict[CounterBlock, _Reading] = {}
@@ -65,8 +66,8 @@ class Totals:
         """
         if words != self._in_force:  # else keep the old object: most toggles change no words
             self._settle()
-            self._in_force, shown = words, words.shown()
-            self._policy = Counter({each: n for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown})
+            self._in_force, self._shown = words, words.shown()
+            self._policy = Counter(self._shown_policy())
         self._words.pop(digest, None)
         self._words[digest] = self._in_force
         while len(self._words) > _DIGESTS_KEPT:
@@ -125,9 +126,7 @@ class Totals:
                 if slot.kind is SlotKind.GAUGE:
                     samples[slot.metric, slot.labels] += block.slots[slot.index]
         self._settle()
-        shown = self._in_force.shown()
-        # The first label is the authority.
-        samples.update((each, n) for each, n in self._policy.items() if n and (each[0], each[1][0][1]) in shown)
+        samples.update(self._shown_policy())
         return Counts(samples)
 
     def usage(self) -> UsageTotals:
@@ -141,7 +140,7 @@ class Totals:
         for block in self._live:
             self.fold(block)
         self._settle()
-        shown = {authority for _, authority in self._in_force.shown()}
+        shown = {authority for _, authority in self._shown}
         return UsageTotals(
             {key: number for key, number in self._ban_usage.items() if key[0] in shown},
             {key: number for key, number in self._bypass_usage.items() if key[0] in shown},
@@ -235,6 +234,11 @@ class Totals:
                 return gained
         self._gained.append((words, Counter()))
         return self._gained[-1][1]
+
+    def _shown_policy(self) -> dict[Sample, int]:
+        """Return the policy counts that are not 0, of what the rules in force count for an authority."""
+        # The first label is the authority.
+        return {each: n for each, n in self._policy.items() if n and (each[0], each[1][0][1]) in self._shown}
 
     def _settle(self) -> None:
         """Add what words have gained to the totals."""
