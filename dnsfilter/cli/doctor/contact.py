@@ -96,12 +96,16 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
     )
 
 
-def _connection(url: str, control: ControlPlane) -> HTTPConnection:
+def _connection(url: str, control: ControlPlane, *, at_any_time: bool = False) -> HTTPConnection:
+    """Return a connection to be opened. `at_any_time` trusts certificates also before and after their time."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme != "https":
         return HTTPConnection(host, port, timeout=CONTACT_S)
-    return HTTPSConnection(host, port, timeout=CONTACT_S, context=trust_of(control))
+    context = trust_of(control)
+    if at_any_time:
+        context.verify_flags |= _NO_CHECK_TIME
+    return HTTPSConnection(host, port, timeout=CONTACT_S, context=context)
 
 
 def _certificate_end(connection: HTTPConnection) -> float | None:
@@ -117,9 +121,7 @@ def _is_overdue(error: Exception) -> bool:
 
 def _overdue_end(url: str, control: ControlPlane) -> float | None:
     """Return when the certificate ended that is trusted except for its time. Ask nothing over that connection."""
-    parts, context = urlsplit(url), trust_of(control)
-    context.verify_flags |= _NO_CHECK_TIME
-    connection = HTTPSConnection(parts.hostname or "", parts.port, timeout=CONTACT_S, context=context)
+    connection = _connection(url, control, at_any_time=True)
     try:
         connection.connect()
         return _certificate_end(connection)
