@@ -47,7 +47,6 @@ class Errands:
 
     def _start(self) -> None:
         if self._task is None or self._task.done():
-            self._is_upgrading = False
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
