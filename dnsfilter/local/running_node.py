@@ -59,7 +59,7 @@ class RunningConfig:
 
     @classmethod
     def of(cls, value: dict[str, Any]) -> Self:
-        """Return what `value` wrote. Raise TypeError or KeyError for another value."""
+        """Return what `value` wrote. Raise TypeError, KeyError or ValueError for another value."""
         failures = {
             key: None if value[key] is None else Failure(int(value[key]["at_s"]), str(value[key]["reason"]))
             for key in ("reload", "upgrade")
