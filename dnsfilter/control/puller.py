@@ -35,10 +35,11 @@ KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
 """Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
 FILE_S = 600.0
-_NOTHING = (-1, -1), None
-_ACCEPT = (
-    "if the control plane's policy is the right one, look at the clock there, stop it, and type: dnsfilter-api accept"
+ACCEPT = (
+    "check the clock of the control plane's machine; if its policy is the right one, type there "
+    "systemctl stop dnsfilter-api, dnsfilter-api accept, systemctl start dnsfilter-api: all nodes follow"
 )
+_NOTHING = (-1, -1), None
 _LOG = logging.getLogger("dnsfilter.control.puller")
 
 
@@ -165,12 +166,12 @@ class Puller:
         if manifest.epoch < epoch:
             raise SnapshotError(
                 f"revision {manifest.revision} refused: it is of the time before a restore that this node has "
-                f"followed; {_ACCEPT}"
+                f"followed; {ACCEPT}"
             )
         if manifest.version < self._version:
             raise SnapshotError(
                 f"revision {manifest.revision} refused: this node has already pulled revision {revision}, "
-                f"which is newer; {_ACCEPT}"
+                f"which is newer; {ACCEPT}"
             )
         if manifest.version == self._version and not afresh and self._is_made_earlier(manifest):
             raise SnapshotError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from dnsfilter.cli.doctor.findings import API_SETTINGS, AS_ROOT, LOG, Finding, Outcome, Subject
+from dnsfilter.control.puller import ACCEPT
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.calendar import instant_text
@@ -36,11 +37,6 @@ RENEW = (
 )
 
 _CERTIFICATE = re.compile(r"^DNSFILTER_API_TLS_CERTIFICATE=[\"']?(/[^\"'\s]+)", re.MULTILINE)
-
-ACCEPT = (
-    "check the clock of the control plane's machine; if its policy is the right one, type there "
-    "systemctl stop dnsfilter-api, dnsfilter-api accept, systemctl start dnsfilter-api: all nodes follow"
-)
 
 
 def configuration(subject: Subject) -> Outcome:

@@ -354,7 +354,8 @@ def test_lower_revision_of_a_later_epoch_is_followed_and_no_earlier_epoch_ever_a
                 plane,
                 each,
                 store,
-                f"revision {revision} refused: it is of the time before a restore .*dnsfilter-api accept",
+                f"revision {revision} refused: it is of the time before a restore .*"
+                "type there systemctl stop dnsfilter-api, dnsfilter-api accept",
             )
     plane.publish(compiled(5, epoch=NOW))
     for each in (pulling, make_puller()):
