@@ -30,7 +30,7 @@ def notify_reloading() -> None:
     notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
-def state_text(reload: str = "", upgrade: str = "", remark: str = "") -> str:
+def state_text(reload: str, upgrade: str, remark: str) -> str:
     """Return the state of a node that answers: why its last reload or upgrade failed, and another remark."""
     first = f"STATUS=upgrade failed, version {__version__} serves: {upgrade}" if upgrade else SERVING
     notes = (first, f"configuration not reloaded: {reload}" if reload else "", remark)
