@@ -52,8 +52,7 @@ def switch_at(row: BanRow, at: Instant) -> Switch:
     lasting, until = row.lasting_mode, row.off_until_s
     if until is not None and until <= at:
         return Switch(lasting, until, None, "")
-    # Versions from before reasons existed have none.
-    known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason or "")
+    known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason)
     return Switch(*known) if until is None else Switch(*known, until, lasting)
 
 
@@ -222,17 +221,6 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
 def sql_mode_at(now: Instant) -> ColumnElement[str | None]:
     """Select the mode of a ban, as `switch_at` returns it."""
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
-
-
-def sql_mode_since(now: Instant) -> ColumnElement[int | None]:
-    """Select the start of a ban's mode, as `switch_at` returns it."""
-    return case((BanRow.off_until_s <= now, BanRow.off_until_s), else_=BanRow.mode_set_s)
-
-
-def sql_has_lapsed(now: Instant) -> ColumnElement[bool]:
-    """Select whether a ban has lapsed, as `has_lapsed` returns it."""
-    _, period, own = _term()
-    return not_(exists().where(own, not_(period.has_ended(now))))
 
 
 def _term() -> tuple[type[TermRow], SqlPeriod, ColumnElement[bool]]:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
-from api.bans.state import due, in_state, sql_mode_at, sql_mode_since, state_of, switch_at
+from api.bans.state import due, in_state, sql_mode_at, state_of, switch_at
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
@@ -86,7 +86,6 @@ def _suspension(authority: str | None, start: int, length: int, ended: int | Non
 # Made once: each takes longer to make than to ask.
 _AMONG = BanRow.number.in_(bindparam("numbers", expanding=True))
 OF_MODE = {mode: select(BanRow.number).where(_AMONG, sql_mode_at(START) == mode) for mode in Mode}
-SINCE = select(BanRow.number, sql_mode_since(START)).where(_AMONG)
 OF_STATE = {state: select(BanRow.number).where(_AMONG, in_state(state, START)) for state in State}
 
 
@@ -101,15 +100,12 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
         session.add_all([*rows, *(_suspension(*suspension) for suspension in suspensions)])
         session.flush()
         now = suspended(session, START)
-        switches = {row.number: switch_at(row, START) for row in rows}
-        modes = {number: switch.mode for number, switch in switches.items()}
+        modes = {row.number: switch_at(row, START).mode for row in rows}
         states = {row.number: _state(row, is_suspended(row.authority, now), modes[row.number]) for row in rows}
         those = {"numbers": list(modes)}
         for mode in Mode:
             listed = set(session.scalars(OF_MODE[mode], those))
             assert listed == {number for number in modes if modes[number] is mode}, mode
-        since = session.execute(SINCE, those)
-        assert dict(since.all()) == {number: switch.since for number, switch in switches.items()}
         for state in State:
             wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
             listed = set(session.scalars(OF_STATE[state], those))
