@@ -11,8 +11,7 @@ CLOSURE_FIELDS = frozenset(ClosureRead.model_fields)
 
 def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
     """Return an authority as the API shows it."""
-    # Versions from before authorities could close have no decision to close.
-    decision = {field: text for field, text in (row.closed_decision or {}).items() if field in CLOSURE_FIELDS}
+    decision = {field: text for field, text in row.closed_decision.items() if field in CLOSURE_FIELDS}
     return AuthorityRead(
         slug=row.slug,
         kind=Kind(row.kind),
@@ -22,12 +21,11 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         contact=row.contact,
         usage=row.usage_level,
         group=row.group,
-        # Versions from before these rules existed have None.
-        off_needs_reason=bool(row.off_needs_reason),
-        off_needs_approver=bool(row.off_needs_approver),
+        off_needs_reason=row.off_needs_reason,
+        off_needs_approver=row.off_needs_approver,
         state=authority_state(row, now),
         closes=optional_text(row.closes_s),
-        closed_reason=row.closed_reason or "",
+        closed_reason=row.closed_reason,
         closed_decision=ClosureRead(**decision) if any(decision.values()) else None,
         successor=row.successor,
         client_level=_client_level(row, now),

@@ -46,6 +46,8 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
     return AuthorityRow(
         slug=wanted.slug,
         revision=unit.new_revision(),
+        off_needs_reason=False,
+        off_needs_approver=False,
         closes_s=None,
         closed_reason="",
         closed_decision={},

@@ -43,8 +43,7 @@ def read_binding(
         ended=optional_text(row.ended_s),
         ended_by=row.ended_by,
         ended_reason=row.ended_reason,
-        # Versions from before references existed have none.
-        ended_reference=row.ended_reference or "",
+        ended_reference=row.ended_reference,
         state=binding_state(row, now),
         notes=notes,
         revision=row.revision,
