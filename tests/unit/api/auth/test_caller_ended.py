@@ -67,7 +67,7 @@ def test_a_refusal_without_an_authority_is_the_same_for_every_object(town: Plane
     )
     _later(town)
     own, other = (_detail(town, "GET", f"/v1/who?address={it}", token) for it in ("192.0.2.9", "203.0.113.9"))
-    assert own == other
+    assert own.replace("192.0.2.9", "203.0.113.9") == other
     assert "your role reader in town ended on 2026-09-30" in own
 
 
