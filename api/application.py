@@ -137,7 +137,7 @@ def make_application(
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(BodyMiddleware, sender=lambda token, scope: _sender(runtime, token, scope), refusal=refusal),
-            # A request counts once its body is complete: a slow sender takes no place from others.
+            # A request counts once its body is complete: a slow sender takes no slot from others.
             Middleware(LoadMiddleware),
         ]
     )

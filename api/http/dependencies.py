@@ -46,7 +46,7 @@ MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
 MAX_WAITS, MAX_WAITS_EACH = 64, 4
 """Concurrent requests with `Prefer: wait`: of all accounts, and of one. They hold no thread and no connection."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
-"""Concurrent reads that take seconds: of all accounts, and of one. They leave places for other reads."""
+"""Concurrent reads that take seconds: of all accounts, and of one. They leave slots for other reads."""
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]

@@ -1,4 +1,4 @@
-"""Downloads: prepared first, then sent. While it is sent, a download holds no transaction and no request place."""
+"""Downloads: prepared first, then sent. While it is sent, a download holds no transaction and no request slot."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ class Download(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the download, or for HEAD its headers.
 
-        It holds no request place, so a slow receiver delays nobody. Abort for a very slow one.
+        It holds no request slot, so a slow receiver delays nobody. Abort for a very slow one.
         """
 
         async def paced(message: Message) -> None:

@@ -18,7 +18,7 @@ class Quota:
 
     @contextmanager
     def held(self, who: int) -> Iterator[None]:
-        """Hold a place for `who`. Raise TooManyAtOnce or Overloaded if there is none."""
+        """Hold a slot for `who`. Raise TooManyAtOnce or Overloaded if there is none."""
         self._begin(who)
         try:
             yield

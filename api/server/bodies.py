@@ -16,7 +16,7 @@ from api.http.file_bodies import JSON
 from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 from api.range_import import csv_table
 from api.server.request_limits import OF_NODES, token_of
-from api.server.request_places import Room
+from api.server.request_slots import Slots
 
 MAX_BYTES = 1024 * 1024
 MAX_UNKNOWN_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
 """The most bytes and the media types of a file, by path. Every path accepts JSON of at most `MAX_BYTES`."""
 READ_TIMEOUT_S = 30.0
 LARGE_QUEUED_S = READ_TIMEOUT_S + 5
-"""Seconds that a large body waits for a place: longer than slow uploads can hold all places."""
+"""Seconds that a large body waits for a slot: longer than slow uploads can hold all slots."""
 MAX_LARGE, MAX_LARGE_EACH = 8, 4
 """Concurrent bodies of more than `MAX_UNKNOWN_BYTES`, of all accounts or all nodes, and of one. A body counts from
 reading until its request is answered."""
@@ -46,7 +46,7 @@ class BodyMiddleware:
 
     If the request has an Idempotency-Key, put the body's SHA-256 into the scope.
 
-    Read a large body only if `sender` names its sender, and only once there is a place for it. Answer others with
+    Read a large body only if `sender` names its sender, and only once there is a slot for it. Answer others with
     `refusal`, or with 413 if that is None.
     """
 
@@ -64,7 +64,7 @@ class BodyMiddleware:
         self._refusal = refusal
         # Checks have their own threads: recording a refusal waits to write, and must not block other requests.
         self._checking = CapacityLimiter(MAX_CHECKS)
-        self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
+        self._of_nodes, self._of_people = (Slots(most_large, most_large_each, queued_s) for _ in range(2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request if its body is complete, small enough and of an accepted type."""
@@ -79,14 +79,14 @@ class BodyMiddleware:
         announced = _announced(headers)
         small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_BYTES
         sender = None if small else await self._sender_of(scope)
-        room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
+        slots = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
         if sender is None:
             await self._read_and_pass_on(scope, receive, send, headers, large=False)
-        elif await room.begin(sender):
+        elif await slots.take(sender):
             try:
                 await self._read_and_pass_on(scope, receive, send, headers, large=True)
             finally:
-                room.end(sender)
+                slots.give_back(sender)
         else:
             error = errors.Overloaded("many large bodies are being read; try again soon")
             await _close(scope, receive, send, of_error(error, id_of(scope)))

@@ -1,4 +1,4 @@
-"""Limits on concurrent requests. Nodes, acts, reads and health checks have separate places."""
+"""Limits on concurrent requests. Nodes, acts, reads and health checks have separate slots."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.auth.authentication_failures import address_of, network_of
 from api.errors import Overloaded
 from api.http.problems import id_of, of_error
-from api.server.request_places import Room
+from api.server.request_slots import Slots
 
 OF_NODES = "/v1/nodes/self/"
 OF_HEALTH = frozenset({"/healthz", "/readyz", "/version"})
@@ -21,7 +21,7 @@ READS = frozenset({"GET", "HEAD"})
 
 
 class Work(Enum):
-    """The kinds of requests. No kind takes the places of another."""
+    """The kinds of requests. No kind takes the slots of another."""
 
     NODE = auto()
     HEALTH = auto()
@@ -29,18 +29,18 @@ class Work(Enum):
     ACT = auto()
 
 
-PLACES: Mapping[Work, tuple[int, int]] = {
+SLOTS: Mapping[Work, tuple[int, int]] = {
     Work.NODE: (32, 4),
     Work.HEALTH: (16, 4),
     # Fewer than the connections of the database's pool (15): each read keeps one until its answer is ready.
     Work.READ: (8, 4),
-    # Only one act at a time writes: more places would only hold threads.
+    # Only one act at a time writes: more slots would only hold threads.
     Work.ACT: (16, 4),
 }
 """Concurrent requests: of all callers, and of one. A caller is a known token, or else the client's address."""
-OF_PLACES = sum(most for most, _ in PLACES.values())
-THREADS = OF_PLACES + 40
-"""One thread for each place, and anyio's default of 40 for answers that are sent without a place.
+ALL_SLOTS = sum(most for most, _ in SLOTS.values())
+THREADS = ALL_SLOTS + 40
+"""One thread for each slot, and anyio's default of 40 for answers that are sent without a slot.
 
 A request uses at most one thread at a time. So acts that wait to write leave threads to all others.
 """
@@ -51,35 +51,35 @@ MAX_KNOWN = 10_000
 class LoadMiddleware:
     """Count requests from their body until their answer is ready. Requests beyond the limit wait, then are refused.
 
-    An answer in several parts is ready with its last part. A client that reads slowly keeps no place from others.
+    An answer in several parts is ready with its last part. A client that reads slowly keeps no slot from others.
 
-    The scope gets `rest`: a request that enters `with scope["rest"]():` gives its place back, because from there on it
+    The scope gets `rest`: a request that enters `with scope["rest"]():` gives its slot back, because from there on it
     only waits or sends. `rested_s` is the time spent in that block. Authentication sets `token_known` for a valid
     token.
     """
 
-    def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:
+    def __init__(self, app: ASGIApp, slots: Mapping[Work, Slots] | None = None) -> None:
         self._app = app
-        self._rooms = rooms or {work: Room(*places) for work, places in PLACES.items()}
+        self._slots = slots or {work: Slots(*limits) for work, limits in SLOTS.items()}
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on as soon as there is a place for it."""
+        """Pass the request on as soon as there is a slot for it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         work = _work_of(scope)
-        room, who = self._rooms[work], self._caller_of(scope)
-        if not await room.begin(who):
+        slots, who = self._slots[work], self._caller_of(scope)
+        if not await slots.take(who):
             error = Overloaded("too many requests are being worked on: try again soon")
             await of_error(error, id_of(scope))(scope, receive, send)
             return
-        place = _Place(partial(room.end, who))
-        scope["rest"] = lambda: _resting(scope, place.let_go)
+        slot = _Slot(partial(slots.give_back, who))
+        scope["rest"] = lambda: _resting(scope, slot.let_go)
         try:
-            await self._app(scope, receive, place.sending(send))
+            await self._app(scope, receive, slot.sending(send))
         finally:
-            place.let_go()
+            slot.let_go()
             if scope.get("token_known"):
                 self._remember(scope)
 
@@ -115,8 +115,8 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-class _Place:
-    """The place of a request, which is given back once."""
+class _Slot:
+    """The slot of a request, which is given back once."""
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back = give_back
@@ -128,7 +128,7 @@ class _Place:
             self._give_back()
 
     def sending(self, send: Send) -> Send:
-        """Return a `send` that gives the place back before it passes on an answer's end. Hold the start until then."""
+        """Return a `send` that gives the slot back before it passes on an answer's end. Hold the start until then."""
         start: Message | None = None
 
         async def passed_on(message: Message) -> None:

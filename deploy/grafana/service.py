@@ -152,8 +152,8 @@ PLANE = (
     Panel(
         title="Checkpoints undelivered", kind="stat", colours=ZERO_IS_USUAL, values={"-1": ("none", "orange")},
         question="How many checkpoints does each destination lack?",
-        queries={"{{place}}": "dnsfilter_api_checkpoints_undelivered or on () "
-                 + named("destinations", "place", "max(dnsfilter_api_checkpoint_destinations == 0) - 1")},
+        queries={"{{destination}}": "dnsfilter_api_checkpoints_undelivered or on () "
+                 + named("destinations", "destination", "max(dnsfilter_api_checkpoint_destinations == 0) - 1")},
     ),
     Panel(
         title="Notices and events waiting", kind="stat", unit="s", colours=WAITING,

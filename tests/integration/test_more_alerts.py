@@ -319,13 +319,13 @@ def test_what_cannot_be_sent_raises_alerts(watched: Watched, others: Others) -> 
     others.api.ctl(*ask)
     watched.arrives("firing", "DnsfilterNoticesWaiting", api)
     watched.arrives("firing", "DnsfilterEventsWaiting", {**api, "receiver": "file"})
-    watched.arrives("firing", "DnsfilterCheckpointsUndelivered", {**api, "place": "file"})
+    watched.arrives("firing", "DnsfilterCheckpointsUndelivered", {**api, "destination": "file"})
     others.api.allow()
     others.mailbox.refusing = False
     others.api.stop()  # after a start, the first attempt comes at once
     others.api.start()
     watched.arrives("resolved", "DnsfilterEventsWaiting", {**api, "receiver": "file"})
-    watched.arrives("resolved", "DnsfilterCheckpointsUndelivered", {**api, "place": "file"})
+    watched.arrives("resolved", "DnsfilterCheckpointsUndelivered", {**api, "destination": "file"})
 
 
 def test_a_range_that_stopped_asking_raises_an_alert(watched: Watched, others: Others) -> None:

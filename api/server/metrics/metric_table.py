@@ -141,19 +141,19 @@ CHECKPOINTS_UNDELIVERED: Final = Metric(
     "dnsfilter_api_checkpoints_undelivered",
     MetricType.GAUGE,
     "Checkpoints of the audit log that the destination does not have yet.",
-    ("place",),
+    ("destination",),
 )
 DELIVERED_AGE: Final = Metric(
     "dnsfilter_api_checkpoint_age_seconds",
     MetricType.GAUGE,
     "Age of the newest checkpoint that the destination has.",
-    ("place",),
+    ("destination",),
 )
 CHECKPOINT_FAILURES: Final = Metric(
     "dnsfilter_api_checkpoint_failures_total",
     MetricType.COUNTER,
     "Failed attempts to send checkpoints to the destination.",
-    ("place",),
+    ("destination",),
 )
 BACKUP_AGE: Final = Metric(
     "dnsfilter_api_backup_age_seconds",
@@ -273,7 +273,7 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
             CoverageState.NEVER: "has never asked",
             CoverageState.NOT_COUNTED: "has fewer than 16 addresses, or the authority's level of usage is `none`",
         },
-        (CHECKPOINTS_UNDELIVERED.name, "place"): {
+        (CHECKPOINTS_UNDELIVERED.name, "destination"): {
             "file": "the file of `--checkpoint-file`",
             "mail": "the mail address of `--checkpoint-mail`",
             "syslog": "the server of `--checkpoint-syslog`",
@@ -303,7 +303,7 @@ API_OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "node": "name of an enrolled node",
         "site": "slug of the node's site",
         "receiver": "`file`, `syslog`, or `webhook/` and its number; at most 50 webhooks",
-        "place": "as for `dnsfilter_api_checkpoints_undelivered`",
+        "destination": "as for `dnsfilter_api_checkpoints_undelivered`",
         "method": "method of the request, or `other`",
         "route": "template of the path, or `unmatched`",
         "status": "status of the answer",

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.http import problems
 from api.server.request_limits import LoadMiddleware, Work
-from api.server.request_places import Room
+from api.server.request_slots import Slots
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
@@ -163,7 +163,7 @@ def test_requests_beyond_the_limit_are_refused_as_overload() -> None:
             await free.wait()
             await Response(status_code=204)(scope, receive, send)
 
-        transport = httpx.ASGITransport(LoadMiddleware(slow, {Work.READ: Room(2, 2, queued_s=0.05)}))
+        transport = httpx.ASGITransport(LoadMiddleware(slow, {Work.READ: Slots(2, 2, queued_s=0.05)}))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             taken = [asyncio.create_task(client.get("/")) for _ in range(2)]
             while begun < 2:

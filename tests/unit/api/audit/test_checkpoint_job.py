@@ -228,12 +228,12 @@ def test_hanging_destination_delays_neither_the_others_nor_stopping(
 ) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    def hanging(place: Destination, installation: str, lines: Sequence[str]) -> None:
-        if isinstance(place, FileDestination):
+    def hanging(destination: Destination, installation: str, lines: Sequence[str]) -> None:
+        if isinstance(destination, FileDestination):
             # Like open(2) on a mount whose server is gone.
             asked.set()
             answers.wait()
-        deliver(place, installation, lines)
+        deliver(destination, installation, lines)
 
     monkeypatch.setattr(module, "deliver", hanging)
     monkeypatch.setattr(module, "STOP_S", 2.0)
@@ -297,7 +297,7 @@ def test_metrics_show_how_far_each_destination_is_behind(plane: Plane, tmp_path:
     registry.register(CheckpointsCollector(job))
 
     def value(name: str) -> float | None:
-        return registry.get_sample_value(f"dnsfilter_api_checkpoint{name}", {"place": "file"})
+        return registry.get_sample_value(f"dnsfilter_api_checkpoint{name}", {"destination": "file"})
 
     assert (value("s_undelivered"), value("_age_seconds"), value("_failures_total")) == (0, None, 0)
     job.make()

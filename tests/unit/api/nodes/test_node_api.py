@@ -10,7 +10,7 @@ import pytest
 
 from api.http.quota import Quota
 from api.nodes.fleet import Fleet
-from api.server.request_limits import PLACES
+from api.server.request_limits import SLOTS
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
@@ -19,7 +19,7 @@ from tests.unit.api.nodes.conftest import Machine, crowd
 
 pytestmark = pytest.mark.heavy
 
-WAITING = 3 * sum(most for most, _ in PLACES.values())
+WAITING = 3 * sum(most for most, _ in SLOTS.values())
 
 
 def _fleet(plane: Plane) -> Fleet:

@@ -53,7 +53,7 @@ class Caller:
         return made
 
 
-def test_a_large_body_waits_for_a_place_and_is_refused_after_a_timeout() -> None:
+def test_a_large_body_waits_for_a_slot_and_is_refused_after_a_timeout() -> None:
     async def run() -> None:
         caller = Caller(most_large=2, most_large_each=1, queued_s=0)
         first = await caller.begin("a")
@@ -71,7 +71,7 @@ def test_a_large_body_waits_for_a_place_and_is_refused_after_a_timeout() -> None
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_a_waiting_body_is_read_as_soon_as_there_is_a_place() -> None:
+def test_a_waiting_body_is_read_as_soon_as_there_is_a_slot() -> None:
     async def run() -> None:
         caller = Caller(most_large=1, queued_s=20.0)
         first = await caller.begin("a")
@@ -84,7 +84,7 @@ def test_a_waiting_body_is_read_as_soon_as_there_is_a_place() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_bodies_wait_longer_than_slow_uploads_hold_a_place() -> None:
+def test_bodies_wait_longer_than_slow_uploads_hold_a_slot() -> None:
     assert LARGE_QUEUED_S > READ_TIMEOUT_S
 
 
@@ -107,7 +107,7 @@ def test_a_waiting_body_is_not_read() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_a_place_is_given_back_after_a_failed_request() -> None:
+def test_a_slot_is_given_back_after_a_failed_request() -> None:
     async def run() -> None:
         caller = Caller(most_large=1, queued_s=0)
         caller.held.broken = True

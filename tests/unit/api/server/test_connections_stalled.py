@@ -23,7 +23,7 @@ from api.server import listeners
 from api.server.http_server import Server
 from api.server.listeners import Listener
 from api.server.request_limits import LoadMiddleware, Work
-from api.server.request_places import Room
+from api.server.request_slots import Slots
 from api.settings import Endpoint, UnixSocket
 from api.tls.certificates import Certificate
 from tests.support.certificates import Authority
@@ -203,7 +203,7 @@ def test_a_download_below_the_minimum_rate_is_aborted(way: Way, monkeypatch: pyt
     _run(way, act)
 
 
-def test_an_unread_answer_holds_no_place(way: Way) -> None:
+def test_an_unread_answer_holds_no_slot(way: Way) -> None:
     def act(clients: Clients, _site: Site) -> None:
         silent = [clients.ask("/large", "/large") for _ in range(4)]
         for _ in range(2):
@@ -211,7 +211,7 @@ def test_an_unread_answer_holds_no_place(way: Way) -> None:
                 assert answered.recv(12) == b"HTTP/1.1 200"
         _until(lambda: clients.connected == len(silent))
 
-    _run(way, act, lambda site: LoadMiddleware(site, {Work.READ: Room(1, 1)}))
+    _run(way, act, lambda site: LoadMiddleware(site, {Work.READ: Slots(1, 1)}))
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["nothing", "no TLS"])

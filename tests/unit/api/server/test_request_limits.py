@@ -1,4 +1,4 @@
-"""Concurrent requests are limited. Nodes have separate places, and hold none while they wait for news."""
+"""Concurrent requests are limited. Nodes have separate slots, and hold none while they wait for news."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.server.request_limits import OF_NODES, LoadMiddleware, Work
-from api.server.request_places import Room
+from api.server.request_slots import Slots
 from tests.unit.api.conftest import Plane
 from tests.unit.api.nodes.conftest import Machine
 
@@ -19,8 +19,8 @@ def _scope(path: str, method: str = "GET", authorization: str = "") -> dict[str,
 
 
 def _load(app: Any, most: int = 1, queued_s: float = 0) -> LoadMiddleware:
-    """Return that many places for each kind of work, half of them for one caller."""
-    return LoadMiddleware(app, {work: Room(most, max(1, most // 2), queued_s) for work in Work})
+    """Return that many slots for each kind of work, half of them for one caller."""
+    return LoadMiddleware(app, {work: Slots(most, max(1, most // 2), queued_s) for work in Work})
 
 
 async def _receive() -> Message:
@@ -74,7 +74,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("held", KINDS)
-def test_no_kind_of_work_takes_the_places_of_another(held: str) -> None:
+def test_no_kind_of_work_takes_the_slots_of_another(held: str) -> None:
     async def run() -> None:
         going, begun = asyncio.Event(), asyncio.Event()
 
@@ -95,7 +95,7 @@ def test_no_kind_of_work_takes_the_places_of_another(held: str) -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_one_known_token_takes_only_its_share_of_the_places() -> None:
+def test_one_known_token_takes_only_its_share_of_the_slots() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held, most=2)
@@ -141,7 +141,7 @@ def test_only_the_last_known_tokens_are_remembered(monkeypatch: pytest.MonkeyPat
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_nodes_are_refused_if_no_place_becomes_free() -> None:
+def test_nodes_are_refused_if_no_slot_becomes_free() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held)
@@ -154,7 +154,7 @@ def test_nodes_are_refused_if_no_place_becomes_free() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_nodes_wait_for_a_place() -> None:
+def test_nodes_wait_for_a_slot() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held, queued_s=20)
@@ -170,7 +170,7 @@ def test_nodes_wait_for_a_place() -> None:
 
 
 @pytest.mark.parametrize("path", ["/rest", f"{OF_NODES}rest"])
-def test_a_resting_request_holds_no_place_and_the_time_is_noted(path: str) -> None:
+def test_a_resting_request_holds_no_slot_and_the_time_is_noted(path: str) -> None:
     async def run() -> None:
         held = Held()
         app = _load(held)
@@ -186,7 +186,7 @@ def test_a_resting_request_holds_no_place_and_the_time_is_noted(path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/", f"{OF_NODES}snapshot"])
-def test_a_place_is_given_back_after_a_failed_request(path: str) -> None:
+def test_a_slot_is_given_back_after_a_failed_request(path: str) -> None:
     async def broken(scope: Scope, _receive: Receive, _send: Send) -> None:
         if "rest" in scope:
             with scope["rest"]():

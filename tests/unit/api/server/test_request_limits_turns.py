@@ -12,11 +12,11 @@ from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.orm import Session
 
 from api.server.bodies import MAX_CHECKS, MAX_UNKNOWN_BYTES
-from api.server.request_limits import OF_PLACES, PLACES, Work
+from api.server.request_limits import ALL_SLOTS, SLOTS, Work
 from tests.unit.api.conftest import Plane
 
 BAN = "/v1/authorities/town/bans/alpha"
-MOST, EACH = PLACES[Work.ACT]
+MOST, EACH = SLOTS[Work.ACT]
 CALLERS = MOST // EACH + 1
 
 
@@ -48,7 +48,7 @@ def test_waiting_writers_leave_threads_to_others(town: Plane, monkeypatch: pytes
     turn = Turn(town, monkeypatch)
 
     async def run() -> tuple[list[int], list[int]]:
-        current_default_thread_limiter().total_tokens = OF_PLACES
+        current_default_thread_limiter().total_tokens = ALL_SLOTS
         transport = httpx.ASGITransport(town.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=60) as client:
 
