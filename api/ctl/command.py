@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from api.ctl.ban_references import METAVAR, is_slug, join_references, reference
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
-from api.ctl.topics import SUMMARIES
+from api.ctl.topics import COMMANDS
 from api.http.patterns import MIN_REASON
 from dnsfilter.policy.model import Audience, Funding, Kind
 from dnsfilter.wire.name_or_url import parse_typed_name
@@ -89,9 +89,25 @@ class Parser(argparse.ArgumentParser):
         shown = escape(_SECRET.sub("[hidden]", message))
         self.exit(WRONG_INPUT, f"{self.format_usage()}{self.prog}: {shown}\n")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the most similar command instead of all commands."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            # Imported here, because only a fault needs it.
+            from api.errors import did_you_mean
+
+            similar = did_you_mean(value, action.choices) or f" Type: {self.prog} --help"
+            raise argparse.ArgumentError(None, f'no command "{value}".{similar}')
+        super()._check_value(action, value)
+
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Do as argparse does, after the two words of each ban have become one."""
         return super().parse_known_args(None if args is None else join_references(self._actions, args), namespace)
+
+
+def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Return the commands of a parser by name; none if it has no commands."""
+    found = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return next(found, {})
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -118,8 +134,8 @@ Group: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def add_group(groups: Group, name: str) -> Group:
-    """Add a noun of `SUMMARIES` and return the group for its verbs."""
-    summary = SUMMARIES[name]
+    """Add a noun of `COMMANDS` and return the group for its verbs."""
+    summary = COMMANDS[name].summary
     parser = groups.add_parser(
         name, help=first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
     )
@@ -127,8 +143,8 @@ def add_group(groups: Group, name: str) -> Group:
 
 
 def add_command(groups: Group, name: str, verb: Verb | Run, *examples: str) -> Parser:
-    """Add a command of `SUMMARIES` that has no verbs."""
-    return add_verb(groups, name, verb, SUMMARIES[name], *examples)
+    """Add a command of `COMMANDS` that has no verbs."""
+    return add_verb(groups, name, verb, COMMANDS[name].summary, *examples)
 
 
 def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from api.ctl.command import PROGRAM
+from api.ctl.help_topics import TEXTS
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 
@@ -10,10 +12,10 @@ MARK = "<!-- Generated from the help texts by `python -m api.ctl.command_referen
 
 
 def render_commands() -> str:
-    """Return the help of every command, as Markdown."""
-    return "".join(
-        f"\n### {parser.prog}\n\n```text\n{parser.format_help().rstrip()}\n```\n" for parser in every(make_parser())
-    )
+    """Return the help of every command, and the help topics, as Markdown."""
+    texts = {parser.prog: parser.format_help() for parser in every(make_parser())}
+    texts |= {f"{PROGRAM} help {topic}": text for topic, text in TEXTS.items()}
+    return "".join(f"\n### {title}\n\n```text\n{text.rstrip()}\n```\n" for title, text in texts.items())
 
 
 def update_page(page: str) -> str:

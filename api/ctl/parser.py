@@ -1,60 +1,46 @@
 """The command line of dnsfilterctl: complete, or with the topics that one command line needs."""
 
+import argparse
 from collections.abc import Sequence, Set
 from functools import cache
 from importlib import import_module
 
 from api.ctl.command import PROGRAM, Help, Parser, add_global, first_sentence
-from api.ctl.topics import TOPICS
+from api.ctl.topics import COMMANDS, TOPICS
 from dnsfilter import __version__
 
+_MODULES = frozenset(command.module for command in COMMANDS.values())
 _EPILOG = """\
 Global options may stand before or after the command. No option takes a token: other users can see command lines.
 
-times:
-  08:00, today, "tomorrow 08:00", "friday 18:00", 2026-09-30,
-  "2026-09-30 17:00", "30 September 2026 17:00:00 CEST",
-  2026-09-30T17:00:00+02:00, and every form that dnsfilterctl prints. A time
-  without a date is the next one; where only the past counts, the last one. A
-  time without a zone is in the time zone of the authority, or in
-  Europe/Brussels. Lengths are "4 minutes", "1h30m", "8 hours", "30 days",
-  "6 months". Weekly hours are "Mon-Fri 09:00-12:00", or "12-14h" for every day.
-
-exit codes:
-  0  done
-  1  a check failed: differences found, control plane not ready,
-     act recorded but not yet in force
-  2  wrong input, or a conflict with what is recorded
-  3  permission denied, or no token
-  4  control plane not reachable, or temporarily unable to answer
-  5  nothing has changed yet: the act waits for an approver
+`dnsfilterctl COMMAND --help` describes a command. `dnsfilterctl help TOPIC` shows a longer text: times, exit-codes.
 
 example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""
 
 
 def parser_for(arguments: Sequence[str]) -> Parser:
-    """Return a parser of this command line. Of topics that it does not name, only the summaries are known.
+    """Return a parser of this command line. Of commands that it does not name, only the summaries are known.
 
     Its results have `verb`, and `api`, `token_file` and `json` if they were given.
     """
-    return _shared(frozenset(topic for topic, commands in TOPICS.items() if not commands.keys().isdisjoint(arguments)))
+    return _shared(frozenset(COMMANDS[name].module for name in COMMANDS.keys() & set(arguments)))
 
 
 def make_parser() -> Parser:
     """Return the complete parser."""
-    return _shared(frozenset(TOPICS))
+    return _shared(_MODULES)
 
 
 @cache
-def _shared(topics: frozenset[str]) -> Parser:
+def _shared(modules: frozenset[str]) -> Parser:
     """Make a parser once, because parsing does not change it."""
-    return fresh_parser(topics)
+    return fresh_parser(modules)
 
 
-def fresh_parser(topics: Set[str] = TOPICS.keys()) -> Parser:
+def fresh_parser(modules: Set[str] = _MODULES) -> Parser:
     """Make a new parser, for callers that change it."""
-    parser = Parser(
+    parser = Root(
         prog=PROGRAM,
         description="Manage dnsfilter from a shell, through the API of its control plane.",
         epilog=_EPILOG,
@@ -63,11 +49,31 @@ def fresh_parser(topics: Set[str] = TOPICS.keys()) -> Parser:
     )
     add_global(parser, shown=True)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    groups = parser.add_subparsers(metavar="COMMAND", required=True)
-    for topic, commands in TOPICS.items():
-        if topic in topics:
-            import_module(f"api.ctl.{topic}").add(groups)
-        else:
-            for name, summary in commands.items():
-                groups.add_parser(name, help=first_sentence(summary), add_help=False)
+    groups = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name, (module, summary) in COMMANDS.items():
+        if module not in modules:
+            groups.add_parser(name, help=first_sentence(summary), add_help=False)
+        elif name not in groups.choices:
+            import_module(f"api.ctl.{module}").add(groups)
     return parser
+
+
+class Root(Parser):
+    """The parser of the program, whose help lists the commands by topic."""
+
+    def format_help(self) -> str:
+        """Return the help text."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        (commands,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        listed = {action.dest: action for action in commands._get_subactions()}
+        for topic, names in TOPICS.items():
+            formatter.start_section(topic)
+            formatter.add_arguments([listed[name] for name in names])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([action for action in self._actions if action is not commands])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()

@@ -1,114 +1,109 @@
-"""The commands by topic: the module that defines them, and their summaries.
+"""The commands, in the groups of the help text: each with the module that defines it, and its summary.
 
-The parser loads only the topics that a command line names. So `dnsfilterctl --help` loads none of them.
+The parser loads only the modules that a command line needs. So `dnsfilterctl --help` loads none of them.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from dnsfilter.shell_completion import SUMMARY
 
-TOPICS: Mapping[str, Mapping[str, str]] = {
-    "people.login": {
-        "login": "Check a token and store it for this control plane. "
-        "Reads --token-file; without it asks on a terminal without echo, or reads standard input.",
-        "logout": "Remove the stored token of this control plane. The token stays valid until `token revoke`.",
-        "whoami": "Show your account, your token and its roles.",
+
+class Command(NamedTuple):
+    """A command: its module below `api.ctl`, and its summary, which begins with a sentence for lists."""
+
+    module: str
+    summary: str
+
+
+TOPICS: Mapping[str, Mapping[str, Command]] = {
+    "every day": {
+        "explain": Command("explain.explain", "Show the answer that a client gets for a name, and why."),
+        "who": Command("explain.explain", "Show the authority of an address, its contact, and the bans that apply."),
+        "ban": Command("policy.bans", "Switch, adopt and renew bans on services."),
+        "suspend": Command(
+            "policy.suspensions",
+            "Suspend filtering for an authority, or for everybody. Ends by itself, after four hours at most.",
+        ),
+        "suspension": Command(
+            "policy.suspensions",
+            "Manage suspensions, during which nothing is refused for the suspended authority, or for everybody.",
+        ),
+        "status": Command("operation.status", "Show whether the control plane is ready. Exit code 1 if it is not."),
     },
-    "policy.authorities": {
-        "authority": "Manage public authorities.",
+    "policy": {
+        "authority": Command("policy.authorities", "Manage public authorities."),
+        "service": Command("policy.services", "Inspect the catalogue of services that can be banned."),
+        "study": Command(
+            "explain.reports",
+            "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
+        ),
+        "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
+        "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
+        "exemption": Command("policy.exemptions", "Manage exemptions, which remove a ban from named ranges."),
+        "export": Command(
+            "policy.policies", "Export the policy as a file, or write an archive of decisions, acts and reports."
+        ),
+        "diff": Command(
+            "policy.policies",
+            "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
+        ),
+        "apply": Command(
+            "policy.policies",
+            "Apply a policy file in one revision, or do nothing. Never rewrites what has begun.",
+        ),
+        "revision": Command("policy.revisions", "List and compare revisions of the policy, and roll back."),
     },
-    "network.ranges": {
-        "range": "Manage ranges: the networks registered to authorities.",
-        "site": "Manage sites: networks with an address plan of their own.",
+    "network": {
+        "range": Command("network.ranges", "Manage ranges: the networks registered to authorities."),
+        "site": Command("network.ranges", "Manage sites: networks with an address plan of their own."),
+        "space": Command("network.spaces", "Manage spaces: prefixes in which an authority registers ranges itself."),
+        "coverage": Command(
+            "operation.coverage",
+            "Show when each range of an authority last asked, and how many queries an hour it usually sends.",
+        ),
+        "capture": Command("operation.captures", "Record the queries of a range on its nodes, for a fault."),
     },
-    "network.spaces": {
-        "space": "Manage spaces: prefixes in which an authority registers ranges itself.",
+    "people": {
+        "login": Command(
+            "people.login",
+            "Check a token and store it for this control plane. "
+            "Reads --token-file; without it asks on a terminal without echo, or reads standard input.",
+        ),
+        "logout": Command(
+            "people.login",
+            "Remove the stored token of this control plane. The token stays valid until `token revoke`.",
+        ),
+        "whoami": Command("people.login", "Show your account, your token and its roles."),
+        "account": Command("people.accounts", "Manage accounts: the persons and programs that may act."),
+        "grant": Command("people.grants", "Manage grants: the roles of accounts."),
+        "token": Command("people.tokens", "Manage tokens: your own and those of other accounts."),
+        "failures": Command("people.failures", "Inspect authentication failures."),
     },
-    "policy.services": {
-        "service": "Inspect the catalogue of services that can be banned.",
+    "machines": {
+        "node": Command("network.nodes", "Manage nodes: the machines that answer queries."),
+        "backup": Command(
+            "operation.backups",
+            "Back up the control plane to a file. Includes policy, accounts, hashes of tokens and the audit log.",
+        ),
+        "restore": Command(
+            "operation.backups",
+            "Restore a control plane from a backup. Runs on this machine, which must not have a control plane yet.",
+        ),
+        "version": Command("operation.status", "Show the versions of this program and of the API."),
+        "completion": Command("operation.completion", f"{SUMMARY[0].upper()}{SUMMARY[1:]}."),
+        "help": Command("help_topics", "Show a topic, or the help of a command."),
     },
-    "policy.bans": {
-        "ban": "Manage bans on services.",
-    },
-    "explain.reports": {
-        "study": "Write the study of the services that an authority only monitors: the same as a report, for each of "
-        "them.",
-    },
-    "policy.requests": {
-        "request": "Manage acts that wait for an approver, because less would be refused.",
-    },
-    "policy.bindings": {
-        "binding": "Manage bindings, by which a ban also applies in another authority.",
-    },
-    "policy.exemptions": {
-        "exemption": "Manage exemptions, which remove a ban from named ranges.",
-    },
-    "policy.suspensions": {
-        "suspend": "Suspend filtering for an authority, or for everybody. Ends by itself, after four hours at most.",
-        "suspension": "Manage suspensions, during which nothing is refused for the suspended authority, or for "
-        "everybody.",
-    },
-    "explain.explain": {
-        "explain": "Show the answer that a client gets for a name, and why.",
-        "who": "Show the authority of an address, its contact, and the bans that apply.",
-    },
-    "explain.trace": {
-        "trace": "Show the answer that a client got at a past time, and the decision, ban, acts and lists behind it.",
-    },
-    "policy.policies": {
-        "export": "Export the policy as a file, or write an archive of decisions, acts and reports.",
-        "diff": "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
-        "apply": "Apply a policy file in one revision, or do nothing. Never rewrites what has begun.",
-    },
-    "policy.revisions": {
-        "revision": "List and compare revisions of the policy, and roll back.",
-    },
-    "operation.usage_counts": {
-        "usage": "Show and erase what was counted for an authority's clients.",
-    },
-    "operation.captures": {
-        "capture": "Record the queries of a range on its nodes, for a fault.",
-    },
-    "operation.coverage": {
-        "coverage": "Show when each range of an authority last asked, and how many queries an hour it usually sends.",
-    },
-    "operation.audit": {
-        "audit": "List acts, and export and verify the audit log.",
-    },
-    "operation.notices": {
-        "notice": "Inspect notices that authorities get by mail.",
-    },
-    "operation.webhooks": {
-        "webhook": "Manage webhooks: receivers of acts and notices by HTTP.",
-    },
-    "people.accounts": {
-        "account": "Manage accounts: the persons and programs that may act.",
-    },
-    "people.grants": {
-        "grant": "Manage grants: the roles of accounts.",
-    },
-    "people.tokens": {
-        "token": "Manage tokens: your own and those of other accounts.",
-    },
-    "people.failures": {
-        "failures": "Inspect authentication failures.",
-    },
-    "operation.backups": {
-        "backup": "Back up the control plane to a file. Includes policy, accounts, hashes of tokens and the audit log.",
-        "restore": "Restore a control plane from a backup. "
-        "Runs on this machine, which must not have a control plane yet.",
-    },
-    "network.nodes": {
-        "node": "Manage nodes: the machines that answer queries.",
-    },
-    "operation.status": {
-        "version": "Show the versions of this program and of the API.",
-        "status": "Show whether the control plane is ready. Exit code 1 if it is not.",
-    },
-    "operation.completion": {
-        "completion": f"{SUMMARY[0].upper()}{SUMMARY[1:]}.",
+    "records": {
+        "trace": Command(
+            "explain.trace",
+            "Show the answer that a client got at a past time, and the decision, ban, acts and lists behind it.",
+        ),
+        "audit": Command("operation.audit", "List acts, and export and verify the audit log."),
+        "usage": Command("operation.usage_counts", "Show and erase what was counted for an authority's clients."),
+        "notice": Command("operation.notices", "Inspect notices that authorities get by mail."),
+        "webhook": Command("operation.webhooks", "Manage webhooks: receivers of acts and notices by HTTP."),
     },
 }
-"""Summaries of commands by module below `api.ctl`, in the order of the help text."""
 
-SUMMARIES: Mapping[str, str] = {name: text for commands in TOPICS.values() for name, text in commands.items()}
+COMMANDS: Mapping[str, Command] = {name: command for group in TOPICS.values() for name, command in group.items()}

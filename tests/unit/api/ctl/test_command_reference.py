@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from api.ctl.command_reference import MARK, update_page
+from api.ctl.help_topics import TEXTS
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 
 PAGE = Path(__file__).parents[4] / "docs" / "dnsfilterctl.md"
 PARSERS = list(every(make_parser()))
+HELPS = [f"dnsfilterctl help {topic}" for topic in TEXTS]
 
 
 def _words(text: str) -> str:
@@ -27,7 +29,14 @@ def test_reference_has_the_help_of_every_command(parser: argparse.ArgumentParser
 
 def test_reference_has_no_removed_command() -> None:
     headings = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("### dnsfilterctl")]
-    assert headings == [f"### {parser.prog}" for parser in PARSERS]
+    assert headings == [f"### {name}" for name in (*(parser.prog for parser in PARSERS), *HELPS)]
+
+
+@pytest.mark.parametrize("topic", TEXTS)
+def test_reference_has_the_text_of_every_topic(topic: str) -> None:
+    assert f"### dnsfilterctl help {topic}\n\n```text\n{TEXTS[topic].rstrip()}\n```\n" in PAGE.read_text(
+        encoding="utf-8"
+    )
 
 
 def test_every_verb_has_a_runnable_example() -> None:

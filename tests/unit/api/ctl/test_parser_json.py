@@ -140,6 +140,7 @@ whoami
 logout
 backup all.backup
 completion bash
+help times
 restore all.backup --state-dir restored
 version
 status
