@@ -1,6 +1,5 @@
 """No type, class, flag, opcode, spelling, address, option, order or broken snapshot bypasses a ban."""
 
-import random
 from ipaddress import ip_address, ip_network
 
 import dns.edns
@@ -118,6 +117,7 @@ EXTRA = (
     *(r"tiktok\.com", r"www.tiktok\.com", "xn--tktok-q4a.com", "xn--ttok-eqa4i.com", r"tik\000tok.com"),
     *(r"tiktok\000.com", r"tiktok.com\000", r"tiktok\032.com", "tiktok.c0m", "t1ktok.com", "moc.kotkit"),
     *("x.api.example.net", "example.net", "dn.example.net", "xcdn.example.net", r"a\006tiktok\003com.example.org"),
+    *("tiktok.org", "x.com", "x.tiktok", "cdn.example.net.example.org", "tiktok.example.org"),
 )
 
 
@@ -133,17 +133,6 @@ def test_what_only_looks_like_a_banned_name_is_none(rig: Rig, name: str) -> None
     for transport in Transport:
         # TXT, because addresses of a name of one label are not forwarded.
         assert isinstance(rig.judge(query(name, "TXT"), transport=transport), Miss)
-
-
-def test_case_is_drawn_at_random_and_never_matters(rig: Rig) -> None:
-    draw = random.Random(2023)
-    for _ in range(500):
-        name = "".join(draw.choice((letter.upper(), letter)) for letter in "www.tiktok.com")
-        wire = query(name)
-        outcome = rig.judge(wire)
-        assert refused(outcome)
-        assert isinstance(outcome, Answer)
-        assert outcome.message[12:32] == wire[12:32]
 
 
 # Flags, opcodes and other parts of a message.
@@ -177,45 +166,6 @@ def test_no_combination_of_header_bits_gets_data_of_a_banned_name(rig: Rig, bits
         assert refused(outcome)
 
 
-@each_row("opcode", range(1, 16))
-def test_no_opcode_gets_data_of_a_banned_name(rig: Rig, opcode: int) -> None:
-    soa = record(b"\xc0\x0c", 6, b"\0\0" + bytes(20))
-    for body, counts in (
-        (question(BANNED) + opt(), WITH_OPT),
-        (question(BANNED), (1, 0, 0, 0)),
-        (question("tiktok.com", 6) + soa + opt(), (1, 1, 0, 1)),
-        (record(b"\x06tiktok\x03com\0", 1, bytes(4)), (0, 1, 0, 0)),
-    ):
-        for transport in Transport:
-            outcome = rig.judge(message(body, flags=opcode << 11 | 0x0100, counts=counts), transport=transport)
-            assert isinstance(outcome, Answer)
-            assert (outcome.message[2] >> 3 & 15, outcome.message[3] & 15) == (opcode, NOTIMP)
-            assert outcome.message[6:10] == bytes(4)
-    assert rig.forwarded == []
-
-
-@each_row("names", [("plain.example.org", BANNED), (BANNED, "plain.example.org"), (BANNED, BANNED)])
-@each_row("with_opt", [0, 1])
-def test_two_questions_are_never_half_answered(rig: Rig, names: tuple[str, str], with_opt: int) -> None:
-    body = [question(name) for name in names] + [opt()] * with_opt
-    for transport in Transport:
-        outcome = rig.judge(message(*body, counts=(2, 0, 0, with_opt)), transport=transport)
-        assert isinstance(outcome, Answer)
-        assert outcome.message[3] & 15 == FORMERR
-        assert outcome.message[6:10] == bytes(4)
-    assert rig.forwarded == []
-
-
-@each_row("version", [1, 2, 255])
-@each_row("do", [0, 0x8000])
-def test_another_version_of_edns_is_badvers(rig: Rig, version: int, do: int) -> None:
-    wire = message(question(BANNED), opt(b"\0\x03\0\0", ttl=version << 16 | do), counts=WITH_OPT)
-    for transport in Transport:
-        reply = rig.at_once(wire, transport=transport)
-        assert (reply.rcode(), reply.edns, reply.answer) == (BADVERS, 0, [])
-    assert rig.forwarded == []
-
-
 TSIG = record(
     b"\x03key\0", 250, b"\x0bhmac-sha256\0" + bytes(6) + b"\x01\x2c\0\x20" + bytes(32) + b"\0\x07\0\0\0\0", 0, 255
 )
@@ -237,20 +187,6 @@ def test_a_signed_query_is_refused_like_any_other(start: Start, name: str, with_
 
 
 # Clients.
-
-
-@each_row("name", [BANNED, "video.example.org"])
-@each_row("address", ["127.0.7.0", "127.0.7.10", "2001:db8::", "0.0.0.0"])
-def test_the_address_in_a_client_subnet_is_nobodys(start: Start, name: str, address: str) -> None:
-    rig = start(office(), internet())
-    prefix = 0 if address == "0.0.0.0" else 24
-    subnet = dns.edns.ECSOption(address, prefix)
-    for client, code in ((GHENT, REFUSED), (MECHELEN, 0), (GHENT, REFUSED)):
-        assert rig.ask(query(name, options=[subnet]), client).rcode() == code
-    own = dns.edns.ECSOption("127.0.5.0", 24)
-    assert rig.ask(query(name, options=[own]), MECHELEN).answer
-    for sent in rig.upstream.asked:
-        assert dns.message.from_wire(sent.message).options == ()
 
 
 @each_row("unregistered", tuple(Unregistered))
@@ -304,14 +240,6 @@ def test_a_conditional_zone_for_a_banned_name_lifts_no_ban(start: Start, suffix:
     assert len(inner.asked) == 1
 
 
-@each_row("qtype", ["A", "AAAA", "TXT", "HTTPS"])
-def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
-    rig = start(office(), internet())
-    for warmed in ("A", "TXT", "HTTPS"):
-        rig.ask(query(BANNED, warmed), MECHELEN)
-    assert refused(rig.judge(query(BANNED, qtype)))
-
-
 # The bytes of a refusal.
 
 
@@ -346,13 +274,3 @@ def test_a_refusal_repeats_the_question_and_claims_no_authority(
             assert has_soa == (reply in (Reply.NXDOMAIN, Reply.NODATA) or no_address)
             assert found.additional == []
             assert all(rrset.ttl <= 10 for rrset in (*found.answer, *found.authority))
-
-
-@each_row("reply", tuple(Reply))
-def test_a_refusal_of_the_longest_name_without_opt_fits_512_bytes(start: Start, reply: Reply) -> None:
-    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
-    for edns, payload in ((False, 0), (0, 0), (0, 512)):
-        outcome = rig.judge(query(LONGEST, edns=edns, payload=payload))
-        assert isinstance(outcome, Answer)
-        assert len(outcome.message) <= 512
-        assert not outcome.message[2] & 2

@@ -8,8 +8,6 @@ import dns.message
 import dns.rcode
 
 from dnsfilter.engine.interface import Miss
-from dnsfilter.policy.model import Mode
-from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query
@@ -99,25 +97,6 @@ def test_each_client_is_answered_by_its_own_rule_if_all_wait_for_one_answer(
     assert len(held.asked) == 1
 
 
-@each_row("how", [BanReply.NXDOMAIN, BanReply.NODATA, BanReply.ADDRESS])
-@each_row(("name", "qtype"), CONCERNED)
-def test_a_reply_made_here_is_kept_for_nobody(start: Start, name: str, qtype: str, how: BanReply) -> None:
-    rig = start(office(reply=how, addresses=("192.0.2.1",) if how is BanReply.ADDRESS else ()), internet())
-    before = rig.ask(query(name, qtype))
-    assert same(reported(rig, query(name, qtype), MECHELEN, Transport.UDP), expected(MECHELEN, name, qtype))
-    again = rig.at_once(query(name, qtype))
-    assert (again.rcode(), again.answer, edes(again)) == (before.rcode(), before.answer, edes(before))
-
-
-def test_a_ban_that_begins_or_ends_decides_over_what_is_kept(start: Start) -> None:
-    rig = start(office(mode=Mode.OFF), internet())
-    for revision, mode in enumerate((Mode.OFF, Mode.ENFORCE, Mode.MONITOR, Mode.ENFORCE), 2):
-        rig.swap(office(mode=mode, revision=revision))
-        for name, qtype in CONCERNED:
-            found = reported(rig, query(name, qtype), GHENT, Transport.UDP)
-            assert same(found, expected(GHENT if mode is Mode.ENFORCE else MECHELEN, name, qtype))
-
-
 # Queries without recursion do not reveal the cache (CVE-2026-40012).
 
 
@@ -190,15 +169,6 @@ def test_ttls_of_all_sections_count_down_together_and_never_rise(start: Start) -
     seen = [_all_ttls(rig.at_once(query(NAME), later_s=later_s)) for later_s in range(40)]
     assert seen == [[max(ttl - later_s, 0) for ttl in original] for later_s in range(40)]
     assert isinstance(rig.judge(query(NAME), later_s=40), Miss)
-
-
-def test_a_wall_clock_that_jumps_moves_no_ttl(start: Start) -> None:
-    rig = start(office(), Scripted(_three_sections))
-    rig.ask(query(NAME))
-    rig.clock.advance(5_000)
-    for now_s in (0, rig.clock.now_s + 86_400, rig.clock.now_s):
-        rig.clock.now_s = now_s
-        assert _all_ttls(rig.at_once(query(NAME))) == [55, 35, 45, 25, 5]
 
 
 def test_neither_a_swap_nor_another_client_makes_ttls_rise(start: Start) -> None:

@@ -5,12 +5,9 @@ Banned and unbanned clients ask in either order, over UDP and TCP, at once and o
 They ask again from the cache, and once more from stale entries.
 """
 
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
 
 import dns.message
 import dns.rcode
@@ -21,12 +18,9 @@ from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
-from tests.support.knot import Knot
-from tests.support.nodes import Node, eventually
 from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start
-from tests.support.zones import ZONES, zone
 
 LINKS = 8
 ADDRESS = "192.0.2.80"
@@ -276,80 +270,3 @@ def test_whoever_may_follow_a_chain_into_a_banned_name_keeps_it_for_a_minute_at_
     assert [wait().rcode() for wait in waiting] == [dns.rcode.REFUSED, dns.rcode.NOERROR]
     assert rig.at_once(query("c0.example.org")).rcode() == dns.rcode.REFUSED
     assert ttls(rig.at_once(query("c0.example.org"), MECHELEN)) == [60] * (links + 1)
-
-
-# With real servers.
-
-BANNED_AT, UNBANNED_AT = "127.0.5.10", "127.0.8.10"
-PLACES = ("example.org", "example.net")
-REAL = (("c0v{}.example.org", "A"), ("www.d0v{}.example.org", "A"), ("h0v{}.example.org", "HTTPS"))
-VARIANTS = 4
-STOOD_IN_TRIES = 5
-
-
-def alternating() -> dict[str, str]:
-    """Return the public zones. Two of them alternate in chains of eight links into a banned name."""
-    texts = dict.fromkeys(PLACES, "")
-    for variant in range(VARIANTS):
-        for at in range(LINKS):
-            place, other = PLACES[at % 2], PLACES[(at + 1) % 2]
-            following = f"{at + 1}v{variant}.{other}."
-            links = [f"c{at}v{variant} {TTL_S} CNAME c{following}", f"d{at}v{variant} {TTL_S} DNAME d{following}"]
-            links.append(f"h{at}v{variant} {TTL_S} CNAME h{following}")
-            if at + 1 == LINKS:
-                links = [f"c{at}v{variant} {TTL_S} CNAME www.tiktok.com.", f"d{at}v{variant} {TTL_S} DNAME tiktok.com."]
-                links.append(f"h{at}v{variant} {TTL_S} HTTPS 1 www.tiktok.com. alpn=h2")
-            texts[place] += "".join(f"{link}\n" for link in links)
-    return {**ZONES, **{place: zone(place, text) for place, text in texts.items()}}
-
-
-@pytest.fixture(scope="module")
-def chained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Knot]]:
-    """Start a node with the example policy and a real authority with those chains. The test stops the authority."""
-    with Knot(alternating()) as server:
-        place: Path = tmp_path_factory.mktemp("chained")
-        with Node(place, server.hostport) as running:
-            yield running, server
-
-
-def test_real_zones_that_alternate_eight_times_are_decided_for_each_client(chained: tuple[Node, Knot]) -> None:
-    node, server = chained
-    orders = ((BANNED_AT, UNBANNED_AT), (UNBANNED_AT, BANNED_AT))
-    ways = [(order, tcp) for order in orders for tcp in ((), ("+tcp",))]
-    asked = [(name.format(number), qtype, *way) for name, qtype in REAL for number, way in enumerate(ways)]
-    for name, qtype, order, tcp in asked:
-        for client in (*order, *order):
-            judged(node, name, qtype, client, tcp, stale=False)
-    server.stop()
-    assert eventually(lambda: is_stale(node, asked[-1][0], asked[-1][1]))
-    with ThreadPoolExecutor(24) as pool:  # each query waits until the node gives up on upstream
-        found = [
-            pool.submit(judged, node, name, qtype, client, tcp, stale=True)
-            for name, qtype, order, tcp in asked
-            for client in order
-        ]
-        for each in found:
-            each.result()
-
-
-def judged(node: Node, name: str, qtype: str, client: str, tcp: Sequence[str], *, stale: bool) -> None:
-    found = node.dig(name, qtype, bind=client, extra=tcp)
-    # On a busy machine a standby covers for a worker that does not read its sockets. The standby has an empty cache, so
-    # some queries get SERVFAIL while it reads too, for about a second (docs/decisions/0023).
-    for _ in range(STOOD_IN_TRIES):
-        if not (stale and found.rcode == "SERVFAIL" and node.logged("worker covers for another")):
-            break
-        time.sleep(1)
-        found = node.dig(name, qtype, bind=client, extra=tcp)
-    codes = [error.code for error in found.ede]
-    if client == BANNED_AT:
-        assert (found.rcode, found.answers, codes) == ("REFUSED", (), [15])
-    else:
-        assert found.rcode == "NOERROR"
-        assert found.rdata(qtype)
-        assert len(found.rdata("CNAME")) == (LINKS - 1 if qtype == "HTTPS" else LINKS)
-        assert codes == ([3] if stale else [])
-
-
-def is_stale(node: Node, name: str, qtype: str) -> bool:
-    return [error.code for error in node.dig(name, qtype, bind=UNBANNED_AT).ede] == [3]

@@ -1,8 +1,5 @@
 """RFC 1034 and RFC 1035: the form of every message between a resolver, its clients and its upstreams."""
 
-import socket
-from contextlib import closing
-
 import dns.flags
 import dns.message
 import dns.opcode
@@ -11,11 +8,10 @@ import dns.rcode
 from dnsfilter.engine.interface import Drop
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import WAYS, Way, ask, bytes_of
-from tests.contract.cases import RECORDS, internet, office
-from tests.support.engines import GHENT, PATIENCE_S, data, query
-from tests.support.nodes import Node
+from tests.contract.cases import internet, office
+from tests.support.engines import data, query
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
+from tests.support.scripted import Asked, Scripted, reply, says, truncated
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
@@ -105,37 +101,6 @@ def _asking(name: bytes, tail: bytes = b"\0\1\0\1") -> bytes:
     return b"\xbe\xef\1\0\0\1\0\0\0\0\0\0" + name + tail
 
 
-MALFORMED = {
-    "a header alone": b"\xbe\xef\1\0\0\1\0\0\0\0\0\0",
-    "no type": _asking(b"\1a\0", b""),
-    "half a class": _asking(b"\1a\0", b"\0\1\0"),
-    "a name without end": _asking(b"\1a", b""),
-    "a label that runs past the end": _asking(b"\5ab", b""),
-    "a label of 64 bytes": _asking(b"\x40" + b"x" * 64 + b"\0"),
-    "a label of 128 bytes": _asking(b"\x80" + b"x" * 128 + b"\0"),
-    "a name of 256 bytes": _asking((b"\x3f" + b"x" * 63) * 3 + b"\x3e" + b"y" * 62 + b"\0"),
-    "a name of 300 bytes": _asking((b"\1x" * 150) + b"\0"),
-    "a pointer to itself": _asking(b"\xc0\x0c"),
-    "a pointer forwards": _asking(b"\xc0\x12") + b"\1a\0",
-    "a pointer into the header": _asking(b"\1a\xc0\x04"),
-    "bytes behind the question": _asking(b"\1a\0") + b"\0",
-    "a record that is announced only": _asking(b"\1a\0")[:11] + b"\1" + _asking(b"\1a\0")[12:],
-    "an answer": _asking(b"\1a\0")[:7] + b"\1" + _asking(b"\1a\0")[8:] + b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4",
-}
-
-
-@each_transport
-@each_row("raw", MALFORMED.values(), ids=MALFORMED)
-def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, raw: bytes, transport: Transport) -> None:
-    rig = start(office(), internet())
-    found = bytes_of(rig, raw, transport=transport)
-    assert found[:2] == raw[:2]
-    assert (found[2] & 0xF8, found[3] & 15) == (0x80, dns.rcode.FORMERR)
-    assert found[6:12] == bytes(6)
-    assert rig.forwarded == []
-    assert data(rig.ask(query(NAME))) == TRUTH
-
-
 @each_transport
 @each_row("size", range(12))
 def test_what_is_too_short_for_a_header_meets_silence(start: Start, size: int, transport: Transport) -> None:
@@ -163,38 +128,6 @@ def test_two_resolvers_that_are_shown_to_each_other_fall_silent(start: Start) ->
 
 # Messages that an upstream may send.
 
-BAD_ANSWERS = {
-    "a pointer forwards": b"\xc0\x30\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
-    "a pointer to itself": b"\xc0\x23\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
-    "a label of 64 bytes": b"\x40" + b"x" * 64 + b"\0\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
-    "an address of five bytes": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\5\xcb\0\x71\x42\0",
-    "an address of three bytes": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\3\xcb\0\x71",
-    "data past the end": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\xff\xcb\0\x71\x42",
-    "a record cut short": b"\xc0\x0c\0\1\0\1\0\0\1",
-    "a second record that is announced only": b"",
-    "an alias that ends early": b"\xc0\x0c\0\5\0\1\0\0\1\x2c\0\3\1a\0",
-}
-
-
-@each_row(
-    "record",
-    [record[:-1] if name.startswith("an alias") else record for name, record in BAD_ANSWERS.items()],
-    ids=BAD_ANSWERS,
-)
-def test_an_answer_that_cannot_be_read_is_not_passed_on_and_the_wait_goes_on(start: Start, record: bytes) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    client = rig.send(query(NAME))
-    rig.until_asked(1)
-    head = reply(held.asked[0])[:12]
-    question = held.asked[0].message[12:-11]
-    assert len(question) == 0x23 - 12
-    held.say(held.asked[0], head[:6] + b"\0\1\0\0\0\0" + question + record)
-    rig.settle()
-    assert client.receive() is None
-    held.say(held.asked[0], reply(held.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
-    assert data(rig.wait(client)) == TRUTH
-
 
 @each_transport
 @each_row("behind", [b"\0", b"\xff" * 40], ids=["a byte", "bytes"])
@@ -219,42 +152,6 @@ def test_bytes_behind_the_last_record_of_an_answer_by_stream_are_ignored(start: 
 
 # Sizes and framing.
 
-SIZES = ("alone.example.org", "TXT")
-
-
-def _strings(number: int) -> Scripted:
-    return Scripted(says({SIZES: [f'{SIZES[0]}. 300 TXT "{n:03}{"x" * 90}"' for n in range(number)]}))
-
-
-def test_a_datagram_without_opt_holds_512_bytes_of_complete_records_and_sets_tc(start: Start) -> None:
-    rig = start(office(), _strings(10))
-    raw = bytes_of(rig, query(*SIZES, edns=False))
-    found = dns.message.from_wire(raw)
-    assert 400 < len(raw) <= 512
-    assert found.flags & dns.flags.TC
-    assert 0 < len(data(found)) < 10
-    complete = rig.ask(query(*SIZES, edns=False), transport=Transport.TCP)
-    assert not complete.flags & dns.flags.TC
-    assert set(data(found)) < set(data(complete))
-    assert len(data(complete)) == 10
-
-
-def test_what_fits_into_512_bytes_is_not_truncated(start: Start) -> None:
-    rig = start(office(), _strings(4))
-    found = rig.ask(query(*SIZES, edns=False))
-    assert not found.flags & dns.flags.TC
-    assert len(data(found)) == 4
-
-
-def test_each_message_over_tcp_follows_its_length_in_two_bytes(node: Node) -> None:
-    wire = query(NAME)
-    with closing(socket.create_connection(("127.0.0.1", node.port), PATIENCE_S, ("127.0.22.10", 0))) as stream:
-        for _ in range(3):
-            stream.sendall(len(wire).to_bytes(2, "big") + wire)
-            size = int.from_bytes(stream.recv(2, socket.MSG_WAITALL), "big")
-            found = dns.message.from_wire(stream.recv(size, socket.MSG_WAITALL))
-            assert (found.id, data(found)) == (int.from_bytes(wire[:2], "big"), TRUTH)
-
 
 # Aliases and failures.
 
@@ -264,16 +161,6 @@ def test_an_alias_comes_before_what_it_leads_to(start: Start) -> None:
     rig = start(office(), Scripted(says({("a.example.org", "A"): lines})))
     for _ in range(2):
         assert data(rig.ask(query("a.example.org"))) == ["CNAME b.example.org.", "A 198.51.100.1"]
-
-
-def test_an_alias_that_leads_out_of_the_answer_is_followed(start: Start) -> None:
-    records = {
-        ("a.example.org", "A"): ("a.example.org. 300 CNAME b.example.net.",),
-        ("b.example.net", "A"): ("b.example.net. 300 A 198.51.100.1",),
-    }
-    rig = start(office(), Scripted(says(records)))
-    assert data(rig.ask(query("a.example.org"))) == ["CNAME b.example.net.", "A 198.51.100.1"]
-    assert rig.forwarded == [("a.example.org", "A"), ("b.example.net", "A")]
 
 
 @each_row("rest", [(), ("plain.example.org. 300 A 198.51.100.9",)], ids=["legs alone", "records that go"])
@@ -297,22 +184,4 @@ def test_a_chain_that_is_put_together_is_as_small_as_any_message(start: Start, r
 def test_an_alias_that_is_asked_for_is_not_followed(start: Start) -> None:
     rig = start(office(), Scripted(says({("a.example.org", "CNAME"): ("a.example.org. 300 CNAME b.example.net.",)})))
     assert data(rig.ask(query("a.example.org", "CNAME"))) == ["CNAME b.example.net."]
-    assert len(rig.forwarded) == 1
-
-
-def test_a_failure_of_upstream_is_not_kept(start: Start) -> None:
-    rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
-    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
-    rig.upstream.behave = says(RECORDS)
-    rig.pass_time(1_000)
-    assert rig.ask(query(NAME)).rcode() == dns.rcode.NOERROR
-
-
-def test_without_recursion_nothing_is_asked_upstream_not_even_for_what_is_kept(start: Start) -> None:
-    rig = start(office(), internet())
-    for _ in range(2):
-        found = rig.ask(query(NAME, rd=False), GHENT)
-        assert (found.rcode(), found.answer) == (dns.rcode.REFUSED, [])
-        assert not found.flags & dns.flags.RD
-        rig.ask(query(NAME))
     assert len(rig.forwarded) == 1

@@ -157,21 +157,3 @@ def test_a_truncated_answer_does_not_replace_what_is_kept(start: Start) -> None:
 
 
 # Aliases (section 10.1), and rank (section 5.4.1).
-
-
-def test_of_two_aliases_at_one_name_one_is_followed_and_the_other_left_out(start: Start) -> None:
-    lines = [f"a.example.org. 300 CNAME {target}.example.org." for target in "bc"]
-    targets = [f"{target}.example.org. 300 A 198.51.100.{number}" for number, target in enumerate("bc", 1)]
-    rig = start(office(), Scripted(lambda asked: (reply(asked, (*lines, *targets)),)))
-    for _ in range(2):
-        found = rig.ask(query("a.example.org"))
-        assert data(found) == ["CNAME b.example.org.", "A 198.51.100.1"]
-
-
-def test_additional_records_never_answer_another_question(start: Start) -> None:
-    extra = ("www.example.org. 300 A 203.0.113.66",)
-    authority = ("www.example.org. 300 NS ns.example.org.",)
-    rig = start(office(), Scripted(lambda asked: (reply(asked, RECORDS[NAME, "A"] + extra, authority, extra),)))
-    rig.ask(query(NAME))
-    assert isinstance(rig.judge(query("www.example.org")), Miss)
-    assert isinstance(rig.judge(query("www.example.org", "NS")), Miss)

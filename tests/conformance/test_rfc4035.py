@@ -21,7 +21,7 @@ from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, ZoneTo, data, que
 from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
+from tests.support.scripted import Asked, Behaviour, Scripted, reply
 from tests.support.starting import Start
 from tests.support.zones import website
 from tests.support.zones import zone as zone_text
@@ -105,21 +105,6 @@ def test_every_combination_of_bits_cold_and_warm(
         sent = dns.message.from_wire(asked.message)
         assert (sent.edns, bool(sent.ednsflags & DO), bool(sent.flags & dns.flags.CD)) == (0, do, cd)
         assert bool(sent.flags & dns.flags.AD) == trusted
-
-
-@each_row("heeds_do", [True, False], ids=["heeding", "heedless"])
-def test_whoever_came_before_changes_nothing_for_who_asks_with_other_bits(start: Start, heeds_do: bool) -> None:
-    def asked_of(behaviour: Behaviour, *, warmed: bool) -> list[bytes]:
-        rig = start(office(), Scripted(behaviour), trust_ad=True)
-        wires = [query(NAME, do=do, cd=cd, ad=ad, id=7) for do, cd, ad in product((False, True), repeat=3)]
-        if warmed:
-            for wire in reversed(wires):
-                rig.ask(wire, MECHELEN)
-            return [rig.ask(wire).to_wire() for wire in wires]
-        return [start(office(), Scripted(behaviour), trust_ad=True).ask(wire).to_wire() for wire in wires]
-
-    upstream = zone(signed=True, heeds_do=heeds_do, validates=True)
-    assert asked_of(upstream, warmed=True) == asked_of(upstream, warmed=False)
 
 
 def test_answers_are_kept_apart_by_do_and_cd_and_by_nothing_else_of_the_client(start: Start) -> None:
@@ -276,21 +261,6 @@ def test_a_conditional_zones_word_for_authentic_data_is_not_passed_on(start: Sta
     rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)], trust_ad=True)
     assert not rig.ask(query("dc1.corp.local", ad=True)).flags & dns.flags.AD
     assert rig.ask(query(NAME, ad=True)).flags & dns.flags.AD
-
-
-def test_no_bit_of_dnssec_leads_around_a_ban(start: Start) -> None:
-    signed = ("www.tiktok.com. 300 A 192.0.2.100", f"www.tiktok.com. 300 RRSIG A 13 3 300 {SIGNED_UNTIL}")
-    rig = start(office(), Scripted(lambda asked: (reply(asked, signed, flags=int(dns.flags.AD)),)), trust_ad=True)
-    for do, cd, ad in product((False, True), repeat=3):
-        wire = query("www.tiktok.com", do=do, cd=cd, ad=ad)
-        assert data(rig.ask(wire, MECHELEN))[0] == "A 192.0.2.100"
-        assert (rig.at_once(wire).rcode(), rig.at_once(wire).answer) == (dns.rcode.REFUSED, [])
-
-
-def test_a_failure_to_validate_upstream_is_a_failure_here(start: Start) -> None:
-    rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
-    assert rig.ask(query(NAME, do=True)).rcode() == dns.rcode.SERVFAIL
-    assert rig.at_once(query(NAME, do=True)).rcode() == dns.rcode.SERVFAIL
 
 
 # Real zones and a real node.

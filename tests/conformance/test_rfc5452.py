@@ -244,25 +244,5 @@ def test_ids_of_a_pool_are_uniform() -> None:
 # One query to upstream for all clients with the same question (section 5).
 
 
-def test_equal_questions_in_flight_are_asked_once_and_all_are_answered(start: Start) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    transports = [Transport.UDP, Transport.TCP] * 25
-    wires = [query(NAME.upper() if number % 3 else NAME, edns=0 if number % 2 else False) for number in range(50)]
-    waiting = [
-        rig.begin(wire, (GHENT, MECHELEN)[number % 2], transport)
-        for number, (wire, transport) in enumerate(zip(wires, transports, strict=True))
-    ]
-    rig.until_asked(1)
-    rig.settle()
-    held.say(held.asked[0], truth(held.asked[0]))
-    for wire, wait in zip(wires, waiting, strict=True):
-        found = wait()
-        assert (data(found), found.id) == (TRUTH, int.from_bytes(wire[:2], "big"))
-    assert len(held.asked) == 1
-    assert queries(rig) == 1
-    assert sum(rig.outcomes().values()) == 50
-
-
 def queries(rig: Rig) -> int:
     return rig.counters.slots[upstream_slots(1)[0].queries]

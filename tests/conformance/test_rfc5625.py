@@ -9,10 +9,9 @@ import dns.rcode
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import internet, office
-from tests.support.engines import UNREGISTERED, data, edes, query
-from tests.support.nodes import Node
+from tests.support.engines import data, query
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Scripted, denial, reply, truncated
+from tests.support.scripted import Scripted, denial, reply
 from tests.support.starting import Start
 from tests.unit.wire.build import record
 
@@ -119,45 +118,3 @@ def test_large_queries_are_taken(start: Start, size: int, transport: Transport) 
     wire = bare[:-2] + (padding + 4).to_bytes(2, "big") + b"\0\x0c" + padding.to_bytes(2, "big") + bytes(padding)
     assert len(wire) == size
     assert data(rig.ask(wire, transport=transport)) == TRUTH
-
-
-def _four_kilobytes(asked: Asked) -> tuple[bytes, ...]:
-    lines = [f'{asked.name}. 300 TXT "{n:02}{"x" * 200}"' for n in range(19)]
-    return (reply(asked, lines) if asked.by_stream else truncated(asked),)
-
-
-def test_an_answer_of_four_kilobytes_is_complete_over_tcp_and_truncated_over_udp(start: Start) -> None:
-    rig = start(office(), Scripted(_four_kilobytes))
-    wait = rig.begin(query(NAME, "TXT", payload=65535))
-    rig.until(lambda: b"" if rig.truncated else None)
-    rig.complete()
-    assert wait().flags & dns.flags.TC
-    raw = bytes_of(rig, query(NAME, "TXT", payload=512), transport=Transport.TCP)
-    found = dns.message.from_wire(raw)
-    assert len(raw) > 3900
-    assert (len(data(found)), found.flags & dns.flags.TC) == (19, 0)
-
-
-def test_what_has_edns_is_not_truncated_at_512_bytes(start: Start) -> None:
-    lines = [f'{NAME}. 300 TXT "{n}{"x" * 200}"' for n in range(5)]
-    rig = start(office(), Scripted(lambda asked: (reply(asked, lines),)))
-    raw = bytes_of(rig, query(NAME, "TXT"))
-    assert len(raw) > 1000
-    assert not dns.message.from_wire(raw).flags & dns.flags.TC
-
-
-def test_truncation_shows_and_tcp_is_served_for_it(node: Node) -> None:
-    cut = node.dig("big.example.org", "TXT", extra=["+ignore"])
-    assert "tc" in cut.flags
-    complete = node.dig("big.example.org", "TXT", extra=["+tcp"])
-    assert (len(complete.rdata("TXT")), complete.transport, "tc" in complete.flags) == (10, "tcp", False)
-
-
-@each_transport
-def test_a_client_from_nowhere_known_is_refused(start: Start, transport: Transport) -> None:
-    rig = start(office(), internet())
-    for _ in range(2):
-        found = rig.ask(query(NAME), UNREGISTERED, transport)
-        assert (found.rcode(), found.answer, edes(found)) == (dns.rcode.REFUSED, [], [(18, "")])
-        rig.ask(query(NAME))
-    assert len(rig.forwarded) == 1

@@ -10,11 +10,11 @@ import dns.rcode
 
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.edns import OUR_PAYLOAD
-from tests.conformance.ways import BIG, OURS, WAYS, Way, ask, bytes_of
+from tests.conformance.ways import OURS, WAYS, Way, ask, bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, silent
+from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
 from tests.support.starting import Start
 from tests.unit.wire.build import record
 
@@ -131,30 +131,6 @@ def test_another_version_is_badvers_with_ours_and_without_an_answer(
 
 # Malformed OPTs.
 
-TWO = (opt(), opt())
-BAD = {
-    "two": with_records(PLAIN, *TWO),
-    "two that differ": with_records(PLAIN, opt(), opt(option(10, b"12345678"), payload=512)),
-    "two around another record": with_records(PLAIN, opt(), b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4", opt()),
-    "an owner": with_records(PLAIN, opt(owner=b"\1a\0")),
-    "a pointer as owner": with_records(PLAIN, opt(owner=b"\xc0\x0c")),
-    "in the answer": PLAIN[:6] + b"\0\1" + PLAIN[8:] + opt(),
-    "in authority": PLAIN[:8] + b"\0\1" + PLAIN[10:] + opt(),
-    "an option of three bytes": with_records(PLAIN, opt(b"\0\x0a\0")),
-    "an option that runs past the end": with_records(PLAIN, opt(b"\0\x0a\0\x09" + b"12345678")),
-    "options that run past the message": with_records(PLAIN, opt(option(10, b"12345678"))[:-1]),
-    "a stray byte behind an option": with_records(PLAIN, opt(option(3) + b"\0")),
-}
-
-
-@each_transport
-@each_row("raw", BAD.values(), ids=BAD)
-def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, raw: bytes, transport: Transport) -> None:
-    rig = start(office(), internet())
-    found = dns.message.from_wire(bytes_of(rig, raw, transport=transport))
-    assert (found.rcode(), found.answer) == (dns.rcode.FORMERR, [])
-    assert rig.forwarded == []
-
 
 def test_an_opt_may_stand_anywhere_among_the_additional_records(start: Start) -> None:
     other = b"\0\0\x0a\0\1\0\0\0\0\0\3abc"
@@ -165,45 +141,6 @@ def test_an_opt_may_stand_anywhere_among_the_additional_records(start: Start) ->
 
 
 # Sizes.
-
-
-def _of_size(asked: Asked) -> tuple[bytes, ...]:
-    return (reply(asked, [f'{asked.name}. 300 TXT "{n:02}{"x" * 50}"' for n in range(18)]),)
-
-
-@each_row("payload", [0, 1, 12, 511, 512])
-def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
-    rig = start(office(), Scripted(_of_size))
-    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    assert 440 < len(raw) <= 512
-    found = dns.message.from_wire(raw)
-    assert found.flags & dns.flags.TC
-    assert found.edns == 0
-
-
-@each_row("payload", [1232, 1233, 1400, 4096, 65535])
-def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
-    rig = start(office(), Scripted(_of_size))
-    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    complete = bytes_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
-    assert 512 < len(raw) <= OUR_PAYLOAD
-    assert len(dns.message.from_wire(raw).answer[0]) == len(dns.message.from_wire(complete).answer[0]) == 18
-
-
-@each_row("payload", [600, 800, 1000])
-def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
-    rig = start(office(), Scripted(_of_size))
-    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    assert payload - 70 < len(raw) <= payload
-    assert dns.message.from_wire(raw).flags & dns.flags.TC
-
-
-@each_row("payload", [0, 512])
-def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None:
-    rig = start(office(), Scripted(_of_size))
-    found = rig.ask(query(BIG, "TXT", payload=payload), transport=Transport.TCP)
-    assert len(found.answer[0]) == 18
-    assert not found.flags & dns.flags.TC
 
 
 # OPT towards upstream, and OPT from upstream.
@@ -264,21 +201,6 @@ def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
         else:
             assert raw.endswith(opt())
     assert len(rig.forwarded) == 1
-
-
-@each_row("additional", [TWO, (opt(owner=b"\1a\0"),), (opt(b"\0\3\0"),)], ids=["two", "owner", "broken"])
-def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, additional: tuple[bytes, ...]) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    client = rig.send(query(NAME))
-    rig.until_asked(1)
-    for raw in _answers_with(*additional)(held.asked[0]):
-        held.say(held.asked[0], raw)
-    rig.settle()
-    assert client.receive() is None
-    for raw in _answers_with(opt())(held.asked[0]):
-        held.say(held.asked[0], raw)
-    assert data(rig.wait(client)) == TRUTH
 
 
 @each_row(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])

@@ -52,14 +52,6 @@ def test_a_subnet_is_neither_passed_on_nor_answered(start: Start, raw: str, tran
 
 
 @each_row("transport", TRANSPORTS)
-@each_row("edns", [False, 0])
-def test_no_subnet_is_added(start: Start, edns: int | bool, transport: Transport) -> None:
-    rig = start(office(), internet())
-    rig.ask(query(NAME, edns=edns), transport=transport)
-    assert dns.message.from_wire(rig.upstream.asked[0].message).options == ()
-
-
-@each_row("transport", TRANSPORTS)
 @each_row("name", ["www.tiktok.com", "video.example.org"])
 def test_a_subnet_selects_no_policy(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())

@@ -9,7 +9,7 @@ import dns.rdatatype
 from dnsfilter.policy.model import Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
-from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query, ttls
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, ZoneTo, data, edes, query, ttls
 from tests.support.policies import NOW
 from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
@@ -158,9 +158,3 @@ def test_any_of_what_a_ban_concerns_outlives_no_change_of_its_client(start: Star
     for _ in range(2):
         assert ttls(rig.ask(query("www.tiktok.com", "ANY"))) == [20]
         assert ttls(rig.ask(query("www.tiktok.com", "ANY"), MECHELEN)) == [60]
-
-
-def test_any_from_outside_every_range_is_refused(start: Start) -> None:
-    rig = start(office(), world())
-    found = rig.at_once(query("plain.example.org", "ANY"), UNREGISTERED)
-    assert (found.rcode(), data(found)) == (dns.rcode.REFUSED, [])

@@ -12,86 +12,16 @@ import dns.rcode
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import office
-from tests.support.dig import dig
 from tests.support.engines import GHENT, MECHELEN, query
-from tests.support.nodes import Node
 from tests.support.rows import each_row
 from tests.support.scripted import Scripted, denial
 from tests.support.starting import Start
 from tests.unit.wire.build import opt
 
-NO_EDNS = ("+noedns", "+noad")
 EDNS = ("+nocookie", "+noad")
-EDNS_1 = (*EDNS, "+edns=1", "+noednsneg")
-OUR_EDNS = "version: 0, flags:; udp: 1232"
-OUR_EDNS_DO = "version: 0, flags: do; udp: 1232"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A command of the RFC: the options of dig, and the expected header and OPT of the answer."""
-
-    section: str
-    options: tuple[str, ...]
-    qtype: str = "SOA"
-    rcode: str = "NOERROR"
-    opcode: str = "QUERY"
-    flags: frozenset[str] = frozenset()
-    edns: str | None = None
-
-
-PROBES = (
-    Probe("8.1.1 zone", NO_EDNS),
-    Probe("8.1.2 unknown type", NO_EDNS, "TYPE1000"),
-    Probe("8.1.3.1 CD", (*NO_EDNS, "+cd"), flags=frozenset({"cd"})),
-    Probe("8.1.3.2 AD", ("+noedns", "+ad")),
-    Probe("8.1.3.3 reserved bit", (*NO_EDNS, "+zflag")),
-    Probe("8.1.4 unknown opcode", (*NO_EDNS, "+opcode=15", "+header-only"), rcode="NOTIMP", opcode="RESERVED15"),
-    Probe("8.1.4 with a question", (*NO_EDNS, "+opcode=15"), rcode="NOTIMP", opcode="RESERVED15"),
-    Probe("8.1.4 with EDNS", (*EDNS, "+opcode=15"), rcode="NOTIMP", opcode="RESERVED15", edns=OUR_EDNS),
-    Probe("8.2.1 minimal EDNS", (*EDNS, "+edns=0"), edns=OUR_EDNS),
-    Probe("8.2.2 version", EDNS_1, rcode="BADVERS", edns=OUR_EDNS),
-    Probe("8.2.3 unknown option", (*EDNS, "+edns=0", "+ednsopt=100"), edns=OUR_EDNS),
-    Probe("8.2.4 unknown flag", (*EDNS, "+edns=0", "+ednsflags=0x40"), edns=OUR_EDNS),
-    Probe("8.2.5 version and flag", (*EDNS_1, "+ednsflags=0x40"), rcode="BADVERS", edns=OUR_EDNS),
-    Probe("8.2.6 version and option", (*EDNS_1, "+ednsopt=100"), rcode="BADVERS", edns=OUR_EDNS),
-    Probe("8.2.8 DO", (*EDNS, "+edns=0", "+dnssec"), edns=OUR_EDNS_DO),
-    Probe("8.2.9 version and DO", (*EDNS_1, "+dnssec"), rcode="BADVERS", edns=OUR_EDNS_DO),
-    Probe("8.2.10 options", ("+edns=0", "+noad", "+cookie", "+nsid", "+expire", "+subnet=0.0.0.0/0"), edns=OUR_EDNS),
-)
-OPTION_LINES = ("; COOKIE", "; NSID", "; EXPIRE", "; CLIENT-SUBNET", "; OPT=", "MBZ")
-"""How dig prints options other than extended errors, and bits that must be zero."""
 
 
 # Section 8.1.5 asks for TCP, so every probe is also sent over TCP.
-@each_row("transport", ["+notcp", "+tcp"])
-@each_row("recursion", ["+norec", "+rec"])
-@each_row("probe", PROBES, ids=lambda probe: str(probe.section))
-def test_every_probe_is_answered_by_a_node(node: Node, probe: Probe, recursion: str, transport: str) -> None:
-    options = [*probe.options, recursion, transport]
-    found = dig("example.org", probe.qtype, port=node.port, bind="127.0.22.10", extra=options)
-    refused = probe.rcode == "NOERROR" and recursion == "+norec"
-    assert found.rcode == ("REFUSED" if refused else probe.rcode)
-    assert f"opcode: {probe.opcode}," in found.raw
-    offered = ({"ra", "rd"} if recursion == "+rec" else {"ra"}) if probe.opcode == "QUERY" else set()
-    assert found.flags == {"qr"} | offered | probe.flags
-    assert found.edns == probe.edns
-    assert not [line for line in OPTION_LINES if line in found.raw]
-    answered = found.rcode == "NOERROR" and probe.qtype == "SOA"
-    assert [record.type for record in found.answers] == (["SOA"] if answered else [])
-    denied = found.rcode == "NOERROR" and probe.qtype != "SOA"
-    assert [record.type for record in found.authority] == (["SOA"] if denied else [])
-
-
-def test_a_truncated_answer_has_its_opt(node: Node) -> None:
-    found = dig(
-        "big.example.org",
-        "TXT",
-        port=node.port,
-        bind="127.0.22.10",
-        extra=["+nocookie", "+dnssec", "+bufsize=512", "+ignore"],
-    )
-    assert (found.rcode, found.edns, "tc" in found.flags) == ("NOERROR", OUR_EDNS_DO, True)
 
 
 QUESTION = query("example.org", "SOA", edns=False)[12:]

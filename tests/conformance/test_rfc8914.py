@@ -1,7 +1,6 @@
 """RFC 8914: when a reply has an extended error, which one, its text, and that nothing else depends on it."""
 
 from ipaddress import ip_network
-from typing import Any
 
 import dns.edns
 import dns.flags
@@ -10,13 +9,12 @@ import dns.rcode
 
 from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Reply as Answer
-from dnsfilter.policy.model import Mode, Reply, Term
-from dnsfilter.telemetry.metrics import Transport
-from tests.contract.cases import NETWORKS, REFERENCE, TIKTOK, internet, office
+from dnsfilter.policy.model import Reply
+from tests.contract.cases import REFERENCE, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
-from tests.support.policies import NOW, authority, ban, policy
+from tests.support.policies import authority, ban
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Scripted, denial, fails, says, silent
+from tests.support.scripted import Asked, Scripted, says
 from tests.support.starting import Start
 
 ADDRESSES = ("192.0.2.80", "2001:db8::80")
@@ -41,32 +39,6 @@ def raw_options(message: bytes) -> list[tuple[int, bytes]]:
 
 
 # Presence.
-
-
-@each_row("transport", tuple(Transport))
-@each_row("reply", tuple(Reply))
-def test_a_query_without_opt_gets_no_option(start: Start, reply: Reply, transport: Transport) -> None:
-    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
-    for name, client, rd in (
-        ("www.tiktok.com", GHENT, True),
-        ("video.example.org", GHENT, True),
-        ("www.tiktok.com", BOUND, True),
-        ("plain.example.org", UNREGISTERED, True),
-        ("plain.example.org", GHENT, False),
-    ):
-        answer = rig.ask(query(name, edns=False, rd=rd), client, transport)
-        assert (answer.edns, answer.additional) == (-1, [])
-
-
-@each_row(
-    ("reply", "rcode"),
-    [(Reply.REFUSED, "REFUSED"), (Reply.NXDOMAIN, "NXDOMAIN"), (Reply.NODATA, "NOERROR"), (Reply.ADDRESS, "NOERROR")],
-)
-def test_an_error_goes_with_any_rcode(start: Start, reply: Reply, rcode: str) -> None:
-    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
-    answer = rig.at_once(query("www.tiktok.com"))
-    assert dns.rcode.to_text(answer.rcode()) == rcode
-    assert edes(answer)[0][0] == 15
 
 
 def test_what_goes_well_has_no_error(start: Start) -> None:
@@ -107,56 +79,10 @@ def test_forged_answer_is_said_only_where_there_is_an_answer(
     assert bool(answer.answer) == (reply is Reply.ADDRESS and qtype != "HTTPS")
 
 
-@each_row("transport", tuple(Transport))
-def test_a_client_outside_every_range_is_prohibited(start: Start, transport: Transport) -> None:
-    rig = start(office(), internet())
-    for name in ("plain.example.org", "www.tiktok.com", "localhost", "use-application-dns.net", "resolver.arpa"):
-        answer = rig.at_once(query(name), UNREGISTERED, transport)
-        assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(18, "")])
-
-
 def test_a_client_that_may_ask_without_a_range_is_not_prohibited(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), internet(), clients=clients)
     assert edes(rig.ask(query("www.tiktok.com"), UNREGISTERED)) == []
-
-
-def test_a_question_without_recursion_desired_is_not_for_us(start: Start) -> None:
-    rig = start(office(), internet())
-    for name in ("plain.example.org", "localhost"):
-        answer = rig.at_once(query(name, rd=False), MECHELEN)
-        assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(20, "")])
-
-
-def test_stale_data_and_stale_denials_have_their_own_codes(start: Start) -> None:
-    def behave(asked: Asked) -> list[bytes]:
-        if asked.name == "plain.example.org":
-            return list(says({(asked.name, "A"): (f"{asked.name}. 2 A 198.51.100.10",)})(asked))
-        return [denial(asked, "example.org", ttl=2)]
-
-    rig = start(office(), Scripted(behave))
-    names = ("plain.example.org", "missing.example.org")
-    for name in names:
-        rig.ask(query(name))
-    rig.pass_time(3000)
-    rig.upstream.behave = silent
-    waiting = [rig.begin(query(name)) for name in names]
-    for _ in range(6):
-        rig.pass_time(1000)
-    assert [edes(wait()) for wait in waiting] == [[(3, "")], [(19, "")]]
-
-
-def test_a_failure_says_whether_somebody_could_be_reached(start: Start) -> None:
-    refusing = start(office(), Scripted(fails(dns.rcode.REFUSED)))
-    answer = refusing.ask(query("plain.example.org"))
-    assert (answer.rcode(), edes(answer)) == (dns.rcode.SERVFAIL, [(22, "")])
-    gone = start(office(), Scripted(silent))
-    gone.upstream.close()
-    client = gone.send(query("plain.example.org"))
-    for _ in range(6):
-        gone.pass_time(1000)
-    answer = gone.wait(client)
-    assert (answer.rcode(), edes(answer)) == (dns.rcode.SERVFAIL, [(23, "")])
 
 
 # Text.
@@ -183,16 +109,6 @@ def test_the_text_names_neither_client_nor_question(start: Start, name: str, cli
         assert "secret" not in text
         assert client not in text
         assert client.rpartition(".")[0] not in text
-
-
-@each_row("transport", tuple(Transport))
-@each_row("name", ["www.tiktok.com", "video.example.org"])
-def test_the_same_error_is_given_at_once_and_after_upstream_has_been_asked(
-    start: Start, name: str, transport: Transport
-) -> None:
-    rig = start(office(), internet())
-    found = {tuple(edes(rig.ask(query(name), transport=transport))) for _ in range(3)}
-    assert found == {((15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT"),)}
 
 
 @each_row("code", STRUCTURED)
@@ -225,23 +141,3 @@ def test_an_error_of_upstream_is_neither_passed_on_nor_obeyed(start: Start, code
             answer = rig.ask(query(name))
             assert (answer.rcode(), data(answer), edes(answer)) == (rcode, held, [])
     assert len(rig.forwarded) == 2
-
-
-@each_row("code", [0, 4, 15, 18])
-def test_an_error_that_a_client_sends_changes_nothing(start: Start, code: int) -> None:
-    sent: Any = [dns.edns.EDEOption(dns.edns.EDECode.make(code), "hello")]
-    rig = start(office(), internet())
-    assert edes(rig.ask(query("plain.example.org", options=sent))) == []
-    assert [found for found, _ in edes(rig.ask(query("www.tiktok.com", options=sent)))] == [15]
-    assert dns.message.from_wire(rig.upstream.asked[0].message).options == ()
-
-
-@each_row("mode_and_terms", [(Mode.OFF, (Term(0),)), (Mode.MONITOR, (Term(0),)), (Mode.ENFORCE, (Term(0, NOW),))])
-def test_no_error_is_left_of_a_ban_that_does_not_refuse(start: Start, mode_and_terms: tuple[Mode, Any]) -> None:
-    mode, terms = mode_and_terms
-    rig = start(policy(*NETWORKS, TIKTOK, ban(1, "ghent", "tiktok", mode, terms)), internet())
-    for name in ("www.tiktok.com", "video.example.org"):
-        for _ in range(2):
-            answer = rig.ask(query(name))
-            assert answer.answer
-            assert edes(answer) == []

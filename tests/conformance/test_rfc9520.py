@@ -5,8 +5,7 @@ from itertools import pairwise
 import dns.rcode
 
 from dnsfilter.cache.failures import MOST_TARGETS
-from dnsfilter.telemetry.metrics import Failure, Transport
-from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
 from tests.support.rows import each_row
@@ -14,19 +13,6 @@ from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, say
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
-
-
-def test_a_silent_server_that_is_alone_is_asked_three_times_before_servfail(start: Start) -> None:
-    rig = start(office(), Scripted(silent))
-    wait = rig.begin(query(NAME))
-    rig.until_asked(1)
-    for _ in range(8):
-        rig.pass_time(700)
-    found = wait()
-    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
-    assert len(rig.upstream.asked) == 3
-    assert rig.counters.slots[upstream_slots(1)[0].failure(Failure.TIMEOUT)] == 3
-    assert rig.outcomes() == {("udp", "failed"): 1}
 
 
 @each_row("behave", [fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED), silent])

@@ -6,10 +6,9 @@ import dns.rcode
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
-from tests.contract.cases import RECORDS, internet, office
-from tests.support.engines import GHENT, MECHELEN, data, query
+from tests.contract.cases import internet, office
+from tests.support.engines import GHENT, MECHELEN, query
 from tests.support.rows import each_row
-from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
 
 PLAIN = query("plain.example.org", edns=False)[12:]
@@ -79,23 +78,3 @@ def test_what_goes_upstream_has_one_question_that_is_the_client_s(start: Start) 
     (asked,) = rig.upstream.asked
     assert asked.message[4:6] == b"\0\1"
     assert asked.message[12 : 12 + len(PLAIN)] == PLAIN
-
-
-@each_row("questions", [b"", PLAIN + PLAIN], ids=["none", "two"])
-def test_an_answer_with_another_number_of_questions_is_none(start: Start, questions: bytes) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    client = rig.send(query("plain.example.org"))
-    rig.until_asked(1)
-    sound = _answer(held.asked[0])
-    number = (len(questions) // len(PLAIN)).to_bytes(2, "big")
-    body = sound[12 + len(PLAIN) :] if questions else sound[12 + len(PLAIN) :].replace(b"\xc0\x0c", PLAIN[:-4], 1)
-    held.say(held.asked[0], sound[:4] + number + sound[6:12] + questions + body)
-    rig.settle()
-    assert client.receive() is None
-    held.say(held.asked[0], sound)
-    assert data(rig.wait(client)) == ["A 198.51.100.10"]
-
-
-def _answer(asked: Asked) -> bytes:
-    return reply(asked, RECORDS["plain.example.org", "A"])

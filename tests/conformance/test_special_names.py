@@ -373,13 +373,6 @@ def test_a_failing_conditional_zone_is_not_asked_of_the_default_upstream(start: 
     assert rig.upstreams[0].asked == []
 
 
-def test_a_ban_holds_in_a_conditional_zone_too(start: Start) -> None:
-    office_server = internet()
-    rig = start(office(), internet(), office_server, conditional=[ZoneTo("example.org", office_server)])
-    assert rig.ask(query("video.example.org")).rcode() == dns.rcode.REFUSED
-    assert office_server.asked
-
-
 def test_the_probe_returns_the_revision_in_force(start: Start) -> None:
     rig = start(office(revision=41), internet())
     probe = "health.dnsfilter.internal"

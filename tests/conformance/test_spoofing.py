@@ -15,7 +15,7 @@ import dns.rcode
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
-from tests.contract.cases import RECORDS, internet, office
+from tests.contract.cases import RECORDS, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
 from tests.support.nodes import ROOT
 from tests.support.rows import each_row
@@ -98,14 +98,6 @@ def test_an_icmp_error_about_a_question_that_was_sent_twice_from_one_socket_coun
     with no_more_descriptors():  # the second attempt leaves from the only open socket
         rig.pass_time(900)
     assert rig.counters.slots[upstream_slots(1)[0].failure(Failure.UNREACHABLE)] == 1
-
-
-def test_a_forged_icmp_error_about_one_server_costs_no_more_than_turning_to_the_next(start: Start) -> None:
-    gone = Scripted(silent)
-    gone.close()
-    rig = start(office(), gone, internet())
-    assert data(rig.ask(query(NAME))) == TRUTH
-    assert len(rig.upstreams[1].asked) == 1
 
 
 # Birthday: CVE-2020-25684 to 25686, CVE-2025-5994, CVE-2025-30192.

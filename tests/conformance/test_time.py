@@ -28,7 +28,6 @@ from dnsfilter.policy.model import (
     Exemption,
     Ground,
     Instant,
-    Mode,
     Policy,
     Reply,
     Suspension,
@@ -528,20 +527,6 @@ def test_a_node_whose_clock_has_jumped_ahead_says_so_and_holds_its_bans(tmp_path
         assert eventually(lambda: node.dig(TIKTOK_NAME, bind=GHENT).rcode == "NOERROR", 30)
         assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 0)
         assert eventually(lambda: node.logged("clock is trusted again"))
-
-
-def test_a_node_begins_and_ends_a_term_by_itself(tmp_path: Path, authority: Knot) -> None:
-    with PublishedNode(tmp_path, authority.hostport, office(mode=Mode.OFF)) as node:
-        begins = int(time.time()) + 2
-        ends = begins + 2
-        node.publish(office(terms=(Term(begins, ends),), revision=2))
-        seen: list[tuple[float, str, float]] = []
-        while time.time() < ends + 1:
-            before = time.time()
-            seen.append((before, node.dig(TIKTOK_NAME, bind=GHENT).rcode, time.time()))
-    assert {rcode for _, rcode, after in seen if after < begins} == {"NOERROR"}
-    assert {rcode for before, rcode, after in seen if before >= begins and after < ends} == {"REFUSED"}
-    assert {rcode for before, rcode, _ in seen if before >= ends} == {"NOERROR"}
 
 
 def test_a_node_whose_clock_is_behind_its_policy_says_so_and_lets_no_ended_term_revive(
