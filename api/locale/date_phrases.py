@@ -1,8 +1,6 @@
 """Format instants in words, in a language and a time zone. An end at midnight is shown as the day before. Pure."""
 
-from dataclasses import dataclass, fields
 from datetime import date
-from functools import cache
 
 from babel.dates import format_date
 
@@ -12,34 +10,16 @@ from dnsfilter.policy.instants import is_midnight, local_time
 from dnsfilter.policy.model import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class DatePhrases:
-    """Phrases around a date. A change also requires a change in every catalogue of `api/locale`."""
-
-    on: str
-    starting: str
-    through: str
-    until: str
-    timed: str
-
-
-DATE_PHRASES = DatePhrases(
-    on="on {date}",
-    starting="from {date}",
-    through="through {date}",
-    until="until {date}",
-    timed="{date} at {time}",
-)
-
-
 def at_words(at: Instant, time_zone: str, language: str) -> str:
     """Return "on 1 October 2026", with the time unless that is a local midnight."""
-    return _phrases_in(language).on.format(date=date_words(at, time_zone, language))
+    _ = translations(language).gettext
+    return _("on {date}").format(date=date_words(at, time_zone, language))
 
 
 def start_words(start: Instant, time_zone: str, language: str) -> str:
     """Return "from 1 October 2026", with the time unless that is a local midnight."""
-    return _phrases_in(language).starting.format(date=date_words(start, time_zone, language))
+    _ = translations(language).gettext
+    return _("from {date}").format(date=date_words(start, time_zone, language))
 
 
 def end_words(end: Instant, time_zone: str, language: str) -> str:
@@ -47,10 +27,10 @@ def end_words(end: Instant, time_zone: str, language: str) -> str:
 
     Return "through 30 September 2026" at a local midnight, else "until 1 October 2026 at 09:00 CEST".
     """
-    phrases = _phrases_in(language)
+    _ = translations(language).gettext
     if is_midnight(end, time_zone):
-        return phrases.through.format(date=day_words(last_day(end, time_zone), language))
-    return phrases.until.format(date=date_words(end, time_zone, language))
+        return _("through {date}").format(date=day_words(last_day(end, time_zone), language))
+    return _("until {date}").format(date=date_words(end, time_zone, language))
 
 
 def date_words(at: Instant, time_zone: str, language: str) -> str:
@@ -58,7 +38,8 @@ def date_words(at: Instant, time_zone: str, language: str) -> str:
     day = day_words(local_day(at, time_zone), language)
     if is_midnight(at, time_zone):
         return day
-    return _phrases_in(language).timed.format(date=day, time=f"{local_time(at, time_zone):%H:%M %Z}")
+    _ = translations(language).gettext
+    return _("{date} at {time}").format(date=day, time=f"{local_time(at, time_zone):%H:%M %Z}")
 
 
 def day_words(day: date, language: str) -> str:
@@ -66,9 +47,3 @@ def day_words(day: date, language: str) -> str:
     words = format_date(day, "long", locale=LOCALES[language])
     # The CLDR data for French lacks the ordinal that the first of a month needs.
     return words.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else words
-
-
-@cache
-def _phrases_in(language: str) -> DatePhrases:
-    catalogue = translations(language)
-    return DatePhrases(*(catalogue.gettext(getattr(DATE_PHRASES, field.name)) for field in fields(DatePhrases)))

@@ -21,7 +21,7 @@ from api.db.base import Json
 from api.locale.date_phrases import at_words, end_words, start_words
 from api.locale.translations import FALLBACK, LOCALES, translations
 from api.notices.kinds import Kind
-from api.notices.texts import COMMANDS, TEXTS, Phrases, phrases_in
+from api.notices.texts import COMMANDS, TEXTS
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 
@@ -81,21 +81,22 @@ def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Lette
 
 
 def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) -> Iterator[str]:
-    text, phrases = TEXTS[kind], phrases_in(language)
+    text, _ = TEXTS[kind], translations(language).gettext
     yield from _wrapped(_translate(text.what, text.what_many, facts, language).format_map(values))
     if "ban" in facts:
         yield ""
+        of_ban, of_decision = _("Ban:"), _("Reference:")
         # If the notice is about a followed ban, name that ban: the reference is its own.
         key = "source" if "source" in facts else "authority"
         slug = facts.get("source", values["authority_slug"])
-        yield from _wrapped(f"{phrases.ban} {values['service']}, {values[key]} ({slug}/{values['slug']})")
+        yield from _wrapped(f"{of_ban} {values['service']}, {values[key]} ({slug}/{values['slug']})")
         if values["reference"]:
-            yield from _wrapped(f"{phrases.reference} {values['reference']}")
+            yield from _wrapped(f"{of_decision} {values['reference']}")
     if kind is Kind.SOURCE_ENDED and facts.get("own_lapsed"):
         return  # Its own ban has lapsed: there is nothing to end.
     if text.do:
         yield ""
-        yield from _wrapped(translations(language).gettext(text.do))
+        yield from _wrapped(_(text.do))
     # A provisional ban is confirmed, not renewed, even after it has lapsed.
     command = COMMANDS.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
     if command is not None:
@@ -105,23 +106,26 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
     """Return the values of the placeholders of a text."""
-    phrases = phrases_in(language)
-    authority, _, service = str(facts.get("ban", "")).partition("/")
+    _ = translations(language).gettext
+    authority, _slash, service = str(facts.get("ban", "")).partition("/")
     values = {
         "authority_slug": authority,
         "slug": service,
         "authority": names.authority(authority, language),
         "service": names.services.get(service, service),
-        "until": end_words(facts["until_s"], time_zone, language) if "until_s" in facts else phrases.endless,
-        "own": _own(facts, time_zone, language, phrases),
+        "until": end_words(facts["until_s"], time_zone, language) if "until_s" in facts else _("without an end date"),
+        "own": _own(facts, time_zone, language),
         "resumes": "",
-        "again": phrases.again,
-        "binds": phrases.binds if facts.get("binds") else "",
+        "again": _("Bans apply again."),
+        "binds": _("Your bans that apply there have no effect during the suspension.") if facts.get("binds") else "",
     }
     if "still_s" in facts:
-        values["again"] = phrases.still.format(until=end_words(facts["still_s"], time_zone, language))
+        still = _("Another suspension lasts {until}. Meanwhile, no queries are refused.")
+        values["again"] = still.format(until=end_words(facts["still_s"], time_zone, language))
     if "resumes_s" in facts:
-        values["resumes"] = phrases.resumes.format(at=at_words(facts["resumes_s"], time_zone, language))
+        values["resumes"] = _("A further term begins {at}.").format(
+            at=at_words(facts["resumes_s"], time_zone, language)
+        )
     for key in ("at", "review", "deleted"):
         if f"{key}_s" in facts:
             values[key] = at_words(facts[f"{key}_s"], time_zone, language)
@@ -130,11 +134,11 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     for key in _AUTHORITY_FACTS:
         if key in facts:
             slug = facts[key]
-            values[key] = phrases.all_authorities if slug is None else names.authority(slug, language)
+            values[key] = _("all authorities") if slug is None else names.authority(slug, language)
     for key in ("number", "node", "site", "range", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:
-        values |= _nodes(sorted(facts["nodes"]), phrases)
+        values |= _nodes(sorted(facts["nodes"]), language)
     return {key: _plain(value) for key, value in values.items()}
 
 
@@ -144,21 +148,25 @@ def _translate(one: str, many: str, facts: Json, language: str) -> str:
     return catalogue.ngettext(one, many, max(len(facts.get("nodes", ())), 1)) if many else catalogue.gettext(one)
 
 
-def _nodes(names: Sequence[str], phrases: Phrases) -> Mapping[str, str]:
+def _nodes(names: Sequence[str], language: str) -> Mapping[str, str]:
     """Return the placeholder values for one or several nodes."""
     named = ", ".join(names[:MAX_NODES])
-    more = f" {phrases.more.format(count=len(names) - MAX_NODES)}" if len(names) > MAX_NODES else ""
-    return {"node": named, "nodes": f"{named}{more}", "count": str(len(names))}
+    more = translations(language).gettext("and {count} more").format(count=len(names) - MAX_NODES)
+    return {"node": named, "nodes": f"{named} {more}" if len(names) > MAX_NODES else named, "count": str(len(names))}
 
 
-def _own(facts: Json, time_zone: str, language: str, phrases: Phrases) -> str:
+def _own(facts: Json, time_zone: str, language: str) -> str:
     """Return a sentence on how long the own ban of a follower applies."""
+    _ = translations(language).gettext
     if "own_review_s" in facts:
-        return phrases.own_review.format(review=at_words(facts["own_review_s"], time_zone, language))
+        phrase = _("Your own decision does not change: it is due for review {review}.")
+        return phrase.format(review=at_words(facts["own_review_s"], time_zone, language))
     if "own_until_s" in facts:
-        phrase = phrases.own_lapsed if facts.get("own_lapsed") else phrases.own_until
+        applies = _("Your own decision does not change: it applies {until}.")
+        applied = _("Your own decision does not change: it applied {until} and has lapsed.")
+        phrase = applied if facts.get("own_lapsed") else applies
         return phrase.format(until=end_words(facts["own_until_s"], time_zone, language))
-    return phrases.own_endless
+    return _("Your own decision does not change: it has no end date.")
 
 
 def _plain(text: str) -> str:

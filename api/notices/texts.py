@@ -5,10 +5,8 @@ authorities stand in parentheses, so that no article is needed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 
-from api.locale.translations import translations
 from api.notices.kinds import Kind
 
 
@@ -24,25 +22,6 @@ class Text:
     do: str = ""
     subject_many: str = ""
     what_many: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """Phrases that several notices share. `own_…`: how long the recipient's own ban applies."""
-
-    ban: str
-    reference: str
-    all_authorities: str
-    own_until: str
-    own_lapsed: str
-    own_review: str
-    own_endless: str
-    endless: str
-    resumes: str
-    again: str
-    still: str
-    binds: str
-    more: str
 
 
 COMMANDS: Mapping[Kind, str] = {
@@ -62,22 +41,6 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
 }
 """Commands that carry out what a notice asks for. They are the same in every language."""
-
-PHRASES = Phrases(
-    ban="Ban:",
-    reference="Reference:",
-    all_authorities="all authorities",
-    own_until="Your own decision does not change: it applies {until}.",
-    own_lapsed="Your own decision does not change: it applied {until} and has lapsed.",
-    own_review="Your own decision does not change: it is due for review {review}.",
-    own_endless="Your own decision does not change: it has no end date.",
-    endless="without an end date",
-    resumes="A further term begins {at}.",
-    again="Bans apply again.",
-    still="Another suspension lasts {until}. Meanwhile, no queries are refused.",
-    binds="Your bans that apply there have no effect during the suspension.",
-    more="and {count} more",
-)
 
 TEXTS: Mapping[Kind, Text] = {
     Kind.BAN_ENDING: Text(
@@ -270,10 +233,3 @@ TEXTS: Mapping[Kind, Text] = {
         "{count} resolvers (site {site}) are reachable and apply the current rules again: {nodes}.",
     ),
 }
-
-
-@cache
-def phrases_in(language: str) -> Phrases:
-    """Return the phrases in `language`."""
-    catalogue = translations(language)
-    return Phrases(*(catalogue.gettext(getattr(PHRASES, field.name)) for field in fields(Phrases)))

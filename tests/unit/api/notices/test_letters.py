@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.locale.date_phrases import at_words, end_words
-from api.locale.translations import LOCALES
+from api.locale.translations import LOCALES, translations
 from api.notices.kinds import Kind
 from api.notices.letters import SEPARATOR, WIDTH, Names, languages_of, letter
-from api.notices.texts import COMMANDS, TEXTS, phrases_in
+from api.notices.texts import COMMANDS, TEXTS
 from api.timestamps import parse_timestamp, stored_instant
 from dnsfilter.policy import model
 from dnsfilter.policy.model import Authority
@@ -68,7 +68,7 @@ def test_no_line_is_too_long_and_no_placeholder_remains(kind: Kind, to: Authorit
 @pytest.mark.parametrize("language", LOCALES)
 def test_suspension_notice_says_that_the_recipients_bans_have_no_effect(language: str) -> None:
     to = _authority("federal", language, nl="Federale overheid")
-    phrase = phrases_in(language).binds
+    phrase = translations(language).gettext("Your bans that apply there have no effect during the suspension.")
     for facts, expected in ((FACTS, False), ({**FACTS, "binds": True}, True)):
         written = letter(Kind.SUSPENSION_STARTED, facts, to, NAMES)
         assert (phrase in " ".join(written.text.split())) == expected
