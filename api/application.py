@@ -55,8 +55,7 @@ from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware
 from api.server.bodies import BodyMiddleware
 from api.server.forwarded import ForwardedMiddleware
-from api.server.metrics.api_metrics import Registry, Sources, make_registry
-from api.server.metrics.event_metrics import EventsCollector
+from api.server.metrics.collectors import Registry, Sources, make_registry
 from api.server.request_ids import RequestMiddleware
 from api.server.request_limits import OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
@@ -118,15 +117,20 @@ def make_application(
     """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
-    of_bans = BanSummaries(runtime.database, runtime.clock)
-    changes = RecentChanges(runtime.database, runtime.clock)
-    of_exemptions = ExemptionCounts(runtime.database, runtime.clock)
-    of_ranges = CoverageCounts(runtime.database, runtime.clock)
     registry, requests = make_registry(
-        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, changes, of_exemptions, of_ranges)
+        Sources(
+            publisher,
+            failures,
+            checkpoint_job,
+            holding,
+            fleet,
+            BanSummaries(runtime.database, runtime.clock),
+            RecentChanges(runtime.database, runtime.clock),
+            ExemptionCounts(runtime.database, runtime.clock),
+            CoverageCounts(runtime.database, runtime.clock),
+            events.figures,
+        )
     )
-
-    registry.register(EventsCollector(events))
 
     def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)

@@ -36,10 +36,9 @@ from api.publish.startup_check import reconcile_with_store
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken
-from api.server.metrics.api_metrics import DamageCollector, Registry
+from api.server.metrics import collectors, metric_table
+from api.server.metrics.collectors import Registry, Scraped
 from api.server.metrics.metrics_server import MetricsServer
-from api.server.metrics.notice_metrics import NoticesCollector
-from api.server.metrics.state_metrics import CertificateCollector, StateCollector
 from api.settings import Endpoint, Settings, TlsFiles
 from api.tls.certificates import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
@@ -80,9 +79,9 @@ def serve(settings: Settings) -> int:
             database, token_key, names, settings.event_destinations, clock, private=settings.webhook_networks
         )
         app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
-        registry.register(DamageCollector(integrity))
+        registry.register(Scraped(partial(collectors.damage, integrity)))
         age_s = partial(backup_age_s, settings.last_backup_path, clock)
-        registry.register(StateCollector(settings.state_dir, age_s))
+        registry.register(Scraped(partial(collectors.state_dir, settings.state_dir, age_s)))
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
@@ -91,10 +90,11 @@ def serve(settings: Settings) -> int:
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
         notifier = Notifier(database, names, settings.notices_mail, clock, lambda: publisher.status.published)
-        registry.register(NoticesCollector(notifier))
+        registry.register(Scraped(partial(collectors.notices, notifier)))
         certificate = _certificate(settings.tls)
         if certificate is not None:
-            registry.register(CertificateCollector(certificate))
+            expiry = metric_table.CERTIFICATE_EXPIRY
+            registry.register(Scraped(lambda: [collectors.single(expiry, certificate.expires_s)]))
         _start((publisher, checkpoint_job, notifier, events, integrity, fleet, certificate), stack)
         urls = " and ".join(listener.url for listener in listeners)
         listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"

@@ -6,7 +6,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import id_of
-from api.server.metrics.api_metrics import RequestMetrics
+from api.server.metrics.collectors import RequestMetrics
 from dnsfilter.telemetry.logs import emit
 
 QUIET = frozenset({"/v1/nodes/self/snapshot", "/v1/nodes/self/report"})

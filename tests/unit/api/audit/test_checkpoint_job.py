@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.db.unusable import Unusable
 from api.delivery.destinations import Destination, FileDestination, MailDestination
 from api.delivery.sending import deliver
-from api.server.metrics.api_metrics import CheckpointsCollector
+from api.server.metrics.collectors import Scraped, checkpoints
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.audit_records import KEY, OTHER_KEY
 from tests.support.mail_and_syslog import mail_server
@@ -267,7 +268,8 @@ def test_checkpoints_resume_after_a_database_failure(plane: Plane, tmp_path: Pat
     state.mkdir()
     assert not job.make_if_new()
     assert not job.settle()
-    assert [family.name for family in CheckpointsCollector(job).collect()] == ["dnsfilter_api_checkpoint_destinations"]
+    found = Scraped(lambda: checkpoints(job)).collect()
+    assert [family.name for family in found] == ["dnsfilter_api_checkpoint_destinations"]
     state.rmdir()
     away.rename(state)
     assert job.make_if_new()
@@ -287,14 +289,14 @@ def test_start_without_a_destination_warns_and_a_metric_counts_destinations(
             'event="checkpoints stay on this machine" set="DNSFILTER_API_CHECKPOINT_FILE, ' in line for line in warned
         )
         registry = CollectorRegistry()
-        registry.register(CheckpointsCollector(job))
+        registry.register(Scraped(partial(checkpoints, job)))
         assert registry.get_sample_value("dnsfilter_api_checkpoint_destinations") == len(destinations)
 
 
 def test_metrics_show_how_far_each_destination_is_behind(plane: Plane, tmp_path: Path) -> None:
     job = _made_job(plane, FileDestination(tmp_path / "held"))
     registry = CollectorRegistry()
-    registry.register(CheckpointsCollector(job))
+    registry.register(Scraped(partial(checkpoints, job)))
 
     def value(name: str) -> float | None:
         return registry.get_sample_value(f"dnsfilter_api_checkpoint{name}", {"destination": "file"})

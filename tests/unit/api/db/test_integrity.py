@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.db.integrity import QUICK_ENTRIES, Integrity
 from api.db.session import Database
-from api.server.metrics.api_metrics import DamageCollector
+from api.server.metrics.collectors import damage
 from tests.unit.api.conftest import Plane, authority, on_both_databases
 
 SITE = "/v1/sites/depot"
@@ -41,7 +41,7 @@ def _status(plane: Plane) -> int:
 
 
 def _metric(integrity: Integrity) -> float:
-    (family,) = DamageCollector(integrity).collect()
+    (family,) = damage(integrity)
     return float(family.samples[0].value)
 
 

@@ -19,7 +19,7 @@ from api.notices.kinds import Due, Kind
 from api.notices.letters import Letter, letter
 from api.notices.notice_job import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier, Status
 from api.notices.repository import NO_CONTACT, NO_MAIL, state_of
-from api.server.metrics.notice_metrics import NoticesCollector
+from api.server.metrics.collectors import Scraped, notices
 from api.tls.pem import make_context
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.certificates import Authority
@@ -322,7 +322,7 @@ def test_act_does_not_wait_for_a_hanging_server(
 def test_metrics_show_waiting_notices_and_their_age(bindings: Plane) -> None:
     job = notifier(bindings)
     registry = CollectorRegistry()
-    registry.register(NoticesCollector(job))
+    registry.register(Scraped(lambda: notices(job)))
 
     def values() -> list[float | None]:
         names = ("notices_waiting", "notice_waiting_seconds", "notices_given_up", "notice_failures_total")

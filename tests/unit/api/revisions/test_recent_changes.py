@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from api.audit.acts import ACTS
 from api.db.base import Base
 from api.revisions.recent_changes import NEWEST, OF_ACTS, RecentChanges
-from api.server.metrics.policy_metrics import ChangesCollector
+from api.server.metrics.collectors import Scraped, changes
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 
 ALPHA = "/v1/authorities/town/bans/alpha"
@@ -109,4 +109,5 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
         raise OperationalError("", {}, Exception("away"))
 
     monkeypatch.setattr(town.database, "reading", away)
-    assert list(ChangesCollector(RecentChanges(town.database, town.clock)).collect()) == []
+    recent = RecentChanges(town.database, town.clock)
+    assert list(Scraped(lambda: changes(recent)).collect()) == []

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy.exc import OperationalError
 
-from api.server.metrics.api_metrics import SuspensionsCollector
+from api.server.metrics.collectors import Scraped, suspensions
 from api.suspensions.current import CurrentSuspensions
 from tests.unit.api.conftest import Plane
 
@@ -36,6 +36,7 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
         raise OperationalError("", {}, Exception("away"))
 
     monkeypatch.setattr(town.database, "reading", away)
-    assert list(SuspensionsCollector(CurrentSuspensions(town.database, town.clock)).collect()) == []
+    current = CurrentSuspensions(town.database, town.clock)
+    assert list(Scraped(lambda: suspensions(current)).collect()) == []
     answer = town.call("GET", "/readyz")
     assert (answer.status_code, answer.json()["suspensions"]) == (503, None)

@@ -1,20 +1,24 @@
-"""Metrics show each ban with its mode, terms and dates, and each authority's exemptions."""
+"""Metrics show nodes, bans with their dates, exemptions, receivers of events, and the state of the machine."""
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Table, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from api.bans.ban_summaries import BanSummaries
 from api.db.base import Base
 from api.db.models import AuthorityRow
+from api.events.event_job import ReceiverFigures
 from api.exemptions.exemption_counts import ExemptionCounts
-from api.server.metrics.policy_metrics import BansCollector, ExemptionsCollector
+from api.server.metrics.collectors import BanFamilies, Scraped, exemptions, process, receivers, state_dir
+from dnsfilter.telemetry.process_times import process_start_s
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases, statements
+from tests.unit.api.nodes.conftest import Machine
 
 DAY_S = 86_400
 AUTHORITIES, BANS, TERMS = (Base.metadata.tables[name] for name in ("authorities", "bans", "terms"))
@@ -103,8 +107,9 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
         raise OperationalError("", {}, Exception("away"))
 
     monkeypatch.setattr(town.database, "reading", away)
-    assert list(BansCollector(BanSummaries(town.database, town.clock)).collect()) == []
-    assert list(ExemptionsCollector(ExemptionCounts(town.database, town.clock)).collect()) == []
+    assert list(Scraped(BanFamilies(BanSummaries(town.database, town.clock))).collect()) == []
+    counts = ExemptionCounts(town.database, town.clock)
+    assert list(Scraped(lambda: exemptions(counts)).collect()) == []
 
 
 @on_both_databases
@@ -171,3 +176,65 @@ def test_a_closed_authority_has_no_series(town: Plane) -> None:
         closing = update(AuthorityRow).where(AuthorityRow.slug == "other").values(closes_s=int(town.clock.now))
         connection.execute(closing)
     assert not of_other.search(generate_latest(town.registry).decode())
+
+
+def test_each_enrolled_node_has_its_revision_and_the_age_of_its_report(town: Plane) -> None:
+    def values(name: str) -> list[float | None]:
+        labels = {"node": name, "site": "default"}
+        metrics = ("dnsfilter_api_node_revision", "dnsfilter_api_node_report_age_seconds")
+        return [town.registry.get_sample_value(metric, labels) for metric in metrics]
+
+    def is_in(state: str) -> bool:
+        labels = {"node": "office-1", "site": "default", "state": state}
+        return town.registry.get_sample_value("dnsfilter_api_node_state", labels) == 1
+
+    machine = Machine.enrolled(town, "office-1")
+    assert values("office-1") == [None, None]
+    assert is_in("waiting")
+    machine.report(revision=town.revision())
+    assert is_in("current")
+    assert not is_in("waiting")
+    town.clock.now += 70
+    assert is_in("silent")
+    assert values("office-1") == [town.revision(), 70]
+    town.done("DELETE", "/v1/nodes/office-1")
+    assert values("office-1") == [None, None]
+
+
+def test_receivers_are_counted_by_state_and_each_has_its_waiting_time() -> None:
+    registry = CollectorRegistry()
+    found = [ReceiverFigures("file", False, 0), ReceiverFigures("webhook/3", True, 940, 2)]
+    registry.register(Scraped(lambda: receivers(found)))
+    samples = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+    assert samples == [
+        'dnsfilter_api_event_receivers{state="receives"} 1.0',
+        'dnsfilter_api_event_receivers{state="fails"} 1.0',
+        'dnsfilter_api_event_waiting_seconds{receiver="file"} 0.0',
+        'dnsfilter_api_event_waiting_seconds{receiver="webhook/3"} 940.0',
+        'dnsfilter_api_events_parked_total{receiver="file"} 0.0',
+        'dnsfilter_api_events_parked_total{receiver="webhook/3"} 2.0',
+    ]
+
+
+@pytest.mark.parametrize("age_s", [None, 0, 90_000])
+def test_the_disk_and_the_last_backup_are_shown(tmp_path: Path, age_s: int | None) -> None:
+    registry = CollectorRegistry()
+    registry.register(Scraped(lambda: state_dir(tmp_path, lambda: age_s)))
+    assert registry.get_sample_value("dnsfilter_api_backup_age_seconds") == age_s
+    free, size = (registry.get_sample_value(f"dnsfilter_api_state_disk_{name}_bytes") for name in ("free", "size"))
+    assert free is not None
+    assert size is not None
+    assert 0 < free <= size
+
+
+def test_a_directory_that_is_gone_leaves_the_other_metrics(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    registry.register(Scraped(lambda: state_dir(tmp_path / "gone", lambda: 5)))
+    assert registry.get_sample_value("dnsfilter_api_backup_age_seconds") == 5
+    assert registry.get_sample_value("dnsfilter_api_state_disk_free_bytes") is None
+
+
+def test_start_of_the_process_is_shown() -> None:
+    registry = CollectorRegistry()
+    registry.register(Scraped(process))
+    assert registry.get_sample_value("process_start_time_seconds") == process_start_s()
