@@ -151,7 +151,8 @@ def _translate(one: str, many: str, facts: Json, language: str) -> str:
 def _nodes(names: Sequence[str], language: str) -> Mapping[str, str]:
     """Return the placeholder values for one or several nodes."""
     named = ", ".join(names[:MAX_NODES])
-    more = translations(language).gettext("and {count} more").format(count=len(names) - MAX_NODES)
+    _ = translations(language).gettext
+    more = _("and {count} more").format(count=len(names) - MAX_NODES)
     return {"node": named, "nodes": f"{named} {more}" if len(names) > MAX_NODES else named, "count": str(len(names))}
 
 
