@@ -187,19 +187,3 @@ def test_without_its_directory_and_without_the_control_plane_the_node_answers_by
     assert answered(machine) == "NOERROR"
     machine.sh("systemctl start dnsfilter-api && dnsfilter-api enrol-node")
     assert reported(lambda: " current " in nodes(machine))
-
-
-def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
-    file = "/etc/dnsfilter/dnsfilter.toml"
-    machine.sh(f"cp {file} /mnt/new.toml && sed -i '/^.control_plane/,$d' {file}")
-    started_lines = blocks(GUIDE, "First start step by step")
-    machine.sh(
-        "\n".join(started_lines[:2]) + "\nsystemctl start dnsfilter-api\nuntil systemctl start dnsfilter; do :; done"
-    )
-    machine.sh(blocks(GUIDE, "3. Register networks")[0])
-    assert eventually(lambda: answered(machine) == "NOERROR")
-    assert " waiting " in nodes(machine)
-    (lines,) = blocks(GUIDE, "Enrol the node of an older installation")
-    machine.sh(f"cp /mnt/new.toml {file}\n{lines}")
-    assert reported(lambda: " current " in nodes(machine))
-    assert answered(machine) == "NOERROR"
