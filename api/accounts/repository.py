@@ -10,6 +10,7 @@ from api.auth.lineage import descendants
 from api.auth.roles import Role
 from api.auth.state import is_valid
 from api.db.models import AccountRow, AuditRow, AuthenticationFailureRow, GrantRow, MatterRow, NameRow, TokenRow
+from api.db.unknown_names import no_number, numbered
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import select_page
 
@@ -17,12 +18,8 @@ MANY = 5_000
 """Entries of authorities from which on the entries of the account are read instead."""
 
 
-def get(session: Session, number: int) -> AccountRow:
-    """Return the account; raise `NotFound` if there is none."""
-    row = session.get(AccountRow, number)
-    if row is None:
-        raise NotFound(f"No account {number}. See dnsfilterctl account list.")
-    return row
+get = numbered(AccountRow, "account")
+"""Return the account with a number. Raise NotFound."""
 
 
 def demand_account(session: Session, visible: frozenset[str] | None, number: int | None) -> None:
@@ -31,7 +28,7 @@ def demand_account(session: Session, visible: frozenset[str] | None, number: int
     Other callers must not learn which accounts exist.
     """
     if visible is None and number and session.get(AccountRow, number) is None:
-        raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl account list.")
+        raise Invalid.at("query.account", no_number("account", number))
 
 
 def demand_login(session: Session, visible: frozenset[str] | None, login: str | None) -> None:
@@ -95,12 +92,8 @@ def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bo
     return session.scalar(found.limit(1)) is not None
 
 
-def get_grant(session: Session, number: int) -> GrantRow:
-    """Return the grant; raise `NotFound` if there is none."""
-    row = session.get(GrantRow, number)
-    if row is None:
-        raise NotFound(f"No grant {number}. See dnsfilterctl grant list.")
-    return row
+get_grant = numbered(GrantRow, "grant")
+"""Return the grant with a number. Raise NotFound."""
 
 
 def same_grants(session: Session, account: int, role: str, authority: str | None, now_s: int) -> Sequence[GrantRow]:

@@ -21,17 +21,13 @@ from api.accounts.schemas import (
     TokensRevoked,
     TokenWrite,
 )
-from api.accounts.service import GrantWanted, TokenWanted
 from api.auth.authentication_failures import KEPT_S
-from api.auth.permit import Permit
-from api.auth.second_person import demand_other_account, demand_unrelated_account
-from api.db.models import AccountRow, TokenRow
-from api.db.time_zones import time_zone_of
+from api.db.models import AccountRow, GrantRow, TokenRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Forbidden, Invalid, invalid_at
 from api.http import idempotency
-from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.dependencies import RuntimeDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.path_rows import Number, by_number, demand_own, row_to_change, row_to_read
 from api.http.permits import (
     Administrator,
     AnyAccount,
@@ -43,10 +39,9 @@ from api.http.permits import (
     SelfOrAuditor,
     SelfOrReader,
 )
-from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
 from api.http.schemas import Page
-from api.timestamps import given_timestamp, parse_end
 
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
@@ -54,10 +49,26 @@ grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
 authentication_failures = APIRouter(route_class=Route, prefix="/v1/authentication-failures", tags=["accounts"])
 
 Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the account.")]
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@oneself.get("", operation_id="get_self", summary="Show your account, token and roles", responses=documented())
+async def _by_account(account: Account) -> tuple[int]:
+    return (account,)
+
+
+async def _by_token(account: Account, number: Number) -> tuple[int, int]:
+    return account, number
+
+
+Shown = Annotated[AccountRow, row_to_read(_by_account, repository.get)]
+Changed = Annotated[AccountRow, row_to_change(_by_account, repository.get)]
+Disabled = Annotated[AccountRow, row_to_change(_by_account, repository.get, service.demand_disabling)]
+Erased = Annotated[AccountRow, row_to_change(_by_account, repository.get, service.demand_erasing)]
+Token = Annotated[TokenRow, row_to_read(_by_token, repository.get_token)]
+ShownGrant = Annotated[GrantRow, row_to_read(by_number, repository.get_grant, demand_own)]
+EndedGrant = Annotated[GrantRow, row_to_change(by_number, repository.get_grant, demand_own)]
+
+
+@oneself.get("", summary="Show your account, token and roles")
 def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
     """Return the caller's account, its token, and the roles in force now."""
     row = repository.get(unit.session, permit.caller.account)
@@ -69,7 +80,7 @@ def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
     )
 
 
-@accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
+@accounts.get("", summary="List accounts")
 def list_accounts(
     unit: UnitDep,
     permit: ReaderOfSome,
@@ -90,9 +101,7 @@ def list_accounts(
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
 
 
-@accounts.post(
-    "", operation_id="make_account", summary="Add an account", status_code=201, responses=documented(CONFLICT)
-)
+@accounts.post("", summary="Add an account", status_code=201)
 def make_account(body: AccountWrite, unit: UnitDep, _permit: Administrator, response: Response) -> AccountRead:
     """Add an account for a person or a service. It can do nothing until it has a role and a token."""
     row = service.make(unit, body)
@@ -100,134 +109,78 @@ def make_account(body: AccountWrite, unit: UnitDep, _permit: Administrator, resp
     return _answer(unit, row, response)
 
 
-@accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
+@accounts.get("/{account}", summary="Get an account", responses=documented(NOT_FOUND))
 def get_account(account: Account, unit: UnitDep, permit: SelfOrReader, response: Response) -> AccountRead:
     """Get the caller's own account, or one that acted in an authority in which the caller has a role."""
-    if account != permit.caller.account:
-        visible = permit.visible()
-        if visible is not None and not repository.has_acted(unit.session, account, visible):
-            permit.demand()
+    service.demand_visible(unit, permit, account)
     return _answer(unit, repository.get(unit.session, account), response)
 
 
-@accounts.post(
-    "/{account}/disable",
-    operation_id="disable_account",
-    summary="Disable an account",
-    responses=documented(NOT_FOUND, STALE),
-)
-def disable_account(
-    account: Account, unit: UnitDep, permit: Administrator, response: Response, precondition: PreconditionDep
-) -> AccountRead:
+@accounts.post("/{account}/disable", summary="Disable an account", responses=documented(NOT_FOUND))
+def disable_account(row: Disabled, unit: UnitDep, _permit: Administrator, response: Response) -> AccountRead:
     """Reject the account's tokens from the next request on. Revoke tokens that it made for other accounts.
 
     No account can disable itself.
     """
-    demand_other_account(permit.caller, account, "you cannot disable your own account: ask another administrator")
-    row = repository.get(unit.session, account)
-    precondition.check(row.revision)
     service.disable(unit, row)
     return _answer(unit, row, response)
 
 
-@accounts.post(
-    "/{account}/enable",
-    operation_id="enable_account",
-    summary="Enable an account",
-    responses=documented(NOT_FOUND, CONFLICT, STALE),
-)
-def enable_account(
-    account: Account, unit: UnitDep, _permit: Administrator, response: Response, precondition: PreconditionDep
-) -> AccountRead:
+@accounts.post("/{account}/enable", summary="Enable an account", responses=documented(NOT_FOUND))
+def enable_account(row: Changed, unit: UnitDep, _permit: Administrator, response: Response) -> AccountRead:
     """Accept the account's own tokens again. An account whose name was erased stays disabled."""
-    row = repository.get(unit.session, account)
-    precondition.check(row.revision)
     service.enable(unit, row)
     return _answer(unit, row, response)
 
 
 @accounts.delete(
-    "/{account}/name",
-    operation_id="erase_account",
-    summary="Erase an account's login and name",
-    status_code=204,
-    responses=documented(NOT_FOUND, STALE),
+    "/{account}/name", summary="Erase an account's login and name", status_code=204, responses=documented(NOT_FOUND)
 )
-def erase_account(account: Account, unit: UnitDep, permit: Administrator, precondition: PreconditionDep) -> None:
+def erase_account(row: Erased, unit: UnitDep, _permit: Administrator) -> None:
     """Erase login and name, disable the account permanently, and revoke its tokens and those made with them.
 
     The audit log keeps all acts of the account, under its number.
     """
-    demand_other_account(permit.caller, account, "you cannot erase your own account: ask another administrator")
-    row = repository.get(unit.session, account)
-    precondition.check(row.revision)
     service.erase(unit, row)
-    idempotency.forget(unit.session, accounts.prefix, f"{accounts.prefix}/{account}")
+    idempotency.forget(unit.session, accounts.prefix, f"{accounts.prefix}/{row.id}")
 
 
-@accounts.get(
-    "/{account}/tokens", operation_id="list_tokens", summary="List an account's tokens", responses=documented(NOT_FOUND)
-)
+@accounts.get("/{account}/tokens", summary="List an account's tokens", responses=documented(NOT_FOUND))
 def list_tokens(
-    account: Account, unit: UnitDep, permit: SelfOrAuditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    owner: Shown, unit: UnitDep, permit: SelfOrAuditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[TokenRead]:
     """List the account's tokens by number, including revoked and expired ones.
 
     With a narrowed token, list only that token and those made with it.
     """
-    repository.get(unit.session, account)
-    rows, following = repository.token_page(unit.session, account, _reach(unit, permit), limit, cursor)
+    rows, following = repository.token_page(unit.session, owner.id, service.reach(unit, permit), limit, cursor)
     return Page(items=[read_token(row) for row in rows], next=following)
 
 
-@accounts.post(
-    "/{account}/tokens",
-    operation_id="make_token",
-    summary="Make a token",
-    status_code=201,
-    responses=documented(NOT_FOUND, CONFLICT),
-)
+@accounts.post("/{account}/tokens", summary="Make a token", status_code=201, responses=documented(NOT_FOUND))
 def make_token(
-    account: Account, body: TokenWrite, unit: UnitDep, permit: SelfOrAdministrator, held: RuntimeDep
+    owner: Shown, body: TokenWrite, unit: UnitDep, permit: SelfOrAdministrator, held: RuntimeDep
 ) -> TokenMade:
     """Make a token for the caller's own account or, as an administrator, for another. It is shown only once.
 
     It ends no later than the token that makes it, unless an administrator sets `outlives_maker`.
     """
-    owner = repository.get(unit.session, account)
-    expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
-    if expires is None:
-        raise Invalid.at("body.end", "a token needs an end: give end, until or for")
-    maker = unit.session.get_one(TokenRow, permit.caller.token)
-    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, maker.id, body.outlives_maker)
-    service.demand_end(maker, wanted, administers=permit.caller.administers)
-    if account == permit.caller.account:
-        service.demand_narrower(maker, wanted)
     unit.shown_once = True
-    row, fresh = service.make_token(unit, held.token_key, owner, wanted)
+    row, fresh = service.make_own_token(unit, permit.caller, held.token_key, owner, body)
     return TokenMade(**read_token(row).model_dump(), token=fresh.text)
 
 
-@accounts.delete(
-    "/{account}/tokens/{number}",
-    operation_id="revoke_token",
-    summary="Revoke a token",
-    responses=documented(NOT_FOUND),
-)
-def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOrAdministrator) -> TokensRevoked:
+@accounts.delete("/{account}/tokens/{number}", summary="Revoke a token", responses=documented(NOT_FOUND))
+def revoke_token(row: Token, unit: UnitDep, permit: SelfOrAdministrator) -> TokensRevoked:
     """Reject the token, and every token made with it, from the next request on. List those not revoked before.
 
     A caller with a narrowed token can revoke only that token and those made with it.
     """
-    row, reach = repository.get_token(unit.session, account, number), _reach(unit, permit)
-    if reach is not None and not repository.descends(unit.session, number, reach):
-        raise Forbidden(
-            "A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed."
-        )
+    service.demand_reach(unit, permit, row)
     return TokensRevoked(tokens=[read_token(each) for each in service.revoke_token(unit, row)])
 
 
-@grants.get("", operation_id="list_grants", summary="List grants", responses=documented())
+@grants.get("", summary="List grants")
 def list_grants(
     unit: UnitDep,
     permit: ReaderOfSome,
@@ -243,63 +196,36 @@ def list_grants(
     return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
 
 
-@grants.get("/{number}", operation_id="get_grant", summary="Get a grant", responses=documented(NOT_FOUND))
-def get_grant(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> GrantRead:
+@grants.get("/{number}", summary="Get a grant", responses=documented(NOT_FOUND))
+def get_grant(row: ShownGrant, unit: UnitDep, _permit: ReaderOfObject, response: Response) -> GrantRead:
     """Get one grant."""
-    row = repository.get_grant(unit.session, number)
-    permit.demand(row.authority)
     tag(response, row.revision)
     return read_grant(row, unit.now_s)
 
 
-@grants.post(
-    "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
-)
+@grants.post("", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND))
 def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, response: Response) -> GrantRead:
     """Grant a role in an authority, as its approver or as an administrator; never to oneself.
 
     A start in the past is taken as now.
     """
-    permit.demand_named(body.authority)
-    demand_unrelated_account(
-        permit.caller, unit.session, body.account, "you cannot grant yourself a role: ask another person"
-    )
-    account = repository.get(unit.session, body.account)
-    zone = time_zone_of(unit.session, body.authority)
-    start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, unit.asked_s, "body.start"))
-    end = _end(unit, body.authority, start, body.end, body.until, body.for_)
-    row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
+    row = service.make_grant(unit, permit, body)
     response.headers["Location"] = f"/v1/grants/{row.number}"
     tag(response, row.revision)
     return read_grant(row, unit.now_s)
 
 
-@grants.post(
-    "/{number}/end", operation_id="end_grant", summary="End a grant", responses=documented(NOT_FOUND, CONFLICT, STALE)
-)
+@grants.post("/{number}/end", summary="End a grant", responses=documented(NOT_FOUND))
 def end_grant(
-    number: Number,
-    body: GrantEnding,
-    unit: UnitDep,
-    permit: ApproverOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: EndedGrant, body: GrantEnding, unit: UnitDep, _permit: ApproverOfObject, response: Response
 ) -> GrantRead:
     """End the role from the next request on."""
-    row = repository.get_grant(unit.session, number)
-    permit.demand(row.authority)
-    precondition.check(row.revision)
     service.end_grant(unit, row, body.reason)
     tag(response, row.revision)
     return read_grant(row, unit.now_s)
 
 
-@authentication_failures.get(
-    "",
-    operation_id="list_authentication_failures",
-    summary="List authentication failures",
-    responses=documented(),
-)
+@authentication_failures.get("", summary="List authentication failures")
 def list_authentication_failures(
     unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[AuthenticationFailureRead]:
@@ -307,20 +233,6 @@ def list_authentication_failures(
     rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
     return Page(items=[read_authentication_failure(row, owners.get(row.token or 0)) for row in rows], next=following)
-
-
-def _end(
-    unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
-) -> int | None:
-    with invalid_at("body.end"):
-        return parse_end(start, end, until, span, time_zone_of(unit.session, authority), unit.asked_s)
-
-
-def _reach(unit: UnitOfWork, permit: Permit) -> int | None:
-    """Return the token to whose descendants the caller is limited; None if the caller is not limited."""
-    token = unit.session.get_one(TokenRow, permit.caller.token)
-    free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
-    return None if free else token.id
 
 
 def _answer(unit: UnitOfWork, row: AccountRow, response: Response) -> AccountRead:

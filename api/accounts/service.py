@@ -8,19 +8,24 @@ from dataclasses import dataclass
 
 from api.accounts import repository
 from api.accounts.reading import read_grant
-from api.accounts.schemas import AccountKind, AccountWrite
+from api.accounts.schemas import AccountKind, AccountWrite, GrantWrite, TokenWrite
 from api.accounts.state import has_ended
+from api.auth.caller import Caller
 from api.auth.lineage import made_for_others
+from api.auth.permit import Permit
 from api.auth.revocation import revoke, shown_token
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
+from api.auth.second_person import demand_other_account, demand_unrelated_account
 from api.auth.tokens import DAY_S, Fresh, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_authority
-from api.errors import Conflict, Fault, Forbidden, Invalid
+from api.errors import Conflict, Fault, Forbidden, Invalid, invalid_at
+from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
@@ -56,6 +61,24 @@ class TokenWanted:
     authorities: frozenset[str]
     made_with: int | None = None
     outlives_maker: bool = False
+
+
+def demand_disabling(_unit: UnitOfWork, permit: Permit, row: AccountRow) -> None:
+    """Raise `Forbidden` if the account is the caller's own."""
+    demand_other_account(permit.caller, row.id, "you cannot disable your own account: ask another administrator")
+
+
+def demand_erasing(_unit: UnitOfWork, permit: Permit, row: AccountRow) -> None:
+    """Raise `Forbidden` if the account is the caller's own."""
+    demand_other_account(permit.caller, row.id, "you cannot erase your own account: ask another administrator")
+
+
+def demand_visible(unit: UnitOfWork, permit: Permit, account: int) -> None:
+    """Raise `Forbidden` unless the caller may see the account, also if there is no such account."""
+    if account != permit.caller.account:
+        visible = permit.visible()
+        if visible is not None and not repository.has_acted(unit.session, account, visible):
+            permit.demand()
 
 
 def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
@@ -115,6 +138,19 @@ def erase(unit: UnitOfWork, row: AccountRow) -> None:
         _noted(unit, row, "account.erase", None, None)
 
 
+def make_grant(unit: UnitOfWork, permit: Permit, body: GrantWrite) -> GrantRow:
+    """Give the role that a body describes. Raise `Forbidden` if the caller may not, or would grant it to itself."""
+    permit.demand_named(body.authority)
+    demand_unrelated_account(
+        permit.caller, unit.session, body.account, "you cannot grant yourself a role: ask another person"
+    )
+    account = repository.get(unit.session, body.account)
+    zone = time_zone_of(unit.session, body.authority)
+    start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, unit.asked_s, "body.start"))
+    end = _wanted_end(unit, body, body.authority, start)
+    return grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
+
+
 def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRow:
     """Give an account a role; raise `Invalid`, or `Conflict` if it already has that role at that time."""
     _demand_grantable(unit, account, wanted)
@@ -152,6 +188,21 @@ def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None =
     before = _grant_shown(unit, row)
     row.ended_s, row.ended_reason, row.revision = unit.now_s if at is None else at, reason, row.revision + 1
     unit.note("grant.end", f"grant/{row.number}", before, _grant_shown(unit, row), *_authorities(row))
+
+
+def make_own_token(
+    unit: UnitOfWork, caller: Caller, key: bytes, owner: AccountRow, body: TokenWrite
+) -> tuple[TokenRow, Fresh]:
+    """Make the token that a body describes, with the caller's token. Raise `Forbidden` if it would allow more."""
+    expires = _wanted_end(unit, body, owner.authority, unit.now_s)
+    if expires is None:
+        raise Invalid.at("body.end", "a token needs an end: give end, until or for")
+    maker = unit.session.get_one(TokenRow, caller.token)
+    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, maker.id, body.outlives_maker)
+    demand_end(maker, wanted, administers=caller.administers)
+    if owner.id == caller.account:
+        demand_narrower(maker, wanted)
+    return make_token(unit, key, owner, wanted)
 
 
 def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenWanted) -> tuple[TokenRow, Fresh]:
@@ -211,9 +262,33 @@ def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> No
     )
 
 
+def reach(unit: UnitOfWork, permit: Permit) -> int | None:
+    """Return the token to whose descendants the caller is limited; None if the caller is not limited."""
+    token = unit.session.get_one(TokenRow, permit.caller.token)
+    free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
+    return None if free else token.id
+
+
+def demand_reach(unit: UnitOfWork, permit: Permit, row: TokenRow) -> None:
+    """Raise `Forbidden` if the caller's token is narrowed and neither is this one nor made it."""
+    limit = reach(unit, permit)
+    if limit is not None and not repository.descends(unit.session, row.id, limit):
+        raise Forbidden(
+            "A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed."
+        )
+
+
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> Sequence[TokenRow]:
     """Reject the token, and every token made with it, from the next request on. Return those not revoked before."""
     return revoke(unit, TokenRow.id == row.id).rows
+
+
+def _wanted_end(
+    unit: UnitOfWork, body: GrantWrite | TokenWrite, authority: str | None, start: Instant
+) -> Instant | None:
+    with invalid_at("body.end"):
+        time_zone = time_zone_of(unit.session, authority)
+        return parse_end(start, body.end, body.until, body.for_, time_zone, unit.asked_s)
 
 
 def _demand_grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:

@@ -26,7 +26,6 @@ _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary
 
 @router.get(
     "/backup",
-    operation_id="get_backup",
     summary="Make a backup",
     response_class=StreamingResponse,
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
@@ -46,7 +45,6 @@ def get_backup(held: RuntimeDep, permit: BackupMaker) -> Download:
 
 @router.get(
     "/archive",
-    operation_id="get_archive",
     summary="Make an archive",
     response_class=StreamingResponse,
     dependencies=[COSTLY],

@@ -72,7 +72,7 @@ class Asked:
         return repository.EntryFilter(seen, self.act, self.object_, self.account, first, before, self.after)
 
 
-@router.get("", operation_id="list_audit", summary="List acts", responses=documented(TOO_MANY_AT_ONCE, OVERLOADED))
+@router.get("", summary="List acts", responses=documented(TOO_MANY_AT_ONCE, OVERLOADED))
 async def list_audit(
     request: Request,
     response: Response,
@@ -123,13 +123,9 @@ def _newest(held: Runtime) -> int:
 
 @router.get(
     "/export",
-    operation_id="export_audit",
     summary="Export the audit log",
     response_class=StreamingResponse,
-    responses={
-        **documented(DATABASE, TOO_MANY_AT_ONCE),
-        200: {"description": "one entry per line", **_LINES},
-    },
+    responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "one entry per line", **_LINES}},
 )
 def export_audit(
     held: RuntimeDep,
@@ -164,7 +160,7 @@ def checkpoint_maker(request: Request) -> CheckpointMaker:
 CheckpointMakerDep = Annotated[CheckpointMaker, Depends(checkpoint_maker)]
 
 
-@router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))
+@router.get("/checkpoints", summary="List checkpoints", responses=documented(DATABASE))
 def list_checkpoints(
     unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[CheckpointRead]:
@@ -176,7 +172,6 @@ def list_checkpoints(
 
 @router.post(
     "/checkpoints",
-    operation_id="make_checkpoint",
     summary="Make a checkpoint",
     status_code=201,
     responses={

@@ -26,7 +26,7 @@ from api.db.models import (
     WebhookRow,
 )
 from api.db.unknown_names import no_authority
-from api.errors import NotFound
+from api.errors import Invalid, NotFound
 from api.http.pagination import Sorting, sorted_page
 
 SORTING = Sorting(
@@ -50,6 +50,14 @@ def get(session: Session, slug: str) -> AuthorityRow:
     row = session.get(AuthorityRow, slug)
     if row is None:
         raise NotFound(no_authority(session, slug))
+    return row
+
+
+def named(session: Session, slug: str, place: str) -> AuthorityRow:
+    """Return the authority that a request names at `place`; raise `Invalid` if there is none."""
+    row = session.get(AuthorityRow, slug)
+    if row is None:
+        raise Invalid.at(place, no_authority(session, slug))
     return row
 
 

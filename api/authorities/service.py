@@ -1,17 +1,18 @@
 """Acts on authorities."""
 
-from collections.abc import Mapping
-
 from api.auth.permit import Permit
 from api.authorities import repository
 from api.authorities.reading import read_authority
+from api.authorities.schemas import AuthorityPatch, AuthorityWrite, ClientLevelWrite
 from api.authorities.state import MAX_CLIENT_MONTHS, demand_within, has_client_level
 from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Conflict, Forbidden, Invalid
+from api.errors import Conflict, Forbidden, Invalid, invalid_at
+from api.http.schemas import validated
+from api.timestamps import parse_bound
 from dnsfilter.policy.calendar import Span, end_of_last_day
-from dnsfilter.policy.model import Authority, Instant, Usage
+from dnsfilter.policy.model import Authority, Usage
 
 FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
 
@@ -39,6 +40,13 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     row.revision = unit.new_revision()
     unit.record("authority.change", f"authority/{row.slug}", before, shown(row), row.slug)
     return row, False
+
+
+def patch(unit: UnitOfWork, row: AuthorityRow, body: AuthorityPatch) -> None:
+    """Change only the given fields of an authority."""
+    known = read_authority(row, unit.now_s).model_dump(include=set(AuthorityWrite.model_fields))
+    wanted = validated(AuthorityWrite, {**known, **body.model_dump(exclude_none=True)})
+    put(unit, wanted.value(row.slug))
 
 
 def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
@@ -91,19 +99,22 @@ def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> No
     unit.record("authority.set_usage", f"authority/{row.slug}", before, {**shown(row), "reason": why}, row.slug)
 
 
-def set_client_level(unit: UnitOfWork, row: AuthorityRow, until: Instant, basis: Mapping[str, str]) -> None:
-    """Keep refused queries under a pseudonym of each client, from now until `until`. Then the level is as before.
+def set_client_level(unit: UnitOfWork, row: AuthorityRow, body: ClientLevelWrite) -> None:
+    """Keep refused queries under a pseudonym of each client, from now until the wanted end. Then it is as before.
 
-    `basis` has the purpose and the references. Raise `Invalid` for an end in the past or more than six months away,
+    Raise `Invalid` for an end in the past or more than six months away,
     and `Conflict` if the authority is closed by then, or counts nothing.
     """
+    with invalid_at("body.until"):
+        until = parse_bound(body.until, row.time_zone, unit.asked_s)
     demand_within(row, until, unit.now_s)
     if row.usage_level is Usage.NONE:
         raise Conflict(f"{row.slug} counts nothing. Set its usage to {Usage.AUTHORITY} or {Usage.RANGE} first.")
     if not unit.now_s < until <= end_of_last_day(unit.now_s, Span(months=MAX_CLIENT_MONTHS), row.time_zone):
         raise Invalid.at("body.until", f"must lie after now and within {MAX_CLIENT_MONTHS} months: give another end")
     before = shown(row)
-    row.client_since_s, row.client_until_s, row.client_basis = unit.now_s, until, dict(basis)
+    row.client_since_s, row.client_until_s = unit.now_s, until
+    row.client_basis = body.model_dump(exclude={"until"})
     row.revision = unit.new_revision()
     unit.record("authority.set_client_level", f"authority/{row.slug}", before, shown(row), row.slug)
 

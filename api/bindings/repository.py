@@ -7,18 +7,14 @@ from sqlalchemy.orm import Session
 
 from api.bindings.state import is_bound
 from api.db.models import AuditRow, BanRow, BindingRow
-from api.errors import NotFound
+from api.db.unknown_names import numbered
 from api.http.pagination import select_page
 
 _RECORDING, _ACCEPTING = ("binding.bind", "binding.propose"), "binding.accept"
 
 
-def get(session: Session, number: int) -> BindingRow:
-    """Return the binding; raise `NotFound` if there is none."""
-    row = session.get(BindingRow, number)
-    if row is None:
-        raise NotFound(f"No binding {number}. See dnsfilterctl binding list.")
-    return row
+get = numbered(BindingRow, "binding")
+"""Return the binding with a number. Raise NotFound."""
 
 
 def of(session: Session, ban: int, authority: str) -> Sequence[BindingRow]:

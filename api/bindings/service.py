@@ -1,18 +1,38 @@
 """Acts on bindings: bind, accept, withdraw, end."""
 
+from api.auth.permit import Permit
 from api.authorities import repository as authorities
 from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
 from api.bindings.reading import NOT_STORED, read_binding
-from api.bindings.schemas import BindingState
+from api.bindings.schemas import BindingEnding, BindingState, BindingWrite
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
 from api.db.unit_of_work import UnitOfWork
-from api.db.unknown_names import no_authority
-from api.errors import Conflict, Invalid
+from api.errors import Conflict, Invalid, invalid_at
+from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.model import Binding, Ground, Instant
+
+
+def demand_responsible(unit: UnitOfWork, permit: Permit, row: BindingRow) -> None:
+    """Raise `Forbidden` unless the caller acts for the authority that ends the binding."""
+    permit.demand(_responsible(Ground(row.ground), unit.session.get_one(BanRow, row.ban)))
+
+
+def bind(unit: UnitOfWork, permit: Permit, body: BindingWrite) -> BindingRow:
+    """Record the binding that a body describes, as the authority that proposes it or as an administrator."""
+    ban = bans.named(unit.session, body.ban, "body.ban")
+    permit.demand(_responsible(body.ground, ban))
+    bound = authorities.named(unit.session, body.authority, "body.authority")
+    start = given_timestamp(body.start, unit.now_s, bound.time_zone, unit.asked_s, "body.start")
+    with invalid_at("body"):
+        end = parse_end(start, body.end, body.until, body.for_, bound.time_zone, unit.asked_s)
+    wanted = Binding(
+        0, ban.number, body.authority, body.ground, start, end, None, unit.now_s, body.instrument, body.date
+    )
+    return create(unit, ban, wanted)
 
 
 def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
@@ -32,9 +52,7 @@ def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
 def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     if wanted.authority == ban.authority:
         raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban: name another authority")
-    bound = authorities.find(unit.session, wanted.authority)
-    if bound is None:
-        raise Invalid.at("body.authority", no_authority(unit.session, wanted.authority))
+    bound = authorities.named(unit.session, wanted.authority, "body.authority")
     for party in (authorities.get(unit.session, ban.authority), bound):
         demand_within(party, wanted.end, unit.now_s)
     for other in repository.of(unit.session, ban.number, wanted.authority):
@@ -85,6 +103,12 @@ def accept(unit: UnitOfWork, row: BindingRow) -> None:
         _accept(unit, row)
 
 
+def wanted_end(unit: UnitOfWork, row: BindingRow, body: BindingEnding) -> Instant:
+    """Return when a body ends the binding: now, if it says no time."""
+    zone = authorities.get(unit.session, row.authority).time_zone
+    return unit.not_past(given_timestamp(body.at, unit.now_s, zone, unit.asked_s, "body.at", second=True))
+
+
 def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
     """Withdraw from an agreement, as the bound authority; raise `Conflict` for a law.
 
@@ -105,6 +129,11 @@ def shown(unit: UnitOfWork, row: BindingRow) -> Json:
     reference = bans.references(unit.session, {row.ban})[row.ban]
     zone = authorities.get(unit.session, row.authority).time_zone
     return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude=NOT_STORED)
+
+
+def _responsible(ground: Ground, ban: BanRow) -> str | None:
+    """Return the authority that proposes and ends a binding: the ban's for an agreement, None for a law."""
+    return None if ground is Ground.LAW else ban.authority
 
 
 def _accept(unit: UnitOfWork, row: BindingRow) -> None:

@@ -8,17 +8,12 @@ from sqlalchemy.orm import Session
 from api.captures.schemas import CaptureState
 from api.captures.state import capture_state, may_exist
 from api.db.models import CaptureRow, RangeRow
-from api.errors import NotFound
+from api.db.unknown_names import numbered
 from api.http.pagination import select_page
 from dnsfilter.policy.model import Instant, Prefix
 
-
-def get(session: Session, number: int) -> CaptureRow:
-    """Return the capture; raise `NotFound` if there is none."""
-    row = session.get(CaptureRow, number)
-    if row is None:
-        raise NotFound(f"No capture {number}. See dnsfilterctl capture list.")
-    return row
+get = numbered(CaptureRow, "capture")
+"""Return the capture with a number. Raise NotFound."""
 
 
 def page(

@@ -2,22 +2,25 @@
 
 from api.captures import repository
 from api.captures.reading import read_capture
-from api.captures.schemas import CaptureState
+from api.captures.schemas import CaptureState, CaptureWrite
 from api.captures.state import capture_state, deletion
 from api.db.base import Json
 from api.db.models import CaptureRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
+from api.http.prefixes import parse_prefix
 from dnsfilter.policy.bounds import MAX_CAPTURE_S, MOST_CAPTURES
-from dnsfilter.policy.model import Prefix
+from dnsfilter.policy.calendar import parse_duration
 
 
-def start(unit: UnitOfWork, authority: str, site: str, prefix: Prefix, for_s: int, reason: str) -> CaptureRow:
-    """Have the nodes of a site record the queries of exactly this range for `for_s` seconds from now.
+def start(unit: UnitOfWork, body: CaptureWrite) -> CaptureRow:
+    """Have the nodes of a site record the queries of exactly this range from now on.
 
     Raise `Invalid` if the authority has no such range, or for more than an hour. Raise `Conflict` if the range is
     captured already, or if there are too many captures.
     """
+    authority, site, for_s = body.authority, body.site, parse_duration(body.for_)
+    prefix = parse_prefix(body.prefix, "body.prefix")
     if not repository.is_registered(unit.session, authority, site, prefix):
         raise Invalid.at(
             "body.prefix", f"{authority} has no range {prefix} at site {site}. See dnsfilterctl range list."
@@ -38,7 +41,7 @@ def start(unit: UnitOfWork, authority: str, site: str, prefix: Prefix, for_s: in
         prefix=str(prefix),
         start_s=unit.now_s,
         end_s=unit.now_s + for_s,
-        reason=reason,
+        reason=body.reason,
         recorded_by=unit.actor.account,
         ended_s=None,
         ended_by=None,

@@ -1,10 +1,16 @@
-"""Messages about unknown authorities, sites and bans. They suggest names, which every account may read."""
+"""Messages about unknown authorities, sites, bans and numbers. They suggest names, which every account may read."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, SiteRow
-from api.errors import unknown
+from api.errors import NotFound, unknown
+
+Row = TypeVar("Row", bound=Base)
 
 
 def no_authority(session: Session, slug: str) -> str:
@@ -21,3 +27,20 @@ def no_ban(session: Session, reference: str) -> str:
     """Return the message about a ban `authority/service` that does not exist."""
     rows = session.execute(select(BanRow.authority, BanRow.service))
     return unknown("ban", reference, [f"{row.authority}/{row.service}" for row in rows])
+
+
+def no_number(noun: str, number: int) -> str:
+    """Return the message about a row that does not exist; `noun` is also the command that lists such rows."""
+    return f"No {noun} {number}. See dnsfilterctl {noun} list."
+
+
+def numbered(kind: type[Row], noun: str) -> Callable[[Session, int], Row]:
+    """Return the function that finds a row by its number, and raises NotFound if there is none."""
+
+    def get(session: Session, number: int) -> Row:
+        row = session.get(kind, number)
+        if row is None:
+            raise NotFound(no_number(noun, number))
+        return row
+
+    return get

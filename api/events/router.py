@@ -2,7 +2,7 @@
 
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from api.db.models import WebhookRow
@@ -10,16 +10,18 @@ from api.events import repository, service
 from api.events.event_job import ReceiverStatus, receiver_name
 from api.events.schemas import WebhookMade, WebhookRead, WebhookWrite
 from api.events.webhook_signature import secret_bytes, secret_text
-from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.dependencies import RuntimeDep, UnitDep, tag
+from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import Administrator, Auditor
-from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.timestamps import timestamp_text
 
 router = APIRouter(route_class=Route, prefix="/v1/webhooks", tags=["events"])
 
-WebhookNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Shown = Annotated[WebhookRow, row_to_read(by_number, repository.webhook)]
+Changed = Annotated[WebhookRow, row_to_change(by_number, repository.webhook)]
 
 
 class Deliveries(Protocol):
@@ -38,13 +40,13 @@ def deliveries(request: Request) -> Deliveries:
 DeliveriesDep = Annotated[Deliveries, Depends(deliveries)]
 
 
-@router.get("", operation_id="list_webhooks", summary="List webhooks", responses=documented())
+@router.get("", summary="List webhooks")
 def list_webhooks(unit: UnitDep, _permit: Auditor, events: DeliveriesDep) -> Page[WebhookRead]:
     """List webhooks by number, with how far each receiver is. There are at most 50."""
     return Page(items=[_read(unit.session, row, events) for row in repository.webhooks(unit.session)])
 
 
-@router.post("", operation_id="add_webhook", summary="Add a webhook", status_code=201, responses=documented(CONFLICT))
+@router.post("", summary="Add a webhook", status_code=201)
 def add_webhook(
     body: WebhookWrite,
     unit: UnitDep,
@@ -70,27 +72,16 @@ def add_webhook(
     return WebhookMade(**_read(unit.session, row, events).model_dump(), secret=secret)
 
 
-@router.get("/{number}", operation_id="get_webhook", summary="Get a webhook", responses=documented(NOT_FOUND))
-def get_webhook(
-    number: WebhookNumber, unit: UnitDep, _permit: Auditor, events: DeliveriesDep, response: Response
-) -> WebhookRead:
+@router.get("/{number}", summary="Get a webhook", responses=documented(NOT_FOUND))
+def get_webhook(row: Shown, unit: UnitDep, _permit: Auditor, events: DeliveriesDep, response: Response) -> WebhookRead:
     """Get a webhook, with how far its receiver is."""
-    row = repository.webhook(unit.session, number)
     tag(response, row.revision)
     return _read(unit.session, row, events)
 
 
-@router.delete(
-    "/{number}",
-    operation_id="remove_webhook",
-    summary="Remove a webhook",
-    status_code=204,
-    responses=documented(NOT_FOUND, STALE),
-)
-def remove_webhook(number: WebhookNumber, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
+@router.delete("/{number}", summary="Remove a webhook", status_code=204, responses=documented(NOT_FOUND))
+def remove_webhook(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
     """Remove a webhook. Its receiver gets no further events, also not those that it missed."""
-    row = repository.webhook(unit.session, number)
-    precondition.check(row.revision)
     service.remove(unit, row)
 
 

@@ -62,6 +62,22 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
         raise Forbidden(f"this counts as an exemption of all of {exempted}: {why}. Ask an administrator to approve it.")
 
 
+def demand_concerned(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
+    """Raise `Forbidden` unless the caller has the role in an authority that the exemption concerns."""
+    permit.demand(*repository.concerned(unit.session, row))
+
+
+def demand_of_ban(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
+    """Raise `Forbidden` unless the caller acts for the authority of the ban."""
+    permit.demand(unit.session.get_one(BanRow, row.ban).authority)
+
+
+def demand_of_ranges(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
+    """Raise `Forbidden` unless the caller acts for the authority of every range."""
+    for owner in sorted(repository.affected(unit.session, row)):
+        permit.demand(owner)
+
+
 @contextmanager
 def keeping_enough_under_ban(unit: UnitOfWork, permit: Permit, authorities: Collection[str]) -> Iterator[None]:
     """Guard changes of ranges of `authorities` in the block: keep enough of them under the ban.

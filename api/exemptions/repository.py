@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.db.time_zones import time_zone_of
-from api.errors import NotFound
+from api.db.unknown_names import numbered
 from api.http.pagination import Sorting, sorted_page
 
 SORTING = Sorting(
@@ -21,12 +21,8 @@ SORTING = Sorting(
 )
 
 
-def get(session: Session, number: int) -> ExemptionRow:
-    """Return the exemption; raise `NotFound` if there is none."""
-    row = session.get(ExemptionRow, number)
-    if row is None:
-        raise NotFound(f"No exemption {number}. See dnsfilterctl exemption list.")
-    return row
+get = numbered(ExemptionRow, "exemption")
+"""Return the exemption with a number. Raise NotFound."""
 
 
 def of(session: Session, ban: int) -> Sequence[ExemptionRow]:

@@ -3,33 +3,29 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from api.auth.permit import Permit
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
-from api.db.models import BanRow, ExemptionRow
+from api.db.models import ExemptionRow
 from api.db.unit_of_work import UnitOfWork
-from api.db.unknown_names import no_ban
-from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite
 from api.exemptions.state import in_state
-from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.dependencies import UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.http.prefixes import parse_prefix
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Note, Page, Refusal
-from api.timestamps import given_timestamp, parse_end, parse_zoned_hours
-from dnsfilter.policy.calendar import zone
-from dnsfilter.policy.model import Exemption, Instant, Prefix
 
 router = APIRouter(route_class=Route, prefix="/v1/exemptions", tags=["exemptions"])
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Shown = Annotated[ExemptionRow, row_to_read(by_number, repository.get, approval.demand_concerned)]
+OfBan = Annotated[ExemptionRow, row_to_change(by_number, repository.get, approval.demand_of_ban)]
+OfRanges = Annotated[ExemptionRow, row_to_change(by_number, repository.get, approval.demand_of_ranges)]
 
 Sort = Annotated[
     Literal["number", "-number", "start", "-start", "end", "-end", "revision", "-revision"],
@@ -37,7 +33,7 @@ Sort = Annotated[
 ]
 
 
-@router.get("", operation_id="list_exemptions", summary="List exemptions", responses=documented())
+@router.get("", summary="List exemptions")
 def list_exemptions(
     unit: UnitDep,
     permit: ReaderOfSome,
@@ -57,21 +53,13 @@ def list_exemptions(
     return Page(items=_read(unit, rows), next=following)
 
 
-@router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
-def get_exemption(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> ExemptionRead:
+@router.get("/{number}", summary="Get an exemption", responses=documented(NOT_FOUND))
+def get_exemption(row: Shown, unit: UnitDep, _permit: ReaderOfObject, response: Response) -> ExemptionRead:
     """Get one exemption."""
-    row = repository.get(unit.session, number)
-    permit.demand(*repository.concerned(unit.session, row))
     return _answer(unit, row, response)
 
 
-@router.post(
-    "",
-    operation_id="request_exemption",
-    summary="Ask for an exemption",
-    status_code=201,
-    responses=documented(CONFLICT, NOT_PUBLISHED),
-)
+@router.post("", summary="Ask for an exemption", status_code=201, responses=documented(NOT_PUBLISHED))
 def request_exemption(
     body: ExemptionWrite, unit: UnitDep, permit: OperatorOfObject, response: Response
 ) -> ExemptionRead:
@@ -79,35 +67,14 @@ def request_exemption(
 
     The answer is 409 if the same exemption (ranges, hours, reason, and no other time) is waiting or approved already.
     """
-    ban = bans.find_reference(unit.session, body.ban)
-    if ban is None:
-        raise Invalid.at("body.ban", no_ban(unit.session, body.ban))
-    prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
-    named = [str(prefix) for prefix in prefixes]
-    owners = repository.owners(unit.session, body.site, named)
-    for owner in set(owners.values()) or {ban.authority}:
-        permit.demand(owner)
-    time_zone = body.time_zone or repository.default_zone(unit.session, ban, body.site, named)
-    wanted = _wanted(unit, ban, body, prefixes, time_zone)
-    service.demand_no_duplicate(unit, ban, wanted, time_zone, lambda start: _end(unit, body, start, time_zone))
-    row = service.request(unit, ban, wanted, time_zone)
+    row = service.ask(unit, permit, body)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
     return _answer(unit, row, response)
 
 
-@router.post(
-    "/{number}/approve",
-    operation_id="approve_exemption",
-    summary="Approve an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
-)
+@router.post("/{number}/approve", summary="Approve an exemption", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def approve_exemption(
-    number: Number,
-    unit: UnitDep,
-    permit: ApproverOfObject,
-    response: Response,
-    precondition: PreconditionDep,
-    body: Note | None = None,
+    row: OfBan, unit: UnitDep, permit: ApproverOfObject, response: Response, body: Note | None = None
 ) -> ExemptionRead:
     """Remove the ban from the ranges, from now on or from the start of the exemption.
 
@@ -116,103 +83,40 @@ def approve_exemption(
     Only ranges count that existed when it was requested and that, at the approval, are 30 days old or as old as the
     ban.
     """
-    row = _permitted(number, unit, permit)
-    precondition.check(row.revision)
     approval.demand(unit, permit, row)
     service.approve(unit, row, body.note if body is not None else "")
     return _answer(unit, row, response)
 
 
 @router.post(
-    "/{number}/reject",
-    operation_id="reject_exemption",
-    summary="Reject a request for an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+    "/{number}/reject", summary="Reject a request for an exemption", responses=documented(NOT_FOUND, NOT_PUBLISHED)
 )
 def reject_exemption(
-    number: Number,
-    body: Refusal,
-    unit: UnitDep,
-    permit: ApproverOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: OfBan, body: Refusal, unit: UnitDep, _permit: ApproverOfObject, response: Response
 ) -> ExemptionRead:
     """Reject the request. It stays on record, without effect."""
-    row = _permitted(number, unit, permit)
-    precondition.check(row.revision)
     service.reject(unit, row, body.reason)
     return _answer(unit, row, response)
 
 
-@router.post(
-    "/{number}/revoke",
-    operation_id="revoke_exemption",
-    summary="Revoke an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
-)
+@router.post("/{number}/revoke", summary="Revoke an exemption", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def revoke_exemption(
-    number: Number,
-    body: Refusal,
-    unit: UnitDep,
-    permit: ApproverOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: OfBan, body: Refusal, unit: UnitDep, _permit: ApproverOfObject, response: Response
 ) -> ExemptionRead:
     """Revoke the exemption. The ban applies in the ranges again from now on."""
-    row = _permitted(number, unit, permit)
-    precondition.check(row.revision)
     service.revoke(unit, row, body.reason)
     return _answer(unit, row, response)
 
 
 @router.post(
-    "/{number}/withdraw",
-    operation_id="withdraw_exemption",
-    summary="Withdraw a request for an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+    "/{number}/withdraw", summary="Withdraw a request for an exemption", responses=documented(NOT_FOUND, NOT_PUBLISHED)
 )
 def withdraw_exemption(
-    number: Number,
-    body: Refusal,
-    unit: UnitDep,
-    permit: OperatorOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: OfRanges, body: Refusal, unit: UnitDep, _permit: OperatorOfObject, response: Response
 ) -> ExemptionRead:
     """Withdraw the request, as an operator of the ranges. It stays on record as revoked, without effect."""
-    row = repository.get(unit.session, number)
-    for owner in sorted(repository.affected(unit.session, row)):
-        permit.demand(owner)
-    precondition.check(row.revision)
     service.withdraw(unit, row, body.reason)
     return _answer(unit, row, response)
-
-
-def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> ExemptionRow:
-    """Return the exemption; raise `Forbidden` unless the caller acts for the authority of its ban."""
-    row = repository.get(unit.session, number)
-    permit.demand(unit.session.get_one(BanRow, row.ban).authority)
-    return row
-
-
-def _wanted(
-    unit: UnitOfWork, ban: BanRow, body: ExemptionWrite, prefixes: frozenset[Prefix], time_zone: str
-) -> Exemption:
-    with invalid_at("body.time_zone"):
-        zone(time_zone)
-    with invalid_at("body.hours"):
-        hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
-    start = given_timestamp(body.start, unit.now_s, time_zone, unit.asked_s, "body.start")
-    end = _end(unit, body, start, time_zone)
-    return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
-
-
-def _end(unit: UnitOfWork, body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
-    with invalid_at("body"):
-        end = parse_end(start, body.end, body.until, body.for_, time_zone, unit.asked_s)
-    if end is None:
-        raise Invalid.at("body.end", "an exemption needs an end: give end, until or for")
-    return end
 
 
 def _answer(unit: UnitOfWork, row: ExemptionRow, response: Response) -> ExemptionRead:

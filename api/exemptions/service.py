@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from api.auth.permit import Permit
 from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bindings import repository as bindings
@@ -10,18 +11,34 @@ from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.sites import find_site
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_site
-from api.errors import Conflict, Fault, Invalid
+from api.errors import Conflict, Fault, Invalid, invalid_at
 from api.exemptions import repository
 from api.exemptions.reading import shown_exemption
-from api.exemptions.schemas import ExemptionState
+from api.exemptions.schemas import ExemptionState, ExemptionWrite
 from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state
-from api.timestamps import zoned_hours_text
+from api.http.prefixes import parse_prefix
+from api.timestamps import given_timestamp, parse_end, parse_zoned_hours, zoned_hours_text
+from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.device_phrase import use_words
 from dnsfilter.policy.faults import lasts_too_long, prefix_order
-from dnsfilter.policy.model import Exemption, Instant
+from dnsfilter.policy.model import Exemption, Instant, Prefix
 
 SENT_AGAIN_S = 600
 """Seconds within which a request that starts now counts as a repetition of an earlier one."""
+
+
+def ask(unit: UnitOfWork, permit: Permit, body: ExemptionWrite) -> ExemptionRow:
+    """Record the request that a body describes. Raise `Forbidden` unless the caller operates all of its ranges."""
+    ban = bans.named(unit.session, body.ban, "body.ban")
+    prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
+    named = [str(prefix) for prefix in prefixes]
+    owners = repository.owners(unit.session, body.site, named)
+    for owner in set(owners.values()) or {ban.authority}:
+        permit.demand(owner)
+    time_zone = body.time_zone or repository.default_zone(unit.session, ban, body.site, named)
+    wanted = _wanted(unit, ban, body, prefixes, time_zone)
+    demand_no_duplicate(unit, ban, wanted, time_zone, lambda start: _end(unit, body, start, time_zone))
+    return request(unit, ban, wanted, time_zone)
 
 
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
@@ -174,6 +191,26 @@ def uncovered_notes(unit: UnitOfWork, row: ExemptionRow) -> list[str]:
         "there."
         for kind, prefixes in kinds.items()
     ]
+
+
+def _wanted(
+    unit: UnitOfWork, ban: BanRow, body: ExemptionWrite, prefixes: frozenset[Prefix], time_zone: str
+) -> Exemption:
+    with invalid_at("body.time_zone"):
+        zone(time_zone)
+    with invalid_at("body.hours"):
+        hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
+    start = given_timestamp(body.start, unit.now_s, time_zone, unit.asked_s, "body.start")
+    end = _end(unit, body, start, time_zone)
+    return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
+
+
+def _end(unit: UnitOfWork, body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
+    with invalid_at("body"):
+        end = parse_end(start, body.end, body.until, body.for_, time_zone, unit.asked_s)
+    if end is None:
+        raise Invalid.at("body.end", "an exemption needs an end: give end, until or for")
+    return end
 
 
 def _prefixes(wanted: Exemption) -> list[str]:

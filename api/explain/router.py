@@ -25,7 +25,7 @@ router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
 AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 
 
-@router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented(NOT_FOUND))
+@router.get("/decision", summary="Explain a decision", responses=documented(NOT_FOUND))
 def get_decision(
     unit: UnitDep,
     permit: ReaderOfObject,
@@ -53,7 +53,7 @@ def get_decision(
     return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
 
 
-@router.get("/who", operation_id="get_who", summary="Show the authority of an address", responses=documented(NOT_FOUND))
+@router.get("/who", summary="Show the authority of an address", responses=documented(NOT_FOUND))
 def get_who(
     unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:

@@ -5,7 +5,7 @@ A filter refuses an unknown name: an empty list would hide a misspelling.
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Query
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
@@ -32,8 +32,6 @@ QuestionText = Annotated[
         examples=["www.example.org"],
     ),
 ]
-PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
-PrefixLength = Annotated[int, Path(ge=0, le=128)]
 
 
 def demand_authority(session: Session, slug: str) -> None:

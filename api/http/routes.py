@@ -17,6 +17,7 @@ from api.auth.roles import Role, Rule, Where
 from api.auth.second_person import ALONE
 from api.errors import Fault, Invalid, did_you_mean
 from api.http.entity_tags import MAX_TAGS, OF_REVISION, answer_tag, is_known
+from api.http.problems import documented
 from api.http.schemas import Reason, place_of
 
 MAX_UNKNOWN = 20
@@ -41,6 +42,9 @@ class Route(APIRoute):
     have no effect. The token is checked first. Probes and nodes may send parameters that this version does not know.
 
     An act of operators may wait for a second person, and takes a `reason`.
+
+    The id of an operation is the name of its endpoint, unless it is given. The description has the problems of every
+    route, those of its dependencies, and those of `responses`.
     """
 
     def __init__(
@@ -49,7 +53,10 @@ class Route(APIRoute):
         self.rule, first = _permission(path, endpoint)
         # These run before a transaction begins.
         checked = [first, *(dependencies or ()), Depends(_demand_known)]
-        alone = set(options.get("methods") or ("GET",)) == {"GET"} or options.get("operation_id") in ALONE
+        options["operation_id"] = options.get("operation_id") or endpoint.__name__
+        if self.rule.where is not Where.OPEN:
+            options["responses"] = {**documented(), **(options.get("responses") or {})}
+        alone = set(options.get("methods") or ("GET",)) == {"GET"} or options["operation_id"] in ALONE
         self.may_wait = Role.OPERATOR in self.rule.roles and not alone
         if self.may_wait:
             checked.append(Depends(_reason))

@@ -34,7 +34,7 @@ _BYTES = {"type": "string", "format": "binary"}
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 
 
-@router.post("/enrol", operation_id="enrol_node", summary="Enrol as a node", status_code=201, responses=documented())
+@router.post("/enrol", summary="Enrol as a node", status_code=201)
 def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: RuntimeDep, fleet: FleetDep) -> Enrolled:
     """Exchange an enrolment token for the node's own token and the public key that verifies snapshots.
 
@@ -58,7 +58,6 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
 
 @router.get(
     "/self/snapshot",
-    operation_id="get_own_snapshot",
     summary="Get the newest snapshot's manifest",
     response_class=Response,
     responses={
@@ -103,7 +102,6 @@ async def get_own_snapshot(
 
 @router.get(
     "/self/files/{sha256}",
-    operation_id="get_own_file",
     summary="Get a snapshot's file",
     response_class=Response,
     responses={
@@ -122,7 +120,7 @@ def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetD
         return file_download(file, held.pop_all(), "application/octet-stream")
 
 
-@router.post("/self/report", operation_id="report_node", summary="Report the state of a node", responses=documented())
+@router.post("/self/report", summary="Report the state of a node")
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
     """Report a node's snapshot, state, local acts and usage. The answer has the captures of its site.
 

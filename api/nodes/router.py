@@ -11,13 +11,14 @@ from api.auth.roles import AUDITORS
 from api.db.models import InstallationRow, NodeRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import UnitOfWork
-from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.dependencies import RuntimeDep, UnitDep, tag
 from api.http.pagination import cut_page, decode_cursor, not_ours
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.path_rows import by_name, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, Auditor
-from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
-from api.http.schemas import Page, Slug
+from api.http.schemas import Page
 from api.nodes import repository, service
 from api.nodes.fleet import Fleet
 from api.nodes.node_permits import FleetDep
@@ -31,8 +32,11 @@ router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 other_routes = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
 local_suspensions = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
+Shown = Annotated[NodeRow, row_to_read(by_name, repository.get)]
+Changed = Annotated[NodeRow, row_to_change(by_name, repository.get)]
 
-@router.get("", operation_id="list_nodes", summary="List nodes", responses=documented())
+
+@router.get("", summary="List nodes")
 def list_nodes(
     unit: UnitDep,
     _permit: Auditor,
@@ -56,13 +60,7 @@ def list_nodes(
     return Page(items=[fleet.read(row) for row in shown], next=following)
 
 
-@router.post(
-    "",
-    operation_id="register_node",
-    summary="Register a node",
-    status_code=201,
-    responses=documented(CONFLICT),
-)
+@router.post("", summary="Register a node", status_code=201)
 def register_node(
     body: NodeWrite, unit: UnitDep, _permit: Administrator, held: RuntimeDep, fleet: FleetDep, response: Response
 ) -> NodeMade:
@@ -72,58 +70,33 @@ def register_node(
     return _invited(unit, fleet, row, fresh.text, response)
 
 
-@router.get("/{name}", operation_id="get_node", summary="Get a node", responses=documented(NOT_FOUND))
-def get_node(name: Slug, unit: UnitDep, _permit: Auditor, fleet: FleetDep, response: Response) -> NodeRead:
+@router.get("/{name}", summary="Get a node", responses=documented(NOT_FOUND))
+def get_node(row: Shown, _permit: Auditor, fleet: FleetDep, response: Response) -> NodeRead:
     """Get a node with its last report."""
-    row = repository.get(unit.session, name)
     tag(response, row.revision)
     return fleet.read(row)
 
 
-@router.delete(
-    "/{name}",
-    operation_id="remove_node",
-    summary="Remove a node",
-    status_code=204,
-    responses=documented(NOT_FOUND, CONFLICT, STALE),
-)
-def remove_node(
-    name: Slug, unit: UnitDep, _permit: Administrator, fleet: FleetDep, precondition: PreconditionDep
-) -> None:
+@router.delete("/{name}", summary="Remove a node", status_code=204, responses=documented(NOT_FOUND))
+def remove_node(row: Changed, unit: UnitDep, _permit: Administrator, fleet: FleetDep) -> None:
     """Remove a node and revoke its token. The node keeps its current snapshot and gets no newer one."""
-    row = repository.get(unit.session, name)
-    precondition.check(row.revision)
     service.remove(unit, row)
     _forget_then(unit, fleet, row.number)
 
 
 @router.post(
-    "/{name}/enrolment",
-    operation_id="renew_enrolment",
-    summary="Make a new enrolment token",
-    status_code=201,
-    responses=documented(NOT_FOUND, CONFLICT, STALE),
+    "/{name}/enrolment", summary="Make a new enrolment token", status_code=201, responses=documented(NOT_FOUND)
 )
 def renew_enrolment(
-    name: Slug,
-    unit: UnitDep,
-    _permit: Administrator,
-    held: RuntimeDep,
-    fleet: FleetDep,
-    response: Response,
-    precondition: PreconditionDep,
+    row: Changed, unit: UnitDep, _permit: Administrator, held: RuntimeDep, fleet: FleetDep, response: Response
 ) -> NodeMade:
     """Make a new enrolment token, for example to replace a machine. The node's token stays valid until it enrols."""
-    row = repository.get(unit.session, name)
-    precondition.check(row.revision)
     unit.shown_once = True
     fresh = service.invite(unit, held.token_key, row)
     return _invited(unit, fleet, row, fresh.text, response)
 
 
-@other_routes.get(
-    "/unregistered", operation_id="list_unregistered", summary="List unregistered prefixes", responses=documented()
-)
+@other_routes.get("/unregistered", summary="List unregistered prefixes")
 def list_unregistered(
     unit: UnitDep,
     _permit: Auditor,
@@ -139,21 +112,14 @@ def list_unregistered(
     return Page(items=list(shown), next=following)
 
 
-@other_routes.get(
-    "/snapshot-key", operation_id="get_snapshot_key", summary="Get the public key of snapshots", responses=documented()
-)
+@other_routes.get("/snapshot-key", summary="Get the public key of snapshots")
 def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> SnapshotKeyRead:
     """Get the public key that verifies snapshots. Nodes pin it when they enrol."""
     identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
     return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
 
 
-@local_suspensions.get(
-    "/local",
-    operation_id="list_local_suspensions",
-    summary="List local suspensions",
-    responses=documented(),
-)
+@local_suspensions.get("/local", summary="List local suspensions")
 def list_local_suspensions(
     unit: UnitDep,
     permit: AnyAccount,

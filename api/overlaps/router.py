@@ -58,7 +58,6 @@ LayoutDep = Annotated[Layout, Depends(layout)]
 
 @overlaps.get(
     "/ranges/overlaps",
-    operation_id="list_overlaps",
     summary="List ranges inside others",
     dependencies=[COSTLY],
     responses=documented(TOO_MANY_AT_ONCE),
@@ -95,11 +94,7 @@ def list_overlaps(
 
 
 @overlaps.get(
-    "/spaces/gaps",
-    operation_id="list_gaps",
-    summary="List unused space",
-    dependencies=[COSTLY],
-    responses=documented(TOO_MANY_AT_ONCE),
+    "/spaces/gaps", summary="List unused space", dependencies=[COSTLY], responses=documented(TOO_MANY_AT_ONCE)
 )
 def list_gaps(
     unit: UnitDep,

@@ -39,39 +39,24 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
 
 @router.get(
     "",
-    operation_id="export_policy",
     summary="Export the policy",
     response_class=FileResponse,
     dependencies=[COSTLY],
-    responses={
-        **documented(TOO_MANY_AT_ONCE),
-        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
-    },
+    responses={**documented(TOO_MANY_AT_ONCE), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 def export_policy(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> FileResponse:
     """Export the policy as a file, for version control or for a node without a control plane."""
     return FileResponse(_file(held.publishing.current(unit)))
 
 
-@router.get(
-    "/json",
-    operation_id="export_policy_json",
-    summary="Export the policy in JSON",
-    dependencies=[COSTLY],
-    responses=documented(TOO_MANY_AT_ONCE),
-)
+@router.get("/json", summary="Export the policy in JSON", dependencies=[COSTLY], responses=documented(TOO_MANY_AT_ONCE))
 def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> PolicyRead:
     """Export the same file as text in JSON. `diff` and `apply` accept this form too."""
     policy = held.publishing.current(unit)
     return PolicyRead(revision=policy.revision, policy=_file(policy))
 
 
-@router.post(
-    "/diff",
-    operation_id="diff_policy",
-    summary="Compare a file with the policy",
-    responses=documented(TOO_LARGE),
-)
+@router.post("/diff", summary="Compare a file with the policy", responses=documented(TOO_LARGE))
 def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> DifferenceRead:
     """Show what applying the file would do, and the faults that prevent it. Nothing is recorded."""
     done = service.preview(held, permit.caller.actor, wanted)
@@ -80,12 +65,7 @@ def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> D
     )
 
 
-@router.post(
-    "/apply",
-    operation_id="apply_policy",
-    summary="Apply a file",
-    responses=documented(TOO_LARGE, NOT_PUBLISHED),
-)
+@router.post("/apply", summary="Apply a file", responses=documented(TOO_LARGE, NOT_PUBLISHED))
 def apply_policy(wanted: WantedDep, unit: UnitDep, _permit: Administrator, held: RuntimeDep) -> AppliedRead:
     """Do everything that the file asks for in one revision, or nothing. Terms that have begun are never rewritten."""
     # Keep the order of the parameters: the file is read before the transaction begins.

@@ -15,7 +15,7 @@ from api.http.dependencies import PermitDep, Runtime, RuntimeDep, UnitDep
 from api.http.file_bodies import FileBody
 from api.http.parameters import DryRun, demand_authority, demand_site
 from api.http.permits import AnyAccount, OperatorOfObject
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.http.routes import Route
 from api.http.schemas import Slug
 from api.range_import.csv_table import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
@@ -109,12 +109,7 @@ def _demand(permit: Permit, owners: set[str]) -> None:
         raise Forbidden(f"this needs the role operator of {' or '.join(named)}{permit.ended(named)}")
 
 
-@tables.post(
-    "/import",
-    operation_id="import_ranges",
-    summary="Import ranges",
-    responses=documented(CONFLICT, WITHHELD, TOO_LARGE, NOT_PUBLISHED),
-)
+@tables.post("/import", summary="Import ranges", responses=documented(WITHHELD, TOO_LARGE, NOT_PUBLISHED))
 def import_ranges(
     table: Annotated[ReadTable, Depends(read_table, scope="function")],
     unit: UnitDep,
@@ -138,12 +133,7 @@ def import_ranges(
     return _answer(plan, unit.revision, dry_run)
 
 
-@tables.get(
-    "/imports/{key}",
-    operation_id="get_import",
-    summary="Show the progress of an import",
-    responses=documented(NOT_FOUND),
-)
+@tables.get("/imports/{key}", summary="Show the progress of an import", responses=documented(NOT_FOUND))
 def get_import(
     key: Annotated[str, Path(max_length=idempotency.MAX_KEY, description="Idempotency-Key of the import.")],
     request: Request,

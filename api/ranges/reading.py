@@ -1,11 +1,21 @@
 """Convert rows of sites and ranges to API answers."""
 
 from collections.abc import Iterable
+from ipaddress import ip_network
 
 from api.db.models import RangeRow, SiteRow
 from api.publish.changed_bans import AppliedBan, ChangedBans
-from api.ranges.schemas import AppliedBanRead, ChangedBansRead, RangeRead, SiteRead
-from dnsfilter.policy.model import Audience, Funding
+from api.ranges.schemas import (
+    AppliedBanRead,
+    ChangedBansRead,
+    RangeMove,
+    RangePatch,
+    RangeRead,
+    RangeWrite,
+    SiteRead,
+    range_value,
+)
+from dnsfilter.policy.model import Audience, Funding, Range
 
 MAX_LISTED_RANGES = 20
 """The most ranges that are listed with one change of bans."""
@@ -27,6 +37,13 @@ def read_range(row: RangeRow) -> RangeRead:
         label=row.label,
         revision=row.revision,
     )
+
+
+def changed_range(row: RangeRow, body: RangeMove | RangePatch) -> Range:
+    """Return a range as the policy has it, with the given fields changed."""
+    known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
+    wanted = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
+    return range_value(row.site, ip_network(row.prefix), wanted)
 
 
 def read_changes(found: Iterable[ChangedBans]) -> list[ChangedBansRead]:

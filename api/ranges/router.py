@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from api.db.models import RangeRow
+from api.db.models import RangeRow, SiteRow
 from api.db.sites import find_site
 from api.db.sites import get_site as named_site
 from api.db.unit_of_work import UnitOfWork
@@ -16,18 +16,16 @@ from api.http.parameters import (
     Cursor,
     DryRun,
     Limit,
-    PrefixAddress,
-    PrefixLength,
     SiteFilter,
 )
+from api.http.path_rows import PathPrefix, by_prefix, by_site, demand_own, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.http.prefixes import parse_prefix
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
 from api.publish.changed_bans import changed_bans
 from api.ranges import repository, service
-from api.ranges.reading import read_changes, read_range, read_site
+from api.ranges.reading import changed_range, read_changes, read_range, read_site
 from api.ranges.schemas import (
     RangeMove,
     RangePatch,
@@ -38,11 +36,17 @@ from api.ranges.schemas import (
     SiteWrite,
     range_value,
 )
-from api.spaces import service as spaces
 from dnsfilter.policy.model import Audience, Funding, Policy
 
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
+
+ShownSite = Annotated[SiteRow, row_to_read(by_site, named_site)]
+ChangedSite = Annotated[SiteRow, row_to_change(by_site, named_site)]
+PutSite = Annotated[SiteRow | None, row_to_change(by_site, find_site)]
+Shown = Annotated[RangeRow, row_to_read(by_prefix, repository.get, demand_own)]
+Moved = Annotated[RangeRow, row_to_change(by_prefix, repository.get)]
+Changed = Annotated[RangeRow, row_to_change(by_prefix, repository.get, service.demand_change)]
 
 Sort = Annotated[
     Literal[
@@ -61,7 +65,7 @@ Sort = Annotated[
 ]
 
 
-@sites.get("", operation_id="list_sites", summary="List sites", responses=documented())
+@sites.get("", summary="List sites")
 def list_sites(
     unit: UnitDep, _permit: AnyAccount, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[SiteRead]:
@@ -70,52 +74,35 @@ def list_sites(
     return Page(items=[read_site(row) for row in rows], next=following)
 
 
-@sites.get("/{site}", operation_id="get_site", summary="Get a site", responses=documented(NOT_FOUND))
-def get_site(site: Slug, unit: UnitDep, _permit: AnyAccount, response: Response) -> SiteRead:
+@sites.get("/{site}", summary="Get a site", responses=documented(NOT_FOUND))
+def get_site(row: ShownSite, _permit: AnyAccount, response: Response) -> SiteRead:
     """Get one site."""
-    row = named_site(unit.session, site)
     tag(response, row.revision)
     return read_site(row)
 
 
 @sites.put(
     "/{site}",
-    operation_id="put_site",
     summary="Register or rename a site",
-    responses={**documented(STALE, NOT_PUBLISHED), 201: {"model": SiteRead, "description": "registered"}},
+    responses={**documented(NOT_PUBLISHED), 201: {"model": SiteRead, "description": "registered"}},
 )
 def put_site(
-    site: Slug,
-    body: SiteWrite,
-    unit: UnitDep,
-    _permit: Administrator,
-    response: Response,
-    precondition: PreconditionDep,
+    site: Slug, _known: PutSite, body: SiteWrite, unit: UnitDep, _permit: Administrator, response: Response
 ) -> SiteRead:
     """Register the site, or rename it."""
-    known = find_site(unit.session, site)
-    precondition.check(known.revision if known else None)
     row, created = service.put_site(unit, site, body.name)
     response.status_code = 201 if created else 200
     tag(response, row.revision)
     return read_site(row)
 
 
-@sites.delete(
-    "/{site}",
-    operation_id="delete_site",
-    summary="Remove a site",
-    status_code=204,
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
-)
-def delete_site(site: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
+@sites.delete("/{site}", summary="Remove a site", status_code=204, responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def delete_site(row: ChangedSite, unit: UnitDep, _permit: Administrator) -> None:
     """Remove a site that has no space, ranges, exemptions or nodes."""
-    row = named_site(unit.session, site)
-    precondition.check(row.revision)
     service.delete_site(unit, row)
 
 
-@ranges.get("", operation_id="list_ranges", summary="List ranges", responses=documented())
+@ranges.get("", summary="List ranges")
 def list_ranges(
     unit: UnitDep,
     permit: ReaderOfSome,
@@ -134,32 +121,23 @@ def list_ranges(
     return Page(items=[read_range(row) for row in rows], next=following)
 
 
-@ranges.get(
-    "/{site}/{address}/{length}", operation_id="get_range", summary="Get a range", responses=documented(NOT_FOUND)
-)
-def get_range(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: ReaderOfObject, response: Response
-) -> RangeRead:
+@ranges.get("/{site}/{address}/{length}", summary="Get a range", responses=documented(NOT_FOUND))
+def get_range(row: Shown, _permit: ReaderOfObject, response: Response) -> RangeRead:
     """Get the range with exactly that prefix."""
-    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
-    permit.demand(row.authority)
     tag(response, row.revision)
     return read_range(row)
 
 
 @ranges.put(
     "/{site}/{address}/{length}",
-    operation_id="put_range",
     summary="Register or change a range",
     responses={
-        **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+        **documented(NOT_FOUND, NOT_PUBLISHED),
         201: {"model": RangeWritten, "description": "registered"},
     },
 )
 def put_range(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
+    at: PathPrefix,
     body: RangeWrite,
     unit: UnitDep,
     permit: OperatorOfObject,
@@ -174,36 +152,27 @@ def put_range(
     little of the authority under an exempted ban, an administrator must make it. `changes` says which bans change for
     the clients of a new range, for example if it lies inside another authority's range.
     """
-    prefix = parse_prefix(f"{address}/{length}", "path.address")
-    known = repository.find(unit.session, site, prefix)
-    permit.demand_named(body.authority)
-    spaces.demand(unit, permit.caller, site, prefix, body.authority)
-    if known is not None and known.authority != body.authority:
-        raise service.taken_error(permit, known)
-    precondition.check(known.revision if known else None, f"range {prefix} of site {site}")
+    known = service.demand_put(unit, permit, *at, body.authority)
+    precondition.check(known.revision if known else None, f"range {at[1]} of site {at[0]}")
     before = held.publishing.current(unit)
     with keeping_enough_under_ban(unit, permit, {body.authority} if known else ()):
-        row, created = service.put(unit, range_value(site, prefix, body))
+        row, created = service.put(unit, range_value(*at, body))
     response.status_code = 201 if created else 200
     return _written(unit, held, before if created else None, row, response, dry_run=dry_run)
 
 
 @ranges.post(
     "/{site}/{address}/{length}/move",
-    operation_id="move_range",
     summary="Move a range to another authority",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, NOT_PUBLISHED),
 )
 def move_range(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
+    row: Moved,
     body: RangeMove,
     unit: UnitDep,
     _permit: Administrator,
     held: RuntimeDep,
     response: Response,
-    precondition: PreconditionDep,
     dry_run: DryRun = False,
 ) -> RangeWritten:
     """Pass the range to another authority in one act: its clients get answers all the time.
@@ -211,73 +180,34 @@ def move_range(
     `changes` says which bans change for them. The answer is 409 if an exemption names the range.
     """
     before = held.publishing.current(unit)
-    prefix = parse_prefix(f"{address}/{length}", "path.address")
-    row = repository.get(unit.session, site, prefix)
-    precondition.check(row.revision)
-    service.move(unit, row, range_value(site, prefix, _merged(row, body)))
+    service.move(unit, row, changed_range(row, body))
     return _written(unit, held, before, row, response, dry_run=dry_run)
 
 
-@ranges.patch(
-    "/{site}/{address}/{length}",
-    operation_id="patch_range",
-    summary="Change a range",
-    responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
-)
+@ranges.patch("/{site}/{address}/{length}", summary="Change a range", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def patch_range(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
-    body: RangePatch,
-    unit: UnitDep,
-    permit: OperatorOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: Changed, body: RangePatch, unit: UnitDep, permit: OperatorOfObject, response: Response
 ) -> RangeRead:
     """Change only the given fields."""
-    prefix = parse_prefix(f"{address}/{length}", "path.address")
-    row = repository.get(unit.session, site, prefix)
-    permit.demand(row.authority)
-    spaces.demand(unit, permit.caller, site, prefix, row.authority)
-    precondition.check(row.revision)
     with keeping_enough_under_ban(unit, permit, {row.authority}):
-        row, _ = service.put(unit, range_value(site, prefix, _merged(row, body)))
+        row, _ = service.put(unit, changed_range(row, body))
     tag(response, row.revision)
     return read_range(row)
 
 
 @ranges.delete(
     "/{site}/{address}/{length}",
-    operation_id="delete_range",
     summary="Deregister a range",
     status_code=204,
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, NOT_PUBLISHED),
 )
-def delete_range(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
-    unit: UnitDep,
-    permit: OperatorOfObject,
-    precondition: PreconditionDep,
-) -> None:
+def delete_range(row: Changed, unit: UnitDep, permit: OperatorOfObject) -> None:
     """Deregister the range. Its clients then belong to the next larger range, or to none.
 
     If this leaves too little of the authority under an exempted ban, an administrator must do it.
     """
-    prefix = parse_prefix(f"{address}/{length}", "path.address")
-    row = repository.get(unit.session, site, prefix)
-    permit.demand(row.authority)
-    spaces.demand(unit, permit.caller, site, prefix, row.authority)
-    precondition.check(row.revision)
     with keeping_enough_under_ban(unit, permit, {row.authority}):
         service.delete(unit, row)
-
-
-def _merged(row: RangeRow, body: RangeMove | RangePatch) -> RangeWrite:
-    """Return all fields of a range with the given ones changed."""
-    known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
-    return RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
 
 
 def _written(

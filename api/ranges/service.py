@@ -5,6 +5,7 @@ bound to the range's authority: its audit log shows where its ban no longer appl
 """
 
 from collections.abc import Collection, Mapping
+from ipaddress import ip_network
 
 from api.auth.permit import Permit
 from api.authorities import repository as authorities
@@ -14,11 +15,11 @@ from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.sites import find_site, get_site
 from api.db.unit_of_work import UnitOfWork
-from api.db.unknown_names import no_authority
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
 from api.ranges.reading import read_site
-from dnsfilter.policy.model import DEFAULT_SITE, Range
+from api.spaces import service as spaces
+from dnsfilter.policy.model import DEFAULT_SITE, Prefix, Range
 
 
 def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
@@ -46,6 +47,25 @@ def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
     unit.session.delete(row)
 
 
+def demand_change(unit: UnitOfWork, permit: Permit, row: RangeRow) -> None:
+    """Raise `Forbidden` if the caller may not change or deregister the range."""
+    permit.demand(row.authority)
+    spaces.demand(unit, permit.caller, row.site, ip_network(row.prefix), row.authority)
+
+
+def demand_put(unit: UnitOfWork, permit: Permit, site: str, prefix: Prefix, authority: str) -> RangeRow | None:
+    """Return the range with that prefix, or None. Raise `Forbidden` if the caller may not register or change it.
+
+    Raise `Forbidden` or `Conflict` if another authority has it.
+    """
+    known = repository.find(unit.session, site, prefix)
+    permit.demand_named(authority)
+    spaces.demand(unit, permit.caller, site, prefix, authority)
+    if known is not None and known.authority != authority:
+        raise taken_error(permit, known)
+    return known
+
+
 def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
     """Register a range or change its fields; return whether it is new.
 
@@ -53,8 +73,7 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
     has the prefix.
     """
     get_site(unit.session, wanted.site)
-    if authorities.find(unit.session, wanted.authority) is None:
-        raise Invalid.at("body.authority", no_authority(unit.session, wanted.authority))
+    authorities.named(unit.session, wanted.authority, "body.authority")
     known = repository.find(unit.session, wanted.site, wanted.prefix)
     return put_known(unit, wanted, known, bindings.binders(unit.session, unit.now_s))
 
@@ -94,10 +113,7 @@ def move(unit: UnitOfWork, row: RangeRow, wanted: Range) -> None:
     if row.authority == wanted.authority:
         raise Invalid.at("body.authority", f"{row.prefix} belongs to {row.authority} already: name another authority")
     session, now = unit.session, unit.now_s
-    successor = authorities.find(session, wanted.authority)
-    if successor is None:
-        raise Invalid.at("body.authority", no_authority(session, wanted.authority))
-    demand_open(successor, now)
+    demand_open(authorities.named(session, wanted.authority, "body.authority"), now)
     _demand_unnamed(row, repository.exempted(session, now))
     binders, before = bindings.binders(session, now), shown(row)
     concerned = {each for slug in (row.authority, wanted.authority) for each in (slug, *binders.get(slug, ()))}

@@ -11,7 +11,7 @@ from api.http.pagination import cut_page, decode_cursor
 from api.http.parameters import DEFAULT_LIMIT, Cursor, DryRun, Limit
 from api.http.permits import Administrator, Auditor, ReaderOfSome
 from api.http.preferences import applied, wanted_wait_s
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.nodes.node_permits import FleetDep
@@ -40,7 +40,7 @@ router = APIRouter(route_class=Route, prefix="/v1/revisions", tags=["revisions"]
 Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="Number of the revision.")]
 
 
-@router.get("", operation_id="list_revisions", summary="List revisions", responses=documented())
+@router.get("", summary="List revisions")
 def list_revisions(
     unit: UnitDep, _permit: Auditor, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[RevisionSummary]:
@@ -52,7 +52,7 @@ def list_revisions(
     return Page(items=items, next=following)
 
 
-@router.get("/{number}", operation_id="get_revision", summary="Get a revision", responses=documented(NOT_FOUND))
+@router.get("/{number}", summary="Get a revision", responses=documented(NOT_FOUND))
 def get_revision(
     number: Number,
     unit: UnitDep,
@@ -79,7 +79,6 @@ def get_revision(
 
 @router.get(
     "/{number}/nodes",
-    operation_id="list_nodes_of_revision",
     summary="List the nodes with and without a revision",
     responses=documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
 )
@@ -135,7 +134,7 @@ async def list_nodes_of_revision(
     "/{number}/rollback",
     operation_id="roll_back",
     summary="Roll back to a revision",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, NOT_PUBLISHED),
 )
 def rollback(
     number: Number,

@@ -1,22 +1,29 @@
 """/v1/spaces."""
 
+from typing import Annotated
+
 from fastapi import APIRouter, Response
 
-from api.http.dependencies import PreconditionDep, UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
+from api.db.models import SpaceRow
+from api.http.dependencies import UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.path_rows import PathPrefix, by_prefix, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount
-from api.http.prefixes import parse_prefix
-from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
-from api.http.schemas import Page, Slug
+from api.http.schemas import Page
 from api.spaces import repository, service
 from api.spaces.reading import read_space
 from api.spaces.schemas import SpaceRead, SpaceWrite
 
 router = APIRouter(route_class=Route, prefix="/v1/spaces", tags=["spaces"])
 
+Shown = Annotated[SpaceRow, row_to_read(by_prefix, repository.get)]
+Changed = Annotated[SpaceRow, row_to_change(by_prefix, repository.get)]
+Put = Annotated[SpaceRow | None, row_to_change(by_prefix, repository.find)]
 
-@router.get("", operation_id="list_spaces", summary="List allotted space", responses=documented())
+
+@router.get("", summary="List allotted space")
 def list_spaces(
     unit: UnitDep,
     _permit: AnyAccount,
@@ -30,66 +37,29 @@ def list_spaces(
     return Page(items=[read_space(row) for row in rows], next=following)
 
 
-@router.get(
-    "/{site}/{address}/{length}",
-    operation_id="get_space",
-    summary="Get allotted space",
-    responses=documented(NOT_FOUND),
-)
-def get_space(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, _permit: AnyAccount, response: Response
-) -> SpaceRead:
+@router.get("/{site}/{address}/{length}", summary="Get allotted space", responses=documented(NOT_FOUND))
+def get_space(row: Shown, _permit: AnyAccount, response: Response) -> SpaceRead:
     """Get the space with exactly that prefix."""
-    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
     tag(response, row.revision)
     return read_space(row)
 
 
 @router.put(
     "/{site}/{address}/{length}",
-    operation_id="put_space",
     summary="Allot space to an authority",
-    responses={
-        **documented(NOT_FOUND, CONFLICT, STALE),
-        201: {"model": SpaceRead, "description": "allotted"},
-    },
+    responses={**documented(NOT_FOUND), 201: {"model": SpaceRead, "description": "allotted"}},
 )
 def put_space(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
-    body: SpaceWrite,
-    unit: UnitDep,
-    _permit: Administrator,
-    response: Response,
-    precondition: PreconditionDep,
+    at: PathPrefix, _known: Put, body: SpaceWrite, unit: UnitDep, _permit: Administrator, response: Response
 ) -> SpaceRead:
     """Allot the prefix to an authority. Its operators may then register ranges inside it."""
-    prefix = parse_prefix(f"{address}/{length}", "path.address")
-    known = repository.find(unit.session, site, prefix)
-    precondition.check(known.revision if known else None)
-    row, created = service.allot(unit, site, prefix, body.authority)
+    row, created = service.allot(unit, *at, body.authority)
     response.status_code = 201 if created else 200
     tag(response, row.revision)
     return read_space(row)
 
 
-@router.delete(
-    "/{site}/{address}/{length}",
-    operation_id="delete_space",
-    summary="Withdraw space",
-    status_code=204,
-    responses=documented(NOT_FOUND, STALE),
-)
-def delete_space(
-    site: Slug,
-    address: PrefixAddress,
-    length: PrefixLength,
-    unit: UnitDep,
-    _permit: Administrator,
-    precondition: PreconditionDep,
-) -> None:
+@router.delete("/{site}/{address}/{length}", summary="Withdraw space", status_code=204, responses=documented(NOT_FOUND))
+def delete_space(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
     """Withdraw the space. Ranges registered in it stay; only administrators can change them from then on."""
-    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
-    precondition.check(row.revision)
     service.withdraw(unit, row)

@@ -7,8 +7,7 @@ from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.sites import get_site
 from api.db.unit_of_work import UnitOfWork, head
-from api.db.unknown_names import no_authority
-from api.errors import Conflict, Forbidden, Invalid
+from api.errors import Conflict, Forbidden
 from api.spaces import repository
 from api.spaces.reading import read_space
 from dnsfilter.policy.model import Prefix
@@ -21,9 +20,7 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
     has exactly that prefix.
     """
     get_site(unit.session, site)
-    owner = authorities.find(unit.session, authority)
-    if owner is None:
-        raise Invalid.at("body.authority", no_authority(unit.session, authority))
+    owner = authorities.named(unit.session, authority, "body.authority")
     row = repository.find(unit.session, site, prefix)
     if row is not None and row.authority != authority:
         raise Conflict(f"{prefix} at site {site} is allotted to {row.authority}: withdraw it first")

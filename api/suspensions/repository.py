@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import SuspensionRow
-from api.errors import NotFound
+from api.db.unknown_names import numbered
 from api.http.pagination import select_page
 from api.suspensions.schemas import SuspensionState
 from api.suspensions.state import Suspended, in_state, is_holding
@@ -19,12 +19,8 @@ _ROW = SuspensionRow
 _PERIOD = SuspensionRow.sql_period()
 
 
-def get(session: Session, number: int) -> SuspensionRow:
-    """Return the suspension; raise `NotFound` if there is none."""
-    row = session.get(SuspensionRow, number)
-    if row is None:
-        raise NotFound(f"No suspension {number}. See dnsfilterctl suspension list.")
-    return row
+get = numbered(SuspensionRow, "suspension")
+"""Return the suspension with a number. Raise NotFound."""
 
 
 def page(

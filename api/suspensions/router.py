@@ -2,31 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from api.db.models import SuspensionRow
-from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Invalid
-from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.dependencies import UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import AnyAccount, SuspenderOfObject
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.suspensions import repository, service
 from api.suspensions.reading import read_suspension
 from api.suspensions.schemas import SuspensionEnding, SuspensionRead, SuspensionState, SuspensionWrite
-from api.timestamps import given_bound
-from dnsfilter.policy.calendar import parse_duration
-from dnsfilter.policy.model import Instant
 
 router = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Shown = Annotated[SuspensionRow, row_to_read(by_number, repository.get)]
+Ended = Annotated[SuspensionRow, row_to_change(by_number, repository.get, service.demand_of)]
 
 
-@router.get("", operation_id="list_suspensions", summary="List suspensions", responses=documented())
+@router.get("", summary="List suspensions")
 def list_suspensions(
     unit: UnitDep,
     _permit: AnyAccount,
@@ -41,19 +38,13 @@ def list_suspensions(
     return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)
 
 
-@router.get("/{number}", operation_id="get_suspension", summary="Get a suspension", responses=documented(NOT_FOUND))
-def get_suspension(number: Number, unit: UnitDep, _permit: AnyAccount, response: Response) -> SuspensionRead:
+@router.get("/{number}", summary="Get a suspension", responses=documented(NOT_FOUND))
+def get_suspension(row: Shown, unit: UnitDep, _permit: AnyAccount, response: Response) -> SuspensionRead:
     """Get one suspension."""
-    return _answer(unit, repository.get(unit.session, number), response)
+    return _answer(unit, row, response)
 
 
-@router.post(
-    "",
-    operation_id="start_suspension",
-    summary="Suspend all bans for some minutes",
-    status_code=201,
-    responses=documented(CONFLICT, NOT_PUBLISHED),
-)
+@router.post("", summary="Suspend all bans for some minutes", status_code=201, responses=documented(NOT_PUBLISHED))
 def start_suspension(
     body: SuspensionWrite, unit: UnitDep, permit: SuspenderOfObject, response: Response
 ) -> SuspensionRead:
@@ -63,39 +54,18 @@ def start_suspension(
     that applies by law, needs an approver or an administrator.
     """
     permit.demand_named(body.authority)
-    row = service.start(unit, permit.caller, body.authority, _end(unit, body), body.reason)
+    row = service.start(unit, permit.caller, body)
     response.headers["Location"] = f"/v1/suspensions/{row.number}"
     return _answer(unit, row, response)
 
 
-@router.post(
-    "/{number}/end",
-    operation_id="end_suspension",
-    summary="End a suspension early",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
-)
+@router.post("/{number}/end", summary="End a suspension early", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def end_suspension(
-    number: Number,
-    body: SuspensionEnding,
-    unit: UnitDep,
-    permit: SuspenderOfObject,
-    response: Response,
-    precondition: PreconditionDep,
+    row: Ended, body: SuspensionEnding, unit: UnitDep, _permit: SuspenderOfObject, response: Response
 ) -> SuspensionRead:
     """End the suspension now, and every other one of the same authority in force. The bans apply again."""
-    row = repository.get(unit.session, number)
-    permit.demand_named(row.authority)
-    precondition.check(row.revision)
     service.end(unit, row, body.reason)
     return _answer(unit, row, response)
-
-
-def _end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
-    """Return the wanted end; raise `Invalid` if it is missing or wrong."""
-    if (body.for_ is None) == (body.until is None):
-        raise Invalid.at("body", 'give either "for" or "until", not both')
-    until = given_bound(body.until, time_zone_of(unit.session, body.authority), unit.asked_s, "body.until")
-    return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 
 
 def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:

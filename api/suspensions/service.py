@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from api.auth.caller import Caller
+from api.auth.permit import Permit
 from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
@@ -20,18 +21,27 @@ from api.suspensions import repository
 from api.suspensions.bound_bans import concerned
 from api.suspensions.operator_limits import demand_start
 from api.suspensions.reading import read_suspension
+from api.suspensions.schemas import SuspensionWrite
 from api.suspensions.state import finish, would_end_earlier
+from api.timestamps import given_bound
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
+from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
 
-def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
-    """Refuse nothing for `authority`, or for all if it is None, from now until `end`.
+def demand_of(_unit: UnitOfWork, permit: Permit, row: SuspensionRow) -> None:
+    """Raise `Forbidden` unless the caller may suspend the same authority, or all. The refusal names it."""
+    permit.demand_named(row.authority)
 
-    Raise `Invalid` for an unknown authority or an end beyond four hours. Raise `Conflict` if a suspension lasts as long
-    already, or the authority is closed. Raise `Forbidden` if an approver is needed.
+
+def start(unit: UnitOfWork, caller: Caller, body: SuspensionWrite) -> SuspensionRow:
+    """Refuse nothing for the authority, or for all if it is None, from now until the wanted end.
+
+    Raise `Invalid` for an unknown authority, no end, or one beyond four hours. Raise `Conflict` if a suspension lasts
+    as long already, or the authority is closed. Raise `Forbidden` if an approver is needed.
     """
+    authority, end = body.authority, _wanted_end(unit, body)
     if authority is not None:
         _demand_open(unit, authority)
     if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
@@ -51,7 +61,7 @@ def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant,
         authority=authority,
         start_s=unit.now_s,
         end_s=end,
-        reason=reason,
+        reason=body.reason,
         recorded_by=unit.actor.account,
         ended_s=None,
         ended_by=None,
@@ -81,6 +91,14 @@ def shown(row: SuspensionRow) -> Json:
     """Return the suspension as the audit log stores it, without fields that depend on the time or on others."""
     read = read_suspension(row, row.start_s, row.start_s)
     return read.model_dump(mode="json", exclude={"revision", "state", "since"})
+
+
+def _wanted_end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
+    """Return the wanted end. Raise `Invalid` if it is missing or wrong."""
+    if (body.for_ is None) == (body.until is None):
+        raise Invalid.at("body", 'give either "for" or "until", not both')
+    until = given_bound(body.until, time_zone_of(unit.session, body.authority), unit.asked_s, "body.until")
+    return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 
 
 def _demand_open(unit: UnitOfWork, authority: str) -> None:

@@ -31,12 +31,7 @@ def past_policies_of(request: Request) -> PastPolicyCache:
 PastPoliciesDep = Annotated[PastPolicyCache, Depends(past_policies_of)]
 
 
-@router.get(
-    "",
-    operation_id="get_trace",
-    summary="Trace a past decision",
-    responses=documented(NOT_FOUND, TOO_MANY_AT_ONCE),
-)
+@router.get("", summary="Trace a past decision", responses=documented(NOT_FOUND, TOO_MANY_AT_ONCE))
 def get_trace(
     unit: UnitDep,
     permit: ReaderOfObject,
