@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run quick test slow check format lock components bench fuzz release deb reproducible clean distclean
+.PHONY: help run quick test slow check docs format lock components bench fuzz release deb reproducible clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -47,6 +47,14 @@ check: ## check lint, format, types, import contracts and the API's description
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check-description
+	$(DOCS)
+
+# A link to nothing ends it. What it does not have to build again it takes from the last time.
+DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning -b html -d build/docs docs api/documentation/site
+
+docs: ## build the documents as pages, which the control plane serves at /help
+	@scripts/bootstrap dev
+	$(DOCS)
 
 format: ## format the code and sort imports
 	@scripts/bootstrap dev
@@ -60,8 +68,9 @@ LOCK := compile --quiet --upgrade --universal --python-version 3.11 --generate-h
 lock: ## pin newer releases in the lock files
 	@scripts/bootstrap dev
 	$(BIN)/uv pip $(LOCK) --group build pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip $(LOCK) --extra dev --group build --group postgresql pyproject.toml --constraint requirements.lock \
+	$(BIN)/uv pip $(LOCK) --extra dev --group build --group docs --group postgresql pyproject.toml --constraint requirements.lock \
 		--output-file requirements-dev.lock
+	$(BIN)/uv pip $(LOCK) --group docs --constraint requirements-dev.lock --output-file requirements-docs.lock
 	$(BIN)/uv pip $(LOCK) --group postgresql --constraint requirements-dev.lock --output-file requirements-postgresql.lock
 
 components: ## fetch the programs that tests run (dig, Knot, NSD, Unbound, Prometheus) into .components/
@@ -85,7 +94,7 @@ reproducible: ## build the release twice, in different directories, and compare 
 	@scripts/release check
 
 clean: ## remove caches and build output
-	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so
+	rm -rf build dist *.egg-info api/documentation/site dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find api blocklists dnsfilter tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -23,6 +23,7 @@ from api.bindings.router import router as bindings
 from api.captures.router import router as captures
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
+from api.documentation.site import router as site
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
 from api.events.event_job import EventJob
 from api.events.router import router as webhooks
@@ -73,6 +74,7 @@ from dnsfilter import __version__
 ROUTERS = (
     system,
     documentation,
+    site,
     authorities,
     succession,
     onboarding,

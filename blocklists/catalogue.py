@@ -1,8 +1,8 @@
 """The curated catalogue: the names of each service, in tiers, each name with its sources.
 
 There is one TOML file per service, named after its slug. The packaged ones are in `blocklists/catalogue/`.
-docs/catalogue.md explains the keys. The place of a problem is `file:key`: items of an array are counted from 1, names
-stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
+docs/reference/catalogue.md explains the keys. The place of a problem is `file:key`: items of an array are counted from
+1, names stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
 """
 
 import tomllib

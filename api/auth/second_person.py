@@ -22,7 +22,10 @@ ALONE: Mapping[str, str] = {
     "approve_exemption": "another person has asked for it",
     "withdraw_request": "the request has had no effect",
 }
-"""The operations that need no second person, and why: `docs/permissions.md` lists them. Every other one is judged."""
+"""The operations that need no second person, and why. Every other one is judged.
+
+`docs/reference/permissions.md` lists them.
+"""
 OWN = "you cannot approve your own request: ask another person"
 
 

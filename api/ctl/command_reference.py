@@ -1,4 +1,4 @@
-"""Generate the reference in docs/dnsfilterctl.md: `python -m api.ctl.command_reference docs/dnsfilterctl.md`."""
+"""Generate the command reference: `python -m api.ctl.command_reference docs/reference/dnsfilterctl.md`."""
 
 import sys
 from pathlib import Path

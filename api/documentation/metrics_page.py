@@ -1,4 +1,4 @@
-"""Print `docs/metrics.md`: `python -m api.documentation.metrics_page > docs/metrics.md`."""
+"""Print `docs/reference/metrics.md`: `python -m api.documentation.metrics_page > docs/reference/metrics.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tables of docs/permissions.md, from the routes. `scripts/permissions` writes the page."""
+"""The tables of docs/reference/permissions.md, from the routes. `scripts/permissions` writes the page."""
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never

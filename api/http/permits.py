@@ -1,7 +1,7 @@
 """Permits of routes: every route has one of these, or of `api.nodes.node_permits`, in its signature.
 
-They are checked before the route's other dependencies and before its transaction. `docs/permissions.md` is made from
-them.
+They are checked before the route's other dependencies and before its transaction.
+`docs/reference/permissions.md` is made from them.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The only definition of the snapshot format: numbers, sections and records. See `docs/snapshot-format.md`.
+"""The only definition of the snapshot format: numbers, sections and records. See `docs/reference/snapshot-format.md`.
 
 Every number is little-endian. Every record has a fixed width without hidden padding, so that C reads the files in
 place. Offsets inside a section count from the section's start; those of sections count from the file's start.

@@ -1,8 +1,8 @@
 """Every metric of a resolver node: name, type, help, labels and the values of labels.
 
-Slots, collector and `docs/metrics.md` are made from this table. Labels have limited values: they are listed here, or
-come from the configuration (`upstream`) or the policy in force (`authority`, `service`). None names a client, a range
-or a query.
+Slots, collector and `docs/reference/metrics.md` are made from this table. Labels have limited values: they are listed
+here, or come from the configuration (`upstream`) or the policy in force (`authority`, `service`). None names a client,
+a range or a query.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Compare this project's resolver with others, one core each in turn: `make bench`, or this module with `-m`.
 
-docs/performance.md describes the measurements and the method. With all cases, all servers and five rounds they take 25
-minutes. `--cases`, `--servers`, `--rounds` and `--seconds` select fewer. The environment variable DNSFILTER_ENGINE
-selects the engine. The load goes to loopback only.
+docs/explanation/performance.md describes the measurements and the method. With all cases, all servers and five
+rounds they take 25 minutes. `--cases`, `--servers`, `--rounds` and `--seconds` select fewer. The
+environment variable DNSFILTER_ENGINE selects the engine. The load goes to loopback only.
 """
 
 import argparse
@@ -38,7 +38,7 @@ ROUNDS, SECONDS, RATE = 5, 2.5, 20_000
 MOST = 1_000_000
 """The upper limit of rounds, seconds and queries a second."""
 N = TypeVar("N", int, float)
-DOCUMENT = PROJECT / "docs/performance.md"
+DOCUMENT = PROJECT / "docs/explanation/performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 

@@ -1,6 +1,6 @@
 """What clients notice of failing and replaced workers, and of a flood: `python -m tests.bench.disturbance`.
 
-docs/performance.md describes the measurements and the method. The load goes to loopback only.
+docs/explanation/performance.md describes the measurements and the method. The load goes to loopback only.
 """
 
 import argparse
@@ -292,7 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=int, default=5, help="of flood (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=slugs, default=slugs, help="what to measure (default: all)")
     parser.add_argument("--json", action="store_true", help="print every round as JSON instead of tables")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/explanation/performance.md")
     return parser
 
 

@@ -183,7 +183,7 @@ def test_unbound_gets_from_the_second_server_what_the_first_refuses(
 
 # The table of the guide: each client with each reply, while the second resolver is slow, and while the first is.
 
-PAGE = "docs/guide/which-reply.md"
+PAGE = "docs/reference/which-reply.md"
 REPLIES = {"nxdomain": "www.capcut.com", "nodata": "www.facebook.com", "address": "www.instagram.com"}
 REFUSED, LATER = "www.tiktok.com", "facebook.com"
 OPENS, NOT_FOUND, GIVEN, FASTER = "opens", "not found", "goes there", "the faster resolver decides"

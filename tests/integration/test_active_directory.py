@@ -17,8 +17,8 @@ from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.heavy
 
-GUIDE = "docs/guide/administrators.md"
-CHAPTER = "docs/guide/active-directory.md"
+GUIDE = "docs/tasks/administrators.md"
+CHAPTER = "docs/tasks/active-directory.md"
 IN_FRONT = "2. Put dnsfilter in front of the controllers"
 BEHIND = "3. Put dnsfilter behind the controllers"
 UPDATES = "4. Dynamic updates"

@@ -12,12 +12,12 @@ from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.slow
 
-GUIDE = "docs/guide/administrators.md"
+GUIDE = "docs/tasks/administrators.md"
 SERVER = "192.0.2.53"
 """The machine's address in the guide's commands."""
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
-RECOVERY = "docs/guide/recovery.md"
+RECOVERY = "docs/tasks/recovery.md"
 TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
 

@@ -13,7 +13,7 @@ from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.heavy
 
-GUIDE = "docs/guide/administrators.md"
+GUIDE = "docs/tasks/administrators.md"
 SERVER = "192.0.2.53"
 ETC = "/etc/dnsfilter"
 ZONE = "$TTL 3600\n@ SOA ns.example.org. hostmaster.example.org. 1 3600 900 86400 300\n@ NS ns.example.org.\n"

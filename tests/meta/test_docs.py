@@ -14,7 +14,7 @@ from tests.support.documents import FENCE, commands, text
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
-GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/guide/", "docs/runbook/")))]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/tasks/", "docs/runbook/")))]
 MAX_DECISION_LINES = 25
 MAX_ARCHITECTURE_LINES = 250
 

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from tests.meta.project import PROJECT, pyproject, tracked_files
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-postgresql.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock", "requirements-postgresql.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; .*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 INSTALLATION = re.compile(r"\bpip install (.*)")
@@ -24,7 +24,13 @@ def required(lock: str) -> list[Requirement]:
     shipped = [*project["dependencies"], *groups["build"]]
     texts = {
         "requirements.lock": shipped,
-        "requirements-dev.lock": [*shipped, *project["optional-dependencies"]["dev"], *groups["postgresql"]],
+        "requirements-dev.lock": [
+            *shipped,
+            *project["optional-dependencies"]["dev"],
+            *groups["docs"],
+            *groups["postgresql"],
+        ],
+        "requirements-docs.lock": groups["docs"],
         "requirements-postgresql.lock": groups["postgresql"],
     }
     return [Requirement(text) for text in texts[lock]]

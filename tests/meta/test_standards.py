@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.meta.project import PROJECT
 from tests.support.unbound_differences import DIFFERENCES
 
-DOCUMENT = PROJECT / "docs/standards.md"
+DOCUMENT = PROJECT / "docs/reference/standards.md"
 HEADINGS = ("Source", "Demand", "State", "Shown by, or why not")
 STATES = ("yes", "later", "no")
 SHORTEST_REASON = 20

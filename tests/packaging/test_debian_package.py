@@ -25,8 +25,8 @@ from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.slow
 
-GUIDE = "docs/guide/administrators.md"
-RECOVERY = "docs/guide/recovery.md"
+GUIDE = "docs/tasks/administrators.md"
+RECOVERY = "docs/tasks/recovery.md"
 ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
 OFFICE = "192.0.2.53"
 UPSTREAM = "192.0.2.54"

@@ -1,6 +1,6 @@
 """Every metric of the control plane: name, type, help, labels and the values of labels.
 
-Collectors and `docs/metrics.md` are made from this table. No label names a client, a range or a queried name.
+Collectors and `docs/reference/metrics.md` are made from this table. No label names a client, a range or a queried name.
 """
 
 from collections.abc import Mapping

@@ -44,7 +44,7 @@ _TIME = {
     "etc/ntp.conf": _NTP,
 }
 
-GUIDE = "docs/guide/which-reply.md"
+GUIDE = "docs/reference/which-reply.md"
 UNTIL_THEN = f'until then set reply = "nodata" for the ban, which keeps most clients here: {GUIDE}'
 NOTE = (
     f"no list of this machine names another resolver next to this node; lists of other machines are not seen: {GUIDE}"

@@ -86,7 +86,7 @@ def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
 def _reply() -> str | None:
     say()
     say("After the reply refused, a client that knows another resolver asks that one, and the ban has no effect.")
-    say("Give clients no other resolver. If some know one for now, choose nodata: docs/guide/which-reply.md")
+    say("Give clients no other resolver. If some know one for now, choose nodata: docs/reference/which-reply.md")
     return ask_for(f"Reply of bans ({', '.join(Reply)})", _checked(parse_word(Reply)), Reply.REFUSED.value)
 
 

@@ -269,7 +269,7 @@ def test_promtool_accepts_the_metrics(town: Plane) -> None:
 
 
 def test_the_documentation_lists_every_operation_and_problem(town: Plane) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
     described = town.done("GET", "/openapi.json")
     operations = {f"{method.upper()} {path}" for path, item in described["paths"].items() for method in item}
     assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text, re.MULTILINE)) == operations

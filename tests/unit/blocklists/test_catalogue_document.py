@@ -1,4 +1,4 @@
-"""docs/catalogue.md is correct: its table of services is the packaged catalogue, its example is a valid file."""
+"""The document of the catalogue: its table of services is the packaged catalogue, its example is a valid file."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from blocklists.catalogue import Entry, load_catalogue, parse_entry
 from blocklists.catalogue_file import Category
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "reference" / "catalogue.md").read_text(encoding="utf-8")
 
 
 def row(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from tests.support.documents import blocks, commands, text
 PROJECT = Path(__file__).parents[3]
 DEBIAN = PROJECT / "deploy" / "debian"
 SYSTEMD = PROJECT / "deploy" / "systemd"
-GUIDE = "docs/guide/administrators.md"
+GUIDE = "docs/tasks/administrators.md"
 RELEASE = (PROJECT / "scripts" / "release").read_text()
 PROCESSES = ("dnsfilter.service", "dnsfilter-api.service")
 """The units that the package starts."""

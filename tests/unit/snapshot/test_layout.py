@@ -12,7 +12,7 @@ from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot import layout
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
-TEXT = (Path(__file__).parents[3] / "docs" / "snapshot-format.md").read_text()
+TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "snapshot-format.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("|")]
 
 

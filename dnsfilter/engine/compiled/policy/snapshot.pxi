@@ -1,6 +1,6 @@
 # The three files of a snapshot, read in place by C, with the results of `dnsfilter.snapshot.reader.Snapshot`.
 #
-# docs/snapshot-format.md has the layout. A count of -1 in `Matches` and a verdict of -1 in `Judged` mean that C has too
+# docs/reference/snapshot-format.md has the layout. A count of -1 in `Matches` and a verdict of -1 in `Judged` mean that C has too
 # little room, or that the names file is wrong. The Python snapshot then decides.
 
 @cython.final

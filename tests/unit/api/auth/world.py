@@ -235,6 +235,8 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /docs": ("/docs", None),
     "GET /docs/page.js": ("/docs/page.js", None),
     "GET /docs/page.css": ("/docs/page.css", None),
+    "GET /help": ("/help", None),
+    "GET /help/{page:path}": ("/help/index.html", None),
     "GET /v1/authorities": ("/v1/authorities", None),
     "PUT /v1/authorities/{slug}": ("/v1/authorities/new", authority()),
     "PATCH /v1/authorities/{slug}": ("/v1/authorities/town", {"group": "coast"}),

@@ -11,7 +11,7 @@ from api.ctl.help_topics import TEXTS
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 
-PAGE = Path(__file__).parents[4] / "docs" / "dnsfilterctl.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "dnsfilterctl.md"
 PARSERS = list(every(make_parser()))
 HELPS = [f"dnsfilterctl help {topic}" for topic in TEXTS]
 

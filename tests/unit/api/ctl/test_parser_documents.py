@@ -15,7 +15,7 @@ from tests.support.documents import EXIT_CODE_1, FENCE, commands, text
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door
 
-README, OPERATORS, ADMINISTRATORS = "README.md", "docs/guide/operators.md", "docs/guide/administrators.md"
+README, OPERATORS, ADMINISTRATORS = "README.md", "docs/tasks/operators.md", "docs/tasks/administrators.md"
 ELSEWHERE = ("restore", "trace")
 """Commands that cannot run here: one needs an empty machine, the other a past date without data."""
 FED = "-"

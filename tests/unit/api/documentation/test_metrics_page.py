@@ -6,7 +6,7 @@ from api.documentation.metrics_page import render_markdown
 from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import METRICS
 
-PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "metrics.md"
 
 
 def test_page_is_up_to_date() -> None:

@@ -195,6 +195,8 @@ def test_operations_without_a_token_say_so() -> None:
     assert unprotected == {name for name, route in BY_ID.items() if route.rule.where is Where.OPEN} - {
         "documentation_script",
         "documentation_style",
+        "help",
+        "help_page",
     }
 
 
