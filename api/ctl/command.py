@@ -84,6 +84,9 @@ class Verb:
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are escaped and hide tokens and passwords."""
 
+    implied = ""
+    """The verb that a command line of this noun means if it names none."""
+
     def error(self, message: str) -> NoReturn:
         """Print the usage and the fault, and exit with 2."""
         shown = escape(_SECRET.sub("[hidden]", message))
@@ -100,8 +103,12 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """Do as argparse does, after the two words of each ban have become one."""
-        return super().parse_known_args(None if args is None else join_references(self._actions, args), namespace)
+        """Do as argparse does, after the two words of each ban have become one, with the implied verb."""
+        if args is not None:
+            if self.implied and args[:1] not in ([word] for word in (*commands_of(self), "-h", "--help")):
+                args = [self.implied, *args]
+            args = join_references(self._actions, args)
+        return super().parse_known_args(args, namespace)
 
 
 def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
@@ -133,12 +140,13 @@ Group: TypeAlias = "argparse._SubParsersAction[Parser]"
 """The parsers to which commands, or the verbs of a command, are added."""
 
 
-def add_group(groups: Group, name: str) -> Group:
-    """Add a noun of `COMMANDS` and return the group for its verbs."""
+def add_group(groups: Group, name: str, implied: str = "") -> Group:
+    """Add a noun of `COMMANDS` and return the group for its verbs. Without a verb it means `implied`."""
     summary = COMMANDS[name].summary
     parser = groups.add_parser(
         name, help=first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
     )
+    parser.implied = implied
     return parser.add_subparsers(metavar="VERB", required=True)
 
 

@@ -23,21 +23,14 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "ban": Command("policy.bans", "Switch, adopt and renew bans on services."),
         "suspend": Command(
             "policy.suspensions",
-            "Suspend filtering for an authority, or for everybody. Ends by itself, after four hours at most.",
-        ),
-        "suspension": Command(
-            "policy.suspensions",
-            "Manage suspensions, during which nothing is refused for the suspended authority, or for everybody.",
+            "Suspend filtering for an authority, or for everybody. Nothing is refused during a suspension. "
+            "It ends by itself, after four hours at most. `suspend ghent` means `suspend start ghent`.",
         ),
         "status": Command("operation.status", "Show whether the control plane is ready. Exit code 1 if it is not."),
     },
     "policy": {
         "authority": Command("policy.authorities", "Manage public authorities."),
         "service": Command("policy.services", "Inspect the catalogue of services that can be banned."),
-        "study": Command(
-            "explain.reports",
-            "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
-        ),
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "exemption": Command("policy.exemptions", "Manage exemptions, which remove a ban from named ranges."),

@@ -29,18 +29,18 @@ def no_ban(session: Session, reference: str) -> str:
     return unknown("ban", reference, [f"{row.authority}/{row.service}" for row in rows])
 
 
-def no_number(noun: str, number: int) -> str:
-    """Return the message about a row that does not exist; `noun` is also the command that lists such rows."""
-    return f"No {noun} {number}. See dnsfilterctl {noun} list."
+def no_number(noun: str, number: int, command: str = "") -> str:
+    """Return the message about a row that does not exist; `command`, by default `noun`, lists such rows."""
+    return f"No {noun} {number}. See dnsfilterctl {command or noun} list."
 
 
-def numbered(kind: type[Row], noun: str) -> Callable[[Session, int], Row]:
+def numbered(kind: type[Row], noun: str, command: str = "") -> Callable[[Session, int], Row]:
     """Return the function that finds a row by its number, and raises NotFound if there is none."""
 
     def get(session: Session, number: int) -> Row:
         row = session.get(kind, number)
         if row is None:
-            raise NotFound(no_number(noun, number))
+            raise NotFound(no_number(noun, number, command))
         return row
 
     return get

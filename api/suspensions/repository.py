@@ -19,7 +19,7 @@ _ROW = SuspensionRow
 _PERIOD = SuspensionRow.sql_period()
 
 
-get = numbered(SuspensionRow, "suspension")
+get = numbered(SuspensionRow, "suspension", "suspend")
 """Return the suspension with a number. Raise NotFound."""
 
 

@@ -329,8 +329,8 @@ def _examples(options: Options) -> str:
   dig @{dns} -p {port} www.tiktok.com                    refused: this machine is in a range of Brussels City
   dig -b 127.0.22.10 @{dns} -p {port} www.tiktok.com     answered: its public Wi-Fi
   {control} explain 127.0.5.10 www.tiktok.com
-  {control} ban set ghent tiktok --mode off
-  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until the mode is enforce again"""
+  {control} ban off ghent tiktok
+  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until you type: ban on ghent tiktok"""
 
 
 def _first_steps() -> str:

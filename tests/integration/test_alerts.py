@@ -111,7 +111,7 @@ def test_a_suspension_raises_an_alert(watched: Watched) -> None:
     watched.fires_and_resolves(
         "DnsfilterSuspended",
         lambda: watched.ctl("suspend", "ghent", "--for", "30m", "--reason", "a page is broken"),
-        lambda: watched.ctl("suspend", "ghent", "--end", "--reason", "mended"),
+        lambda: watched.ctl("suspend", "end", "ghent", "--reason", "mended"),
         authority="ghent",
     )
 

@@ -1,4 +1,4 @@
-"""dnsfilterctl ban report and dnsfilterctl study: reports as Markdown, HTML or JSON."""
+"""dnsfilterctl ban report and ban study: reports as Markdown, HTML or JSON."""
 
 import json
 from collections.abc import Iterator
@@ -6,28 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 
 from api.ctl.ban_references import add_ban
-from api.ctl.command import Group, Options, Parser, Result, add_command, add_verb, slug, words_of
+from api.ctl.command import Group, Options, Parser, Result, add_verb, slug, words_of
 from api.ctl.input_files import write_atomically
 from api.ctl.remote.client import Client, path, where_of
 from api.report.schemas import FileFormat, Interval, Language
 
 
-def add(groups: Group) -> None:
-    """Add the command `study`."""
-    parser = add_command(
-        groups,
-        "study",
-        _study,
-        "study brussels-city --from 2026-03-01 --to 2026-09-01",
-        "study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
-    )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
-    _add_options(parser)
-
-
-def add_report(group: Group) -> None:
-    """Add the verb `report` to the bans."""
-    parser = add_verb(
+def add_reports(group: Group) -> None:
+    """Add the verbs `report` and `study` to the bans."""
+    report = add_verb(
         group,
         "report",
         _report,
@@ -35,8 +22,18 @@ def add_report(group: Group) -> None:
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01",
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01 --format html -o report.html",
     )
-    add_ban(parser)
-    _add_options(parser)
+    add_ban(report)
+    study = add_verb(
+        group,
+        "study",
+        _study,
+        "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
+        "ban study brussels-city --from 2026-03-01 --to 2026-09-01",
+        "ban study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
+    )
+    study.add_argument("authority", type=slug, metavar="AUTHORITY")
+    for parser in (report, study):
+        _add_options(parser)
 
 
 def _add_options(parser: Parser) -> None:

@@ -8,7 +8,7 @@ from api.ctl.display.local_times import at_words, period_words, term_words
 from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
 from api.ctl.explain.explain import answer_words, considered_row, place_words
-from api.ctl.policy.bans import decision_rows
+from api.ctl.policy.ban_lines import decision_rows
 from api.ctl.policy.revisions import digest_rows
 from api.ctl.remote.client import Client
 from api.explain.schemas import SuspendedRead

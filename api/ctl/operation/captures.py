@@ -15,6 +15,7 @@ from api.ctl.command import (
     given,
     prefix,
     slug,
+    term_body,
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
@@ -55,8 +56,8 @@ def add(groups: Group) -> None:
 
 
 def _start(client: Client, options: Options) -> Result:
-    body = {key.rstrip("_"): value for key, value in given(options, "authority", "prefix", "site", "for_").items()}
-    made = client.send(CaptureRead, "POST", path("captures"), {**body, "reason": options.reason})
+    body = {**given(options, "authority", "prefix", "site", "reason"), **term_body(options)}
+    made = client.send(CaptureRead, "POST", path("captures"), body)
     return Result(made, lambda: _lines(made, client))
 
 

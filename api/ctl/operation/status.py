@@ -52,7 +52,7 @@ def _suspended(found: ReadinessRead, client: Client) -> Iterator[str]:
             yield from banner_lines(find_current(client), Names(client))
             return
     if found.suspensions:
-        yield f"SUSPENDED: {found.suspensions} in force. Type: {PROGRAM} suspension list"
+        yield f"SUSPENDED: {found.suspensions} in force. Type: {PROGRAM} suspend list"
         yield ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from api.bans.schemas import BanRead, BanWarningRead, FormalRead, State
+from api.bans.schemas import BanRead, State
 from api.bindings.schemas import BindingRead
 from api.ctl.ban_references import METAVAR, add_ban, reference
 from api.ctl.command import (
@@ -19,6 +19,7 @@ from api.ctl.command import (
     Result,
     add_at,
     add_decision,
+    add_end,
     add_group,
     add_limit,
     add_reason,
@@ -37,28 +38,30 @@ from api.ctl.command import (
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
-from api.ctl.display.local_times import at_words, reach_words, term_words
-from api.ctl.display.safe_text import columns, table
+from api.ctl.display.local_times import at_words, term_words
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
-from api.ctl.explain.reports import add_report
+from api.ctl.explain.reports import add_reports
+from api.ctl.policy.adoption import ask_for_missing
+from api.ctl.policy.ban_lines import ban_lines, ban_notes, ban_table, off_table, warning_notes
 from api.ctl.policy.bindings import standing_words
-from api.ctl.policy.off_bans import off_end, off_table, off_term
 from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, Query, path, where_of
-from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Mode, Reply
 from dnsfilter.shell_completion import Words
 
 Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
 MAX_RELATED = 1_000
 """Maximum number of bindings, and of followers, shown with a ban."""
+_SWITCHES = {Mode.ENFORCE: "on", Mode.OFF: "off", Mode.MONITOR: "watch"}
+"""The commands that set the modes."""
 _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
     group = add_group(groups, "ban")
+    _add_switches(group)
     lister = add_verb(
         group, "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )
@@ -94,10 +97,31 @@ def add(groups: Group) -> None:
     add_at(end)
     add_reason(end)
     add_decision(end, "decision to end it")
-    add_report(group)
+    add_reports(group)
     remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
     add_ban(remove)
     add_why(remove)
+
+
+def _add_switches(group: Group) -> None:
+    for name, mode, summary, *examples in (
+        ("on", Mode.ENFORCE, "Switch a ban on: refuse the service.", "ban on ghent tiktok"),
+        (
+            "off",
+            Mode.OFF,
+            "Switch a ban off: answer and do not count. With an end, the present mode returns then.",
+            'ban off ghent tiktok --for 8h --reason "election night"',
+            'ban off ghent tiktok --until "tomorrow 08:00" --reason "election night"',
+        ),
+        ("watch", Mode.MONITOR, "Answer and count instead of refusing.", "ban watch ghent tiktok"),
+    ):
+        parser = add_verb(group, name, _switch, summary, *examples)
+        parser.set_defaults(mode=mode)
+        add_ban(parser)
+        if mode is Mode.OFF:
+            add_end(parser)
+        parser.add_argument("--reason", metavar="TEXT", help=f"why, {KEPT}")
+        add_wait(parser, "the change")
 
 
 def _add_adopt(group: Group) -> None:
@@ -105,7 +129,8 @@ def _add_adopt(group: Group) -> None:
         group,
         "adopt",
         _adopt,
-        "Adopt a ban: with a decision and a term, by following another ban, or provisionally.",
+        "Adopt a ban: with a decision and a term, by following another ban, or provisionally. "
+        "On a terminal it asks for what the options leave out.",
         'ban adopt ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
         'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
         "ban adopt diest tiktok --provisional",
@@ -174,7 +199,7 @@ def _add_fields(parser: Parser) -> None:
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state", "follows")
     page = client.list(BanRead, path("bans"), options.limit, query)
-    table_of = off_table if options.state == "off" else _table
+    table_of = off_table if options.state == "off" else ban_table
     return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
 
 
@@ -193,7 +218,7 @@ def _complete(client: Client, ban: BanRead) -> Iterator[str]:
     if ban.mode_set_by is not None:
         rows.append(("mode set by", Accounts(client).words(ban.mode_set_by)))
     rows += [("followed by", names.labelled(item.authority)) for item in followers]
-    yield from _lines(ban, names, rows)
+    yield from ban_lines(ban, names, rows)
 
 
 def _standing(item: BindingRead, names: Names) -> str:
@@ -201,6 +226,7 @@ def _standing(item: BindingRead, names: Names) -> str:
 
 
 def _adopt(client: Client, options: Options) -> Result:
+    ask_for_missing(options)
     body = _change(options)
     if options.following is not None:
         body["decision"] = _following(options)
@@ -211,17 +237,56 @@ def _adopt(client: Client, options: Options) -> Result:
     return _shown(client, client.send(BanRead, "PUT", _where(options), body, query=_why(options)))
 
 
+def _switch(client: Client, options: Options) -> Result:
+    before = client.get(BanRead, _where(options))
+    ban = client.send(BanRead, "PATCH", _where(options), {**_fields(options), **term_body(options)})
+    names = Names(client)
+    return _changed(client, ban, options, lambda: ban_lines(ban, names, _undo(before, ban, names)))
+
+
+def _undo(before: BanRead, ban: BanRead, names: Names) -> Iterator[tuple[str, str]]:
+    """Yield the row with the command that sets the earlier mode, until its end if it had one."""
+    if (before.mode, before.off_until) == (ban.mode, ban.off_until):
+        return
+    words = [PROGRAM, "ban", _SWITCHES[before.mode], ban.authority, ban.service]
+    if before.off_until is not None:
+        words += ["--until", f'"{at_words(before.off_until, names.time_zone(ban.authority))}"']
+    if before.mode == Mode.OFF:
+        words += ["--reason", "TEXT"]
+    yield "to undo", " ".join(words)
+
+
+def _off_term(options: Options) -> Body:
+    """Return how long `ban set` switches a ban off; empty if its options give a term instead. Raise WrongInput."""
+    reach = given(options, "end", "until", "for_")
+    more = {**decision_body(options), **given(options, "start", "review_by")}
+    if options.mode is None or not reach or more or options.provisional or options.confirm:
+        return {}
+    if options.mode != "off":
+        (option,) = reach
+        ways = f"Leave out --{option.rstrip('_')}, or add a decision to give the ban a term"
+        raise WrongInput(f"--mode {options.mode} does not take an end, only --mode off does. {ways}.")
+    if "end" in reach:
+        raise WrongInput("--mode off does not take --end. Give --until or --for; the present mode returns then.")
+    return {key.rstrip("_"): value for key, value in reach.items()}
+
+
 def _set(client: Client, options: Options) -> Result:
-    off = off_term(options)
+    off = _off_term(options)
     body = {**_fields(options), **off} if off else _change(options)
     if not body:
         raise WrongInput("nothing to set. Give for example --mode. Type: dnsfilterctl ban set --help")
     # Only these fields may create a ban. Another change of an unknown ban is an error in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
     ban = client.send(BanRead, method, _where(options), body, query=_why(options))
-    lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
-    result = _shown(client, ban)
+    return _changed(client, ban, options, lambda: ban_lines(ban, Names(client)))
+
+
+def _changed(client: Client, ban: BanRead, options: Options, lines: Callable[[], Iterable[str]]) -> Result:
+    """Return the result of a change, after the nodes have it if the options want that."""
+    result = Result(ban, lines, notes=ban_notes(ban))
     if ban.state == "lapsed":
+        lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
         result = replace(result, notes=(*result.notes, lapsed))
     if not options.wait:
         return result
@@ -275,7 +340,7 @@ def _renew(client: Client, options: Options) -> Result:
 def _end(client: Client, options: Options) -> Result:
     before = client.get(BanRead, _where(options))
     ended = client.send(BanRead, "POST", _where(options, "end"), with_decision(options, given(options, "at", "reason")))
-    return Result(ended, lambda: _lines(ended, Names(client), _removed(client, before, ended)))
+    return Result(ended, lambda: ban_lines(ended, Names(client), _removed(client, before, ended)))
 
 
 def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[str, str]]:
@@ -296,103 +361,11 @@ def _where(options: Options, *parts: str) -> str:
     return where_of(options.ban, *parts)
 
 
-def warning_notes(warnings: Iterable[BanWarningRead] | None) -> tuple[str, ...]:
-    """Return a line for each warning."""
-    return tuple(f"warning: {one.message}" for one in warnings or ())
-
-
-def _notes(ban: BanRead) -> tuple[str, ...]:
-    return *ban.notes, *warning_notes(ban.warnings)
-
-
 def _shown(client: Client, ban: BanRead) -> Result:
-    return Result(ban, lambda: _lines(ban, Names(client)), notes=_notes(ban))
-
-
-def _lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
-    zone = names.time_zone(ban.authority)
-    rows = [
-        ("authority", names.labelled(ban.authority)),
-        ("service", f"{ban.service}  {names.service(ban.service)}"),
-        ("mode", _mode(ban, zone)),
-        ("state", _state(ban)),
-        ("reply", " ".join([ban.reply, *ban.addresses])),
-        ("tiers", ",".join(map(str, ban.tiers))),
-        ("funding", ", ".join(ban.funding)),
-        ("audience", ", ".join(ban.audience)),
-        ("number", f"{ban.number}, revision {ban.revision}"),
-        *decision_rows(ban.decision),
-    ]
-    for term in ban.terms:
-        rows.append(("term", term_words(term, zone)))
-        rows += decision_rows(term.decision, "  ")
-        if term.ended_decision is not None:
-            rows += decision_rows(term.ended_decision, "  ended: ")
-    yield from columns([*rows, *more])
-
-
-def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str]]:
-    """Return the rows of a formal decision, one for each known field."""
-    fields = [
-        ("organ", decision.organ),
-        ("reference", decision.reference),
-        ("decided", decision.date),
-        ("legal basis", decision.legal_basis),
-        ("advice", decision.advice),
-        ("link", decision.link),
-        ("follows", decision.follows or ""),
-    ]
-    return [(prefix + name, value) for name, value in fields if value]
-
-
-def _mode(ban: BanRead, zone: str | None) -> str:
-    words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
-    if ban.off_until is not None:
-        words += f", until {off_end(ban, zone)}"
-    return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
-
-
-def _state(ban: BanRead) -> str:
-    words = [ban.state.replace("_", " ")]
-    if ban.ending is not None:
-        left, is_review = ban.ending.days_left, ban.ending.what == "review"
-        if not left:
-            words.append("review overdue")
-        elif left == 1:  # A day that has begun is a day: perhaps only minutes are left.
-            words.append("review within a day" if is_review else "within a day")
-        else:
-            words.append(f"review in {left} days" if is_review else f"{left} days left")
-    return ", ".join([*words, "provisional"] if ban.provisional else words)
-
-
-def _list_order(ban: BanRead) -> tuple[int, int]:
-    """Return the sort key of a list: suspended bans first, then those that end, the earliest first."""
-    if ban.state == "suspended":
-        return 0, 0
-    return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
+    return Result(ban, lambda: ban_lines(ban, Names(client)), notes=ban_notes(ban))
 
 
 def _listed(client: Client, items: list[BanRead], authority: str | None, table_of: Table) -> Iterator[str]:
     names = Names(client)
     yield from banner_lines(find_current(client, authority), names)
     yield from table_of(items, names, Accounts(client))
-
-
-def _table(items: list[BanRead], names: Names, _accounts: Accounts) -> Iterator[str]:
-    names.prepare({item.authority for item in items}, {item.service for item in items})
-    rows = [
-        (
-            item.authority,
-            names.authority(item.authority),
-            item.service,
-            names.service(item.service),
-            item.mode,
-            item.reply,
-            _state(item),
-            reach_words(item.terms, names.time_zone(item.authority)),
-        )
-        for item in sorted(items, key=_list_order)
-    ]
-    yield from table(
-        ("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows, ("name", "reply")
-    )

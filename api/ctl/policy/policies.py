@@ -8,7 +8,7 @@ from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
 from api.ctl.input_files import CountedFile, read_text, write_atomically
-from api.ctl.policy.bans import warning_notes
+from api.ctl.policy.ban_lines import warning_notes
 from api.ctl.remote.client import Client, path
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 

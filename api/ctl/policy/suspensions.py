@@ -1,17 +1,16 @@
-"""dnsfilterctl suspend and suspension: the emergency switch, and the banner of other commands while one is in force."""
+"""dnsfilterctl suspend: the emergency switch, and the banner of other commands while one is in force."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from api.ctl.command import (
-    DEFAULT_LIMIT,
-    KEPT,
     MAX_LIMIT,
+    PROGRAM,
     WHEN,
     Group,
     Options,
+    Parser,
     Result,
-    add_command,
     add_group,
     add_limit,
     add_numbered,
@@ -19,8 +18,8 @@ from api.ctl.command import (
     add_state,
     add_verb,
     given,
-    reason,
     slug,
+    term_body,
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
@@ -36,7 +35,7 @@ from dnsfilter.policy.calendar import parse_instant
 
 EVERYBODY = "everybody"
 MAX_REASON_SHOWN = 100
-"""Maximum width of a reason in a banner; `suspension show` prints the complete reason."""
+"""Maximum width of a reason in a banner; `suspend show` prints the complete reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +48,22 @@ class Current:
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    suspend = add_command(
-        groups,
-        "suspend",
-        _suspend,
+    group = add_group(groups, "suspend", implied="start")
+    start = add_verb(
+        group,
+        "start",
+        _start,
+        "Suspend filtering for a time. `start` may be left out.",
         'suspend ghent --for 30m --reason "crisis centre"',
         'suspend --for 10m --reason "is it the filter?"',
-        'suspend ghent --end --reason "it was not the filter"',
     )
-    suspend.add_argument(
-        "authority",
-        nargs="?",
-        type=slug,
-        metavar="AUTHORITY",
-        help="authority to suspend (default: everybody, including unregistered clients)",
-    )
-    reach = suspend.add_mutually_exclusive_group(required=True)
-    reach.add_argument(
-        "--for",
-        dest="for_",
-        metavar="SPAN",
-        help="duration: 30m, 1h30m, 4h; an operator may suspend at most 4h within 24h",
-    )
+    _add_whom(start, "authority to suspend (default: everybody, including unregistered clients)")
+    reach = start.add_mutually_exclusive_group(required=True)
+    span = "duration: 30m, 1h30m, 4h; an operator may suspend at most 4h within 24h"
+    reach.add_argument("--for", dest="for_", metavar="SPAN", help=span)
     reach.add_argument("--until", metavar="WHEN", help=f"end: {WHEN}")
-    reach.add_argument("--end", action="store_true", help="end the suspension now")
-    reach.add_argument("--list", action="store_true", help="list suspensions in force")
-    suspend.add_argument("--reason", type=reason, metavar="TEXT", help=f"why, {KEPT}; required except with --list")
-    group = add_group(groups, "suspension")
-    lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspension list --state in_force")
+    add_reason(start)
+    lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspend list --state in_force")
     add_state(lister, SuspensionState)
     lister.add_argument(
         "--authority",
@@ -85,30 +72,30 @@ def add(groups: Group) -> None:
         help="only suspensions that concern this authority, including those of everybody",
     )
     add_limit(lister)
-    add_numbered(group, "show", _SUSPENSIONS.show, "Show a suspension.", "suspension show 1")
-    summary = "End a suspension. Also ends every other suspension of the same authority."
-    add_reason(add_numbered(group, "end", _end, summary, 'suspension end 1 --reason "a false alarm"'))
+    add_numbered(group, "show", _SUSPENSIONS.show, "Show a suspension.", "suspend show 1")
+    summary = "End all suspensions of an authority, or those of everybody."
+    end = add_verb(group, "end", _end, summary, 'suspend end ghent --reason "it was not the filter"')
+    _add_whom(end, "authority whose suspensions end (default: those of everybody)")
+    add_reason(end)
 
 
-def _suspend(client: Client, options: Options) -> Result:
-    if options.list:
-        options.state, options.limit = "in_force", DEFAULT_LIMIT
-        return _list(client, options)
-    if options.reason is None:
-        raise WrongInput(f"--reason is missing. Say why, {KEPT}.")
-    if options.end:
-        return _end_all(client, options)
-    body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    made = client.send(SuspensionRead, "POST", path("suspensions"), {"authority": options.authority, **body})
+def _add_whom(parser: Parser, text: str) -> None:
+    parser.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help=text)
+
+
+def _start(client: Client, options: Options) -> Result:
+    body = {"authority": options.authority, **given(options, "reason"), **term_body(options)}
+    made = client.send(SuspensionRead, "POST", path("suspensions"), body)
     return Result(made, lambda: _made(made, client))
 
 
-def _end_all(client: Client, options: Options) -> Result:
+def _end(client: Client, options: Options) -> Result:
     """End suspensions of exactly this authority, or of everybody."""
     current = find_current(client, options.authority)
-    own = [found for found in current.suspensions if found.authority == options.authority]
+    own = [found.number for found in current.suspensions if found.authority == options.authority]
     if own:
-        return _ended(client, own[0].number, options)
+        ended = client.send(SuspensionRead, "POST", path("suspensions", own[0], "end"), given(options, "reason"))
+        return Result(ended, lambda: _ended_lines(client, ended, {ended.number, *own}, Names(client)))
     local = [_where(one) for one in current.local if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
@@ -117,17 +104,6 @@ def _end_all(client: Client, options: Options) -> Result:
             for where in local
         ),
     )
-
-
-def _end(client: Client, options: Options) -> Result:
-    return _ended(client, options.number, options)
-
-
-def _ended(client: Client, which: int, options: Options) -> Result:
-    before = find_current(client).suspensions
-    ended = client.send(SuspensionRead, "POST", path("suspensions", which, "end"), given(options, "reason"))
-    numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
-    return Result(ended, lambda: _ended_lines(client, ended, numbers, Names(client)))
 
 
 def _ended_lines(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
@@ -156,6 +132,7 @@ def _made(made: SuspensionRead, client: Client) -> Iterator[str]:
         and not client.list(RangeRead, path("ranges"), 1, {"authority": made.authority}).items
     ):
         yield f"{made.authority} has no range: this affects no client"
+    yield " ".join(["to undo:", PROGRAM, "suspend end", *filter(None, [made.authority]), "--reason TEXT"])
 
 
 def _list(client: Client, options: Options) -> Result:

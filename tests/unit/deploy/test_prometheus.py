@@ -123,7 +123,7 @@ def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
             "exp_annotations": {
                 "summary": f"Nothing is refused for {name}.",
                 "description": "A suspension is in force. It ends by itself. "
-                "`dnsfilterctl suspension list` shows who made it, and why.",
+                "`dnsfilterctl suspend list` shows who made it, and why.",
                 "runbook_url": f"{RUNBOOK}policy.md#dnsfiltersuspended",
             },
         }

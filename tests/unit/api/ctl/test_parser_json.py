@@ -49,6 +49,8 @@ ban show ghent tiktok
 ban adopt police-brussels-capital-ixelles tiktok --following federal/tiktok --legal-basis B-2 --reference R-2
 ban set ghent facebook --provisional
 ban renew ghent tiktok --start 2027-03-25 --for "1 month" --reference R-1
+ban on ghent facebook
+ban off ghent facebook --for "1 hour"
 ban end ghent facebook --reason "no need"
 ban set diest facebook --legal-basis B-1 --start 2027-01-01 --for "1 month"
 ban remove diest facebook
@@ -59,7 +61,7 @@ request show 1
 request reject 1 --reason "no need"
 ban set ghent tiktok --mode off --token-file desk
 request withdraw 2 --reason "a mistake"
-ban set ghent tiktok --mode monitor --token-file desk
+ban watch ghent tiktok --token-file desk
 request approve 3
 binding list
 binding add federal/tiktok diest --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
@@ -76,10 +78,10 @@ exemption approve 4 --token-file another
 exemption revoke 4 --reason "not used"
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a mistake"
 exemption withdraw 5 --reason "found another way"
-suspend diest --for 30m --reason "nothing works"
-suspension list
-suspension show 1
-suspension end 1 --reason "it works again"
+suspend start diest --for 30m --reason "nothing works"
+suspend list
+suspend show 1
+suspend end diest --reason "it works again"
 node register cellar
 node list
 node show cellar
@@ -96,7 +98,7 @@ capture start ghent 127.0.5.0/24 --for 10m --reason "a fault"
 capture list
 capture end 1 --reason "found it" --delete
 ban report ghent tiktok --from 2026-03-01 --to 2026-09-01
-study ghent --from 2026-03-01 --to 2026-09-01
+ban study ghent --from 2026-03-01 --to 2026-09-01
 usage show ghent
 usage bypass ghent
 coverage ghent

@@ -44,7 +44,7 @@ def test_long_reason_is_shortened_in_the_banner_and_complete_in_show(served: Ser
     assert ctl("suspend", "ghent", "--for", "10m", "--reason", reason).code == 0
     first = ctl("ban", "list").out.splitlines()[0]
     assert first.endswith(f"({reason[:99].rstrip()}…)")
-    assert reason.strip() in ctl("suspension", "show", "1").out
+    assert reason.strip() in ctl("suspend", "show", "1").out
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=[parser.prog for parser in PARSERS])

@@ -1,4 +1,4 @@
-"""dnsfilterctl ban report and dnsfilterctl study."""
+"""dnsfilterctl ban report and ban study."""
 
 import json
 from hashlib import sha256
@@ -10,7 +10,7 @@ from tests.unit.api.ctl.conftest import Ctl
 
 pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("served")]
 REPORT = ("ban", "report", "ghent", "tiktok")
-STUDY = ("study", "brussels-city")
+STUDY = ("ban", "study", "brussels-city")
 DAYS = ("--from", "2026-09-01", "--to", "2026-09-21")
 
 

@@ -187,7 +187,7 @@ def test_accounts_of_an_authority_see_logins_of_its_acts_and_others_see_numbers(
     _, nobodys = served.plane.account("nobody")
     seen = {}
     for login, text in (("ghent", ghents), ("diest", diests), ("nobody", nobodys)):
-        shown = ctl("suspension", "show", "1", "--token-file", _file(tmp_path, text))
+        shown = ctl("suspend", "show", "1", "--token-file", _file(tmp_path, text))
         assert shown.code == 0, shown.err
         seen[login] = next(row[1] for row in _cells(shown.out) if row[0] == "started by")
     assert seen == {

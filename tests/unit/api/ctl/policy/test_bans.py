@@ -44,6 +44,30 @@ def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) ->
     assert _shown(ctl, "ban", "show", *GHENT) == {**before, "mode_set_by": 1, "revision": before["revision"] + 3}
 
 
+def test_each_switch_prints_what_undoes_it(served: Served, ctl: Ctl) -> None:
+    undone = "to undo    dnsfilterctl ban "
+    for command, mode, undo in (
+        (("off", *GHENT, "--for", "8h", "--reason", "election night"), "off", "on ghent tiktok"),
+        (
+            ("off", *GHENT, "--until", "tomorrow 08:00"),
+            "off",
+            'off ghent tiktok --until "22 September 2026 00:13:20 CEST" --reason TEXT',
+        ),
+        (
+            ("watch", *GHENT),
+            "monitor",
+            'off ghent tiktok --until "22 September 2026 08:00:00 CEST" --reason TEXT',
+        ),
+        (("on", *GHENT, "--wait"), "enforce", "watch ghent tiktok"),
+        (("off", *GHENT), "off", "on ghent tiktok"),
+        (("on", *GHENT), "enforce", "off ghent tiktok --reason TEXT"),
+    ):
+        done = ctl("ban", *command)
+        assert (done.code, _last_act(served)) == (0, f"ban.set_{mode} ban/ghent/tiktok"), done.err
+        assert done.out.splitlines()[-1] == undone + undo
+    assert undone not in ctl("ban", "on", *GHENT).out
+
+
 def test_reason_of_a_mode_is_shown(served: Served, ctl: Ctl) -> None:
     done = ctl("ban", "set", *GHENT, "--mode", "off", "--reason", "election night")
     assert "mode       off, set 21 September 2026 16:13:20 CEST: election night\n" in done.out
@@ -101,6 +125,25 @@ def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ct
 def test_incomplete_adoption_is_refused_without_a_request(served: Served, ctl: Ctl, options: tuple[str, ...]) -> None:
     before = served.plane.revision()
     assert (ctl("ban", "adopt", *ZONE, *options).code, served.plane.revision()) == (2, before)
+
+
+def test_a_person_at_a_terminal_is_asked_for_the_rest_of_an_adoption(
+    served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = ["decree", "college", "", "6 months"]
+    monkeypatch.setattr("api.ctl.policy.adoption.at_terminal", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _question: typed.pop(0))
+    done = ctl("ban", "adopt", "diest", "capcut", "--reference", "2026/9", "--mode", "monitor")
+    same = "dnsfilterctl ban adopt diest/capcut --mode monitor --for '6 months' --organ college --reference 2026/9"
+    assert (done.code, typed, f"  {same} --legal-basis decree" in done.out.splitlines()) == (0, [], True), done
+    assert "legal basis  decree" in ctl("ban", "show", "diest", "capcut").out
+    own = ("--legal-basis", "decree", "--reference", "2026/9")
+    for complete in (
+        ("diest", "facebook", "--provisional"),
+        ("diest", "instagram", *own, "--for", "6 months"),
+        (*ZONE, "--following", "federal/tiktok", *own),
+    ):
+        assert ctl("ban", "adopt", *complete).code == 0
 
 
 def test_list_shows_suspended_bans_first_then_those_that_end(served: Served, ctl: Ctl) -> None:
