@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run quick test slow check docs format lock components bench fuzz release deb reproducible clean distclean
+.PHONY: help run quick test slow check docs pictures format lock components bench fuzz release deb reproducible clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -47,6 +47,7 @@ check: ## check lint, format, types, import contracts and the API's description
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check-description
+	scripts/pictures --check
 	$(DOCS)
 
 # A link to nothing ends it. What it does not have to build again it takes from the last time.
@@ -55,6 +56,10 @@ DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning -b html -d build/docs docs
 docs: ## build the documents as pages, which the control plane serves at /help
 	@scripts/bootstrap dev
 	$(DOCS)
+
+pictures: ## draw the pictures of the documents again, from docs/pictures/*.dot
+	@scripts/bootstrap dev
+	scripts/pictures
 
 format: ## format the code and sort imports
 	@scripts/bootstrap dev

@@ -124,7 +124,9 @@ SCRIPTS = (
     "scripts/bootstrap",
     "scripts/check-description",
     "scripts/components",
+    "scripts/node-packages",
     "scripts/permissions",
+    "scripts/pictures",
     ".ci/run",
 )
 
