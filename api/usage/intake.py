@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.db.models import NodeRow
+from api.db.models import BypassDayRow, NodeRow, UsageClientRow, UsageDayRow, UsageHourRow
 from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.session import Database
 from api.errors import Invalid
@@ -226,8 +226,8 @@ class UsageIntake:
 
 
 def _add(session: Session, sums: Sums) -> None:
-    repository.add_days(session, sums.days)
-    repository.add_hours(session, sums.hours)
-    repository.add_bypass(session, sums.bypass)
+    repository.add(session, UsageDayRow, sums.days)
+    repository.add(session, UsageHourRow, sums.hours)
+    repository.add(session, BypassDayRow, sums.bypass)
     coverage_queries.add(session, sums.asked, sums.ranges)
-    repository.add_clients(session, sums.clients)
+    repository.add(session, UsageClientRow, sums.clients)

@@ -6,33 +6,25 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 
 from api.db.models import RangeRow
-from api.timestamps import timestamp_text
+from api.timestamps import optional_text, timestamp_text
 from api.usage.coverage_queries import Hours
 from api.usage.release import Figure, figure
-from api.usage.repository import Bypass, ClientKey, Counted
+from api.usage.repository import BAN_NAMES, Bypass, ClientKey, Counted
 from api.usage.schemas import BypassDayRead, ClientRead, CoverageRead, UsageRead
 from api.usage.state import HOUR_S, CoverageState, coverage_state, usual_queries
 from dnsfilter.policy.counted_ranges import not_counted
 from dnsfilter.policy.model import Usage
 
-COLUMNS = ("day", "hour", "site", "prefix", "service", "ban_authority", "ground", "result", "queries")
+_WORDS = ("site", "prefix", *BAN_NAMES)
+COLUMNS = ("day", "hour", *_WORDS, "queries")
 """The columns of a table in CSV."""
 CLIENT_COLUMNS = tuple(ClientRead.model_fields)
 
 
 def read_usage(row: Counted) -> UsageRead:
     """Return a count as the API shows it."""
-    return UsageRead(
-        day=row.day,
-        hour=None if row.hour_s is None else timestamp_text(row.hour_s),
-        site=row.site,
-        prefix=row.prefix,
-        service=row.service,
-        ban_authority=row.ban_authority,
-        ground=row.ground,
-        result=row.result,
-        **row.figure._asdict(),
-    )
+    words = {name: getattr(row, name) for name in _WORDS}
+    return UsageRead(day=row.day, hour=optional_text(row.hour_s), **words, **row.figure._asdict())
 
 
 def read_bypass(row: Bypass) -> BypassDayRead:
@@ -58,17 +50,7 @@ def as_csv(rows: Iterable[Counted]) -> str:
     return _csv_table(
         COLUMNS,
         (
-            (
-                row.day,
-                None if row.hour_s is None else timestamp_text(row.hour_s),
-                row.site,
-                row.prefix,
-                row.service,
-                row.ban_authority,
-                row.ground,
-                row.result,
-                row.figure.text,
-            )
+            (row.day, optional_text(row.hour_s), *(getattr(row, name) for name in _WORDS), row.figure.text)
             for row in rows
         ),
     )

@@ -268,26 +268,6 @@ def former_authorities(session: Session, site: str, since_s: int) -> frozenset[s
     return frozenset(body["authority"] for body in in_force.values() if body is not None and body["site"] == site)
 
 
-def add_days(session: Session, counts: Mapping[DayKey, int]) -> None:
-    """Add to the counts of days. A count stays at the largest number that it can hold."""
-    _add(session, UsageDayRow, counts)
-
-
-def add_hours(session: Session, counts: Mapping[HourKey, int]) -> None:
-    """Add to the counts of hours. A count stays at the largest number that it can hold."""
-    _add(session, UsageHourRow, counts)
-
-
-def add_bypass(session: Session, counts: Mapping[BypassKey, int]) -> None:
-    """Add to the attempts of days. A count stays at the largest number that it can hold."""
-    _add(session, BypassDayRow, counts)
-
-
-def add_clients(session: Session, counts: Mapping[ClientKey, int]) -> None:
-    """Add to the refused queries of clients. A count stays at the largest number that it can hold."""
-    _add(session, UsageClientRow, counts)
-
-
 def _days(session: Session, whose: ColumnElement[bool], service: str | None, first: date, last: date) -> Sequence[Day]:
     row = UsageDayRow
     statement = select(*(getattr(row, name) for name in Day._fields)).where(
@@ -299,6 +279,7 @@ def _days(session: Session, whose: ColumnElement[bool], service: str | None, fir
     return [Day(slug, date.fromisoformat(day), *rest) for slug, day, *rest in session.execute(ordered)]
 
 
-def _add(session: Session, kind: type[Row], counts: Mapping[Key, int]) -> None:
+def add(session: Session, kind: type[Row], counts: Mapping[Key, int]) -> None:
+    """Add to the counts of a table. A count stays at the largest number that it can hold."""
     rows = [{**key._asdict(), "queries": min(queries, LARGEST)} for key, queries in counts.items()]
     add_to_all(session, Base.metadata.tables[kind.__tablename__], rows, "queries", LARGEST)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from api.auth.permit import Permit
 from api.authorities import repository as authorities
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
@@ -25,10 +26,9 @@ from api.usage.reading import as_csv, clients_csv, read_bypass, read_client, rea
 from api.usage.release import first_split_day, last_shown_day
 from api.usage.repository import Counted, Wanted
 from api.usage.schemas import By, BypassDayRead, ClientRead, CoverageRead, UsageErased, UsageErasing, UsageRead
-from api.usage.service import RangeOfSite, note_reading
+from api.usage.service import note_reading
 from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
 from dnsfilter.policy.calendar import local_day
-from dnsfilter.policy.model import Usage
 
 CSV = "text/csv"
 TYPES = ("application/json", CSV)
@@ -86,20 +86,17 @@ def list_usage(
     Days are those of the authority's time zone. A day is listed an hour after its end. Numbers from 1 to 4 are hidden.
     A day is split into ranges and hours only if that reveals no hidden number. As CSV, the list is complete.
     """
-    permit.demand_named(authority, "query.authority")
-    demand_authority(unit.session, authority)
-    row = authorities.get(unit.session, authority)
+    row = _authority(unit, permit, authority)
     first, last = _shown_days(row, from_, to, unit.now_s)
     if by != "day":
         first = max(first, first_split_day(unit.now_s, row.time_zone))
     wanted = Wanted(authority, service, first, last, row.time_zone)
     page = _PAGES[by]
-    if _wants_csv(request, format_):
-        rows, following = page(unit.session, wanted, MAX_ROWS, None)
-        if following is not None:
-            raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
+    as_table = _wants_csv(request, format_)
+    rows, following = page(unit.session, wanted, *((MAX_ROWS, None) if as_table else (limit, cursor)))
+    if as_table:
+        _demand_complete(following)
         return Response(as_csv(rows), media_type=CSV)
-    rows, following = page(unit.session, wanted, limit, cursor)
     return Page(items=[read_usage(one) for one in rows], next=following)
 
 
@@ -113,9 +110,7 @@ def list_bypass(
 
     A day is listed an hour after its end. The list has one page.
     """
-    permit.demand_named(authority, "query.authority")
-    demand_authority(unit.session, authority)
-    row = authorities.get(unit.session, authority)
+    row = _authority(unit, permit, authority)
     first, last = _shown_days(row, from_, to, unit.now_s)
     rows = repository.bypass(unit.session, authority, first, last)
     return Page(items=[read_bypass(one) for one in rows], next=None)
@@ -145,9 +140,7 @@ def list_clients(
 
     A pseudonym identifies a client of one node for one day. As CSV, the list is complete.
     """
-    permit.demand_named(authority, "query.authority")
-    demand_authority(unit.session, authority)
-    row = authorities.get(unit.session, authority)
+    row = _authority(unit, permit, authority)
     first, last = _days(from_, to, local_day(unit.now_s, row.time_zone))
     start_s, end_s = repository.day_bounds(first, last, row.time_zone)
     as_table = _wants_csv(request, format_)
@@ -155,8 +148,8 @@ def list_clients(
     found, following = repository.clients_page(
         unit.session, authority, service, max(start_s, unit.now_s - CLIENTS_KEPT_S), end_s, *place
     )
-    if as_table and following is not None:
-        raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
+    if as_table:
+        _demand_complete(following)
     with held.database.writing() as session:  # a GET's own session cannot write
         acting = UnitOfWork(session, permit.caller.actor, int(held.clock()))
         note_reading(acting, authority, first, last, len(found))
@@ -178,11 +171,20 @@ def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> 
     last = _LAST if body.to is None else parse_date(body.to)
     if last < first:
         raise Invalid.at("body.to", f"{last} is before {first}. Give a later day.")
-    where = None if body.range is None else RangeOfSite(body.range.site, body.range.prefix)
-    gone = service.erase(unit, row, first, last, where, body.reason)
-    return UsageErased(
-        days=gone.days, hours=gone.hours, bypass=gone.bypass, coverage=gone.coverage, clients=gone.clients
-    )
+    return service.erase(unit, row, first, last, body.range, body.reason)
+
+
+def _authority(unit: UnitOfWork, permit: Permit, slug: str) -> AuthorityRow:
+    """Return the authority that the caller named, and whose usage the caller may read. Raise Forbidden and Invalid."""
+    permit.demand_named(slug, "query.authority")
+    demand_authority(unit.session, slug)
+    return authorities.get(unit.session, slug)
+
+
+def _demand_complete(following: str | None) -> None:
+    """Raise Invalid if rows follow those of a table in CSV."""
+    if following is not None:
+        raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
 
 
 def _wants_csv(request: Request, format_: str | None) -> bool:
@@ -217,9 +219,7 @@ def list_coverage(
     A range has stopped if it was silent for a week, or for three hours in which it asked in both weeks before. Numbers
     from 1 to 4 are hidden. Ranges of fewer than 16 addresses are not counted, and none at the level `none`.
     """
-    permit.demand_named(authority, "query.authority")
-    demand_authority(unit.session, authority)
-    usage = Usage(authorities.get(unit.session, authority).usage)
+    usage = _authority(unit, permit, authority).usage_level
     rows, following = coverage_queries.page(unit.session, authority, limit, cursor)
     keys = {row.id: RangeKey(row.authority, row.site, row.prefix) for row in rows}
     last = coverage_queries.last_asked(unit.session, keys.values())

@@ -1,7 +1,6 @@
 """Acts on usage. Usage is not part of the policy, so erasing makes no revision."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar, cast
 
@@ -20,32 +19,16 @@ from api.db.models import (
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
 from api.usage.repository import DayKey, day_bounds
+from api.usage.schemas import ErasedRange, UsageErased
 from api.usage.state import DAY_S
 from dnsfilter.policy.calendar import local_day
 
 Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageClientRow)
 
 
-@dataclass(frozen=True, slots=True)
-class RangeOfSite:
-    """A range at a site. It may no longer be registered."""
-
-    site: str
-    prefix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """The number of deleted rows: days, hours of ranges, days of bypass attempts and of coverage, clients' minutes."""
-
-    days: int
-    hours: int
-    bypass: int
-    coverage: int
-    clients: int
-
-
-def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite | None, why: str) -> Erased:
+def erase(
+    unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: ErasedRange | None, why: str
+) -> UsageErased:
     """Delete an authority's usage of some days, or that of one of its ranges only. Record how many rows, and why.
 
     Queries of a range are also subtracted from the authority's days, as far as its hours are still kept. Refused
@@ -56,12 +39,8 @@ def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: R
     after: Json = {
         "from": first.isoformat(),
         "to": last.isoformat(),
-        "range": None if where is None else {"site": where.site, "prefix": where.prefix},
-        "days": found.days,
-        "hours": found.hours,
-        "bypass": found.bypass,
-        "coverage": found.coverage,
-        "clients": found.clients,
+        "range": None if where is None else where.model_dump(),
+        **found.model_dump(),
         "reason": why,
     }
     unit.note("usage.erase", f"authority/{row.slug}", None, after, row.slug)
@@ -74,21 +53,21 @@ def note_reading(unit: UnitOfWork, slug: str, first: date, last: date, rows: int
     unit.note("usage.read_clients", f"authority/{slug}", None, after, slug)
 
 
-def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> Erased:
+def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> UsageErased:
     zone = unit.session.get_one(AuthorityRow, slug).time_zone
     start_s, end_s = day_bounds(first, last, zone)
     hour, client = UsageHourRow, UsageClientRow
     days = first.isoformat(), last.isoformat()
-    return Erased(
-        _deleted(unit, UsageDayRow, UsageDayRow.authority == slug, UsageDayRow.day.between(*days)),
-        _deleted(unit, hour, hour.authority == slug, hour.hour_s >= start_s, hour.hour_s < end_s),
-        _deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
-        _coverage(unit, slug, start_s, end_s, None),
-        _deleted(unit, client, client.authority == slug, client.minute_s >= start_s, client.minute_s < end_s),
+    return UsageErased(
+        days=_deleted(unit, UsageDayRow, UsageDayRow.authority == slug, UsageDayRow.day.between(*days)),
+        hours=_deleted(unit, hour, hour.authority == slug, hour.hour_s >= start_s, hour.hour_s < end_s),
+        bypass=_deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
+        coverage=_coverage(unit, slug, start_s, end_s, None),
+        clients=_deleted(unit, client, client.authority == slug, client.minute_s >= start_s, client.minute_s < end_s),
     )
 
 
-def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite) -> Erased:
+def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: ErasedRange) -> UsageErased:
     hour, session = UsageHourRow, unit.session
     start_s, end_s = day_bounds(first, last, row.time_zone)
     whose = hour.authority == row.slug, hour.site == where.site, hour.prefix == where.prefix
@@ -106,10 +85,11 @@ def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: 
             if known.queries == 0:
                 session.delete(known)
                 days += 1
-    return Erased(days, _deleted(unit, hour, *whose, *within), 0, _coverage(unit, row.slug, start_s, end_s, where), 0)
+    hours, coverage = _deleted(unit, hour, *whose, *within), _coverage(unit, row.slug, start_s, end_s, where)
+    return UsageErased(days=days, hours=hours, bypass=0, coverage=coverage, clients=0)
 
 
-def _coverage(unit: UnitOfWork, slug: str, start_s: int, end_s: int, where: RangeOfSite | None) -> int:
+def _coverage(unit: UnitOfWork, slug: str, start_s: int, end_s: int, where: ErasedRange | None) -> int:
     """Delete days of coverage that overlap `[start_s, end_s)`, and when ranges last asked if it was then."""
     day, asked = CoverageDayRow, CoverageRow
     of_days, of_asked = [day.authority == slug], [asked.authority == slug]

@@ -3,7 +3,8 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
+from api.db.models import BypassDayRow, UsageDayRow
+from api.usage.repository import BypassKey, DayKey, add
 from dnsfilter.policy.calendar import local_midnight
 from tests.unit.api.conftest import Plane
 
@@ -52,13 +53,13 @@ def count_half_a_year(plane: Plane) -> None:
     with plane.database.writing() as session:
         for authority, services in counted.items():
             for service in services:
-                add_days(session, day_counts(authority, service))
+                add(session, UsageDayRow, day_counts(authority, service))
             attempts = {
                 BypassKey(authority, day, kind): top * (number * 5 % 13) // 13
                 for number, day in enumerate(_days())
                 for kind, top in most.items()
             }
-            add_bypass(session, attempts)
+            add(session, BypassDayRow, attempts)
 
 
 def live_half_a_year(plane: Plane) -> None:

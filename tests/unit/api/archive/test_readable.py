@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from api.db.models import CheckpointRow
-from api.usage.repository import DayKey, add_days
+from api.db.models import CheckpointRow, UsageDayRow
+from api.usage.repository import DayKey, add
 from tests.support.backups import Members, members
 from tests.unit.api.conftest import Plane, authority, ban
 
@@ -161,9 +161,9 @@ def test_a_report_has_the_usage_of_days_that_are_over_by_month_and_authority(tow
     unused = members(archive(town))["reports/000001-town-alpha.txt"].decode()
     assert "are shown as <5\n  none\n" in unused
     with town.database.writing() as session:
-        add_days(session, {own: 9, own._replace(day="2026-10-02"): 3, own._replace(service="beta"): 77})
-        add_days(session, {DayKey("zone", "2026-09-22", "alpha", "town", "agreement", "monitored"): 12})
-        add_days(session, {own._replace(day="2026-10-03"): 500})
+        add(session, UsageDayRow, {own: 9, own._replace(day="2026-10-02"): 3, own._replace(service="beta"): 77})
+        add(session, UsageDayRow, {DayKey("zone", "2026-09-22", "alpha", "town", "agreement", "monitored"): 12})
+        add(session, UsageDayRow, {own._replace(day="2026-10-03"): 500})
     later_act(town, days=12)
     files = members(archive(town))
     report = files["reports/000001-town-alpha.txt"].decode()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from api.auth.tokens import load_key
+from api.db.models import UsageDayRow
 from api.delivery.destinations import FileDestination
 from api.events.daily_totals import due_day, due_s
 from api.events.event_job import EventJob
-from api.usage.repository import DayKey, add_days
+from api.usage.repository import DayKey, add
 from dnsfilter.policy.calendar import after_day
 from tests.unit.api.conftest import START, Plane
 
@@ -33,7 +34,7 @@ def _serve(plane: Plane, path: Path) -> None:
 def _count(plane: Plane, day: date, queries: int, authority: str = "town", **fields: str) -> None:
     key = DayKey(authority, day.isoformat(), "alpha", authority, "own", "refused")._replace(**fields)
     with plane.database.writing() as session:
-        add_days(session, {key: queries})
+        add(session, UsageDayRow, {key: queries})
 
 
 def _totals(path: Path) -> list[dict[str, Any]]:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from api.db.models import BypassDayRow, UsageDayRow
 from api.report.schemas import FileFormat, ReportRead
-from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
+from api.usage.repository import BypassKey, DayKey, add
 from tests.support.reported_authorities import DAYS, GHENT, STUDY
 from tests.unit.api.conftest import Plane, ban
 
@@ -128,8 +129,8 @@ def test_only_those_who_answer_for_the_ban_may_read_its_report(town: Plane) -> N
 def test_a_number_that_could_identify_a_person_is_nowhere_in_a_report(town: Plane) -> None:
     with town.database.writing() as session:
         key = DayKey("town", "2026-09-13", "alpha", "town", "own", "refused")
-        add_days(session, {key: 3, key._replace(day="2026-09-14"): 1_234})
-        add_bypass(session, {BypassKey("town", "2026-09-13", "relay"): 2})
+        add(session, UsageDayRow, {key: 3, key._replace(day="2026-09-14"): 1_234})
+        add(session, BypassDayRow, {BypassKey("town", "2026-09-13", "relay"): 2})
     found = town.done("GET", TOWN)
     refused = [bucket["refused"] for bucket in found["bans"][0]["buckets"]]
     unknown = {"queries": None, "below": None, "at_least": None, "at_most": None}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from api.db.models import UsageDayRow
 from api.report.range_acts import range_acts
 from api.timestamps import timestamp_text
-from api.usage.repository import DayKey, add_days
+from api.usage.repository import DayKey, add
 from tests.unit.api.conftest import START, Plane
 from tests.unit.api.nodes.conftest import Machine
 
@@ -202,7 +203,7 @@ def test_nothing_beyond_the_instant_of_reading_is_counted(town: Plane) -> None:
 
 def test_days_before_the_ban_have_no_ban(town: Plane) -> None:
     with town.database.writing() as session:
-        add_days(session, {DayKey("town", "2026-09-21", "alpha", "town", "own", "refused"): 70})
+        add(session, UsageDayRow, {DayKey("town", "2026-09-21", "alpha", "town", "own", "refused"): 70})
     later(town, DAY_S)
     found = report_of(town, "2026-09-19", "2026-09-22")
     (ban,) = found["bans"]

@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from api.db.models import CoverageDayRow, UsageDayRow, UsageStreamRow
+from api.db.models import BypassDayRow, CoverageDayRow, UsageDayRow, UsageStreamRow
 from api.nodes.fleet import Fleet
 from api.usage import intake, repository
 from api.usage.booking import Part, Registered, Sums
-from api.usage.repository import LARGEST, Bypass, BypassKey, Day, DayKey, Hour, Progress
+from api.usage.repository import LARGEST, Bypass, Day, DayKey, Hour, Progress
 from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -97,19 +97,19 @@ def test_large_batch_is_stored_in_parts_and_counted_once_over_a_failure_and_a_re
     plane = node.plane
     monkeypatch.setattr(intake, "ITEMS", 2)
     usage = batch([count(1), count(2, service="beta"), count(4)], [bypass(8)], ranges=[{**RANGE, "queries": 16}])
-    add_bypass = repository.add_bypass
+    add = repository.add
 
-    def failing(session: Session, counts: Mapping[BypassKey, int]) -> None:
-        if counts:
+    def failing(session: Session, kind: type[repository.Row], counts: Mapping[Any, int]) -> None:
+        if kind is BypassDayRow and counts:
             raise OperationalError("INSERT", {}, Exception("disk full"))
-        add_bypass(session, counts)
+        add(session, kind, counts)
 
-    monkeypatch.setattr(repository, "add_bypass", failing)
+    monkeypatch.setattr(repository, "add", failing)
     with pytest.raises(OperationalError):
         node.use(usage)
     assert [row.queries for row in _days(plane)] == [1, 2], "the first part is stored"
     assert node.call("POST", "report", report(usage=usage)).json()["usage"] == 0, "the batch is not complete"
-    monkeypatch.setattr(repository, "add_bypass", add_bypass)
+    monkeypatch.setattr(repository, "add", add)
     plane.app.state.fleet = Fleet(plane.database, plane.publisher, plane.clock)
     assert node.use(usage) == 0
     assert node.use(usage) == 1
@@ -133,13 +133,14 @@ def test_several_small_batches_are_stored_in_one_transaction(node: Machine, monk
     for machine in (node, other):
         machine.call("POST", "report", report(usage=batch([count(1)])))
     stored: list[int] = []
-    add_days = repository.add_days
+    add = repository.add
 
-    def watched(session: Session, counts: Mapping[DayKey, int]) -> None:
-        stored.append(sum(counts.values()))
-        add_days(session, counts)
+    def watched(session: Session, kind: type[repository.Row], counts: Mapping[Any, int]) -> None:
+        if kind is UsageDayRow:
+            stored.append(sum(counts.values()))
+        add(session, kind, counts)
 
-    monkeypatch.setattr(repository, "add_days", watched)
+    monkeypatch.setattr(repository, "add", watched)
     node.plane.app.state.fleet.usage.settle()
     assert stored == [2]
 
@@ -351,7 +352,7 @@ def test_count_stays_at_the_largest_number(node: Machine) -> None:
     key = DayKey("town", DAY.isoformat(), "alpha", "town", "own", "refused")
     for queries in (LARGEST - 9, 10, 2 * LARGEST):
         with node.plane.database.writing() as session:
-            repository.add_days(session, {key: queries})
+            repository.add(session, UsageDayRow, {key: queries})
     assert [row.queries for row in _days(node.plane)] == [LARGEST]
 
 

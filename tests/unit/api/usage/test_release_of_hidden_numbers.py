@@ -23,7 +23,7 @@ from api.report.schemas import Interval
 from api.usage import range_pages, repository
 from api.usage.reading import as_csv, read_usage
 from api.usage.release import is_hidden, may_split
-from api.usage.repository import BypassKey, DayKey, HourKey, Wanted, add_bypass, add_days, add_hours
+from api.usage.repository import BypassKey, DayKey, HourKey, Wanted, add
 from dnsfilter.policy.calendar import local_midnight
 from tests.unit.api.conftest import Plane
 
@@ -68,10 +68,11 @@ def write(session: Session, world: Sequence[OneDay]) -> None:
     for number, one in enumerate(world):
         day = FIRST + timedelta(days=number)
         if one.total:
-            add_days(session, {DayKey("town", day.isoformat(), *BAN): one.total})
+            add(session, UsageDayRow, {DayKey("town", day.isoformat(), *BAN): one.total})
         start_s = local_midnight(day, ZONE)
-        add_hours(
+        add(
             session,
+            UsageHourRow,
             {
                 HourKey("town", "default", prefix, start_s + hour * 3600, *BAN): queries
                 for (prefix, hour), queries in one.hours.items()
@@ -183,7 +184,7 @@ def test_two_worlds_that_differ_in_hidden_numbers_publish_the_same_in_every_form
         with town.database.writing() as session:
             write(session, world)
             session.execute(delete(BypassDayRow))
-            add_bypass(session, {BypassKey("town", FIRST.isoformat(), "relay"): attempts})
+            add(session, BypassDayRow, {BypassKey("town", FIRST.isoformat(), "relay"): attempts})
         seen.append(everything(town))
     assert seen[0] == seen[1]
     assert any('"at_least":' in text for text in seen[0])
