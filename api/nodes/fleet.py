@@ -87,23 +87,24 @@ class Fleet:
 
     def states(self, session: Session, rows: Sequence[Brief]) -> Sequence[State]:
         """Return the current state of each node."""
-        return [standing.state for standing in self._standings(session, rows)]
+        return [standing.state for _, _, standing in self._known(session, rows)]
 
-    def _standings(self, session: Session, rows: Sequence[Brief]) -> Sequence[Standing]:
-        now_s, reports = self._clock(), self._last_reports(session, rows)
-        return [
-            standing_of(row, body, seen_s, self.news, now_s) for row, (body, seen_s) in zip(rows, reports, strict=True)
-        ]
-
-    def _last_reports(self, session: Session, rows: Sequence[Brief]) -> Sequence[tuple[Json, int | None]]:
-        """Return the last report of each node and its time."""
-        received = [self.reports.received(row.number) for row in rows]
-        silent = [row.number for row, known in zip(rows, received, strict=True) if known is None and row.enrolled_s]
+    def _known(self, session: Session, rows: Sequence[Brief]) -> Sequence[tuple[Brief, Json, Standing]]:
+        """Return each node with its last report and its standing."""
+        now_s = self._clock()
+        received = [(row, self.reports.received(row.number)) for row in rows]
+        silent = [row.number for row, known in received if known is None and row.enrolled_s]
         written = repository.reports(session, silent)
-        return [
-            last_report(written.get(row.number, {}), row.seen_s, known)
-            for row, known in zip(rows, received, strict=True)
-        ]
+        found = []
+        for row, known in received:
+            body, seen_s = last_report(written.get(row.number, {}), row.seen_s, known)
+            found.append((row, body, standing_of(row, body, seen_s, self.news, now_s)))
+        return found
+
+    def _enrolled(self, session: Session) -> Sequence[tuple[Brief, Json, Standing]]:
+        """Return the same for each enrolled node, by name."""
+        rows = repository.briefs(session)
+        return self._known(session, [row for row in rows if row.removed_s is None and row.enrolled_s is not None])
 
     def forget(self, number: int) -> None:
         """Drop a node's last report, and end its waiting for a snapshot."""
@@ -131,24 +132,24 @@ class Fleet:
         """Return the state of each enrolled node and what it reported last, by name. Raise SQLAlchemyError."""
         now_s = self._clock()
         with self._database.reading() as session:
-            rows = [row for row in repository.briefs(session) if row.removed_s is None and row.enrolled_s is not None]
-            reports, states = self._last_reports(session, rows), self.states(session, rows)
+            found = self._enrolled(session)
         return [
             NodeFigures(
-                row.name, row.site, state, body.get("revision"), None if seen_s is None else max(0, int(now_s - seen_s))
+                row.name,
+                row.site,
+                standing.state,
+                body.get("revision"),
+                None if standing.seen_s is None else max(0, int(now_s - standing.seen_s)),
             )
-            for row, state, (body, seen_s) in zip(rows, states, reports, strict=True)
+            for row, body, standing in found
         ]
 
     def having(self, session: Session, revision: int) -> Sequence[NodeHaving]:
         """Return for each enrolled node whether it applies the revision or a later one, by name."""
-        rows = [row for row in repository.briefs(session) if row.removed_s is None and row.enrolled_s is not None]
-        reports = self._last_reports(session, rows)
-        standings = self._standings(session, rows)
         found = []
-        for row, (body, seen_s), standing in zip(rows, reports, standings, strict=True):
+        for row, body, standing in self._enrolled(session):
             received = self.reports.received(row.number)
-            since_s = seen_s if received is None else received.since_s
+            since_s = standing.seen_s if received is None else received.since_s
             has = has_revision(body, revision, self.news.newest)
             found.append(NodeHaving(row.name, row.site, standing.state, body.get("revision"), since_s, has))
         return found
@@ -156,9 +157,8 @@ class Fleet:
     def reach(self) -> Reach:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""
         with self._database.reading() as session:
-            rows = repository.briefs(session)
-            standings, reports = self._standings(session, rows), self._last_reports(session, rows)
-        serving = [(each, body) for each, (body, _) in zip(standings, reports, strict=True) if each.is_serving]
+            known = self._known(session, repository.briefs(session))
+        serving = [(standing, body) for _, body, standing in known if standing.is_serving]
         now = timestamp_text(int(self._clock()))
         ends = (body.get("learning_until") for _, body in serving)
         return Reach(
