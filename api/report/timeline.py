@@ -1,7 +1,7 @@
 """When a ban had which mode, and when it had no effect although a term was in force. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.bans.state import switch_at
 from api.db.base import Json
@@ -31,18 +31,11 @@ def mode_spans(acts: Iterable[AuditRow], within: Interval) -> list[ModeSpan]:
     for (row, after), end in zip(changes, ends, strict=True):
         for each in _spans(row, after, end):
             if spans and _continues(spans[-1], each):
-                each = ModeSpan(
-                    spans[-1].start, each.end, each.mode, spans[-1].reason, spans[-1].act, spans[-1].account
-                )
-                spans.pop()
+                each = replace(spans.pop(), end=each.end)
             spans.append(each)
     first, last = within
-    clipped = ((max(first, each.start), min(last, each.end), each) for each in spans)
-    return [
-        ModeSpan(start, end, each.mode, each.reason, each.act, each.account)
-        for start, end, each in clipped
-        if start < end
-    ]
+    clipped = (replace(each, start=max(first, each.start), end=min(last, each.end)) for each in spans)
+    return [each for each in clipped if each.start < each.end]
 
 
 def held(terms: Iterable[TermRow], within: Interval) -> Intervals:
