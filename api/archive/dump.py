@@ -1,10 +1,9 @@
 """Write a backup: the complete database as of one instant, in the format of backup_format.py."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from sqlalchemy import LargeBinary, MetaData, Table, select, text
+from sqlalchemy import LargeBinary, Table, select, text
 from sqlalchemy.orm import Session
 
 from api.archive.backup_format import (
@@ -31,21 +30,15 @@ BATCH = 500
 _MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The source of a backup: a session on one state of the database, and the key of the token hashes."""
+def backup(session: Session, token_key: bytes, now_s: int, file: BinaryIO) -> None:
+    """Write a backup of every table, as the session sees them, and of the key of the token hashes.
 
-    session: Session
-    token_key: bytes
-    now_s: int
-
-
-def backup(source: Source, file: BinaryIO, metadata: MetaData = Base.metadata) -> None:
-    """Write a backup of every table. Keep only a few rows in memory. Raise errors of the database."""
-    session, tables = source.session, metadata.sorted_tables
-    manifest = _manifest(source, tables)
+    Keep only a few rows in memory. Raise errors of the database.
+    """
+    tables = Base.metadata.sorted_tables
+    manifest = _manifest(session, now_s, tables)
     with ZipWriter(file, _MODE) as made:
-        parts = {member_of(table.name): _lines(session, table) for table in tables} | {TOKEN_KEY: (source.token_key,)}
+        parts = {member_of(table.name): _lines(session, table) for table in tables} | {TOKEN_KEY: (token_key,)}
         members = {name: _member(made.add(name, content)) for name, content in parts.items()}
         made.add(MANIFEST, (dump_manifest(manifest.model_copy(update={"members": members})),))
 
@@ -55,15 +48,14 @@ def batch_of(table: Table) -> int:
     return 1 if any(isinstance(column.type, LargeBinary) for column in table.columns) else BATCH
 
 
-def _manifest(source: Source, tables: Iterable[Table]) -> Manifest:
-    session = source.session
+def _manifest(session: Session, now_s: int, tables: Iterable[Table]) -> Manifest:
     installation = session.get_one(models.InstallationRow, INSTALLATION)
     seq, digest = head(session)
     return Manifest(
         format=FORMAT,
         version=__version__,
         database=schema_of(session.connection()) or "none",
-        time=timestamp_text(source.now_s),
+        time=timestamp_text(now_s),
         installation=installation.identity,
         revision=installation.revision,
         audit=Head(seq=seq, hash=digest),

@@ -8,7 +8,7 @@ import pwd
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -52,8 +52,8 @@ class Restored:
     rows: int
     fault: str | None
     """The fault of the hash chain, if damage was accepted, else None."""
-    database: Path | None
-    owner: str | None
+    database: Path | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +94,7 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
         os.umask(held)
     # A backup of an earlier installation in this directory says nothing about this one.
     settings.last_backup_path.unlink(missing_ok=True)
-    user = None if owner is None else owner.pw_name
-    return Restored(backup.manifest, filled.revision, filled.rows, filled.fault, place, user)
-
-
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    """A filled database: its revision, the number of rows of the backup, and the fault of the hash chain."""
-
-    revision: int
-    rows: int
-    fault: str | None
+    return replace(filled, database=place, owner=None if owner is None else owner.pw_name)
 
 
 def _wanted(state_dir: Path, place: Path | None) -> dict[Path, int]:
@@ -173,7 +163,7 @@ def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_pass
 
 def _into_file(
     place: Path, backup: Backup, order: Order, owner: pwd.struct_passwd | None, keyed: AbstractContextManager[None]
-) -> _Filled:
+) -> Restored:
     """Fill a temporary file, then rename it: the database appears only when it is complete."""
     temporary = place.with_name(f".{place.name}.restoring")
     try:
@@ -208,7 +198,7 @@ def _settle(database: Path) -> None:
         raise OSError(errno.EIO, reason, str(database))
 
 
-def _into(url: str, backup: Backup, order: Order) -> _Filled:
+def _into(url: str, backup: Backup, order: Order) -> Restored:
     """Fill a database in one transaction. Raise BadBackup, also for values that a database cannot store."""
     database = Database(url, create=True)
     try:
@@ -228,7 +218,7 @@ def _into(url: str, backup: Backup, order: Order) -> _Filled:
         raise BadBackup(f"it has a value that a database cannot store: {type(error).__name__}") from error
     finally:
         database.close()
-    return _Filled(revision, rows, fault)
+    return Restored(backup.manifest, revision, rows, fault)
 
 
 def _load(connection: Connection, backup: Backup, order: Order) -> int:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from api.archive.dump import Source, backup
+from api.archive.dump import backup
 from api.archive.last_backup import note_backup
 from api.archive.readable import archive
 from api.http.dependencies import COSTLY, Runtime, RuntimeDep
@@ -40,7 +40,7 @@ def get_backup(held: RuntimeDep, permit: BackupMaker) -> Download:
         held.publishing.settle()
         now_s = int(held.clock())
         on_sent = partial(note_backup, held.settings.last_backup_path, now_s)
-        return _made(held, stack, lambda session, file: backup(Source(session, held.token_key, now_s), file), on_sent)
+        return _made(held, stack, lambda session, file: backup(session, held.token_key, now_s, file), on_sent)
 
 
 @router.get(

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import JSON, Boolean, Integer, LargeBinary, String, text
 
 from api.archive.backup_format import MANIFEST, TOKEN_KEY, member_of
-from api.archive.dump import Source, batch_of
 from api.archive.dump import backup as dumped
+from api.archive.dump import batch_of
 from api.db import models
 from api.db.base import Base
 from api.http.problems import MEDIA_TYPE
@@ -109,7 +109,7 @@ class _File(BytesIO):
 def test_a_backup_is_consistent_during_acts(full: Plane) -> None:
     before, file = full.revision(), _File(full)
     with full.database.reading() as session:
-        dumped(Source(session, b"k" * 32, 1), file)
+        dumped(session, b"k" * 32, 1, file)
     data = file.getvalue()
     assert full.revision() == before + 1
     assert manifest(data)["revision"] == before
