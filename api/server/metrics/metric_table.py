@@ -18,9 +18,16 @@ OF_NODE: Final = ("node", "site")
 IN_FORCE, WAITING = "in_force", "waiting"
 RECEIVES, FAILS = "receives", "fails"
 
-REQUESTS: Final = Metric(
-    "dnsfilter_api_requests_total", MetricType.COUNTER, "Requests answered.", ("method", "route", "status")
-)
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, MetricType.GAUGE, meaning, labels)
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, MetricType.COUNTER, meaning, labels)
+
+
+REQUESTS: Final = _counter("dnsfilter_api_requests_total", "Requests answered.", ("method", "route", "status"))
 REQUEST_DURATION: Final = Metric(
     "dnsfilter_api_request_duration_seconds",
     MetricType.HISTOGRAM,
@@ -28,206 +35,157 @@ REQUEST_DURATION: Final = Metric(
     ("method", "route"),
     BUCKETS_S,
 )
-DATABASE_REVISION: Final = Metric(
-    "dnsfilter_api_database_revision", MetricType.GAUGE, "Revision of the policy as recorded."
-)
-PUBLISHED_REVISION: Final = Metric(
-    "dnsfilter_api_published_revision", MetricType.GAUGE, "Revision of the last snapshot that was published."
+DATABASE_REVISION: Final = _gauge("dnsfilter_api_database_revision", "Revision of the policy as recorded.")
+PUBLISHED_REVISION: Final = _gauge(
+    "dnsfilter_api_published_revision", "Revision of the last snapshot that was published."
 )
 PUBLISH_DURATION: Final = Metric(
     "dnsfilter_api_publish_duration_seconds", MetricType.SUMMARY, "Time to compile and store a snapshot."
 )
-PUBLISH_FAILURES: Final = Metric(
-    "dnsfilter_api_publish_failures_total", MetricType.COUNTER, "Snapshots that failed to publish."
+PUBLISH_FAILURES: Final = _counter("dnsfilter_api_publish_failures_total", "Snapshots that failed to publish.")
+NODES: Final = _gauge("dnsfilter_api_nodes", "Nodes by state.", ("state",))
+NODE_STATE: Final = _gauge(
+    "dnsfilter_api_node_state", "Always 1, for each enrolled node in its current state.", (*OF_NODE, "state")
 )
-NODES: Final = Metric("dnsfilter_api_nodes", MetricType.GAUGE, "Nodes by state.", ("state",))
-NODE_STATE: Final = Metric(
-    "dnsfilter_api_node_state", MetricType.GAUGE, "Always 1, for each enrolled node in its current state.",
-    (*OF_NODE, "state"),
-)  # fmt: skip
-NODE_REVISION: Final = Metric(
+NODE_REVISION: Final = _gauge(
     "dnsfilter_api_node_revision",
-    MetricType.GAUGE,
     "Revision that the node applies, according to its last report. Absent before its first report.",
     OF_NODE,
 )
-NODE_REPORT_AGE: Final = Metric(
+NODE_REPORT_AGE: Final = _gauge(
     "dnsfilter_api_node_report_age_seconds",
-    MetricType.GAUGE,
     "Time since the last report of the node. Absent before its first report.",
     OF_NODE,
 )
-BAN_INFO: Final = Metric(
+BAN_INFO: Final = _gauge(
     "dnsfilter_ban_info",
-    MetricType.GAUGE,
     "Always 1. The labels are the reply of the ban, and the reference of the formal decision that it quotes.",
     (*OF_BAN, "reply", "reference"),
 )
-BAN_MODE: Final = Metric(
-    "dnsfilter_ban_mode", MetricType.GAUGE, "Set to 1 for the mode of the ban, else 0.", (*OF_BAN, "mode")
+BAN_MODE: Final = _gauge("dnsfilter_ban_mode", "Set to 1 for the mode of the ban, else 0.", (*OF_BAN, "mode"))
+BAN_IN_FORCE: Final = _gauge(
+    "dnsfilter_ban_in_force", "Set to 1 while a term of the ban is in force, in any mode.", OF_BAN
 )
-BAN_IN_FORCE: Final = Metric(
-    "dnsfilter_ban_in_force", MetricType.GAUGE, "Set to 1 while a term of the ban is in force, in any mode.", OF_BAN
-)
-BAN_END: Final = Metric(
+BAN_END: Final = _gauge(
     "dnsfilter_ban_end_timestamp_seconds",
-    MetricType.GAUGE,
     "Unix time at which the ban ends, with the terms that continue it without a gap. Absent if open or not in force.",
     OF_BAN,
 )
-BAN_REVIEW: Final = Metric(
+BAN_REVIEW: Final = _gauge(
     "dnsfilter_ban_review_timestamp_seconds",
-    MetricType.GAUGE,
     "Unix time by which the ban in force is to be reviewed. Absent if it ends before.",
     OF_BAN,
 )
-BAN_OFF_SINCE: Final = Metric(
+BAN_OFF_SINCE: Final = _gauge(
     "dnsfilter_ban_off_since_timestamp_seconds",
-    MetricType.GAUGE,
     "Unix time since which the ban is switched off. Absent in other modes.",
     OF_BAN,
 )
-CHANGE: Final = Metric(
+CHANGE: Final = _gauge(
     "dnsfilter_change_timestamp_seconds",
-    MetricType.GAUGE,
     f"Unix time of a change of a ban, or of a suspension. Only the {NEWEST} newest, and of equal ones the last.",
     (*OF_BAN, "change"),
 )
-POLICY_CHANGED: Final = Metric(
+POLICY_CHANGED: Final = _gauge(
     "dnsfilter_api_policy_changed_timestamp_seconds",
-    MetricType.GAUGE,
     "Unix time of the last act that changed the policy. Absent before the first.",
 )
-EXEMPTIONS: Final = Metric(
+EXEMPTIONS: Final = _gauge(
     "dnsfilter_exemptions",
-    MetricType.GAUGE,
     "Exemptions from bans of the authority, by state. One with weekly hours counts at any hour.",
     ("authority", "state"),
 )
-EXEMPTION_WAITING: Final = Metric(
+EXEMPTION_WAITING: Final = _gauge(
     "dnsfilter_exemption_waiting_seconds",
-    MetricType.GAUGE,
     "Waiting time of the oldest request for an exemption from a ban of the authority. Absent if none waits.",
     ("authority",),
 )
-RANGES: Final = Metric(
-    "dnsfilter_ranges",
-    MetricType.GAUGE,
-    "Ranges of the authority, by whether their clients ask this resolver.",
-    ("authority", "state"),
+RANGES: Final = _gauge(
+    "dnsfilter_ranges", "Ranges of the authority, by whether their clients ask this resolver.", ("authority", "state")
 )
-SUSPENDED: Final = Metric(
+SUSPENDED: Final = _gauge(
     "dnsfilter_suspended",
-    MetricType.GAUGE,
     "Set to 1 while a suspension holds for the authority, or with an empty label for all.",
     ("authority",),
 )
-DATABASE_DAMAGED: Final = Metric(
+DATABASE_DAMAGED: Final = _gauge(
     "dnsfilter_api_database_damaged",
-    MetricType.GAUGE,
     "Set to 1 while the database's file or its audit log, with its hash chain, is known to be damaged.",
 )
-CHECKPOINT_AGE: Final = Metric(
+CHECKPOINT_AGE: Final = _gauge(
     "dnsfilter_api_audit_checkpoint_age_seconds",
-    MetricType.GAUGE,
     "Age of the newest checkpoint of the audit log. None is made while there are no new entries.",
 )
-CHECKPOINT_DESTINATIONS: Final = Metric(
+CHECKPOINT_DESTINATIONS: Final = _gauge(
     "dnsfilter_api_checkpoint_destinations",
-    MetricType.GAUGE,
     "Destinations that are set for checkpoints. With 0, nothing outside this machine can prove the audit log.",
 )
-CHECKPOINTS_UNDELIVERED: Final = Metric(
+CHECKPOINTS_UNDELIVERED: Final = _gauge(
     "dnsfilter_api_checkpoints_undelivered",
-    MetricType.GAUGE,
     "Checkpoints of the audit log that the destination does not have yet.",
     ("destination",),
 )
-DELIVERED_AGE: Final = Metric(
-    "dnsfilter_api_checkpoint_age_seconds",
-    MetricType.GAUGE,
-    "Age of the newest checkpoint that the destination has.",
-    ("destination",),
+DELIVERED_AGE: Final = _gauge(
+    "dnsfilter_api_checkpoint_age_seconds", "Age of the newest checkpoint that the destination has.", ("destination",)
 )
-CHECKPOINT_FAILURES: Final = Metric(
+CHECKPOINT_FAILURES: Final = _counter(
     "dnsfilter_api_checkpoint_failures_total",
-    MetricType.COUNTER,
     "Failed attempts to send checkpoints to the destination.",
     ("destination",),
 )
-BACKUP_AGE: Final = Metric(
+BACKUP_AGE: Final = _gauge(
     "dnsfilter_api_backup_age_seconds",
-    MetricType.GAUGE,
     "Age of the last backup that was sent completely. Absent if this installation has sent none.",
 )
-REFUSED_TOKENS: Final = Metric(
+REFUSED_TOKENS: Final = _counter(
     "dnsfilter_api_refused_tokens_total",
-    MetricType.COUNTER,
     "Authentication failures by reason; limited ones were not stored.",
     ("reason",),
 )
-NOTICES_WAITING: Final = Metric(
-    "dnsfilter_api_notices_waiting", MetricType.GAUGE, "Notices that are not sent yet. Only with a mail server."
+NOTICES_WAITING: Final = _gauge(
+    "dnsfilter_api_notices_waiting", "Notices that are not sent yet. Only with a mail server."
 )
-NOTICE_WAITING: Final = Metric(
+NOTICE_WAITING: Final = _gauge(
     "dnsfilter_api_notice_waiting_seconds",
-    MetricType.GAUGE,
     "Waiting time of the oldest notice that is not sent yet. Only with a mail server.",
 )
-NOTICES_GIVEN_UP: Final = Metric(
+NOTICES_GIVEN_UP: Final = _gauge(
     "dnsfilter_api_notices_given_up",
-    MetricType.GAUGE,
     "Notices that were abandoned: refused, tried for three days, or without an address. Only with a mail server.",
 )
-NOTICE_FAILURES: Final = Metric(
-    "dnsfilter_api_notice_failures_total",
-    MetricType.COUNTER,
-    "Failed attempts to send a notice. Only with a mail server.",
+NOTICE_FAILURES: Final = _counter(
+    "dnsfilter_api_notice_failures_total", "Failed attempts to send a notice. Only with a mail server."
 )
-EVENT_RECEIVERS: Final = Metric(
+EVENT_RECEIVERS: Final = _gauge(
     "dnsfilter_api_event_receivers",
-    MetricType.GAUGE,
     "Receivers of events by the result of the last attempt: webhooks, the file and the syslog server.",
     ("state",),
 )
-EVENT_WAITING: Final = Metric(
+EVENT_WAITING: Final = _gauge(
     "dnsfilter_api_event_waiting_seconds",
-    MetricType.GAUGE,
     "Age of the oldest event that the receiver should have and does not have, or 0. Daily totals count from their due "
     "time.",
     ("receiver",),
 )
-EVENTS_PARKED: Final = Metric(
+EVENTS_PARKED: Final = _counter(
     "dnsfilter_api_events_parked_total",
-    MetricType.COUNTER,
     "Events that the receiver rejected until they were left out, since it was added.",
     ("receiver",),
 )
-CERTIFICATE_EXPIRY: Final = Metric(
+CERTIFICATE_EXPIRY: Final = _gauge(
     "dnsfilter_api_certificate_expiry_timestamp_seconds",
-    MetricType.GAUGE,
     "Unix time at which the certificate in use, or one of its chain, expires. Only with TLS.",
 )
-DISK_FREE: Final = Metric(
-    "dnsfilter_api_state_disk_free_bytes",
-    MetricType.GAUGE,
-    "Space that the service can still use on the disk of its state directory.",
+DISK_FREE: Final = _gauge(
+    "dnsfilter_api_state_disk_free_bytes", "Space that the service can still use on the disk of its state directory."
 )
-DISK_SIZE: Final = Metric(
-    "dnsfilter_api_state_disk_size_bytes", MetricType.GAUGE, "Size of the disk of the state directory."
-)
-API_BUILD_INFO: Final = Metric(
-    "dnsfilter_api_build_info", MetricType.GAUGE, "Always 1. The label is the running version.", ("version",)
-)
+DISK_SIZE: Final = _gauge("dnsfilter_api_state_disk_size_bytes", "Size of the disk of the state directory.")
+API_BUILD_INFO: Final = _gauge("dnsfilter_api_build_info", "Always 1. The label is the running version.", ("version",))
 
 API_METRICS: Final = (
-    REQUESTS, REQUEST_DURATION, DATABASE_REVISION, PUBLISHED_REVISION, PUBLISH_DURATION, PUBLISH_FAILURES, NODES,
-    NODE_STATE, NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE,
-    CHANGE, POLICY_CHANGED, EXEMPTIONS, EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE,
-    CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS,
-    NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, EVENTS_PARKED,
-    CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO, PROCESS_START,
-)  # fmt: skip
+    *(found for found in list(vars().values()) if isinstance(found, Metric) and found is not PROCESS_START),
+    PROCESS_START,
+)
 
 _STATES: Final[Mapping[str, str]] = MappingProxyType(
     {
