@@ -17,7 +17,6 @@ from api.archive.last_backup import backup_age_s
 from api.audit.checkpoint_job import CheckpointJob
 from api.audit.signing_key import load_signing_key
 from api.auth.authentication_failures import sweep
-from api.auth.tokens import make_first_token
 from api.bans.requests.second_person_rule import SecondPerson
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
@@ -31,7 +30,6 @@ from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
 from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
-from api.publish.snapshot_key import Signing
 from api.publish.startup_check import reconcile_with_store
 from api.server.connections import raise_limit
 from api.server.http_server import Server
@@ -70,9 +68,13 @@ def serve(settings: Settings) -> int:
         services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
         clock = plausible_clock(time.time, store)
-        publisher = Publisher(database, services, store, clock, _signing(settings))
+        kept = "each node keeps its snapshot until it is enrolled again"
+        snapshot_key = commands.read_key(settings, load_signing_key, settings.snapshot_key, "snapshot", kept)
+        publisher = Publisher(database, services, store, clock, snapshot_key)
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key, SecondPerson())
-        checkpoint_job = _checkpoint_job(settings, runtime)
+        recorded = "the audit log records the new key"
+        checkpoint_key = commands.read_key(settings, load_signing_key, settings.checkpoint_key, "checkpoint", recorded)
+        checkpoint_job = CheckpointJob(database, checkpoint_key, settings.checkpoint_destinations, clock)
         fleet = Fleet(database, publisher, clock)
         names = {service.slug: service.name for service in services.values()}
         events = EventJob(
@@ -165,26 +167,6 @@ def _integrity(settings: Settings, database: Database) -> Integrity:
     return integrity
 
 
-def _signing(settings: Settings) -> Signing:
-    try:
-        return Signing(load_signing_key(settings.snapshot_key))
-    except FileNotFoundError as error:
-        consequence = "each node keeps its snapshot until it is enrolled again"
-        raise commands.missing_key(settings, error, consequence) from error
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the snapshot key: {error}") from error
-
-
-def _checkpoint_job(settings: Settings, runtime: Runtime) -> CheckpointJob:
-    try:
-        key = load_signing_key(settings.checkpoint_key)
-    except FileNotFoundError as error:
-        raise commands.missing_key(settings, error, "the audit log records the new key") from error
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the checkpoint key: {error}") from error
-    return CheckpointJob(runtime.database, key, settings.checkpoint_destinations, runtime.clock)
-
-
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
     """Check that the installation belongs together, load the policy of a first start, and publish a snapshot."""
     now_s = int(runtime.clock())
@@ -193,11 +175,6 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     if runtime.database.obstacle is None:
         commands.note_key(settings, runtime.database, runtime.token_key)
         commands.look_after_node(settings, runtime.database, runtime.token_key)
-    try:
-        if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
-            emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
-    except OSError as error:
-        raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
     if settings.init_policy is not None:
         loaded = load_into_empty(runtime, settings.init_policy)
         event = "policy loaded" if loaded else "policy not loaded, the database has one"

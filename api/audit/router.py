@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from api.accounts.repository import demand_account
 from api.audit import repository, service
 from api.audit.acts import demand_act
+from api.audit.checkpoint_job import CheckpointJob
 from api.audit.export import export
 from api.audit.following import followed
 from api.audit.reading import read_checkpoint, read_entry
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.auth.permit import Permit
-from api.db.models import CheckpointRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import head
 from api.http.dependencies import Runtime, RuntimeDep, UnitDep, demand_again, part_of
@@ -144,20 +144,12 @@ def export_audit(
         return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
 
 
-class CheckpointMaker(Protocol):
-    """Makes checkpoints."""
-
-    def make(self) -> tuple[CheckpointRow, bool]:
-        """Return the checkpoint of the newest entry, and whether this call made it."""
+def checkpoint_job(request: Request) -> CheckpointJob:
+    """Return what makes the application's checkpoints."""
+    return part_of(request, "checkpoint_job", CheckpointJob)
 
 
-def checkpoint_maker(request: Request) -> CheckpointMaker:
-    """Return the application's maker of checkpoints."""
-    found: CheckpointMaker = request.app.state.checkpoint_job
-    return found
-
-
-CheckpointMakerDep = Annotated[CheckpointMaker, Depends(checkpoint_maker)]
+CheckpointJobDep = Annotated[CheckpointJob, Depends(checkpoint_job)]
 
 
 @router.get("/checkpoints", summary="List checkpoints", responses=documented(DATABASE))
@@ -179,14 +171,12 @@ def list_checkpoints(
         200: {"description": "the newest entry already has a checkpoint", "model": CheckpointRead},
     },
 )
-def make_checkpoint(
-    held: RuntimeDep, _permit: Auditor, maker: CheckpointMakerDep, response: Response
-) -> CheckpointRead:
+def make_checkpoint(held: RuntimeDep, _permit: Auditor, job: CheckpointJobDep, response: Response) -> CheckpointRead:
     """Sign the hash of the newest entry. A checkpoint is not an entry. It is soon sent to its destinations.
 
     No Idempotency-Key is needed, and the header is ignored: a repeated request answers with the existing checkpoint.
     """
-    row, made = maker.make()
+    row, made = job.make()
     response.status_code = 201 if made else 200
     with held.database.reading() as session:
         installation = service.identity(session)

@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.chain.entry_hash import GENESIS, TOKEN, entry_hash
+from api.chain.entry_hash import FIELDS, GENESIS, TOKEN, entry_hash
 from api.db import authority_index
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
@@ -178,20 +178,6 @@ def head(session: Session) -> tuple[int, str]:
 
 def entry_of(row: AuditRow) -> Json:
     """Return an entry as it is exported and, without `hash`, hashed. It has a token only if the act had one."""
+    entry: Json = {name: getattr(row, name) for name in FIELDS if name != "time"}
     made_with = {} if row.token is None else {TOKEN: row.token}
-    return {
-        **made_with,
-        "seq": row.seq,
-        "time": timestamp_text(row.time_s),
-        "account": row.account,
-        "access": row.access,
-        "request": row.request,
-        "act": row.act,
-        "object": row.object,
-        "authorities": row.authorities,
-        "before": row.before,
-        "after": row.after,
-        "revision": row.revision,
-        "previous": row.previous,
-        "hash": row.hash,
-    }
+    return {**entry, **made_with, "time": timestamp_text(row.time_s), "hash": row.hash}

@@ -1,16 +1,16 @@
 """/v1/webhooks: receivers of events."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from api.db.models import WebhookRow
 from api.events import repository, service
-from api.events.event_job import ReceiverStatus, receiver_name
+from api.events.event_job import EventJob, receiver_name
 from api.events.schemas import WebhookMade, WebhookRead, WebhookWrite
 from api.events.webhook_signature import secret_bytes, secret_text
-from api.http.dependencies import RuntimeDep, UnitDep, tag
+from api.http.dependencies import RuntimeDep, UnitDep, part_of, tag
 from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import Administrator, Auditor
 from api.http.problems import NOT_FOUND, documented
@@ -24,24 +24,16 @@ Shown = Annotated[WebhookRow, row_to_read(by_number, repository.webhook)]
 Changed = Annotated[WebhookRow, row_to_change(by_number, repository.webhook)]
 
 
-class Deliveries(Protocol):
-    """Knows how far each receiver is."""
-
-    def status(self, receiver: str) -> ReceiverStatus | None:
-        """Return how far a receiver is; None if it is not known."""
-
-
-def deliveries(request: Request) -> Deliveries:
+def delivery(request: Request) -> EventJob:
     """Return the application's delivery of events."""
-    found: Deliveries = request.app.state.events
-    return found
+    return part_of(request, "events", EventJob)
 
 
-DeliveriesDep = Annotated[Deliveries, Depends(deliveries)]
+DeliveryDep = Annotated[EventJob, Depends(delivery)]
 
 
 @router.get("", summary="List webhooks")
-def list_webhooks(unit: UnitDep, _permit: Auditor, events: DeliveriesDep) -> Page[WebhookRead]:
+def list_webhooks(unit: UnitDep, _permit: Auditor, events: DeliveryDep) -> Page[WebhookRead]:
     """List webhooks by number, with how far each receiver is. There are at most 50."""
     return Page(items=[_read(unit.session, row, events) for row in repository.webhooks(unit.session)])
 
@@ -52,7 +44,7 @@ def add_webhook(
     unit: UnitDep,
     _permit: Administrator,
     held: RuntimeDep,
-    events: DeliveriesDep,
+    events: DeliveryDep,
     response: Response,
 ) -> WebhookMade:
     """Add a receiver of events: every later act and notice as a signed POST, in order, until the receiver answers 2xx.
@@ -73,7 +65,7 @@ def add_webhook(
 
 
 @router.get("/{number}", summary="Get a webhook", responses=documented(NOT_FOUND))
-def get_webhook(row: Shown, unit: UnitDep, _permit: Auditor, events: DeliveriesDep, response: Response) -> WebhookRead:
+def get_webhook(row: Shown, unit: UnitDep, _permit: Auditor, events: DeliveryDep, response: Response) -> WebhookRead:
     """Get a webhook, with how far its receiver is."""
     tag(response, row.revision)
     return _read(unit.session, row, events)
@@ -85,7 +77,7 @@ def remove_webhook(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
     service.remove(unit, row)
 
 
-def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:
+def _read(session: Session, row: WebhookRow, events: EventJob) -> WebhookRead:
     name = receiver_name(row.number)
     status, kept = events.status(name), repository.position(session, name)
     parked = repository.parked(session, name)

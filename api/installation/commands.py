@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -41,6 +42,8 @@ from api.settings import PREFIX, Endpoint, Settings
 from dnsfilter.control.local_enrolment import NAME
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.snapshot.stored.store import SnapshotStore
+
+Key = TypeVar("Key")
 
 
 def run(command: str, settings: Settings, *, keep: bool) -> str:
@@ -173,20 +176,20 @@ def accept(settings: Settings) -> str:
 
 def token_key(settings: Settings) -> bytes:
     """Return the key of token hashes. Raise UnavailableError."""
+    return read_key(settings, load_key, settings.token_key_path, "token", "every token is void")
+
+
+def read_key(settings: Settings, load: Callable[[Path], Key], path: Path, name: str, consequence: str) -> Key:
+    """Return the key in a file. Raise UnavailableError, which has the consequence of making another key."""
     try:
-        return load_key(settings.token_key_path)
+        return load(path)
     except FileNotFoundError as error:
-        raise missing_key(settings, error, "every token is void") from error
+        raise UnavailableError(
+            f"{error.filename} does not exist: restore the key from a copy. If there is none, "
+            f"{command('new-keys', settings)} makes another, and {consequence}"
+        ) from error
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the token key: {error}") from error
-
-
-def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) -> UnavailableError:
-    """Return the error for a missing key. `consequence` is the effect of making another."""
-    return UnavailableError(
-        f"{error.filename} does not exist: restore the key from a copy. If there is none, "
-        f"{command('new-keys', settings)} makes another, and {consequence}"
-    )
+        raise UnavailableError(f"cannot use the {name} key: {error}") from error
 
 
 @contextmanager

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.chain.checkpoint import public_text
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
 from api.db.unusable import is_disk_full
@@ -18,13 +20,13 @@ from api.publish.newest import News
 from api.publish.policy_rows import policy_of
 from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
-from api.publish.snapshot_key import Signing
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.policy.rows import without_ended_exemptions
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.signature import sign_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
@@ -51,7 +53,7 @@ def plausible_clock(clock: Callable[[], float], store: SnapshotStore) -> Callabl
 
 
 class Publisher:
-    """Publish signed snapshots to one store, and record what came into force when.
+    """Publish snapshots, signed with `key`, to one store, and record what came into force when.
 
     `start` starts threads that retry failures and delete old snapshots. Snapshots are dated by `clock` without a check:
     see `plausible_clock`.
@@ -63,13 +65,13 @@ class Publisher:
         services: Mapping[str, Service],
         store: SnapshotStore,
         clock: Callable[[], float],
-        signing: Signing,
+        key: Ed25519PrivateKey,
     ) -> None:
         self._database = database
         self.services = services
         self._store = store
         self._clock = clock
-        self._signing = signing
+        self._key = key
         self._news = News()
         self._names = compile_names(tuple(services.values()))
         self._policies = Policies()
@@ -98,7 +100,7 @@ class Publisher:
     @property
     def public_key(self) -> str:
         """The public key that verifies snapshots, in hexadecimal."""
-        return self._signing.public
+        return public_text(self._key)
 
     @property
     def store(self) -> SnapshotStore:
@@ -215,7 +217,7 @@ class Publisher:
         try:
             checked, self._compiled = self._compiled, None
             compiled = checked[1] if checked is not None and checked[0] is policy else self._compile(policy)
-            compiled = replace(compiled, manifest=self._signing.signed(compiled.manifest))
+            compiled = replace(compiled, manifest=sign_manifest(compiled.manifest, self._key))
             self._store.publish(compiled)
         except (DnsfilterError, OSError) as error:
             raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error

@@ -32,7 +32,6 @@ from api.events.event_job import EventJob
 from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
-from api.publish.snapshot_key import Signing
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.catalogue_file import Category
@@ -169,7 +168,7 @@ def make_plane(
     by_slug = {service.slug: service for service in held.services}
     store = SnapshotStore(settings.snapshot_dir)
     read = plausible_clock(clock, store) if doubting else clock
-    publisher = Publisher(database, by_slug, store, read, Signing(load_signing_key(settings.snapshot_key)))
+    publisher = Publisher(database, by_slug, store, read, load_signing_key(settings.snapshot_key))
     key = load_key(settings.token_key_path)
     if not started:
         make_first_token(database, key, settings.token_path, int(read()))
