@@ -258,7 +258,7 @@ def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> No
     others = "add" if administers else "ask an administrator, who may add"
     raise Forbidden(
         f"The token would end at {end}, after the token that makes it, which ends at {bound}. Give an earlier end, "
-        f'for example --end "{bound}"; or {others} --outlives-maker.'
+        f'for example --until "{bound}"; or {others} --outlives-maker.'
     )
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, and_
 from api.authorities.schemas import AuthorityState
 from api.db.models import AuthorityRow
 from api.errors import Conflict
-from dnsfilter.policy.calendar import instant_text, local_day
-from dnsfilter.policy.instants import at_words, is_midnight
+from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
 MAX_CLIENT_MONTHS: Final = 6
@@ -50,13 +50,8 @@ def demand_within(row: AuthorityRow, end: Instant | None, now: Instant) -> None:
     if row.closes_s is not None and (end is None or end > row.closes_s):
         raise Conflict(
             f"authority {row.slug} closes on {at_words(row.closes_s, row.time_zone)}: "
-            f"give an end that is not later, for example --end {_end_text(row.closes_s, row.time_zone)}"
+            f'give an end that is not later, for example --until "{at_words(row.closes_s, row.time_zone)}"'
         )
-
-
-def _end_text(at: Instant, time_zone: str) -> str:
-    """Return `at` as an exclusive end to type: a date for a local midnight, else the timestamp."""
-    return local_day(at, time_zone).isoformat() if is_midnight(at, time_zone) else instant_text(at)
 
 
 def _day(row: AuthorityRow) -> str:

@@ -31,7 +31,7 @@ def reference(text: str) -> str:
 
 
 def add_ban(parser: argparse.ArgumentParser, what: str = "the ban") -> None:
-    """Add the argument that names a ban, as the first one of the command."""
+    """Add the argument that names a ban."""
     parser.add_argument("ban", type=reference, metavar=METAVAR, help=f"{what}; AUTHORITY SERVICE is the same")
 
 
@@ -42,7 +42,8 @@ def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]
     for action in actions:
         options.update(dict.fromkeys(action.option_strings, action))
         places += [] if action.option_strings else [action]
-    ban_is_next = bool(places) and places[0].type is reference
+    ban = next((at for at, action in enumerate(places) if action.type is reference), None)
+    position = 0
     alone: int | None = None
     found: list[str] = []
     rest = iter(arguments)
@@ -56,8 +57,8 @@ def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]
             found[alone] += f"/{argument}"
             alone = None
         else:
-            alone = len(found) if ban_is_next and is_slug(argument) else None
-            ban_is_next = False
+            alone = len(found) if position == ban and is_slug(argument) else None
+            position += 1
             found.append(argument)
     return found
 

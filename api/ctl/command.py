@@ -282,8 +282,7 @@ def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: st
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
     """Add the options of an end; only one of them may be given."""
     end = parser.add_mutually_exclusive_group(required=required)
-    end.add_argument("--end", metavar="WHEN", help=f"end, exclusive: {WHEN}")
-    end.add_argument("--until", metavar="WHEN", help="end, inclusive: the last day, or a time: 18:00, friday 18:00")
+    end.add_argument("--until", metavar="WHEN", help="the last day, inclusive, or an end: 18:00, friday 18:00")
     end.add_argument(
         "--for",
         dest="for_",
@@ -305,7 +304,7 @@ def decision_body(options: Options) -> Body:
 
 def term_body(options: Options) -> Body:
     """Return the term that the options give; empty if they give none."""
-    body = given(options, "start", "end", "until", "for_", "review_by")
+    body = given(options, "start", "until", "for_", "review_by")
     return {key.rstrip("_"): value for key, value in body.items()}
 
 

@@ -34,17 +34,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "exemption": Command("policy.exemptions", "Manage exemptions, which remove a ban from named ranges."),
-        "export": Command(
-            "policy.policies", "Export the policy as a file, or write an archive of decisions, acts and reports."
-        ),
-        "diff": Command(
-            "policy.policies",
-            "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
-        ),
-        "apply": Command(
-            "policy.policies",
-            "Apply a policy file in one revision, or do nothing. Never rewrites what has begun.",
-        ),
+        "policy": Command("policy.policies", "Export, compare and apply the policy as a file."),
         "revision": Command("policy.revisions", "List and compare revisions of the policy, and roll back."),
     },
     "network": {

@@ -142,7 +142,7 @@ def taken_error(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
     if own is None or row.authority in own:
         return Conflict(
             f"{row.prefix} at site {row.site} is already registered to {row.authority}. "
-            f"To move it: dnsfilterctl range move {row.prefix} AUTHORITY"
+            f"To move it: dnsfilterctl range move AUTHORITY {row.prefix}"
         )
     message = "is already registered to another authority. Ask an administrator."
     return Forbidden(f"{row.prefix} at site {row.site} {message}")

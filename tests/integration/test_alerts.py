@@ -83,7 +83,7 @@ def watched(
     """
     others = {"dnsfilter": [breakable.node.metrics_address], "dnsfilter-api": [breakable.api.metrics_address]}
     with watching(machine, tmp_path_factory.mktemp("watching"), others) as running:
-        running.ctl("ban", "adopt", "diest", "instagram", *DECISION, "--end", in_seconds(25))
+        running.ctl("ban", "adopt", "diest", "instagram", *DECISION, "--until", in_seconds(25))
         running.ctl("ban", "adopt", "diest", "snapchat", *DECISION, "--review-by", in_seconds(25))
         yield running
 

@@ -166,22 +166,22 @@ def test_the_example_is_loaded_into_an_empty_database_only(tmp_path: Path, autho
     machine = SingleMachine(tmp_path, authority.hostport)
     with machine:
         assert machine.ctl("ban", "set", "mechelen", "tiktok", "--mode", "off").returncode == 0
-        exported = machine.ctl("export").stdout
+        exported = machine.ctl("policy", "export").stdout
     with machine:
         until_in_force(machine)
         assert rcode(machine, "127.0.7.10") == "NOERROR"
-        assert machine.ctl("export").stdout == exported
+        assert machine.ctl("policy", "export").stdout == exported
 
 
 def test_an_exported_policy_shows_no_difference_and_applies_as_nothing(machine: SingleMachine, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
-    file.write_text(machine.ctl("export").stdout)
+    file.write_text(machine.ctl("policy", "export").stdout)
     revision = scrape(machine.metrics_address)["dnsfilter_snapshot_revision"]
-    assert machine.ctl("diff", str(file)).returncode == 0
-    assert machine.ctl("apply", str(file)).returncode == 0
+    assert machine.ctl("policy", "diff", str(file)).returncode == 0
+    assert machine.ctl("policy", "apply", str(file)).returncode == 0
     assert scrape(machine.metrics_address)["dnsfilter_snapshot_revision"] == revision
     file.write_text(file.read_text().replace('mode = "monitor"', 'mode = "off"', 1))
-    assert machine.ctl("diff", str(file)).returncode == 1
+    assert machine.ctl("policy", "diff", str(file)).returncode == 1
 
 
 def test_ctrl_c_stops_everything_cleanly(tmp_path: Path, authority: Knot) -> None:

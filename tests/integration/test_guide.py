@@ -86,7 +86,7 @@ def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Install
     said = machine.sh(lines)
     assert "REFUSED" in said
     assert "this-machine" in said
-    assert reported(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range unregistered"))
+    assert reported(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range check"))
     assert reported(lambda: " current " in nodes(machine))
     machine.sh(blocks(GUIDE, "3. Register networks")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")

@@ -205,7 +205,7 @@ def test_a_ban_that_lapses_raises_an_alert_until_it_is_renewed(watched: Watched)
     end = (datetime.now(BRUSSELS) + timedelta(seconds=8)).isoformat(timespec="seconds")
     watched.fires_and_resolves(
         "DnsfilterBanLapsed",
-        lambda: watched.ctl("ban", "adopt", *ban.values(), *DECISION, "--end", end),
+        lambda: watched.ctl("ban", "adopt", *ban.values(), *DECISION, "--until", end),
         lambda: watched.ctl("ban", "renew", *ban.values(), *DECISION, "--for", "1 year"),
         **ban,
     )

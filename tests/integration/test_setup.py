@@ -83,7 +83,7 @@ def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only
     setup(machine, "dnsfilter setup --learn 10.0.0.0/8")
     assert eventually(lambda: machine.dig(own, server=SERVER, bind="10.1.2.3").rcode == "NOERROR")
     assert eventually(lambda: "learning" in machine.sh("dnsfilterctl status"), within_s=30, every_s=1)
-    unregistered = f"{TOKEN_FILE}dnsfilterctl range unregistered"
+    unregistered = f"{TOKEN_FILE}dnsfilterctl range check"
     assert eventually(lambda: "10.1.2.0/24" in machine.sh(unregistered), within_s=30, every_s=1)
     left = "dig @127.0.0.1 +tries=1 +time=1 health.dnsfilter.internal"
     assert eventually(lambda: machine.run(left).returncode != 0)

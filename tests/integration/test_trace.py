@@ -33,7 +33,7 @@ def _set(machine: SingleMachine, mode: str) -> None:
 
 
 def _trace(machine: SingleMachine, at: str) -> Any:
-    done = machine.ctl("trace", "--at", at, "--client", CLIENT, NAME, "--json")
+    done = machine.ctl("trace", CLIENT, NAME, "--at", at, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

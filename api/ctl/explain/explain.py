@@ -4,12 +4,20 @@ from collections.abc import Iterator, Sequence
 
 from api.ctl.command import WHEN, Group, Options, Result, add_command, add_site, given, question
 from api.ctl.display.local_times import at_words, soon_words
-from api.ctl.display.safe_text import columns
+from api.ctl.display.safe_text import columns, escape
 from api.ctl.display.shown_names import Names
-from api.ctl.network.overlaps import nesting_lines
 from api.ctl.policy.suspensions import local_lines, suspended_lines
 from api.ctl.remote.client import Client
-from api.explain.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
+from api.explain.schemas import (
+    AllottedRead,
+    ConcernRead,
+    ConsideredRead,
+    DecisionRead,
+    NestedRead,
+    PlaceRead,
+    WhoRead,
+    WinnerRead,
+)
 from dnsfilter.policy.device_phrase import use_words
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
@@ -178,7 +186,7 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
     if found.nesting or found.space is not None:
         yield ""
         yield "contained in:"
-        yield from nesting_lines(found.nesting, found.space, names)
+        yield from _nesting_lines(found.nesting, found.space, names)
     if found.range is None:
         return
     yield ""
@@ -198,3 +206,13 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
     ]
     yield from columns(bans, indent="  ")
     yield from _ahead_lines(found.bans, found.at, zone)
+
+
+def _nesting_lines(nesting: Sequence[NestedRead], space: AllottedRead | None, names: Names) -> Iterator[str]:
+    """Yield the ranges that hold an address, the widest first, each indented further; then the space."""
+    for depth, held in enumerate(reversed(nesting)):
+        label = f"{held.label}; " if held.label else ""
+        owner = names.labelled(held.authority)
+        yield "  " * (depth + 1) + escape(f"{held.prefix}  {owner}  ({label}{use_words(held.audience, held.funding)})")
+    if space is not None:
+        yield escape(f"in {space.prefix}, allotted to {names.labelled(space.authority)}")

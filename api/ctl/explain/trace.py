@@ -32,10 +32,10 @@ def add(groups: Group) -> None:
         groups,
         "trace",
         _trace,
-        'trace --at "2026-03-02 10:15" --client 127.0.5.10 www.tiktok.com',
+        'trace 127.0.5.10 www.tiktok.com --at "2026-03-02 10:15"',
     )
+    trace.add_argument("client", metavar="CLIENT", help="address of the client")
     trace.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
-    trace.add_argument("--client", required=True, metavar="ADDRESS", help="address of the client")
     trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}, in the past")
     add_site(trace)
 

@@ -1,12 +1,10 @@
-"""dnsfilterctl node: machines that answer queries; and unregistered networks that sent them queries."""
+"""dnsfilterctl node: machines that answer queries."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from api.ctl.command import (
-    PROGRAM,
     Group,
     Options,
     Parser,
@@ -24,7 +22,7 @@ from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
 from api.ctl.input_files import SECRET, write_atomically
 from api.ctl.remote.client import Client, path
-from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State, UnregisteredRead
+from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State
 
 STATES = get_args(State)
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
@@ -82,19 +80,6 @@ def add(groups: Group) -> None:
     add_verb(group, "key", _key, "Show the public key that verifies snapshots.", "node key")
 
 
-def add_unregistered(group: Group) -> None:
-    """Add `range unregistered`."""
-    lister = add_verb(
-        group,
-        "unregistered",
-        _unregistered,
-        "List networks that sent queries recently but are in no registered range.",
-        "range unregistered --site default",
-    )
-    lister.add_argument("--site", type=slug, metavar="SITE", help="only networks of this site")
-    add_limit(lister)
-
-
 def _add_out(parser: Parser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the token to this file instead of printing it")
 
@@ -148,20 +133,6 @@ def _key(client: Client, _options: Options) -> Result:
     found = client.get(SnapshotKeyRead, path("snapshot-key"))
     rows = [("key", found.key), ("installation", found.installation)]
     return Result(found, lambda: columns(rows))
-
-
-def _unregistered(client: Client, options: Options) -> Result:
-    page = client.list(UnregisteredRead, path("unregistered"), options.limit, given(options, "site"))
-    rows = [
-        (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
-    ]
-    result = listed(
-        page,
-        lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows, ("nodes",)),
-        "unregistered networks",
-    )
-    how = f"To register one: {PROGRAM} range add AUTHORITY PREFIX --funding WORD --audience WORD"
-    return replace(result, notes=(*result.notes, how)) if rows else result
 
 
 _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")

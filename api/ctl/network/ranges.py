@@ -23,8 +23,7 @@ from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
 from api.ctl.network.changed_bans import acted, add_rehearsal, change_lines
-from api.ctl.network.nodes import add_unregistered
-from api.ctl.network.overlaps import add_layout
+from api.ctl.network.range_check import add_check
 from api.ctl.network.range_import import add_import
 from api.ctl.remote.client import Client, path
 from api.ranges.schemas import RangeRead, RangeWritten, SiteRead
@@ -57,8 +56,7 @@ def add(groups: Group) -> None:
     add_site(remove)
     add_why(remove)
     add_import(group)
-    add_layout(group)
-    add_unregistered(group)
+    add_check(group)
     _add_sites(groups)
 
 
@@ -93,11 +91,11 @@ def _add_move(group: Group) -> None:
         "move",
         _move,
         "Move a range to another authority. Its clients get answers all the time; says which bans change for them.",
-        'range move 192.0.2.0/24 diest --label "town hall of Diest"',
-        "range move 192.0.2.0/24 diest --dry-run",
+        'range move diest 192.0.2.0/24 --label "town hall of Diest"',
+        "range move diest 192.0.2.0/24 --dry-run",
     )
+    mover.add_argument("authority", type=slug, metavar="AUTHORITY", help="new authority of the range")
     mover.add_argument("prefix", type=prefix, metavar="PREFIX")
-    mover.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_changes(mover, required=False)
     add_rehearsal(mover)
 

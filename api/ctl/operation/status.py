@@ -74,7 +74,7 @@ def _learning(found: ReadinessRead) -> Iterator[tuple[str, str]]:
     """Yield the row about learning mode, if a node is in it."""
     if found.learning_until is not None:
         until = at_words(found.learning_until)
-        yield "learning", f"unregistered clients get answers until {until}. Type: {PROGRAM} range unregistered"
+        yield "learning", f"unregistered clients get answers until {until}. Type: {PROGRAM} range check"
 
 
 def _reach(found: ReadinessRead) -> tuple[str, str]:

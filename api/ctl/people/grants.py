@@ -51,11 +51,9 @@ def _add_add(group: Group) -> None:
         "add",
         _add,
         "Grant a role in an authority, or in the installation. A grant to a person of another authority needs an end.",
-        'grant add ict-ghent operator ghent --reason "the desk carries out the bans"',
-        'grant add 7 approver diest --for "6 months" --reason "covers for a colleague"',
+        'grant add ghent ict-ghent operator --reason "the desk carries out the bans"',
+        'grant add diest 7 approver --for "6 months" --reason "covers for a colleague"',
     )
-    parser.add_argument("account", type=account, metavar="ACCOUNT", help="number or login of the account")
-    parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
     parser.add_argument(
         "authority",
         nargs="?",
@@ -63,6 +61,8 @@ def _add_add(group: Group) -> None:
         metavar="AUTHORITY",
         help="authority in which the role holds; not for the last three roles",
     )
+    parser.add_argument("account", type=account, metavar="ACCOUNT", help="number or login of the account")
+    parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
     add_reason(parser)
     add_term(parser)
 

@@ -258,7 +258,7 @@ def _undo(before: BanRead, ban: BanRead, names: Names) -> Iterator[tuple[str, st
 
 def _off_term(options: Options) -> Body:
     """Return how long `ban set` switches a ban off; empty if its options give a term instead. Raise WrongInput."""
-    reach = given(options, "end", "until", "for_")
+    reach = given(options, "until", "for_")
     more = {**decision_body(options), **given(options, "start", "review_by")}
     if options.mode is None or not reach or more or options.provisional or options.confirm:
         return {}
@@ -266,8 +266,6 @@ def _off_term(options: Options) -> Body:
         (option,) = reach
         ways = f"Leave out --{option.rstrip('_')}, or add a decision to give the ban a term"
         raise WrongInput(f"--mode {options.mode} does not take an end, only --mode off does. {ways}.")
-    if "end" in reach:
-        raise WrongInput("--mode off does not take --end. Give --until or --for; the present mode returns then.")
     return {key.rstrip("_"): value for key, value in reach.items()}
 
 

@@ -54,11 +54,11 @@ def _add_add(group: Group) -> None:
         "add",
         _add,
         "Bind an authority to a ban: record a law, or propose an agreement. An agreement takes effect when accepted.",
-        'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --date 2026-03-16 '
+        'binding add ghent brussels-region/tiktok --ground agreement --instrument "2026/7" --date 2026-03-16 '
         "--until 2026-09-30",
     )
-    add_ban(parser, "ban to apply")
     parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="authority to bind")
+    add_ban(parser, "ban to apply")
     parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="reference of the law or the agreement")
     parser.add_argument("--date", required=True, metavar="DATE", help="date of the instrument")

@@ -36,8 +36,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "ban adopt {slug}/SERVICE --organ TEXT --reference TEXT --legal-basis TEXT --for SPAN",
         "ban adopt {slug}/SERVICE --following AUTHORITY/SERVICE --reference TEXT --legal-basis TEXT",
     ),
-    "operator": (_ACCOUNT, "grant add LOGIN operator {slug} --for SPAN --reason TEXT"),
-    "approver": (_ACCOUNT, "grant add LOGIN approver {slug} --for SPAN --reason TEXT"),
+    "operator": (_ACCOUNT, "grant add {slug} LOGIN operator --for SPAN --reason TEXT"),
+    "approver": (_ACCOUNT, "grant add {slug} LOGIN approver --for SPAN --reason TEXT"),
     "node": ("node register NAME --site SITE",),
 }
 """The commands that do each step: of a ban one of two, of an operator and an approver both."""

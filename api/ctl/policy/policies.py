@@ -1,9 +1,9 @@
-"""dnsfilterctl apply, diff and export: the policy as a file."""
+"""dnsfilterctl policy: the policy as a file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from api.ctl.command import Group, Options, Result, add_command
+from api.ctl.command import Group, Options, Result, add_group, add_verb
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
@@ -17,31 +17,29 @@ MAX_BYTES = 8 * 1024 * 1024
 
 
 def add(groups: Group) -> None:
-    """Add the commands."""
-    _add_export(groups)
-    diff = add_command(
-        groups,
-        "diff",
-        _diff,
-        "diff policy.toml",
-    )
-    diff.add_argument("file", metavar="FILE", help="- is standard input")
-    apply = add_command(
-        groups,
-        "apply",
-        _apply,
-        "apply policy.toml",
-    )
-    apply.add_argument("file", metavar="FILE", help="- is standard input")
+    """Add the commands of the group."""
+    group = add_group(groups, "policy")
+    _add_export(group)
+    for name, run, summary in (
+        (
+            "diff",
+            _diff,
+            "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
+        ),
+        ("apply", _apply, "Apply a policy file in one revision, or do nothing. Never rewrites what has begun."),
+    ):
+        parser = add_verb(group, name, run, summary, f"policy {name} policy.toml")
+        parser.add_argument("file", metavar="FILE", help="- is standard input")
 
 
-def _add_export(groups: Group) -> None:
-    export = add_command(
-        groups,
+def _add_export(group: Group) -> None:
+    export = add_verb(
+        group,
         "export",
         _export,
-        "export policy.toml",
-        "export --archive dnsfilter-2026.zip",
+        "Export the policy as a file, or write an archive of decisions, acts and reports.",
+        "policy export policy.toml",
+        "policy export --archive dnsfilter-2026.zip",
     )
     export.add_argument(
         "file", nargs="?", metavar="FILE", help="policy file to write, atomically (default: standard output)"

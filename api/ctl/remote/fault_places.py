@@ -11,7 +11,7 @@ FILE = "policy.toml"
 """The name that the API uses for a policy file; it does not know the real one."""
 _PARTS = ("body", "query", "path")
 _DESTINATIONS: Mapping[str, Sequence[str]] = {
-    "end": ("end", "until", "for_"),
+    "end": ("until", "for_"),
     "follows": ("follows", "following"),
     "for": ("for_",),
     "mode_reason": ("reason",),

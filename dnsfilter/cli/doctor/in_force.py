@@ -225,4 +225,4 @@ def _first_advice(subject: Subject) -> str:
         return f"type {subject.command('check')}"
     if subject.contact is not None and not subject.contact.enrolled:
         return enrol_advice(subject)
-    return f"publish a policy at the control plane: dnsfilterctl apply POLICY, then type {LOG}"
+    return f"publish a policy at the control plane: dnsfilterctl policy apply POLICY, then type {LOG}"

@@ -7,7 +7,8 @@ from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.config_file import item_at, parsed
 
 NEW = """\
-# What `dnsfilter setup` registered. The control plane holds the policy: `dnsfilterctl export` prints it completely.
+# What `dnsfilter setup` registered. The control plane holds the policy.
+# `dnsfilterctl policy export` prints it completely.
 """
 
 

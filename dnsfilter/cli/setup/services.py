@@ -72,7 +72,7 @@ class Registration:
                 raise UnavailableError("register: the control plane refused the request; see above")
             return False
         if not json.loads(done.stdout)["items"]:
-            _run(f"register {policy.name}", *self._ctl("apply", str(policy)))
+            _run(f"register {policy.name}", *self._ctl("policy", "apply", str(policy)))
             return True
         if answers.authority:
             fields = list(_authority_options(answers))

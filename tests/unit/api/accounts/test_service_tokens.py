@@ -30,7 +30,7 @@ def test_token_of_an_hour_cannot_make_one_of_a_year(town: Plane, role: tuple[str
         "would end at 22 September 2027 00:00:00 CEST, after the token that makes it, which ends at 21 September"
         in detail
     )
-    assert '--end "21 September 2026 17:13:20 CEST"; or ' in detail
+    assert '--until "21 September 2026 17:13:20 CEST"; or ' in detail
     assert _made(town, account, short, **{"for": None, "end": BOUND}).json()["expires"] == BOUND
 
 

@@ -34,7 +34,7 @@ def _parsed(*words: str) -> dict[str, object]:
         "exemption ask {} 192.0.2.0/28 198.51.100.0/24 --reason promotion",
         "exemption ask --reason promotion {} 192.0.2.0/28",
         "exemption list --ban {}",
-        "binding add {} mechelen --ground law --instrument 7 --date 2026-01-01",
+        "binding add mechelen {} --ground law --instrument 7 --date 2026-01-01",
         "binding list --ban {}",
     ],
 )

@@ -50,7 +50,7 @@ GHENT = ("ghent", "tiktok")
         (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day", "--reference", "1"), 2, "--start: "),
         (("explain", "127.0.5.10", "TikTok"), 2, "NAME: TikTok is a service. Try www.tiktok.com."),
         (("explain", "127.0.5.10", "encrypted_dns"), 2, "NAME: Encrypted DNS is a service. Try "),
-        (("trace", "--at", "08:00", "--client", "127.0.5.10", "tiktok"), 2, "TikTok is a service. Try www.tiktok.com."),
+        (("trace", "127.0.5.10", "tiktok", "--at", "08:00"), 2, "TikTok is a service. Try www.tiktok.com."),
         (("explain", "nobody", "www.example.org"), 2, "CLIENT: 'nobody' is not an IP address"),
         (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
         (("range", "list", "--limit", "0"), 2, "'0' is not a number from 1 to 10000"),

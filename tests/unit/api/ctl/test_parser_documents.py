@@ -28,8 +28,8 @@ GIVEN: Mapping[str, Sequence[str]] = {
     "authority merge village": [
         "authority set village --kind municipality --name nl=Dorp --languages nl --contact ict@village.example"
     ],
-    "grant add 7": [f"account add desk-{number} --name Desk --authority ghent" for number in range(7)],
-    "grant end 4": [f"grant add {number} reader ghent --reason reads" for number in range(3, 6)],
+    "grant add ghent 7": [f"account add desk-{number} --name Desk --authority ghent" for number in range(7)],
+    "grant end 4": [f"grant add ghent {number} reader --reason reads" for number in range(3, 6)],
 }
 """Commands to run first, by the start of a guide's command that assumes their result."""
 

@@ -17,10 +17,10 @@ from tests.unit.api.notices.support import with_mail
 pytestmark = pytest.mark.heavy
 
 COMMANDS = """
-export
-export --archive archive.zip
-diff policy.toml
-apply policy.toml
+policy export
+policy export --archive archive.zip
+policy diff policy.toml
+policy apply policy.toml
 authority list
 authority show ghent
 authority onboard ghent
@@ -36,11 +36,10 @@ space withdraw 192.0.2.0/24
 range add ghent 192.0.2.0/24 --funding public --audience staff
 range list
 range set 192.0.2.0/24 --audience public
-range move 192.0.2.0/24 diest --dry-run
+range move diest 192.0.2.0/24 --dry-run
 range import ranges.csv
 range import ranges.csv --dry-run
-range overlaps --own
-range gaps --site default
+range check ghent --own --site default
 range remove 192.0.2.0/24
 service list
 service show tiktok
@@ -64,7 +63,7 @@ request withdraw 2 --reason "a mistake"
 ban watch ghent tiktok --token-file desk
 request approve 3
 binding list
-binding add federal/tiktok diest --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
+binding add diest federal/tiktok --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
 binding show 2
 binding accept 2
 binding withdraw 2 --reason "own decision"
@@ -88,7 +87,7 @@ node show cellar
 node token cellar
 node key
 node remove cellar
-range unregistered
+range check
 notice list
 notice test
 webhook add https://siem.example.org/dnsfilter
@@ -110,7 +109,7 @@ authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 
 authority close diest --at 2027-01-01 --reason "it ceases to be"
 explain 127.0.5.10 www.tiktok.com
 who 127.0.5.10
-trace --at 2026-09-21T14:13:20Z --client 127.0.5.10 www.tiktok.com
+trace 127.0.5.10 www.tiktok.com --at 2026-09-21T14:13:20Z
 revision list
 revision show 1
 revision diff 1
@@ -128,7 +127,7 @@ account add desk --name "the desk"
 account show desk
 account disable desk
 account enable desk
-grant add desk operator ghent --for "1 month" --reason "for a test"
+grant add ghent desk operator --for "1 month" --reason "for a test"
 grant list
 grant end 5 --reason "for a test"
 token make --account desk --label test --for "1 day"
@@ -168,7 +167,7 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "own").write_text(served.plane.account("approver", ("approver", "ghent"))[1])
     for name in ("another", "desk", "own"):
         (tmp_path / name).chmod(0o600)
-    (tmp_path / "policy.toml").write_text(ctl("export").out)
+    (tmp_path / "policy.toml").write_text(ctl("policy", "export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
     (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")
     lines = [shlex.split(line) for line in COMMANDS.strip().splitlines()]

@@ -120,8 +120,8 @@ def test_conflict_names_the_owner_only_if_the_caller_may_know(town: Plane) -> No
     path, unless = "/v1/ranges/default/198.51.100.0/24", {"If-None-Match": "*"}
     message = "198.51.100.0/24 at site default is already registered to "
     for token, status, whom in (
-        (town.token, 409, "zone. To move it: dnsfilterctl range move 198.51.100.0/24 AUTHORITY"),
-        (both, 409, "zone. To move it: dnsfilterctl range move 198.51.100.0/24 AUTHORITY"),
+        (town.token, 409, "zone. To move it: dnsfilterctl range move AUTHORITY 198.51.100.0/24"),
+        (both, 409, "zone. To move it: dnsfilterctl range move AUTHORITY 198.51.100.0/24"),
         (desk, 403, "another authority. Ask an administrator."),
     ):
         found = town.call("PUT", path, RANGE, headers={"Authorization": f"Bearer {token}", **unless})

@@ -233,7 +233,7 @@ def test_nothing_begins_in_a_closed_authority_nor_reaches_beyond_one_that_closes
     town.done("POST", CLOSE, {**WHY, "at": DATE})
     before = town.call(method, path, body)
     lasting = not path.startswith(("/v1/ranges", "/v1/spaces")) and body != {"provisional": True}
-    assert (before.status_code, "2026-10-01" in before.text or "closing" in before.text) == (
+    assert (before.status_code, "1 October 2026" in before.text or "closing" in before.text) == (
         (409, True) if lasting else (201, False)
     )
     if not lasting:
@@ -258,22 +258,20 @@ def test_a_closed_authority_gets_no_more_ranges_and_space(town: Plane, path: str
 
 
 @pytest.mark.parametrize(
-    ("at", "closes", "example"),
+    ("at", "closes"),
     [
-        (DATE, "1 October 2026 00:00:00 CEST", DATE),
-        ("2026-10-01T09:30:00+02:00", "1 October 2026 09:30:00 CEST", "2026-10-01T07:30:00Z"),
+        (DATE, "1 October 2026 00:00:00 CEST"),
+        ("2026-10-01T09:30:00+02:00", "1 October 2026 09:30:00 CEST"),
     ],
 )
-def test_error_about_a_later_end_gives_the_latest_end_that_is_accepted(
-    town: Plane, at: str, closes: str, example: str
-) -> None:
+def test_error_about_a_later_end_gives_the_latest_end_that_is_accepted(town: Plane, at: str, closes: str) -> None:
     town.done("POST", CLOSE, {**WHY, "at": at})
     refused = town.call("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": DATE}]))
     assert (refused.status_code, refused.json()["detail"]) == (
         409,
-        f"authority town closes on {closes}: give an end that is not later, for example --end {example}",
+        f'authority town closes on {closes}: give an end that is not later, for example --until "{closes}"',
     )
-    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"end": example}]))
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": closes}]))
 
 
 def test_what_ends_before_the_date_is_accepted(town: Plane) -> None:

@@ -21,7 +21,7 @@ def test_store_without_a_snapshot_is_found_until_one_is_published(tmp_path: Path
     shutil.rmtree(node.store.directory)
     (found,) = policy(node).findings
     assert found.text.startswith("no snapshot can be used: ")
-    assert "dnsfilterctl apply POLICY" in found.advice
+    assert "dnsfilterctl policy apply POLICY" in found.advice
     assert texts(policy(subject(tmp_path))) == []
 
 

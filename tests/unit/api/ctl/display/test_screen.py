@@ -173,5 +173,5 @@ def test_a_policy_file_is_compared_and_applied_with_progress(
     command: str, stage: str, served: Served, ctl: Ctl, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, COLOURS)
-    sent = on_terminal(lambda: ctl(command, str(EXAMPLE)))
+    sent = on_terminal(lambda: ctl("policy", command, str(EXAMPLE)))
     assert stage in sent.partition("\x1b[?25h")[0]

@@ -38,7 +38,7 @@ def test_explain_shows_answer_range_winner_and_reason(served: Served, ctl: Ctl) 
 
 def test_explain_shows_both_bans_if_the_own_one_is_exempted_and_a_bound_one_refuses(served: Served, ctl: Ctl) -> None:
     added = ctl(
-        "binding", "add", "brussels-region/tiktok", "ghent", "--ground", "agreement", "--instrument", "A-1",
+        "binding", "add", "ghent", "brussels-region/tiktok", "--ground", "agreement", "--instrument", "A-1",
         "--date", "2026-09-01", "--until", "2026-12-31",
     )  # fmt: skip
     assert "state       proposed" in added.out
@@ -94,7 +94,7 @@ def test_explain_shows_every_standing_in_words(
     assert [words for words in expected if words not in done.out] == []
 
 
-@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--client", "127.0.5.10", "--at", AT)])
+@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--at", AT, "127.0.5.10")])
 def test_pasted_url_is_reduced_to_its_host(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     for typed in ("https://user:secret@www.tiktok.com/@x?lang=nl", "www.tiktok.com/", "www.TikTok.com:443"):
         done = ctl(*command, typed)
@@ -104,7 +104,7 @@ def test_pasted_url_is_reduced_to_its_host(served: Served, ctl: Ctl, command: tu
         assert "secret" not in done.out
 
 
-@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--client", "127.0.5.10", "--at", AT)])
+@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--at", AT, "127.0.5.10")])
 def test_invalid_name_is_wrong_input(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     done = ctl(*command, "https://192.0.2.1/@x")
     assert (done.code, done.out) == (2, "")

@@ -10,7 +10,7 @@ from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 pytestmark = pytest.mark.heavy
 
 ADMINISTRATOR = "administrator (account 1)"
-GHENT = ("--client", "127.0.5.10", "www.tiktok.com")
+GHENT = ("127.0.5.10", "www.tiktok.com")
 
 
 def _cells(text: str) -> list[list[str]]:
@@ -102,7 +102,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
 def test_trace_shows_what_led_to_the_answer(
     toggled: Served, ctl: Ctl, at: str, client: str, expected: list[str]
 ) -> None:
-    done = ctl("trace", "--at", at, "--client", client, "www.tiktok.com")
+    done = ctl("trace", client, "www.tiktok.com", "--at", at)
     assert done.code == 0
     assert [words for words in expected if words not in done.out] == [], done.out
 
@@ -126,7 +126,7 @@ def test_instant_that_cannot_be_traced_is_wrong_input(served: Served, ctl: Ctl, 
 def test_json_has_the_complete_trace(toggled: Served, ctl: Ctl) -> None:
     printed = json.loads(ctl("trace", "--at", "2026-09-21T17:15+02:00", *GHENT, "--json").out)
     answer = toggled.plane.done(
-        "GET", "/v1/trace", params={"client": GHENT[1], "name": GHENT[2], "at": "2026-09-21T17:15+02:00"}
+        "GET", "/v1/trace", params={"client": GHENT[0], "name": GHENT[1], "at": "2026-09-21T17:15+02:00"}
     )
     assert printed == answer
 

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 ADD = ("range", "add", "diest", "127.0.5.128/26", "--funding", "public", "--audience", "staff")
-MOVE = ("range", "move", "127.0.5.0/24", "diest")
+MOVE = ("range", "move", "diest", "127.0.5.0/24")
 MERGE = ("authority", "merge", "ghent", "--into", "diest", "--reason", "the two are one", "--legal-basis", "decree",
          "--reference", "2026/4")  # fmt: skip
 LOST = ["  diest/tiktok (monitor) begins to apply", "  ghent/tiktok (enforce) no longer applies"]

@@ -110,14 +110,14 @@ def test_a_node_is_removed_and_the_key_is_shown(served: Served, ctl: Ctl) -> Non
 
 
 def test_unregistered_networks_are_listed(served: Served, ctl: Ctl) -> None:
-    assert ctl("range", "unregistered").err == "no unregistered networks\n"
+    assert ctl("range", "check").err.splitlines()[0] == "no unregistered networks"
     machine = Machine.enrolled(served.plane, "office-1")
     machine.call("POST", "report", report(unregistered=[{"prefix": "192.0.2.0/24", "queries": 7, "seen_s_ago": 20}]))
-    found = ctl("range", "unregistered", "--site", "default")
-    assert "To register one: dnsfilterctl range add" in found.err
+    found = ctl("range", "check", "--site", "default")
+    assert "To register a network: dnsfilterctl range add" in found.err
     rows = _cells(found.out)
     assert rows == [
-        ["prefix", "site", "queries", "last seen", "nodes"],
+        ["unregistered", "site", "queries", "last seen", "nodes"],
         ["192.0.2.0/24", "default", "7", "21 September 2026 16:13:00 CEST", "office-1"],
     ]
 

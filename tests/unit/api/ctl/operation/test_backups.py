@@ -193,7 +193,7 @@ PROBLEM = b'{"type": "/problems/x", "title": "no", "detail": "the database did n
         ((502, "text/html", b"<html>"), 4),
     ],
 )
-@pytest.mark.parametrize("command", [("backup", "file"), ("export", "--archive", "file")])
+@pytest.mark.parametrize("command", [("backup", "file"), ("policy", "export", "--archive", "file")])
 def test_refused_download_leaves_the_old_file(
     scripted: Scripted, ctl: Ctl, tmp_path: Path, command: tuple[str, ...], answer: tuple[int, str, bytes], code: int
 ) -> None:
@@ -222,8 +222,8 @@ def test_broken_download_leaves_nothing(
 def test_wrong_options_are_refused_without_a_request(scripted: Scripted, ctl: Ctl) -> None:
     for arguments, message in (
         (("backup", "file", "--recipient", "age1zz"), "'age1zz' is not an age public key"),
-        (("export", "policy.toml", "--archive", "file"), "give either a policy file or --archive, not both"),
-        (("export", "--names"), "--names needs --archive"),
+        (("policy", "export", "policy.toml", "--archive", "file"), "give either a policy file or --archive, not both"),
+        (("policy", "export", "--names"), "--names needs --archive"),
     ):
         done = ctl(*arguments)
         assert (done.code, message in done.err) == (2, True), done.err
@@ -239,7 +239,7 @@ def test_unwritable_file_is_named(scripted: Scripted, ctl: Ctl, target: str, opt
 
 
 def test_archive_is_written_with_its_digest(served: Served, ctl: Ctl, tmp_path: Path) -> None:
-    done = ctl("export", "--archive", "archive.zip", "--json")
+    done = ctl("policy", "export", "--archive", "archive.zip", "--json")
     assert done.code == 0, done.err
     data = (tmp_path / "archive.zip").read_bytes()
     digest = sha256(data).hexdigest()
@@ -249,6 +249,6 @@ def test_archive_is_written_with_its_digest(served: Served, ctl: Ctl, tmp_path: 
     assert len([name for name in files if name.startswith("reports/")]) == 2 * len(
         json.loads(files["decisions/bans.json"])
     )
-    assert ctl("export", "--archive", "named.zip", "--names").code == 0
+    assert ctl("policy", "export", "--archive", "named.zip", "--names").code == 0
     named = members((tmp_path / "named.zip").read_bytes())["accounts.json"]
     assert json.loads(named)[0]["login"] == "administrator"

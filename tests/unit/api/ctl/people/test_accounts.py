@@ -138,7 +138,7 @@ def test_token_outlives_its_maker_only_with_an_administrators_option(served: Ser
 
 def test_a_role_is_granted_by_login_listed_and_ended(served: Served, ctl: Ctl) -> None:
     served.plane.account("desk")
-    made = ctl("grant", "add", "desk", "operator", "ghent", "--until", "2026-12-31", "--reason", "carries it out")
+    made = ctl("grant", "add", "ghent", "desk", "operator", "--until", "2026-12-31", "--reason", "carries it out")
     assert made.code == 0, made.err
     assert _cells(made.out)[1:5] == [
         ["of", "desk (account 2)"],
@@ -164,9 +164,9 @@ def test_approver_grants_by_number_and_sees_no_login_of_an_account_that_never_ac
     other, _ = served.plane.account("other")
     own, token = served.plane.account("desk", ("approver", "ghent"))
     file = ("--token-file", _file(tmp_path, token))
-    refused = ctl("grant", "add", "other", "reader", "ghent", "--reason", "reads", *file)
+    refused = ctl("grant", "add", "ghent", "other", "reader", "--reason", "reads", *file)
     assert (refused.code, "Type `dnsfilterctl account list`, or give a number." in refused.err) == (2, True)
-    made = ctl("grant", "add", str(other), "reader", "ghent", "--for", "1 month", "--reason", "reads", *file)
+    made = ctl("grant", "add", "ghent", str(other), "reader", "--for", "1 month", "--reason", "reads", *file)
     assert made.code == 0, made.err
     assert [row[1] for row in _cells(made.out) if row[0] == "of"] == [f"account {other}"]
     assert made.out.rstrip().endswith(f"by desk (account {own})")
@@ -258,7 +258,7 @@ def test_accounts_in_long_lists_are_requested_together(served: Served, ctl: Ctl)
         ("token", "make", "--label", "x", "--for", "1 day", "--role", "king"),
         ("token", "revoke", "dnsf_secret"),
         ("login", "dnsf_secret"),
-        ("grant", "add", "desk", "king", "ghent", "--reason", "none"),
+        ("grant", "add", "ghent", "desk", "king", "--reason", "none"),
         ("grant", "end", "1"),
         ("space", "allot", "ghent", "192.0.2.1/24"),
     ],

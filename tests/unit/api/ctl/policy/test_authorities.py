@@ -61,7 +61,7 @@ def test_a_range_is_registered_once_changed_and_removed(served: Served, ctl: Ctl
     assert ctl("range", "add", "ghent", "2001:db8::/32", *fields).code == 0
     again = ctl("range", "add", "diest", "2001:db8::/32", *fields)
     problem = "dnsfilterctl: 2001:db8::/32 at site default is already registered to ghent. "
-    problem += "To move it: dnsfilterctl range move 2001:db8::/32 AUTHORITY\n"
+    problem += "To move it: dnsfilterctl range move AUTHORITY 2001:db8::/32\n"
     assert (again.code, again.err) == (2, problem)
     assert "audience   pupils" in ctl("range", "set", "2001:db8::/32", "--audience", "pupils").out
     listed = json.loads(ctl("range", "list", "--authority", "ghent", "--json").out)["items"]

@@ -49,11 +49,11 @@ FAULTS = (
         "--until: 'morgen' is not a date or time",
     ),
     (("suspend", "nobody", "--for", "5m", *REASON), 'AUTHORITY: No authority "nobody".'),
-    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is not a date or time"),
+    (("trace", "127.0.5.10", "tiktok.com", "--at", "gisteren"), "--at: 'gisteren' is not a date or time"),
     (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is not a date or time"),
     (("authority", "set", "leuven"), "--name: give at least one"),
     (("authority", "set", "ghent", "--languages", "vlaams"), "--languages: 'vlaams' is not a language"),
-    ((*ASK,), "--end: an exemption needs an end"),
+    ((*ASK,), "--until: an exemption needs an end"),
     ((*ASK, "--for", "5 years"), "--for: an exemption lasts at most a year"),
     ((*ASK, "--for", "5 months", "--hours", "9-12"), "--hours: '9-12' is not valid as weekly hours"),
     ((*ASK, "--for", "5 months", "--time-zone", "Gent"), "--time-zone: unknown time zone 'Gent'"),
@@ -80,19 +80,19 @@ def test_fault_names_the_option_and_what_to_write(served: Served, ctl: Ctl) -> N
         ("ban set ghent tiktok --confirm", "body.provisional", "--confirm"),
         ("ban set ghent tiktok", "body.mode_reason", "--reason"),
         ("ban show ghent tiktok", "body.decision.date", "body.decision.date"),
-        ("binding add a/b c --ground law --instrument x --date x --until 2026-09-30", "body.end", "--until"),
-        ("binding add a/b c --ground law --instrument x --date x", "body.end", "--end"),
+        ("binding add c a/b --ground law --instrument x --date x --until 2026-09-30", "body.end", "--until"),
+        ("binding add c a/b --ground law --instrument x --date x", "body.end", "--until"),
         ("exemption ask ghent/tiktok 192.0.2.0/24 --reason because", "body.ranges.0", "PREFIX"),
         ("authority set ghent --name contact=x", "body.names.contact", "--name"),
         ("authority set ghent", "body.usage", "--usage"),
         ("explain 192.0.2.1 example.org", "query.client", "CLIENT"),
         ("range import ranges.csv", "line 7", "line 7"),
-        ("apply bad.toml", "policy.toml", "bad.toml"),
-        ("apply bad.toml", "policy.toml:78", "bad.toml:78"),
-        ("apply bad.toml", "policy.toml ban[0].mode (ghent, x)", "bad.toml ban[0].mode (ghent, x)"),
-        ("diff -", "policy.toml ban[0].mode", "standard input ban[0].mode"),
-        ("diff bad.toml", "policy.tomlx", "policy.tomlx"),
-        ("diff bad.toml", "body.file", "body.file"),
+        ("policy apply bad.toml", "policy.toml", "bad.toml"),
+        ("policy apply bad.toml", "policy.toml:78", "bad.toml:78"),
+        ("policy apply bad.toml", "policy.toml ban[0].mode (ghent, x)", "bad.toml ban[0].mode (ghent, x)"),
+        ("policy diff -", "policy.toml ban[0].mode", "standard input ban[0].mode"),
+        ("policy diff bad.toml", "policy.tomlx", "policy.tomlx"),
+        ("policy diff bad.toml", "body.file", "body.file"),
         ("ban list", "policy.toml:78", "policy.toml:78"),
     ],
 )
@@ -104,7 +104,7 @@ def test_place_is_translated_to_an_argument_of_the_command(line: str, place: str
 def test_policy_file_is_named_as_given(served: Served, ctl: Ctl, tmp_path: Path, verb: str) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text(EXAMPLE.read_text().replace("127.0.5.0/24", "127.0.5.1/24", 1))
-    done = ctl(verb, str(bad))
+    done = ctl("policy", verb, str(bad))
     assert (done.code, done.err.splitlines()[1].startswith(f"{bad} range[")) == (2, True), done.err
 
 
