@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-RUNBOOK = "https://dns.example.org/docs/runbook/"
+RUNBOOK = "https://dns.example.org/help/runbook/"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 AUTHORITY = 'authority=~"$authority"'
 OR_ALL = 'authority=~"$authority|"'
@@ -307,7 +307,7 @@ def links() -> Iterator[dashboard.DashboardLink]:
     """Yield the links to the runbook and to the other dashboards."""
     kinds = models.DashboardLinkType
     for page in ("node", "upstreams", "policy", "control-plane", "symptoms"):
-        link = dashboard.DashboardLink(f"Runbook: {page}").type(kinds.LINK).url(f"{RUNBOOK}{page}.md")
+        link = dashboard.DashboardLink(f"Runbook: {page}").type(kinds.LINK).url(f"{RUNBOOK}{page}.html")
         yield link.target_blank(True)
     yield (
         dashboard.DashboardLink("dnsfilter")

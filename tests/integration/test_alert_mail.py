@@ -70,7 +70,7 @@ def test_the_subject_is_the_summary_and_the_text_says_what_to_do(tmp_path: Path)
         assert (to, subject) == ("dns-on-call@example.org", "The resolver ghent-1 does not answer Prometheus.")
         assert "systemctl status dnsfilter" in text
         assert "Severity:   critical\n" in text
-        assert f"What to do: {RUNBOOK}node.md#dnsfilternodedown\n" in text
+        assert f"What to do: {RUNBOOK}node.html#dnsfilternodedown\n" in text
         assert f"Dashboards: {DASHBOARDS}\n" in text
         found.send(alert("DnsfilterNodeDown", instance="ghent-2"))
         assert found.mail(2)[1] == "The resolver ghent-2 does not answer Prometheus."

@@ -12,6 +12,8 @@ ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 RECORDING = ALERTS.with_name("recording.yml")
 RUNBOOK = "https://wiki.example.org/"
 """Address of the runbook in tests. The shipped prometheus.yml sets it, for each office."""
+TABLE = "| alert | severity | after | summary in the mail |\n|---|---|---|---|\n"
+"""Head of the table in docs/reference/alerts.md."""
 SHORT_MS = {"d": 20_000, "h": 10_000, "m": 500, "s": 1_000}
 """Milliseconds that replace a day, an hour, a minute and a second, so that tests do not wait for minutes."""
 SHORT_S = {86400: 2, 3600: 10, 900: 5, 60: 15}
@@ -31,6 +33,28 @@ def recording_rules() -> list[dict[str, Any]]:
 def _rules(path: Path) -> list[dict[str, Any]]:
     groups = yaml.safe_load(path.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
+
+
+def renewed(page: str) -> str:
+    """Return docs/reference/alerts.md with the rows of the alerts as they are now. `scripts/alerts` writes them."""
+    head, mark, _ = page.partition(TABLE)
+    return head + mark + "".join(_row(rule) for rule in alert_rules())
+
+
+def _row(rule: Mapping[str, Any]) -> str:
+    name, notes = rule["alert"], rule["annotations"]
+    section = notes["runbook_url"].removeprefix("{{ $externalLabels.runbook }}").replace(".html#", ".md#")
+    summary = re.sub(r"\{\{ with (.*?) \}\}\{\{ \. \}\}", r"{{ \1 }}{{ if there is one }}", notes["summary"])
+    summary = re.sub(r"\{\{ if .*?\}\}(.*?)\{\{ else \}\}(.*?)\{\{ end \}\}", r"\1 or \2", summary)
+    summary = re.sub(r"\{\{.*?\}\}", lambda found: _named(found[0]), summary)
+    severity, after = rule["labels"]["severity"], rule.get("for", "at once")
+    return f"| [{name}](../runbook/{section}) | {severity} | {after} | {summary} |\n"
+
+
+def _named(template: str) -> str:
+    """Return what an expression of a template stands for: its label in capitals, or N for a number."""
+    label = re.search(r"\$labels\.(\w+)", template)
+    return label[1].upper() if label else "N"
 
 
 def write_short_rules(path: Path) -> None:

@@ -283,8 +283,8 @@ def test_every_panel_has_a_title_of_its_own_and_a_question(path: Path) -> None:
 @each_dashboard
 def test_every_dashboard_links_to_the_runbook(path: Path) -> None:
     links = {link["url"] for link in load_dashboard(path)["links"] if link["type"] == "link"}
-    pages = {page.name for page in (GRAFANA.parents[1] / "docs" / "runbook").glob("*.md")}
-    assert links == {f"https://dns.example.org/docs/runbook/{name}" for name in pages}
+    pages = {f"{page.stem}.html" for page in (GRAFANA.parents[1] / "docs" / "runbook").glob("*.md")}
+    assert links == {f"https://dns.example.org/help/runbook/{name}" for name in pages}
 
 
 @each_dashboard

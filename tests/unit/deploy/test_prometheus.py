@@ -83,7 +83,7 @@ def test_alerts_name_the_runbook_that_the_configuration_of_prometheus_sets() -> 
     labels = yaml.safe_load(CONFIG.read_text())["global"]["external_labels"]
     assert all(rule["annotations"]["runbook_url"].startswith("{{ $externalLabels.runbook }}") for rule in alert_rules())
     assert "example.org" not in ALERTS.read_text()
-    assert labels["runbook"].endswith("/docs/runbook/")
+    assert labels["runbook"].endswith("/help/runbook/")
     for dashboard in DASHBOARDS.glob("*.json"):
         assert labels["runbook"] in dashboard.read_text(), "one substitution of the guide sets both"
     assert {*re.findall(r"\.Labels\.(\w+)", TEMPLATE.read_text())} <= {*labels, "severity"}
@@ -124,7 +124,7 @@ def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
                 "summary": f"Nothing is refused for {name}.",
                 "description": "A suspension is in force. It ends by itself. "
                 "`dnsfilterctl suspend list` shows who made it, and why.",
-                "runbook_url": f"{RUNBOOK}policy.md#dnsfiltersuspended",
+                "runbook_url": f"{RUNBOOK}policy.html#dnsfiltersuspended",
             },
         }
 
@@ -173,7 +173,7 @@ def _clock_alert() -> dict[str, dict[str, str]]:
             "or the machine was off for over a week.",
             "description": "Bans hold by the last believed time. Set the clock by NTP. If it is right and timedatectl "
             "does not say synchronized, see the runbook: chrony needs rtcsync, other means need trust_clock.",
-            "runbook_url": f"{RUNBOOK}node.md#dnsfilterclockdoubted",
+            "runbook_url": f"{RUNBOOK}node.html#dnsfilterclockdoubted",
         },
     }
 

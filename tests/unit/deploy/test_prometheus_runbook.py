@@ -7,7 +7,7 @@ import pytest
 
 from api.ctl.parser import make_parser
 from dnsfilter.cli.main import main
-from tests.support.alert_rules import alert_rules
+from tests.support.alert_rules import alert_rules, renewed
 from tests.support.documents import commands
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook"
@@ -20,9 +20,16 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_alert_points_to_its_section_and_every_section_has_an_alert() -> None:
     asked = {rule["annotations"]["runbook_url"]: rule["alert"] for rule in alert_rules()}
     sections = {
-        f"{BASE}{page.name}#{name.lower()}": name for page in PAGES for name, _ in SECTION.findall(page.read_text())
+        f"{BASE}{page.stem}.html#{name.lower()}": name
+        for page in PAGES
+        for name, _ in SECTION.findall(page.read_text())
     }
     assert asked == sections
+
+
+def test_the_table_of_alerts_is_current() -> None:
+    page = (RUNBOOK.parent / "reference" / "alerts.md").read_text()
+    assert renewed(page) == page, "docs/reference/alerts.md is not as the rules are: scripts/alerts"
 
 
 def test_every_alert_has_a_severity_a_summary_and_a_description() -> None:
