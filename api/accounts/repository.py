@@ -12,7 +12,7 @@ from api.auth.state import is_valid
 from api.db.models import AccountRow, AuditRow, AuthenticationFailureRow, GrantRow, MatterRow, NameRow, TokenRow
 from api.db.unknown_names import no_number, numbered
 from api.errors import Invalid, NotFound, did_you_mean
-from api.http.pagination import select_page
+from api.http.pagination import Paging, equal, select_page, within
 
 MANY = 5_000
 """Entries of authorities from which on the entries of the account are read instead."""
@@ -59,18 +59,15 @@ def page(
     visible: frozenset[str] | None,
     login: str | None,
     authority: str | None,
-    limit: int,
-    cursor: str | None,
+    paging: Paging,
 ) -> tuple[Sequence[AccountRow], str | None]:
     """Return a page of accounts by number; only those that acted in an authority in `visible`, unless it is None."""
-    statement = select(AccountRow)
+    statement = select(AccountRow).where(*equal({AccountRow.authority: authority}))
     if visible is not None:
         statement = statement.where(AccountRow.id.in_(actors(visible)))
     if login is not None:
         statement = statement.join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
-    if authority is not None:
-        statement = statement.where(AccountRow.authority == authority)
-    return select_page(session, statement, AccountRow.id, int, limit, cursor)
+    return select_page(session, statement, AccountRow.id, int, *paging)
 
 
 def actors(authorities: Collection[str]) -> Select[int]:
@@ -116,18 +113,12 @@ def grant_page(
     visible: frozenset[str] | None,
     account: int | None,
     authority: str | None,
-    limit: int,
-    cursor: str | None,
+    paging: Paging,
 ) -> tuple[Sequence[GrantRow], str | None]:
     """Return a page of grants by number; only those in `visible`, unless it is None."""
-    statement = select(GrantRow)
-    if visible is not None:
-        statement = statement.where(GrantRow.authority.in_(visible))
-    if account is not None:
-        statement = statement.where(GrantRow.account == account)
-    if authority is not None:
-        statement = statement.where(GrantRow.authority == authority)
-    return select_page(session, statement, GrantRow.number, int, limit, cursor)
+    wanted = equal({GrantRow.account: account, GrantRow.authority: authority})
+    statement = select(GrantRow).where(*within(GrantRow.authority, visible), *wanted)
+    return select_page(session, statement, GrantRow.number, int, *paging)
 
 
 def get_token(session: Session, account: int, number: int) -> TokenRow:
@@ -139,11 +130,11 @@ def get_token(session: Session, account: int, number: int) -> TokenRow:
 
 
 def failed_page(
-    session: Session, since_s: int, limit: int, cursor: str | None
+    session: Session, since_s: int, paging: Paging
 ) -> tuple[Sequence[AuthenticationFailureRow], str | None]:
     """Return a page of authentication failures after `since_s`, newest first."""
     statement = select(AuthenticationFailureRow).where(AuthenticationFailureRow.time_s > since_s)
-    return select_page(session, statement, AuthenticationFailureRow.id, int, limit, cursor, newest_first=True)
+    return select_page(session, statement, AuthenticationFailureRow.id, int, *paging, newest_first=True)
 
 
 def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:
@@ -171,10 +162,10 @@ def descends(session: Session, number: int, ancestor: int) -> bool:
 
 
 def token_page(
-    session: Session, account: int, ancestor: int | None, limit: int, cursor: str | None
+    session: Session, account: int, ancestor: int | None, paging: Paging
 ) -> tuple[Sequence[TokenRow], str | None]:
     """Return a page of an account's tokens by number; only those that descend from `ancestor`, unless it is None."""
     statement = select(TokenRow).where(TokenRow.account == account)
     if ancestor is not None:
         statement = statement.where(TokenRow.id.in_(select(descendants(TokenRow.id == ancestor).c.id)))
-    return select_page(session, statement, TokenRow.id, int, limit, cursor)
+    return select_page(session, statement, TokenRow.id, int, *paging)

@@ -26,7 +26,7 @@ from api.db.models import AccountRow, GrantRow, TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.http import idempotency
 from api.http.dependencies import RuntimeDep, UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.parameters import AuthorityFilter, PagingDep
 from api.http.path_rows import Number, by_number, demand_own, row_to_change, row_to_read
 from api.http.permits import (
     Administrator,
@@ -82,12 +82,7 @@ def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
 
 @accounts.get("", summary="List accounts")
 def list_accounts(
-    unit: UnitDep,
-    permit: ReaderOfSome,
-    authority: AuthorityFilter,
-    login: Login | None = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    unit: UnitDep, permit: ReaderOfSome, authority: AuthorityFilter, paging: PagingDep, login: Login | None = None
 ) -> Page[AccountRead]:
     """List accounts by number.
 
@@ -96,7 +91,7 @@ def list_accounts(
     """
     visible = permit.visible()
     repository.demand_login(unit.session, visible, login)
-    rows, following = repository.page(unit.session, visible, login, authority, limit, cursor)
+    rows, following = repository.page(unit.session, visible, login, authority, paging)
     names = repository.names(unit.session, {row.id for row in rows})
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
 
@@ -146,14 +141,12 @@ def erase_account(row: Erased, unit: UnitDep, _permit: Administrator) -> None:
 
 
 @accounts.get("/{account}/tokens", summary="List an account's tokens", responses=documented(NOT_FOUND))
-def list_tokens(
-    owner: Shown, unit: UnitDep, permit: SelfOrAuditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[TokenRead]:
+def list_tokens(owner: Shown, unit: UnitDep, permit: SelfOrAuditor, paging: PagingDep) -> Page[TokenRead]:
     """List the account's tokens by number, including revoked and expired ones.
 
     With a narrowed token, list only that token and those made with it.
     """
-    rows, following = repository.token_page(unit.session, owner.id, service.reach(unit, permit), limit, cursor)
+    rows, following = repository.token_page(unit.session, owner.id, service.reach(unit, permit), paging)
     return Page(items=[read_token(row) for row in rows], next=following)
 
 
@@ -185,14 +178,13 @@ def list_grants(
     unit: UnitDep,
     permit: ReaderOfSome,
     authority: AuthorityFilter,
+    paging: PagingDep,
     account: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[GrantRead]:
     """List grants by number, including ended ones, in the authorities in which the caller has a role."""
     visible = permit.visible()
     repository.demand_account(unit.session, visible, account)
-    rows, following = repository.grant_page(unit.session, visible, account, authority, limit, cursor)
+    rows, following = repository.grant_page(unit.session, visible, account, authority, paging)
     return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
 
 
@@ -226,11 +218,9 @@ def end_grant(
 
 
 @authentication_failures.get("", summary="List authentication failures")
-def list_authentication_failures(
-    unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[AuthenticationFailureRead]:
+def list_authentication_failures(unit: UnitDep, _permit: Auditor, paging: PagingDep) -> Page[AuthenticationFailureRead]:
     """List rejected tokens of the last 90 days, newest first. Client addresses are kept only here."""
-    rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
+    rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, paging)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
     return Page(items=[read_authentication_failure(row, owners.get(row.token or 0)) for row in rows], next=following)
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.models import AuditRow, MatterRow
-from api.http.pagination import cut_page, decode_cursor
+from api.http.pagination import Paging
 from api.http.parameters import demand_authority
 from dnsfilter.policy.model import Instant
 
@@ -39,7 +39,7 @@ class EntryFilter:
 
 
 def page(
-    session: Session, wanted: EntryFilter, limit: int, cursor: str | None, *, newest_first: bool = True
+    session: Session, wanted: EntryFilter, paging: Paging, *, newest_first: bool = True
 ) -> tuple[Sequence[AuditRow], str | None]:
     """Return a page of entries by number.
 
@@ -48,7 +48,7 @@ def page(
     """
     span, exact = _number_span(session, wanted)
     span = replace(span, above=max(wanted.above, span.above))
-    last = decode_cursor(cursor, int) if cursor is not None else None
+    last = paging.after(int)
     if last is not None:
         last = max(0, min(last, BEYOND))
         span = (
@@ -58,11 +58,11 @@ def page(
     for scan in _index_scans(session, wanted, exact):
         order = scan.number.desc() if newest_first else scan.number
         part = scan.statement.where(scan.number > span.above, scan.number < span.below)
-        numbers |= set(session.scalars(part.order_by(order).limit(limit + 1)))
-    first = sorted(numbers, reverse=newest_first)[: limit + 1]
+        numbers |= set(session.scalars(part.order_by(order).limit(paging.limit + 1)))
+    first = sorted(numbers, reverse=newest_first)[: paging.limit + 1]
     ordered = AuditRow.seq.desc() if newest_first else AuditRow.seq
     rows = session.scalars(select(AuditRow).where(AuditRow.seq.in_(first)).order_by(ordered)).all()
-    return cut_page(rows, limit, lambda row: row.seq)
+    return paging.cut(rows, lambda row: row.seq)
 
 
 def demand_concerned(session: Session, authority: str) -> None:

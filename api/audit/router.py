@@ -22,7 +22,7 @@ from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import head
 from api.http.dependencies import Runtime, RuntimeDep, UnitDep, demand_again, part_of
 from api.http.downloads import Download
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.parameters import PagingDep
 from api.http.permits import Auditor, ReaderOfSome
 from api.http.preferences import applied, wanted_wait_s
 from api.http.problems import DATABASE, OVERLOADED, TOO_MANY_AT_ONCE, documented
@@ -79,9 +79,8 @@ async def list_audit(
     held: RuntimeDep,
     permit: ReaderOfSome,
     asked: Annotated[Asked, Depends()],
+    paging: PagingDep,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
     prefer: Annotated[
         str, Header(max_length=200, description="`wait=10`: wait up to 10 s (at most 30) for the first act to list")
     ] = "",
@@ -101,7 +100,7 @@ async def list_audit(
             if wait_s:
                 demand_again(session, request, permit, int(held.clock()))
             wanted = asked.entries(session, permit, now_s)
-            rows, following = repository.page(session, wanted, limit, cursor, newest_first=sort == "-seq")
+            rows, following = repository.page(session, wanted, paging, newest_first=sort == "-seq")
             return Page(items=[read_entry(row) for row in rows], next=following)
 
     with ExitStack() as stack:
@@ -153,11 +152,9 @@ CheckpointJobDep = Annotated[CheckpointJob, Depends(checkpoint_job)]
 
 
 @router.get("/checkpoints", summary="List checkpoints", responses=documented(DATABASE))
-def list_checkpoints(
-    unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[CheckpointRead]:
+def list_checkpoints(unit: UnitDep, _permit: Auditor, paging: PagingDep) -> Page[CheckpointRead]:
     """List checkpoints, newest first: signed statements of an entry's hash, with the destinations that have them."""
-    rows, following = service.page(unit.session, limit, cursor)
+    rows, following = service.page(unit.session, paging)
     installation = service.identity(unit.session)
     return Page(items=[read_checkpoint(row, installation) for row in rows], next=following)
 

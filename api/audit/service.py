@@ -12,7 +12,7 @@ from api.db.models import AuditRow, CheckpointRow, InstallationRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import DAMAGE, LOCAL, UnitOfWork, head
 from api.db.unusable import Unusable
-from api.http.pagination import select_page
+from api.http.pagination import Paging, select_page
 from api.timestamps import timestamp_text
 
 
@@ -63,9 +63,9 @@ def checkpoint_of(row: CheckpointRow, installation: str) -> Checkpoint:
     return Checkpoint(_statement(row, installation), row.key, row.signature)
 
 
-def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[CheckpointRow], str | None]:
+def page(session: Session, paging: Paging) -> tuple[Sequence[CheckpointRow], str | None]:
     """Return a page of checkpoints, newest first."""
-    return select_page(session, select(CheckpointRow), CheckpointRow.number, int, limit, cursor, newest_first=True)
+    return select_page(session, select(CheckpointRow), CheckpointRow.number, int, *paging, newest_first=True)
 
 
 def _statement(row: CheckpointRow, installation: str) -> Statement:

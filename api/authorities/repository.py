@@ -1,6 +1,7 @@
 """Queries on authorities."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
@@ -27,7 +28,7 @@ from api.db.models import (
 )
 from api.db.unknown_names import no_authority
 from api.errors import Invalid, NotFound
-from api.http.pagination import Sorting, sorted_page
+from api.http.pagination import Paging, Sorting, equal, sorted_page
 
 SORTING = Sorting(
     AuthorityRow.slug,
@@ -38,6 +39,12 @@ SORTING = Sorting(
         "revision": AuthorityRow.revision,
     },
 )
+
+_OF_AUTHORITY: Sequence[Any] = (
+    RangeRow, BanRow, BindingRow, ConcernRow, SpaceRow, AccountRow, GrantRow, NoticeRow, SuspensionRow, WebhookRow,
+    CaptureRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow, CoverageDayRow,
+)  # fmt: skip
+"""Tables whose rows refer to an authority."""
 
 
 def find(session: Session, slug: str) -> AuthorityRow | None:
@@ -68,37 +75,17 @@ def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
 
 
 def page(
-    session: Session, kind: str | None, group: str | None, sort: str, limit: int, cursor: str | None
+    session: Session, kind: str | None, group: str | None, sort: str, paging: Paging
 ) -> tuple[Sequence[AuthorityRow], str | None]:
     """Return a page of authorities in the order of `sort`."""
-    statement = select(AuthorityRow)
-    if kind is not None:
-        statement = statement.where(AuthorityRow.kind == kind)
-    if group is not None:
-        statement = statement.where(AuthorityRow.group == group)
-    return sorted_page(session, statement, SORTING, sort, limit, cursor)
+    statement = select(AuthorityRow).where(*equal({AuthorityRow.kind: kind, AuthorityRow.group: group}))
+    return sorted_page(session, statement, SORTING, sort, *paging)
 
 
 def in_use(session: Session, slug: str) -> bool:
     """Return whether anything refers to the authority, or its closing is recorded."""
     used = or_(
-        exists().where(RangeRow.authority == slug),
-        exists().where(BanRow.authority == slug),
-        exists().where(BindingRow.authority == slug),
-        exists().where(ConcernRow.authority == slug),
-        exists().where(SpaceRow.authority == slug),
-        exists().where(AccountRow.authority == slug),
-        exists().where(GrantRow.authority == slug),
-        exists().where(NoticeRow.authority == slug),
-        exists().where(SuspensionRow.authority == slug),
-        exists().where(WebhookRow.authority == slug),
-        exists().where(CaptureRow.authority == slug),
-        exists().where(UsageDayRow.authority == slug),
-        exists().where(UsageHourRow.authority == slug),
-        exists().where(UsageClientRow.authority == slug),
-        exists().where(BypassDayRow.authority == slug),
-        exists().where(CoverageRow.authority == slug),
-        exists().where(CoverageDayRow.authority == slug),
+        *(exists().where(kind.authority == slug) for kind in _OF_AUTHORITY),
         exists().where(AuthorityRow.successor == slug),
         exists().where(AuthorityRow.slug == slug, AuthorityRow.closes_s.is_not(None)),
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.bindings.state import is_bound
 from api.db.models import AuditRow, BanRow, BindingRow
 from api.db.unknown_names import numbered
-from api.http.pagination import select_page
+from api.http.pagination import Paging, equal, select_page
 
 _RECORDING, _ACCEPTING = ("binding.bind", "binding.propose"), "binding.accept"
 
@@ -54,12 +54,8 @@ def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
 
 
 def page(
-    session: Session, authority: str | None, ban: int | None, limit: int, cursor: str | None
+    session: Session, authority: str | None, ban: int | None, paging: Paging
 ) -> tuple[Sequence[BindingRow], str | None]:
     """Return a page of bindings by number."""
-    statement = select(BindingRow)
-    if authority is not None:
-        statement = statement.where(BindingRow.authority == authority)
-    if ban is not None:
-        statement = statement.where(BindingRow.ban == ban)
-    return select_page(session, statement, BindingRow.number, int, limit, cursor)
+    statement = select(BindingRow).where(*equal({BindingRow.authority: authority, BindingRow.ban: ban}))
+    return select_page(session, statement, BindingRow.number, int, *paging)

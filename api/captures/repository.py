@@ -9,7 +9,7 @@ from api.captures.schemas import CaptureState
 from api.captures.state import capture_state, may_exist
 from api.db.models import CaptureRow, RangeRow
 from api.db.unknown_names import numbered
-from api.http.pagination import select_page
+from api.http.pagination import Paging, equal, select_page, within
 from dnsfilter.policy.model import Instant, Prefix
 
 get = numbered(CaptureRow, "capture")
@@ -17,22 +17,17 @@ get = numbered(CaptureRow, "capture")
 
 
 def page(
-    session: Session, visible: frozenset[str] | None, authority: str | None, limit: int, cursor: str | None
+    session: Session, visible: frozenset[str] | None, authority: str | None, paging: Paging
 ) -> tuple[Sequence[CaptureRow], str | None]:
     """Return a page of captures, newest first; only those of `visible`, unless it is None."""
-    statement = select(CaptureRow)
-    if visible is not None:
-        statement = statement.where(CaptureRow.authority.in_(visible))
-    if authority is not None:
-        statement = statement.where(CaptureRow.authority == authority)
-    return select_page(session, statement, CaptureRow.number, int, limit, cursor, newest_first=True)
+    owner = CaptureRow.authority
+    statement = select(CaptureRow).where(*within(owner, visible), *equal({owner: authority}))
+    return select_page(session, statement, CaptureRow.number, int, *paging, newest_first=True)
 
 
 def existing(session: Session, now: Instant, site: str | None = None) -> Sequence[CaptureRow]:
     """Return the captures whose files may exist, by number; only those of `site`, unless it is None."""
-    statement = select(CaptureRow).where(may_exist(now)).order_by(CaptureRow.number)
-    if site is not None:
-        statement = statement.where(CaptureRow.site == site)
+    statement = select(CaptureRow).where(may_exist(now), *equal({CaptureRow.site: site})).order_by(CaptureRow.number)
     return [row for row in session.scalars(statement) if capture_state(row, now) is not CaptureState.DELETED]
 
 

@@ -9,7 +9,7 @@ from api.captures.reading import read_capture
 from api.captures.schemas import CaptureEnding, CaptureRead, CaptureWrite
 from api.db.models import CaptureRow
 from api.http.dependencies import UnitDep
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.parameters import AuthorityFilter, PagingDep
 from api.http.path_rows import by_number, row_to_read
 from api.http.permits import Administrator, ReaderOfSome
 from api.http.problems import NOT_FOUND, documented
@@ -23,10 +23,10 @@ Shown = Annotated[CaptureRow, row_to_read(by_number, repository.get)]
 
 @router.get("", summary="List captures")
 def list_captures(
-    unit: UnitDep, permit: ReaderOfSome, authority: AuthorityFilter, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep, permit: ReaderOfSome, authority: AuthorityFilter, paging: PagingDep
 ) -> Page[CaptureRead]:
     """List captures, newest first. Recorded queries are in no answer: they stay on the nodes."""
-    rows, following = repository.page(unit.session, permit.visible(), authority, limit, cursor)
+    rows, following = repository.page(unit.session, permit.visible(), authority, paging)
     return Page(items=[read_capture(row, unit.now_s) for row in rows], next=following)
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.db.time_zones import time_zone_of
 from api.db.unknown_names import numbered
-from api.http.pagination import Sorting, sorted_page
+from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import in_state
+from api.http.pagination import Paging, Sorting, equal, sorted_page
+from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(
     ExemptionRow.number,
@@ -62,21 +65,17 @@ def page(
     visible: frozenset[str] | None,
     ban: int | None,
     site: str | None,
-    state: ColumnElement[bool] | None,
+    state: ExemptionState | None,
+    now: Instant,
     sort: str,
-    limit: int,
-    cursor: str | None,
+    paging: Paging,
 ) -> tuple[Sequence[ExemptionRow], str | None]:
     """Return a page of exemptions in the order of `sort`; only those that concern `visible`, unless it is None."""
-    statement = select(ExemptionRow)
+    statement = select(ExemptionRow).where(*equal({ExemptionRow.ban: ban, ExemptionRow.site: site}))
     if visible is not None:
         bans = select(BanRow.number).where(BanRow.authority.in_(visible))
         named = select(ConcernRow.exemption).where(ConcernRow.authority.in_(visible))
         statement = statement.where(or_(ExemptionRow.ban.in_(bans), ExemptionRow.number.in_(named)))
-    if ban is not None:
-        statement = statement.where(ExemptionRow.ban == ban)
-    if site is not None:
-        statement = statement.where(ExemptionRow.site == site)
     if state is not None:
-        statement = statement.where(state)
-    return sorted_page(session, statement, SORTING, sort, limit, cursor)
+        statement = statement.where(in_state(state, now))
+    return sorted_page(session, statement, SORTING, sort, *paging)

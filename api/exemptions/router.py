@@ -12,9 +12,8 @@ from api.db.unit_of_work import UnitOfWork
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite
-from api.exemptions.state import in_state
 from api.http.dependencies import UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.http.parameters import PagingDep, SiteFilter
 from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -38,18 +37,16 @@ def list_exemptions(
     unit: UnitDep,
     permit: ReaderOfSome,
     site: SiteFilter,
+    paging: PagingDep,
     ban: BanReference | None = None,
     state: ExemptionState | None = None,
     sort: Sort = "number",
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[ExemptionRead]:
     """List exemptions, including requests, rejected and revoked ones; by number unless `sort` is given."""
     visible = permit.visible()
     row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
-    wanted = in_state(state, unit.now_s) if state is not None else None
     number = row.number if row is not None else None
-    rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)
+    rows, following = repository.page(unit.session, visible, number, site, state, unit.now_s, sort, paging)
     return Page(items=_read(unit, rows), next=following)
 
 

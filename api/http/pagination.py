@@ -3,17 +3,43 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, tuple_
+from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.errors import Invalid
 
 Row = TypeVar("Row")
 Key = TypeVar("Key", str, int)
+
+
+class Paging(NamedTuple):
+    """The page that a request asks for: its most items, and the cursor of the last page."""
+
+    limit: int
+    cursor: str | None
+
+    def after(self, kind: type[Key]) -> Key | None:
+        """Return the key that the page begins after; None for the first page. Raise Invalid."""
+        return None if self.cursor is None else decode_cursor(self.cursor, kind)
+
+    def cut(self, items: Iterable[Row], key: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:
+        """Return the first items of all that follow the last page, and the cursor of the next page."""
+        return cut_page(list(islice(items, self.limit + 1)), self.limit, key)
+
+
+def equal(wanted: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
+    """Return the conditions that columns have the wanted values; None leaves a column open."""
+    return [column == value for column, value in wanted.items() if value is not None]
+
+
+def within(column: InstrumentedAttribute[Any], visible: frozenset[str] | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a column is in `visible`; none if all are visible."""
+    return [] if visible is None else [column.in_(visible)]
 
 
 def cut_page(items: Sequence[Row], limit: int, key: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:

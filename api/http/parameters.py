@@ -13,6 +13,7 @@ from api.db.models import AuthorityRow, BanRow, SiteRow
 from api.db.unknown_names import no_authority, no_site
 from api.errors import Invalid, unknown
 from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.pagination import Paging
 from api.http.schemas import ServiceSlug, Slug
 from dnsfilter.wire.name_or_url import MAX_TYPED_NAME
 
@@ -22,6 +23,13 @@ DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the previous page")]
+
+
+async def _paging(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Paging:
+    return Paging(limit, cursor)
+
+
+PagingDep = Annotated[Paging, Depends(_paging)]
 
 DryRun = Annotated[bool, Query(description="Only report what would be done.")]
 QuestionText = Annotated[

@@ -12,8 +12,8 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
-from api.http.pagination import cut_page, decode_cursor, not_ours
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.pagination import not_ours
+from api.http.parameters import AuthorityFilter, PagingDep, SiteFilter
 from api.http.path_rows import by_name, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, Auditor
 from api.http.problems import NOT_FOUND, documented
@@ -42,21 +42,20 @@ def list_nodes(
     _permit: Auditor,
     fleet: FleetDep,
     site: SiteFilter,
+    paging: PagingDep,
     state: State | None = None,
     behind: Annotated[bool, Query(description="only nodes with an older policy: `behind` or `held`")] = False,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[NodeRead]:
     """List nodes by name, with their last reports."""
-    after = decode_cursor(cursor, str) if cursor is not None else ""
+    after = paging.after(str) or ""
     if behind or state is not None:
         briefs = repository.briefs(unit.session, site, after)
         states = zip(briefs, fleet.states(unit.session, briefs), strict=True)
         found = (row.name for row, now in states if state in (None, now) and (now in OLDER or not behind))
-        rows = repository.named(unit.session, tuple(islice(found, limit + 1)))
+        rows = repository.named(unit.session, tuple(islice(found, paging.limit + 1)))
     else:
-        rows = repository.all_of(unit.session, site, after, limit + 1)
-    shown, following = cut_page(rows, limit, lambda row: row.name)
+        rows = repository.all_of(unit.session, site, after, paging.limit + 1)
+    shown, following = paging.cut(rows, lambda row: row.name)
     return Page(items=[fleet.read(row) for row in shown], next=following)
 
 
@@ -98,17 +97,12 @@ def renew_enrolment(
 
 @other_routes.get("/unregistered", summary="List unregistered prefixes")
 def list_unregistered(
-    unit: UnitDep,
-    _permit: Auditor,
-    fleet: FleetDep,
-    site: SiteFilter,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    unit: UnitDep, _permit: Auditor, fleet: FleetDep, site: SiteFilter, paging: PagingDep
 ) -> Page[UnregisteredRead]:
     """List unregistered prefixes that sent queries in the last 24 hours, by site and address. They are not stored."""
-    after = _position(decode_cursor(cursor, str)) if cursor is not None else None
-    found = fleet.unregistered(unit.session, site, after, limit + 1)
-    shown, following = cut_page(found, limit, lambda one: f"{one.site} {one.prefix}")
+    last = paging.after(str)
+    found = fleet.unregistered(unit.session, site, None if last is None else _position(last), paging.limit + 1)
+    shown, following = paging.cut(found, lambda one: f"{one.site} {one.prefix}")
     return Page(items=list(shown), next=following)
 
 
@@ -121,29 +115,23 @@ def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> Sna
 
 @local_suspensions.get("/local", summary="List local suspensions")
 def list_local_suspensions(
-    unit: UnitDep,
-    permit: AnyAccount,
-    fleet: FleetDep,
-    authority: AuthorityFilter,
-    site: SiteFilter,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    unit: UnitDep, permit: AnyAccount, fleet: FleetDep, authority: AuthorityFilter, site: SiteFilter, paging: PagingDep
 ) -> Page[LocalSuspensionRead]:
     """List local suspensions in force, by node. The control plane knows one once the node has reported it.
 
     With `authority`, list those that concern it: its own and those of all authorities.
     """
-    after = decode_cursor(cursor, str) if cursor is not None else ""
+    after = paging.after(str) or ""
     reported: Iterable[LocalSuspensionRead] = map(_read, fleet.local_suspensions(unit.session, unit.now_s))
     if not permit.caller.has(AUDITORS, None):
         reported = _without_node_names(reported)
     found = sorted(reported, key=_local_position)
-    wanted = [
+    wanted = (
         one
         for one in found
         if _local_position(one) > after and authority in (None, one.authority or authority) and site in (None, one.site)
-    ]
-    shown, following = cut_page(wanted[: limit + 1], limit, _local_position)
+    )
+    shown, following = paging.cut(wanted, _local_position)
     return Page(items=list(shown), next=following)
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from api.db.models import SpaceRow
 from api.errors import Invalid
 from api.http.dependencies import COSTLY, RuntimeDep, UnitDep, part_of
-from api.http.pagination import cut_page, decode_cursor
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.pagination import Paging
+from api.http.parameters import AuthorityFilter, PagingDep, SiteFilter
 from api.http.permits import ReaderOfSome
 from api.http.problems import TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
@@ -67,16 +67,15 @@ def list_overlaps(
     found: LayoutDep,
     authority: AuthorityFilter,
     site: SiteFilter,
+    paging: PagingDep,
     own: Own = False,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[OverlapRead]:
     """List ranges inside a range of another authority, with the narrowest such range, by site and address.
 
     `authority` is the authority of the inner or the outer range. Clients in the inner range belong to it alone.
     """
     visible = permit.visible()
-    after = None if cursor is None else _keys(cursor, 1)[0]
+    keys = _keys(paging, 1)
 
     def wanted(item: Overlap) -> bool:
         inner, outer = item.value.authority, item.within.authority
@@ -88,8 +87,8 @@ def list_overlaps(
             and (authority is None or authority in seen)
         )
 
-    page = list(islice(filter(wanted, found.overlaps_after(after)), limit + 1))
-    items, following = cut_page(page, limit, lambda item: _place(item.value.site, item.value.prefix))
+    page = filter(wanted, found.overlaps_after(keys[0] if keys else None))
+    items, following = paging.cut(page, lambda item: _place(item.value.site, item.value.prefix))
     return Page(items=[_overlap(item, visible) for item in items], next=following)
 
 
@@ -102,8 +101,7 @@ def list_gaps(
     found: LayoutDep,
     authority: AuthorityFilter,
     site: SiteFilter,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    paging: PagingDep,
 ) -> Page[GapRead]:
     """List allotted space that no range of any authority covers, as the fewest prefixes, by site and address.
 
@@ -111,14 +109,14 @@ def list_gaps(
     """
     visible = permit.visible()
     spaces = _spaces(unit.session)
-    keys = [] if cursor is None else _keys(cursor, 2)
+    keys = _keys(paging, 2)
 
     def wanted(space: Space) -> bool:
         allowed = visible is None or space.authority in visible
         return allowed and authority in (None, space.authority) and site in (None, space.site)
 
-    page = list(islice(_gaps(spaces, found, list(map(wanted, spaces)), keys), limit + 1))
-    items, following = cut_page(page, limit, lambda item: _place(item.site, item.space, item.prefix))
+    page = _gaps(spaces, found, list(map(wanted, spaces)), keys)
+    items, following = paging.cut(page, lambda item: _place(item.site, item.space, item.prefix))
     return Page(items=list(items), next=following)
 
 
@@ -174,9 +172,12 @@ def _place(site: str, *prefixes: Prefix | str) -> str:
     return " ".join((site, *map(str, prefixes)))
 
 
-def _keys(cursor: str, count: int) -> list[Key]:
-    """Return the keys of the prefixes in a cursor; raise `Invalid` if it is not a cursor of this list."""
-    site, *prefixes = decode_cursor(cursor, str).split(" ")
+def _keys(paging: Paging, count: int) -> list[Key]:
+    """Return the keys of the prefixes in the cursor, if any; raise `Invalid` if it is not a cursor of this list."""
+    last = paging.after(str)
+    if last is None:
+        return []
+    site, *prefixes = last.split(" ")
     try:
         keys = [key_of(site, ip_network(prefix)) for prefix in prefixes]
     except ValueError:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
 from api.exemptions.state import is_live
-from api.http.pagination import Sorting, select_page, sorted_page
+from api.http.pagination import Paging, Sorting, equal, select_page, sorted_page, within
 from dnsfilter.policy.model import Prefix
 
 SORTING = Sorting(
@@ -23,9 +23,9 @@ SORTING = Sorting(
 )
 
 
-def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[SiteRow], str | None]:
+def site_page(session: Session, paging: Paging) -> tuple[Sequence[SiteRow], str | None]:
     """Return a page of sites by slug."""
-    return select_page(session, select(SiteRow), SiteRow.slug, str, limit, cursor)
+    return select_page(session, select(SiteRow), SiteRow.slug, str, *paging)
 
 
 def site_in_use(session: Session, slug: str) -> bool:
@@ -55,22 +55,13 @@ def page(
     funding: str | None,
     audience: str | None,
     sort: str,
-    limit: int,
-    cursor: str | None,
+    paging: Paging,
 ) -> tuple[Sequence[RangeRow], str | None]:
     """Return a page of ranges in the order of `sort`; only those of `visible`, unless it is None."""
-    statement = select(RangeRow)
-    if visible is not None:
-        statement = statement.where(RangeRow.authority.in_(visible))
-    if authority is not None:
-        statement = statement.where(RangeRow.authority == authority)
-    if site is not None:
-        statement = statement.where(RangeRow.site == site)
-    if funding is not None:
-        statement = statement.where(RangeRow.funding == funding)
-    if audience is not None:
-        statement = statement.where(RangeRow.audience == audience)
-    return sorted_page(session, statement, SORTING, sort, limit, cursor)
+    row = RangeRow
+    wanted = equal({row.authority: authority, row.site: site, row.funding: funding, row.audience: audience})
+    statement = select(row).where(*within(row.authority, visible), *wanted)
+    return sorted_page(session, statement, SORTING, sort, *paging)
 
 
 def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:

@@ -10,14 +10,7 @@ from api.db.sites import get_site as named_site
 from api.db.unit_of_work import UnitOfWork
 from api.exemptions.approval import keeping_enough_under_ban
 from api.http.dependencies import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.http.parameters import (
-    DEFAULT_LIMIT,
-    AuthorityFilter,
-    Cursor,
-    DryRun,
-    Limit,
-    SiteFilter,
-)
+from api.http.parameters import AuthorityFilter, DryRun, PagingDep, SiteFilter
 from api.http.path_rows import PathPrefix, by_prefix, by_site, demand_own, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -66,11 +59,9 @@ Sort = Annotated[
 
 
 @sites.get("", summary="List sites")
-def list_sites(
-    unit: UnitDep, _permit: AnyAccount, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[SiteRead]:
+def list_sites(unit: UnitDep, _permit: AnyAccount, paging: PagingDep) -> Page[SiteRead]:
     """List sites by slug."""
-    rows, following = repository.site_page(unit.session, limit, cursor)
+    rows, following = repository.site_page(unit.session, paging)
     return Page(items=[read_site(row) for row in rows], next=following)
 
 
@@ -108,16 +99,13 @@ def list_ranges(
     permit: ReaderOfSome,
     authority: AuthorityFilter,
     site: SiteFilter,
+    paging: PagingDep,
     funding: Funding | None = None,
     audience: Audience | None = None,
     sort: Sort = "registered",
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[RangeRead]:
     """List ranges, in the order of their registration unless `sort` is given."""
-    rows, following = repository.page(
-        unit.session, permit.visible(), authority, site, funding, audience, sort, limit, cursor
-    )
+    rows, following = repository.page(unit.session, permit.visible(), authority, site, funding, audience, sort, paging)
     return Page(items=[read_range(row) for row in rows], next=following)
 
 

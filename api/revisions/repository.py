@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.db.models import AuditRow, InstallationRow, PublicationRow, VersionRow
 from api.db.models.audit_log import INSTALLATION
 from api.errors import Invalid, NotFound
-from api.http.pagination import cut_page, decode_cursor, encode_cursor
+from api.http.pagination import Paging
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20
@@ -27,13 +27,13 @@ class Made:
     acts: int
 
 
-def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[Made], str | None]:
+def page(session: Session, paging: Paging) -> tuple[Sequence[Made], str | None]:
     """Return a page of revisions, newest first."""
     statement = select(AuditRow.revision).where(AuditRow.revision > 0).distinct()
-    if cursor is not None:
-        statement = statement.where(AuditRow.revision < decode_cursor(cursor, int))
-    numbers = session.scalars(statement.order_by(AuditRow.revision.desc()).limit(limit + 1)).all()
-    shown, following = cut_page(numbers, limit, lambda number: number)
+    if (last := paging.after(int)) is not None:
+        statement = statement.where(AuditRow.revision < last)
+    numbers = session.scalars(statement.order_by(AuditRow.revision.desc()).limit(paging.limit + 1))
+    shown, following = paging.cut(numbers, lambda number: number)
     return _made(session, shown), following
 
 
@@ -71,22 +71,19 @@ def publications(session: Session, number: int) -> Sequence[PublicationRow]:
     return session.scalars(statement.limit(SHOWN_PUBLICATIONS)).all()[::-1]
 
 
-def versions(session: Session, number: int, limit: int, cursor: str | None) -> tuple[Sequence[VersionRow], str | None]:
+def versions(session: Session, number: int, paging: Paging) -> tuple[Sequence[VersionRow], str | None]:
     """Return a page of what a revision changed, by kind and key."""
     statement = select(VersionRow).where(VersionRow.revision == number)
-    if cursor is not None:
-        kind, slash, key = decode_cursor(cursor, str).partition("/")
+    if (last := paging.after(str)) is not None:
+        kind, slash, key = last.partition("/")
         if not slash:
             raise Invalid.at(
                 "query.cursor", "this cursor does not belong to this list: use the `next` of its last page"
             )
         after = or_(VersionRow.kind > kind, and_(VersionRow.kind == kind, VersionRow.key > key))
         statement = statement.where(after)
-    rows = session.scalars(statement.order_by(VersionRow.kind, VersionRow.key).limit(limit + 1)).all()
-    if len(rows) <= limit:
-        return rows, None
-    last = rows[limit - 1]
-    return rows[:limit], encode_cursor(f"{last.kind}/{last.key}")
+    rows = session.scalars(statement.order_by(VersionRow.kind, VersionRow.key).limit(paging.limit + 1))
+    return paging.cut(rows, lambda row: f"{row.kind}/{row.key}")
 
 
 def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping[tuple[str, str], VersionRow]:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.http.dependencies import RuntimeDep, UnitDep
-from api.http.pagination import cut_page, decode_cursor
-from api.http.parameters import DEFAULT_LIMIT, Cursor, DryRun, Limit
+from api.http.parameters import DryRun, PagingDep
 from api.http.permits import Administrator, Auditor, ReaderOfSome
 from api.http.preferences import applied, wanted_wait_s
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
@@ -41,31 +40,22 @@ Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="Number of the revi
 
 
 @router.get("", summary="List revisions")
-def list_revisions(
-    unit: UnitDep, _permit: Auditor, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[RevisionSummary]:
+def list_revisions(unit: UnitDep, _permit: Auditor, held: RuntimeDep, paging: PagingDep) -> Page[RevisionSummary]:
     """List revisions, newest first."""
     held.publishing.settle()
-    rows, following = repository.page(unit.session, limit, cursor)
+    rows, following = repository.page(unit.session, paging)
     since = repository.in_force(unit.session, [row.number for row in rows])
     items = [RevisionSummary(**_summary(row, since.get(row.number))) for row in rows]
     return Page(items=items, next=following)
 
 
 @router.get("/{number}", summary="Get a revision", responses=documented(NOT_FOUND))
-def get_revision(
-    number: Number,
-    unit: UnitDep,
-    _permit: Auditor,
-    held: RuntimeDep,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> RevisionRead:
+def get_revision(number: Number, unit: UnitDep, _permit: Auditor, held: RuntimeDep, paging: PagingDep) -> RevisionRead:
     """Get one revision, with a page of its changes from the one before, object by object."""
     held.publishing.settle()
     session = unit.session
     found = repository.get(session, number)
-    versions, following = repository.versions(session, number, limit, cursor)
+    versions, following = repository.versions(session, number, paging)
     replaced = repository.before(session, versions, number)
     since = repository.in_force(session, [number])
     return RevisionRead(
@@ -89,19 +79,18 @@ async def list_nodes_of_revision(
     permit: ReaderOfSome,
     held: RuntimeDep,
     fleet: FleetDep,
+    paging: PagingDep,
     lacking: Annotated[bool, Query(description="Only nodes that lack the revision.")] = False,
     prefer: Annotated[
         str, Header(max_length=200, description="`wait=10`: wait up to 10 s (at most 30) until every node has it")
     ] = "",
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> NodesOfRevision:
     """List by name which enrolled nodes apply a revision or a later one, and which do not yet.
 
     With `Prefer: wait=10` (RFC 7240), answer as soon as every node has it, except silent nodes, or when the time is
     over. `Preference-Applied` then has the seconds that the request could wait.
     """
-    after = "" if cursor is None else decode_cursor(cursor, str)
+    after = paging.after(str) or ""
     wait_s = wanted_wait_s([prefer])
 
     def read() -> Sequence[NodeHaving]:
@@ -117,8 +106,8 @@ async def list_nodes_of_revision(
         found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.news.is_closed)
     if wait_s is not None:
         response.headers.update(applied(wait_s))
-    wanted = [node for node in found if node.name > after and not (lacking and node.has)]
-    shown, following = cut_page(wanted[: limit + 1], limit, lambda node: node.name)
+    wanted = (node for node in found if node.name > after and not (lacking and node.has))
+    shown, following = paging.cut(wanted, lambda node: node.name)
     without = [node for node in found if not node.has]
     return NodesOfRevision(
         revision=number,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import RangeRow, SpaceRow
 from api.errors import NotFound
-from api.http.pagination import select_page
+from api.http.pagination import Paging, equal, select_page
 from api.http.prefixes import prefixes_around
 from api.spaces.registration import RegistrationRules, make_rules
 from dnsfilter.policy.model import Prefix
@@ -28,15 +28,11 @@ def get(session: Session, site: str, prefix: Prefix) -> SpaceRow:
 
 
 def page(
-    session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
+    session: Session, authority: str | None, site: str | None, paging: Paging
 ) -> tuple[Sequence[SpaceRow], str | None]:
     """Return a page of space in the order of allotment."""
-    statement = select(SpaceRow)
-    if authority is not None:
-        statement = statement.where(SpaceRow.authority == authority)
-    if site is not None:
-        statement = statement.where(SpaceRow.site == site)
-    return select_page(session, statement, SpaceRow.id, int, limit, cursor)
+    statement = select(SpaceRow).where(*equal({SpaceRow.authority: authority, SpaceRow.site: site}))
+    return select_page(session, statement, SpaceRow.id, int, *paging)
 
 
 def rules_for(session: Session, site: str, prefix: Prefix) -> RegistrationRules:

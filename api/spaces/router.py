@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.db.models import SpaceRow
 from api.http.dependencies import UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.parameters import AuthorityFilter, PagingDep, SiteFilter
 from api.http.path_rows import PathPrefix, by_prefix, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount
 from api.http.problems import NOT_FOUND, documented
@@ -25,15 +25,10 @@ Put = Annotated[SpaceRow | None, row_to_change(by_prefix, repository.find)]
 
 @router.get("", summary="List allotted space")
 def list_spaces(
-    unit: UnitDep,
-    _permit: AnyAccount,
-    authority: AuthorityFilter,
-    site: SiteFilter,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    unit: UnitDep, _permit: AnyAccount, authority: AuthorityFilter, site: SiteFilter, paging: PagingDep
 ) -> Page[SpaceRead]:
     """List allotted space in the order of allotment."""
-    rows, following = repository.page(unit.session, authority, site, limit, cursor)
+    rows, following = repository.page(unit.session, authority, site, paging)
     return Page(items=[read_space(row) for row in rows], next=following)
 
 

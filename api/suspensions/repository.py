@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import SuspensionRow
 from api.db.unknown_names import numbered
-from api.http.pagination import select_page
+from api.http.pagination import Paging, select_page
 from api.suspensions.schemas import SuspensionState
 from api.suspensions.state import Suspended, in_state, is_holding
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
@@ -28,8 +28,7 @@ def page(
     now: Instant,
     state: SuspensionState | None,
     authority: str | None,
-    limit: int,
-    cursor: str | None,
+    paging: Paging,
 ) -> tuple[Sequence[SuspensionRow], str | None]:
     """Return a page of suspensions, newest first; only those of `authority` and of all, unless it is None."""
     statement = select(_ROW)
@@ -37,7 +36,7 @@ def page(
         statement = statement.where(in_state(state, now))
     if authority is not None:
         statement = statement.where(_concerning(authority))
-    return select_page(session, statement, _ROW.number, int, limit, cursor, newest_first=True)
+    return select_page(session, statement, _ROW.number, int, *paging, newest_first=True)
 
 
 def holding(session: Session, now: Instant) -> Sequence[SuspensionRow]:

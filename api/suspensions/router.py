@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from api.db.models import SuspensionRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.parameters import AuthorityFilter, PagingDep
 from api.http.path_rows import by_number, row_to_change, row_to_read
 from api.http.permits import AnyAccount, SuspenderOfObject
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -28,12 +28,11 @@ def list_suspensions(
     unit: UnitDep,
     _permit: AnyAccount,
     authority: AuthorityFilter,
+    paging: PagingDep,
     state: SuspensionState | None = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
 ) -> Page[SuspensionRead]:
     """List suspensions, newest first; with `authority`, its own and those of all."""
-    rows, following = repository.page(unit.session, unit.now_s, state, authority, limit, cursor)
+    rows, following = repository.page(unit.session, unit.now_s, state, authority, paging)
     since = repository.unbroken_since(unit.session, rows)
     return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)
 

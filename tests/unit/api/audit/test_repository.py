@@ -11,6 +11,7 @@ from api.audit import repository
 from api.audit.repository import EntryFilter, page
 from api.db.models import AuditRow
 from api.db.session import Database
+from api.http.pagination import Paging
 from tests.bench.audit import BUSIEST, QUIETEST, make_record, slug_of
 
 ENTRIES, LIMIT = 300, 50
@@ -53,7 +54,7 @@ def read(session: Session, wanted: EntryFilter, *, newest_first: bool) -> list[i
     found: list[int] = []
     cursor = None
     while True:
-        part, cursor = page(session, wanted, LIMIT, cursor, newest_first=newest_first)
+        part, cursor = page(session, wanted, Paging(LIMIT, cursor), newest_first=newest_first)
         assert len(part) == LIMIT or cursor is None
         found += [row.seq for row in part]
         if cursor is None:

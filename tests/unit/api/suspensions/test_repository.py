@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from api.db.models import SuspensionRow
+from api.http.pagination import Paging
 from api.suspensions.repository import page, unbroken_since
 from api.suspensions.state import finish
 from tests.unit.api.conftest import START, on_both_databases
@@ -32,7 +33,7 @@ def _row(authority: str | None, start: int, end: int, ended: int | None = None) 
 def _kept(session: Session, rows: Sequence[SuspensionRow]) -> Sequence[SuspensionRow]:
     session.add_all(rows)
     session.flush()
-    return page(session, START, None, None, 200, None)[0]
+    return page(session, START, None, None, Paging(200, None))[0]
 
 
 def _plainly(row: SuspensionRow, rows: Sequence[SuspensionRow]) -> int:
