@@ -547,7 +547,7 @@ def test_a_node_whose_clock_is_behind_its_policy_says_so_and_lets_no_ended_term_
         assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
 
 
-@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("edited", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_start_with_the_clock_set_right_cures_a_making_that_was_ahead(
     tmp_path: Path, authority: Knot, edited: bool
 ) -> None:

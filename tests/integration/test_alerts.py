@@ -144,6 +144,7 @@ def test_a_term_or_review_near_its_end_raises_three_alerts_one_after_another(
         watched.arrives("resolved", alert, {**labels, "days": days})
 
 
+@pytest.mark.slow
 def test_a_request_that_waits_raises_an_alert(watched: Watched) -> None:
     ask = ("exemption", "ask", "brussels-city/tiktok", "127.0.2.0/24", "--for", "3 months", "--reason", "promotion")
     asked: list[str] = []
@@ -160,6 +161,7 @@ def number(text: str) -> int:
     return int(json.loads(text)["number"])
 
 
+@pytest.mark.slow
 def test_a_missing_and_an_old_backup_raise_alerts(watched: Watched) -> None:
     api = {"instance": f"127.0.0.1:{watched.machine.api_metrics_port}"}
 
@@ -180,6 +182,7 @@ def test_a_missing_and_an_old_backup_raise_alerts(watched: Watched) -> None:
     assert eventually(renewed_and_resolved, WITHIN_S, 1)
 
 
+@pytest.mark.slow
 def test_a_node_that_cannot_store_a_policy_raises_an_alert(watched: Watched) -> None:
     store = watched.machine.state / "node" / "snapshots"
     away = store.with_name("away")
@@ -198,6 +201,7 @@ def test_a_node_that_cannot_store_a_policy_raises_an_alert(watched: Watched) -> 
     watched.fires_and_resolves("DnsfilterUnwritten", take_the_store, give_it_back, instance=node)
 
 
+@pytest.mark.slow
 def test_a_broken_hash_chain_raises_an_alert(watched: Watched, breakable: Breakable) -> None:
     api = breakable.api
     database = api.state / "dnsfilter.sqlite3"
@@ -221,6 +225,7 @@ def test_a_broken_hash_chain_raises_an_alert(watched: Watched, breakable: Breaka
     assert watched.server.wait_for(f'dnsfilter_api_database_damaged{{instance="{api.metrics_address}"}} == 0')
 
 
+@pytest.mark.slow
 def test_a_certificate_near_its_end_raises_two_alerts(watched: Watched, breakable: Breakable) -> None:
     api = {"instance": breakable.api.metrics_address}
 
@@ -234,6 +239,7 @@ def test_a_certificate_near_its_end_raises_two_alerts(watched: Watched, breakabl
     watched.fires_and_resolves("DnsfilterCertificateEnds", end_soon, renew, **api, severity="critical")
 
 
+@pytest.mark.slow
 def test_a_full_disk_raises_an_alert(watched: Watched, breakable: Breakable) -> None:
     filler = breakable.node.disk / "filler"
 
@@ -278,6 +284,7 @@ def asking(port: int, name: Callable[[int], str], at_once: int = 10) -> Iterator
             yield
 
 
+@pytest.mark.slow
 def test_slow_answers_raise_an_alert(watched: Watched, breakable: Breakable) -> None:
     def name(count: int) -> str:
         # A node times one query in eight. Every eighth of these must meet slow ones, so the interval is odd. On a busy

@@ -60,16 +60,6 @@ def until_in_force(machine: SingleMachine) -> None:
     ), f"the resolver does not answer {expected}"
 
 
-def test_a_toggle_is_in_force_for_the_next_question(fresh_machine: SingleMachine) -> None:
-    assert rcode(fresh_machine, "127.0.5.10") == "REFUSED"
-    for mode, expected in (("off", "NOERROR"), ("enforce", "REFUSED"), ("monitor", "NOERROR"), ("enforce", "REFUSED")):
-        done = fresh_machine.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
-        assert done.returncode == 0, done.stderr
-        until_in_force(fresh_machine)
-        assert rcode(fresh_machine, "127.0.5.10") == expected
-        assert rcode(fresh_machine, "127.0.7.10") == "REFUSED"
-
-
 def test_the_resolver_outlives_the_api_and_ends_a_term_at_its_instant(
     fresh_machine: SingleMachine, administrator: Administrator
 ) -> None:
@@ -131,24 +121,6 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
         "ghent/tiktok": "exempted",
         "brussels-region/tiktok": "in_force",
     }
-
-
-def test_what_a_client_asked_stands_nowhere_afterwards(tmp_path: Path, authority: Knot) -> None:
-    machine = SingleMachine(tmp_path, authority.hostport)
-    with machine:
-        assert rcode(machine, "127.0.8.77") == "NOERROR"
-        assert rcode(machine, "127.0.8.77", "plain.example.org") == "NOERROR"
-        machine.dig("www.tiktok.com", bind="127.0.8.77", extra=["+tcp"])
-        pages = [scrape(machine.metrics_address), scrape(f"127.0.0.1:{machine.api_metrics_port}")]
-    assert not any("127.0.8.77" in sample for page in pages for sample in page)
-    searched = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".log" for path in searched)
-    for path in searched:
-        content = path.read_bytes()
-        assert b"127.0.8.77" not in content, path
-        assert bytes((127, 0, 8, 77)) not in content, path
-        if path.suffix == ".log":
-            assert b"example.org" not in content, path
 
 
 def test_the_token_is_its_owner_s_alone_and_guards_the_api(machine: SingleMachine) -> None:

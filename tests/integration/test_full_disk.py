@@ -70,18 +70,7 @@ def test_a_newer_revision_holds_in_memory_until_the_disk_takes_it(node: SmallDis
     assert eventually(lambda: plane.reports[-1]["trouble"] == "")
 
 
-def test_a_revision_in_memory_is_stored_when_there_is_room(node: SmallDisk, plane: Played) -> None:
-    plane.script.waits = False
-    filler = fill(node.disk)
-    plane.publish(snapshot(2, Mode.OFF))
-    assert answers(node, "NOERROR")
-    filler.unlink()
-    assert eventually(lambda: stored(node) == 2 and not unwritten(node), 30)
-    assert node.logged("snapshot is on disk now", "revision=2")
-    assert len({each.path for each in plane.asked("/v1/nodes/self/files/")}) == 4
-    assert answers(node, "NOERROR")
-
-
+@pytest.mark.slow
 def test_a_local_suspension_and_its_end_hold_in_memory_until_the_disk_takes_them(node: SmallDisk) -> None:
     filler = fill(node.disk)
     done = node.run("suspend", "--for", "1h", "--reason", "the disk is full, and nobody can pay")

@@ -99,6 +99,7 @@ def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: 
     assert eventually(lambda: not served() and not served("+tcp"), within_s=20)
 
 
+@pytest.mark.slow
 def test_what_is_published_meanwhile_comes_into_force_and_suspends_nothing_less(node: Node) -> None:
     done(node, "suspend", "ghent", "--for", "1h", "--reason", "test")
     assert eventually(lambda: not refused(node))
@@ -112,6 +113,7 @@ def test_what_is_published_meanwhile_comes_into_force_and_suspends_nothing_less(
     assert eventually(lambda: refused(node))
 
 
+@pytest.mark.slow
 def test_a_node_goes_back_to_an_older_snapshot_until_the_policy_is_read_again(node: Node) -> None:
     assert node.process is not None
     assert node.policy is not None

@@ -118,7 +118,7 @@ def serves(node: Node) -> bool:
 @pytest.mark.parametrize(
     ("engine", "number", "count", "pause_s"),
     [
-        (KINDS[-1], signal.SIGKILL, 4, 0.0),
+        pytest.param(KINDS[-1], signal.SIGKILL, 4, 0.0, marks=pytest.mark.slow),
         pytest.param("reference", signal.SIGKILL, 3, 4.0, marks=pytest.mark.slow),
         pytest.param("reference", signal.SIGTERM, 7, 0.0, marks=pytest.mark.slow),
         pytest.param(KINDS[-1], signal.SIGKILL, 7, 4.0, marks=pytest.mark.slow),

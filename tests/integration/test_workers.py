@@ -30,7 +30,6 @@ pytestmark = pytest.mark.usefixtures("alone")
 NAMES = ("www.tiktok.com", "plain.example.org", "www.example.org")
 BATCH = 64
 """The number of queries that a worker reads at once, so the most that it holds when answers come at once."""
-REFUSED_IN_GHENT = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 both_sizes = pytest.mark.parametrize("workers", [1, 2])
 
 
@@ -203,7 +202,7 @@ def test_another_address_is_listened_on_and_one_left_is_free_again(tmp_path: Pat
         assert eventually(lambda: is_free(old), 30)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_reload_puts_a_wildcard_in_place_of_addresses_and_back_and_loses_nothing(
     tmp_path: Path, authority: Knot, workers: int
 ) -> None:
@@ -224,7 +223,7 @@ def test_a_reload_puts_a_wildcard_in_place_of_addresses_and_back_and_loses_nothi
 def test_a_reload_waits_until_the_new_configuration_answers(tmp_path: Path, authority: Knot) -> None:
     with started(tmp_path, authority, 1) as node:
         text = node.config.read_text()
-        for number in range(3):
+        for number in range(2):
             name = f"printer{number}.example.org"
             node.config.write_text(f'{text}\n[[record]]\nname = "{name}"\ntype = "A"\ndata = "192.0.2.80"\n')
             assert reloaded(node).returncode == 0
@@ -286,23 +285,14 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
         assert node.worker_pids() == before
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('listen = ["', 'listen = ["192.0.2.1:5300", "', "listen on 192.0.2.1:5300"),
-        ('listen = ["', '# listen = ["', "the key is missing, and the default"),
-    ],
-)
-def test_a_refused_configuration_publishes_no_policy(
-    tmp_path: Path, authority: Knot, old: str, new: str, said: str
-) -> None:
+def test_a_refused_configuration_publishes_no_policy(tmp_path: Path, authority: Knot) -> None:
     text = EXAMPLE.read_text()
     with Node(tmp_path, authority.hostport, policy=text.replace('mode = "enforce"', 'mode = "off"')) as node:
         good = node.config.read_text()
-        rename(node, (old, new))
+        rename(node, ('listen = ["', 'listen = ["192.0.2.1:5300", "'))
         node.policy.write_text(text)
         send_signal(node, signal.SIGHUP)
-        assert again(node, said, 0)
+        assert again(node, "listen on 192.0.2.1:5300", 0)
         assert node.metrics()["dnsfilter_snapshot_revision"] == 1
         assert SnapshotStore(node.state / "policy-snapshots").current_revision() == 1
         node.config.write_text(good)
@@ -327,20 +317,19 @@ def test_a_policy_that_cannot_be_published_leaves_the_configuration_and_its_addr
         assert again(node, "configuration reloaded", 0)
 
 
-@pytest.mark.parametrize("which", ["config", "policy"])
-def test_a_file_that_never_ends_is_not_reloaded_and_stops_no_end(tmp_path: Path, authority: Knot, which: str) -> None:
+def test_a_file_that_never_ends_is_not_reloaded_and_stops_no_end(tmp_path: Path, authority: Knot) -> None:
     with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
-        path: Path = getattr(node, which)
-        text = path.read_text()
-        path.unlink()
-        os.mkfifo(path)
-        send_signal(node, signal.SIGHUP)
-        assert again(node, f"{path}: cannot be read within 2 seconds", 0)
-        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
-        path.rename(path.with_suffix(".fifo"))
-        path.write_text(text + "# a comment\n")
-        send_signal(node, signal.SIGHUP)
-        assert again(node, "configuration is unchanged", 0)
+        for number, path in enumerate((node.config, node.policy)):
+            text = path.read_text()
+            path.unlink()
+            os.mkfifo(path)
+            send_signal(node, signal.SIGHUP)
+            assert again(node, f"{path}: cannot be read within 2 seconds", 0)
+            assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+            path.rename(path.with_suffix(".fifo"))
+            path.write_text(text + "# a comment\n")
+            send_signal(node, signal.SIGHUP)
+            assert again(node, "configuration is unchanged", number)
         path.unlink()
         path.with_suffix(".fifo").rename(path)
         send_signal(node, signal.SIGHUP)
@@ -386,17 +375,6 @@ def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, wo
         assert node.dig("www.tiktok.com", extra=["+tcp"]).rcode == "REFUSED"
         assert eventually(lambda: serving(node, workers), 30)
     assert node.process.returncode == 0
-
-
-def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, authority: Knot) -> None:
-    with started(tmp_path, authority, 1) as node:
-        before = settled(node, 1)
-        rename(node, ("workers = 1", "workers = 0"))
-        send_signal(node, signal.SIGUSR2)
-        assert again(node, "upgrade failed, old program stays", 0)
-        assert node.logged("trial of the upgrade", "workers")
-        assert node.is_ready()
-        assert node.worker_pids() == before
 
 
 class Replaced(Node):

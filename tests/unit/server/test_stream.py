@@ -3,10 +3,9 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
 
 import dns.edns
 import dns.message
@@ -26,12 +25,6 @@ from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, silent
 
 REGISTERED = Clients(Unregistered.REFUSE)
-Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    return asyncio.run if request.param == "asyncio" else uvloop.run
 
 
 def framed(message: bytes) -> bytes:
@@ -116,7 +109,7 @@ async def serving(
                 await asyncio.sleep(0)
 
 
-def test_query_is_answered_by_the_policy_of_the_connections_address(run: Run) -> None:
+def test_query_is_answered_by_the_policy_of_the_connections_address() -> None:
     async def check() -> None:
         async with serving() as served:
             for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
@@ -124,11 +117,11 @@ def test_query_is_answered_by_the_policy_of_the_connections_address(run: Run) ->
                 client.send(query("www.tiktok.com"))
                 assert dns.rcode.to_text((await client.receive()).rcode()) == rcode
 
-    run(check())
+    uvloop.run(check())
 
 
 @each_row(("name", "before"), [("plain.example.org", 0), ("www.tiktok.com", 1), ("localhost", 0)])
-def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(run: Run, name: str, before: int) -> None:
+def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(name: str, before: int) -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connection_idle_s=7)) as served:
             client = await served.connect()
@@ -138,10 +131,10 @@ def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(run: Run, 
             options = [[(int(option.otype), option.to_wire()) for option in each.options[before:]] for each in found]
             assert options == [[], [(11, b"\0F")], [(11, b"\0F")]]
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_many_queries_on_one_connection_are_all_answered(run: Run) -> None:
+def test_many_queries_on_one_connection_are_all_answered() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -150,10 +143,10 @@ def test_many_queries_on_one_connection_are_all_answered(run: Run) -> None:
             assert sorted(message.id for message in found) == list(range(200))
             assert all(data(message) == ["A 198.51.100.10"] for message in found)
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_answers_are_sent_in_the_order_in_which_they_are_ready(run: Run) -> None:
+def test_answers_are_sent_in_the_order_in_which_they_are_ready() -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -167,10 +160,10 @@ def test_answers_are_sent_in_the_order_in_which_they_are_ready(run: Run) -> None
                 served.answer(next(each for each in asked if each.name == name))
                 assert (await client.receive()).id == number
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_a_query_may_come_byte_by_byte(run: Run) -> None:
+def test_a_query_may_come_byte_by_byte() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -181,10 +174,10 @@ def test_a_query_may_come_byte_by_byte(run: Run) -> None:
                 await asyncio.sleep(0)
             assert {(await client.receive()).id for _ in range(2)} == {5, 6}
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_frames_may_share_a_segment_or_be_split(run: Run) -> None:
+def test_frames_may_share_a_segment_or_be_split() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -194,11 +187,11 @@ def test_frames_may_share_a_segment_or_be_split(run: Run) -> None:
             client.writer.write(data[-7:])
             assert (await client.receive()).id == 6
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.parametrize("most", [32, 3])
-def test_number_of_pending_queries_is_limited(run: Run, most: int) -> None:
+def test_number_of_pending_queries_is_limited(most: int) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
             asked = served.rig.upstream.asked
@@ -219,10 +212,10 @@ def test_number_of_pending_queries_is_limited(run: Run, most: int) -> None:
                 seen.add(found.question[0].name.to_text(omit_final_dot=True))
             assert len(seen) == count
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_client_that_closes_its_sending_side_gets_its_answers(run: Run) -> None:
+def test_client_that_closes_its_sending_side_gets_its_answers() -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -236,10 +229,10 @@ def test_client_that_closes_its_sending_side_gets_its_answers(run: Run) -> None:
             assert await client.until_closed() == b""
             await served.until(lambda: served.opened[-1] == 0)
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_client_that_closes_within_a_frame_is_disconnected(run: Run) -> None:
+def test_client_that_closes_within_a_frame_is_disconnected() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -248,11 +241,11 @@ def test_client_that_closes_within_a_frame_is_disconnected(run: Run) -> None:
             assert await client.until_closed() == b""
             assert served.opened == [1, 0]
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_closed_connection_is_forgotten_and_others_are_answered(run: Run, abruptly: bool) -> None:
+def test_closed_connection_is_forgotten_and_others_are_answered(abruptly: bool) -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -271,11 +264,11 @@ def test_closed_connection_is_forgotten_and_others_are_answered(run: Run, abrupt
             assert (await staying.receive()).id == 9
             await served.until(lambda: served.opened[-1] == 1)
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
-def test_message_without_an_answer_ends_the_connection(run: Run, message: bytes) -> None:
+def test_message_without_an_answer_ends_the_connection(message: bytes) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -283,11 +276,11 @@ def test_message_without_an_answer_ends_the_connection(run: Run, message: bytes)
             assert await client.until_closed() == b""
             assert served.rig.upstream.asked == []
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.heavy
-def test_idle_connection_ends_but_a_waiting_one_does_not(run: Run) -> None:
+def test_idle_connection_ends_but_a_waiting_one_does_not() -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
             asked = served.rig.upstream.asked
@@ -303,10 +296,10 @@ def test_idle_connection_ends_but_a_waiting_one_does_not(run: Run) -> None:
             assert await waiting.until_closed() == b""
             assert served.opened[-1] == 0
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_connections_per_client_are_limited(run: Run) -> None:
+def test_connections_per_client_are_limited() -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
             held = [await served.connect() for _ in range(3)]
@@ -322,10 +315,10 @@ def test_connections_per_client_are_limited(run: Run) -> None:
             again.send(query("plain.example.org", id=2))
             assert (await again.receive()).id == 2
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_client_over_the_rate_limit_is_disconnected_and_another_is_not(run: Run) -> None:
+def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
             other = await served.connect(MECHELEN)
@@ -341,10 +334,10 @@ def test_client_over_the_rate_limit_is_disconnected_and_another_is_not(run: Run)
             assert served.rig.outcomes()["tcp", "limited"] == 2
             assert served.rig.outcomes()["tcp", "blocked"] == 10
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_least_recently_used_connection_is_closed_at_the_limit(run: Run) -> None:
+def test_least_recently_used_connection_is_closed_at_the_limit() -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connections=3)) as served:
             first, second, third = [await served.connect() for _ in range(3)]
@@ -361,10 +354,10 @@ def test_least_recently_used_connection_is_closed_at_the_limit(run: Run) -> None
             assert max(served.opened) == 3
             assert len(served.turned_away) == 1
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_waiting_connections_are_not_closed_at_the_limit(run: Run) -> None:
+def test_waiting_connections_are_not_closed_at_the_limit() -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
             asked = served.rig.upstream.asked
@@ -377,7 +370,7 @@ def test_waiting_connections_are_not_closed_at_the_limit(run: Run) -> None:
                 served.answer(each)
             assert [(await client.receive()).id for client in busy] == [0, 1]
 
-    run(check())
+    uvloop.run(check())
 
 
 def wide(asked: Asked) -> tuple[bytes, ...]:
@@ -387,7 +380,7 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
 
 
 @pytest.mark.heavy
-def test_client_that_does_not_read_is_disconnected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
 
     async def check() -> None:
@@ -401,13 +394,13 @@ def test_client_that_does_not_read_is_disconnected(run: Run, monkeypatch: pytest
             other.send(query("plain.example.org", id=3))
             assert (await other.receive()).id == 3
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
 def test_slowly_reading_client_gets_all_answers(
-    run: Run, monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
+    monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
 ) -> None:
     """The server holds back queries, or answers: then it checks after 0.6 s whether the client has read more."""
     monkeypatch.setattr(stream, "MOST_UNSENT", most_unsent)
@@ -425,11 +418,11 @@ def test_slowly_reading_client_gets_all_answers(
                 seen.append((await client.receive()).id)
             assert sorted(seen) == list(range(number))
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.heavy
-def test_client_with_many_queries_does_not_block_others(run: Run) -> None:
+def test_client_with_many_queries_does_not_block_others() -> None:
     async def check() -> None:
         async with serving() as served:
             other = await served.connect(MECHELEN)
@@ -442,11 +435,11 @@ def test_client_with_many_queries_does_not_block_others(run: Run) -> None:
             assert sum(served.rig.outcomes().values()) < 750
             assert {(await busy.receive()).id for _ in range(1_500)} == set(range(1_500))
 
-    run(check())
+    uvloop.run(check())
 
 
 @pytest.mark.heavy
-def test_client_with_many_queries_that_closes_gets_all_answers(run: Run) -> None:
+def test_client_with_many_queries_that_closes_gets_all_answers() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -456,10 +449,10 @@ def test_client_with_many_queries_that_closes_gets_all_answers(run: Run) -> None
             assert await client.until_closed() == b""
             assert served.opened[-1] == 0
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_closing_the_server_ends_every_connection(run: Run) -> None:
+def test_closing_the_server_ends_every_connection() -> None:
     async def check() -> None:
         async with serving() as served:
             clients = [await served.connect() for _ in range(3)]
@@ -469,10 +462,10 @@ def test_closing_the_server_ends_every_connection(run: Run) -> None:
                 assert await client.until_closed() == b""
             assert served.opened[-1] == 0
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_largest_frame_is_read_and_answered(run: Run) -> None:
+def test_largest_frame_is_read_and_answered() -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -480,10 +473,10 @@ def test_largest_frame_is_read_and_answered(run: Run) -> None:
             client.send(wire + bytes(65_535 - len(wire)), query("plain.example.org", id=9))
             assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_header_of_a_trusted_proxy_names_the_client_of_a_connection(run: Run) -> None:
+def test_header_of_a_trusted_proxy_names_the_client_of_a_connection() -> None:
     async def check() -> None:
         async with serving(clients=BEHIND_PROXY) as served:
             for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
@@ -493,10 +486,10 @@ def test_header_of_a_trusted_proxy_names_the_client_of_a_connection(run: Run) ->
                 found = [dns.rcode.to_text((await client.receive()).rcode()) for _ in range(2)]
                 assert found == [rcode, rcode]
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_header_may_arrive_in_pieces(run: Run) -> None:
+def test_header_may_arrive_in_pieces() -> None:
     async def check() -> None:
         async with serving(clients=BEHIND_PROXY) as served:
             client = await served.connect(PROXY)
@@ -506,13 +499,13 @@ def test_header_may_arrive_in_pieces(run: Run) -> None:
                 await asyncio.sleep(0)
             assert (await client.receive()).rcode() == dns.rcode.REFUSED
 
-    run(check())
+    uvloop.run(check())
 
 
 @each_row(
     "start", [framed(query("plain.example.org")), header(GHENT, 0x00), header(GHENT, more=bytes(500)), b"\r\n\r\nX"]
 )
-def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(run: Run, start: bytes) -> None:
+def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(start: bytes) -> None:
     async def check() -> None:
         async with serving(clients=BEHIND_PROXY) as served:
             client = await served.connect(PROXY)
@@ -521,10 +514,10 @@ def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(run:
             assert served.rig.outcomes() == {("tcp", "dropped"): 1}
             await served.until(lambda: served.opened[-1] == 0)
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_limit_of_connections_applies_to_the_client_in_the_header(run: Run) -> None:
+def test_limit_of_connections_applies_to_the_client_in_the_header() -> None:
     async def check() -> None:
         limits = replace(NO_RATES, connections_per_client=1)
         async with serving(limits=limits, clients=BEHIND_PROXY) as served:
@@ -540,10 +533,10 @@ def test_limit_of_connections_applies_to_the_client_in_the_header(run: Run) -> N
             assert await client.until_closed() == b""
             assert (served.turned_away, served.opened[-1]) == ([None], 2)
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_connections_that_send_no_header_are_closed_when_idle(run: Run) -> None:
+def test_connections_that_send_no_header_are_closed_when_idle() -> None:
     async def check() -> None:
         limits = replace(NO_RATES, connection_idle_s=0.05)
         async with serving(limits=limits, clients=BEHIND_PROXY) as served:
@@ -551,10 +544,10 @@ def test_connections_that_send_no_header_are_closed_when_idle(run: Run) -> None:
             client.writer.write(header(GHENT)[:-1])
             assert await client.until_closed() == b""
 
-    run(check())
+    uvloop.run(check())
 
 
-def test_header_of_anybody_else_is_no_query(run: Run) -> None:
+def test_header_of_anybody_else_is_no_query() -> None:
     async def check() -> None:
         async with serving(clients=BEHIND_PROXY) as served:
             client = await served.connect(GHENT)
@@ -562,4 +555,4 @@ def test_header_of_anybody_else_is_no_query(run: Run) -> None:
             client.send(query("www.tiktok.com"))
             assert (await client.receive()).rcode() != dns.rcode.NOERROR
 
-    run(check())
+    uvloop.run(check())

@@ -1,15 +1,13 @@
 """A TCP server on loopback whose connections follow scripts, and queries to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import Any, TypeAlias
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.wire.names import parse_name
 
-Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 LONG_S = 30.0
 
 

@@ -9,22 +9,17 @@ import uvloop
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.upstream.stream_pool import STRAYS_PER_CONNECTION, StreamPool
-from tests.unit.upstream.streaming import LONG_S, Peer, Run, answer_once, framed, query, reply, serving
+from tests.unit.upstream.streaming import LONG_S, Peer, answer_once, framed, query, reply, serving
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    return asyncio.run if request.param == "asyncio" else uvloop.run
-
-
-def test_answer_has_the_id_of_the_query(run: Run) -> None:
+def test_answer_has_the_id_of_the_query() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (_, endpoint):
             pool = StreamPool()
             assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org"))
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_each_question_is_sent_under_a_new_id() -> None:
@@ -42,12 +37,12 @@ def test_each_question_is_sent_under_a_new_id() -> None:
                 await pool.ask(endpoint, query("example.org", 7), LONG_S)
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
     # Fifty draws from 65,536 repeat twenty times with a chance far below one in 10**50.
     assert len(set(seen)) > 30
 
 
-def test_one_connection_is_kept_for_questions_one_after_another(run: Run) -> None:
+def test_one_connection_is_kept_for_questions_one_after_another() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (server, endpoint):
             pool = StreamPool()
@@ -56,10 +51,10 @@ def test_one_connection_is_kept_for_questions_one_after_another(run: Run) -> Non
             assert server.accepted == 1
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_questions_at_once_are_pipelined_over_two_connections_and_answered_out_of_order(run: Run) -> None:
+def test_questions_at_once_are_pipelined_over_two_connections_and_answered_out_of_order() -> None:
     async def backwards(peer: Peer) -> None:
         asked = [await peer.read() for _ in range(10)]
         for message in reversed(asked):
@@ -76,10 +71,10 @@ def test_questions_at_once_are_pipelined_over_two_connections_and_answered_out_o
             assert server.accepted == 2
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_answers_may_arrive_byte_by_byte_or_two_at_once(run: Run) -> None:
+def test_answers_may_arrive_byte_by_byte_or_two_at_once() -> None:
     async def script(peer: Peer) -> None:
         first = await peer.read()
         assert first is not None
@@ -103,10 +98,10 @@ def test_answers_may_arrive_byte_by_byte_or_two_at_once(run: Run) -> None:
             ]
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_largest_answer_is_accepted(run: Run) -> None:
+def test_largest_answer_is_accepted() -> None:
     padding = bytes(65_535 - len(query("example.org")))
 
     async def script(peer: Peer) -> None:
@@ -119,7 +114,7 @@ def test_largest_answer_is_accepted(run: Run) -> None:
             assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org")) + padding
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def wrong_answers(asked: bytes) -> dict[str, bytes]:
@@ -151,7 +146,7 @@ def test_answers_that_do_not_match_are_ignored_and_the_wait_continues(kind: str)
             assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org"))
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_answer_whose_name_differs_in_case_matches() -> None:
@@ -168,7 +163,7 @@ def test_answer_whose_name_differs_in_case_matches() -> None:
             assert answer == reply(query("example.org")).replace(b"example", b"ExAmPlE")
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_server_that_sends_only_unmatched_answers_is_given_up() -> None:
@@ -185,7 +180,7 @@ def test_server_that_sends_only_unmatched_answers_is_given_up() -> None:
             assert pool.connections(endpoint) == 0
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def close_after_second(peer: Peer) -> None:
@@ -193,7 +188,7 @@ async def close_after_second(peer: Peer) -> None:
     await peer.read()
 
 
-def test_a_kept_connection_that_the_server_closed_costs_one_retry(run: Run) -> None:
+def test_a_kept_connection_that_the_server_closed_costs_one_retry() -> None:
     async def main() -> None:
         async with serving(close_after_second, Peer.echo) as (server, endpoint):
             pool = StreamPool()
@@ -202,10 +197,10 @@ def test_a_kept_connection_that_the_server_closed_costs_one_retry(run: Run) -> N
             assert server.accepted == 2
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_second_broken_connection_fails_the_question(run: Run) -> None:
+def test_second_broken_connection_fails_the_question() -> None:
     async def main() -> None:
         async with serving(close_after_second, Peer.read) as (server, endpoint):
             pool = StreamPool()
@@ -215,10 +210,10 @@ def test_second_broken_connection_fails_the_question(run: Run) -> None:
             assert server.accepted == 2
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_a_fresh_connection_that_breaks_is_not_retried(run: Run) -> None:
+def test_a_fresh_connection_that_breaks_is_not_retried() -> None:
     async def main() -> None:
         async with serving(Peer.read) as (server, endpoint):
             pool = StreamPool()
@@ -227,7 +222,7 @@ def test_a_fresh_connection_that_breaks_is_not_retried(run: Run) -> None:
             assert (server.accepted, pool.connections(endpoint)) == (1, 0)
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_broken_connection_fails_all_its_questions() -> None:
@@ -244,10 +239,10 @@ def test_broken_connection_fails_all_its_questions() -> None:
             assert all(isinstance(result, UnavailableError) for result in results)
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
-def test_closed_port_is_unavailable(run: Run) -> None:
+def test_closed_port_is_unavailable() -> None:
     async def main() -> None:
         listening = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
         endpoint = Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1])
@@ -259,10 +254,10 @@ def test_closed_port_is_unavailable(run: Run) -> None:
         assert pool.connections(endpoint) == 0
         pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_a_silent_server_times_out_and_its_connection_is_not_kept(run: Run) -> None:
+def test_a_silent_server_times_out_and_its_connection_is_not_kept() -> None:
     async def main() -> None:
         async with serving(Peer.swallow) as (_, endpoint):
             pool = StreamPool()
@@ -271,7 +266,7 @@ def test_a_silent_server_times_out_and_its_connection_is_not_kept(run: Run) -> N
             assert pool.connections(endpoint) == 0
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_cancelled_question_does_not_affect_other_answers() -> None:
@@ -300,10 +295,10 @@ def test_cancelled_question_does_not_affect_other_answers() -> None:
             assert server.accepted == 1
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
-def test_an_idle_connection_is_closed(run: Run) -> None:
+def test_an_idle_connection_is_closed() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (server, endpoint):
             pool = StreamPool(idle_s=0.02)
@@ -313,10 +308,10 @@ def test_an_idle_connection_is_closed(run: Run) -> None:
             assert pool.connections(endpoint) == 0
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_closed_pool_sends_no_question(run: Run) -> None:
+def test_closed_pool_sends_no_question() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (server, endpoint):
             pool = StreamPool()
@@ -326,7 +321,7 @@ def test_closed_pool_sends_no_question(run: Run) -> None:
                 await pool.ask(endpoint, query("example.org"), LONG_S)
             assert server.accepted == 1
 
-    run(main())
+    uvloop.run(main())
 
 
 @pytest.mark.parametrize(
@@ -344,4 +339,4 @@ def test_invalid_query_raises_value_error(message: bytes) -> None:
         await StreamPool().ask(Endpoint(ip_address("127.0.0.1"), 9), message, LONG_S)
 
     with pytest.raises(ValueError, match="ask over tcp"):
-        asyncio.run(main())
+        uvloop.run(main())

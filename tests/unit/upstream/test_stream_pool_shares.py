@@ -12,12 +12,7 @@ from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.upstream import stream_pool
 from dnsfilter.upstream.stream_pool import IN_FLIGHT_PER_CONNECTION, BusyError, StreamPool
-from tests.unit.upstream.streaming import LONG_S, Peer, Run, answer_once, query, reply, serving
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    return asyncio.run if request.param == "asyncio" else uvloop.run
+from tests.unit.upstream.streaming import LONG_S, Peer, answer_once, query, reply, serving
 
 
 def ask_all(pool: StreamPool, endpoint: Endpoint, count: int, client: bytes = b"") -> "asyncio.Future[list[bytes]]":
@@ -26,7 +21,7 @@ def ask_all(pool: StreamPool, endpoint: Endpoint, count: int, client: bytes = b"
     return asyncio.gather(*(pool.ask(endpoint, each, LONG_S, client) for each in queries))
 
 
-def test_questions_beyond_the_places_wait(run: Run) -> None:
+def test_questions_beyond_the_places_wait() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (server, endpoint):
             pool = StreamPool(connections_per_server=1)
@@ -34,7 +29,7 @@ def test_questions_beyond_the_places_wait(run: Run) -> None:
             assert server.accepted == 1
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_questions_beyond_the_limit_are_rejected_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +46,7 @@ def test_questions_beyond_the_limit_are_rejected_at_once(monkeypatch: pytest.Mon
             with pytest.raises(UnavailableError):
                 await waiting
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_busy_client_leaves_connections_to_others() -> None:
@@ -68,7 +63,7 @@ def test_busy_client_leaves_connections_to_others() -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     waiting: list[asyncio.Future[list[bytes]]] = []
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_clients_take_turns() -> None:
@@ -87,23 +82,23 @@ def test_clients_take_turns() -> None:
             await asyncio.gather(*asks)
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
     # Questions sent before the other clients arrive stay sent.
     assert read[IN_FLIGHT_PER_CONNECTION:][:6].count("some") == 3
 
 
 @pytest.mark.parametrize("count", [5, 50])
-def test_a_server_that_closes_after_each_answer_answers_all(run: Run, count: int) -> None:
+def test_a_server_that_closes_after_each_answer_answers_all(count: int) -> None:
     async def main() -> None:
         async with serving(answer_once) as (_, endpoint):
             pool = StreamPool()
             assert len(await ask_all(pool, endpoint, count)) == count
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_a_server_that_allows_few_connections_answers_all(run: Run) -> None:
+def test_a_server_that_allows_few_connections_answers_all() -> None:
     answered = asyncio.Event()
 
     async def allowed(peer: Peer) -> None:
@@ -120,10 +115,10 @@ def test_a_server_that_allows_few_connections_answers_all(run: Run) -> None:
             assert len(await ask_all(pool, endpoint, 50)) == 50
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
-def test_a_question_that_breaks_every_connection_fails_and_others_are_answered(run: Run) -> None:
+def test_a_question_that_breaks_every_connection_fails_and_others_are_answered() -> None:
     async def break_at_poison(peer: Peer) -> None:
         while (asked := await peer.read()) is not None and b"poison" not in asked:
             peer.send(reply(asked))
@@ -139,7 +134,7 @@ def test_a_question_that_breaks_every_connection_fails_and_others_are_answered(r
             assert server.accepted <= 20
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_question_without_a_place_in_time_is_not_the_servers_failure() -> None:
@@ -153,7 +148,7 @@ def test_question_without_a_place_in_time_is_not_the_servers_failure() -> None:
             pool.close()
             await asyncio.gather(waiting, return_exceptions=True)
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_lack_of_file_descriptors_is_not_the_servers_failure() -> None:
@@ -171,7 +166,7 @@ def test_lack_of_file_descriptors_is_not_the_servers_failure() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 @pytest.mark.parametrize(("silence_s", "failed"), [(0.0, True), (LONG_S, False)])
@@ -188,7 +183,7 @@ def test_only_a_long_silence_is_a_failure_of_the_server(
             assert isinstance(raised.value, BusyError) is not failed
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_a_server_that_answers_others_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,10 +212,10 @@ def test_a_server_that_answers_others_does_not_fail(monkeypatch: pytest.MonkeyPa
             assert server.accepted == 1
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
-def test_answers_that_come_too_late_cost_no_connection(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_answers_that_come_too_late_cost_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_pool, "STRAYS_PER_CONNECTION", 0)
 
     async def main() -> None:
@@ -244,7 +239,7 @@ def test_answers_that_come_too_late_cost_no_connection(monkeypatch: pytest.Monke
             assert server.accepted == 1
             pool.close()
 
-    run(main())
+    uvloop.run(main())
 
 
 def test_questions_on_a_silent_connection_are_sent_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,4 +261,4 @@ def test_questions_on_a_silent_connection_are_sent_on_another(monkeypatch: pytes
             assert server.accepted == 2
             pool.close()
 
-    asyncio.run(main())
+    uvloop.run(main())

@@ -3,7 +3,6 @@
 import os
 import select
 import socket
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.node_config import Endpoint
-from dnsfilter.engine.reference.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
+from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, POOL_SIZE
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.wire.query import build_upstream_query, question_of
-from tests.support.scripted import Scripted, silent
-from tests.unit.engine.tables import Bench, bench, key_of, no_more_descriptors
+from tests.unit.engine.tables import Bench, bench, key_of
 
 pytest.importorskip("dnsfilter.engine._engine")
 
@@ -73,27 +71,6 @@ def port_of(fd: int) -> int:
 SERVER = Endpoint(ip_address("127.0.0.1"), 53)
 
 
-def test_many_ports_are_in_use_at_once_over_the_full_range() -> None:
-    with Scripted(silent) as upstream, asking(upstream.endpoint) as asker:
-        asked = []
-        for _ in range(100):
-            asker.send(20)
-            upstream.serve()
-            asked += upstream.asked
-            upstream.asked.clear()
-        ports = {port_of(fd) for fd in asker.sockets()}
-        assert 200 <= len(ports) == len(asker.sockets()) <= POOL_SIZE
-        assert all(LOWEST_PORT <= port <= HIGHEST_PORT for port in ports)
-        # Ephemeral ports begin at 32768 on Linux; half of the range is below.
-        assert any(port < 16_000 for port in ports)
-        assert any(port > 50_000 for port in ports)
-        assert max(Counter(one.peer for one in asked).values()) < 40
-        assert len({one.id for one in asked}) > len(asked) * 9 // 10
-        buckets = Counter(one.id >> 14 for one in asked)
-        # 4 buckets of a quarter each: a deviation of 150 of 2,000 has a probability below 1e-8.
-        assert all(abs(buckets[bucket] - len(asked) / 4) < 150 for bucket in range(4))
-
-
 @pytest.mark.heavy
 def test_sockets_are_replaced_after_enough_sends() -> None:
     with asking(SERVER) as asker:
@@ -103,17 +80,6 @@ def test_sockets_are_replaced_after_enough_sends() -> None:
         kept = [fd for fd in asker.sockets() if first.get(fd) == port_of(fd)]
         assert len(kept) < POOL_SIZE // 8
         assert len(asker.sockets()) <= POOL_SIZE + 1
-
-
-def test_worn_socket_is_read_only_while_a_send_is_outstanding() -> None:
-    with asking(SERVER) as asker:
-        asker.send()
-        (fd,) = asker.sockets()
-        asker.at.table.sweep(LIFETIME_MS)
-        assert asker.sockets() == {fd}
-        asker.at.table.withdraw(asker.exchange)
-        asker.at.table.sweep(2 * LIFETIME_MS)
-        assert asker.sockets() == set()
 
 
 def test_sweep_closes_only_worn_sockets() -> None:
@@ -149,20 +115,6 @@ def test_icmp_does_not_make_the_kernel_fragment(host: str, level: int, option: i
         (fd,) = asker.sockets()
         with borrowed(fd) as sock:
             assert sock.getsockopt(level, option) == 5
-
-
-def test_open_sockets_are_used_without_free_descriptors() -> None:
-    with asking(SERVER) as asker:
-        asker.send(20)
-        opened = asker.sockets()
-        with no_more_descriptors():
-            asker.send(500)
-        assert asker.sockets() == opened
-
-
-def test_draw_fails_without_descriptors_and_sockets() -> None:
-    with asking(SERVER) as asker, no_more_descriptors(), pytest.raises(OSError, match="Too many open files"):
-        asker.send()
 
 
 def test_closed_table_holds_no_descriptor() -> None:
