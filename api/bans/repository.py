@@ -64,19 +64,19 @@ def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Filters of a list of bans; None does not filter. `follows` is the number of a ban."""
+    """Filters of a list of bans; None does not filter. `follows` is a reference."""
 
     state: State | None
     authority: str | None
     service: str | None
     mode: str | None
-    follows: int | None
+    follows: str | None
 
 
 def page(
     session: Session, now: Instant, wanted: Wanted, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[BanRow], str | None]:
-    """Return a page of bans in the order of `sort`."""
+    """Return a page of bans in the order of `sort`. Raise `Invalid` if there is no ban `follows`."""
     statement = select(BanRow)
     if wanted.authority is not None:
         statement = statement.where(BanRow.authority == wanted.authority)
@@ -85,7 +85,7 @@ def page(
     if wanted.mode is not None:
         statement = statement.where(sql_mode_at(now) == wanted.mode)
     if wanted.follows is not None:
-        statement = statement.where(_follows(wanted.follows))
+        statement = statement.where(_follows(named(session, wanted.follows, "query.follows").number))
     if wanted.state is not None:
         statement = statement.where(in_state(wanted.state, now))
     return sorted_page(session, statement, SORTING, sort, limit, cursor)
@@ -123,12 +123,19 @@ def leads_to(session: Session, row: BanRow, number: int) -> bool:
     return False
 
 
-def provisional_since(session: Session, subject: str) -> Instant | None:
-    """Return when the ban `subject` of the audit log was adopted provisionally; None if it was not.
+def audit_subject(row: BanRow) -> str:
+    """Return the ban as the audit log names it."""
+    return f"ban/{row.authority}/{row.service}"
+
+
+def provisional_since(session: Session, row: BanRow) -> Instant | None:
+    """Return when the ban was adopted provisionally; None if it was not.
 
     There is at most one such act: the ban begins with it, and a ban that has begun is never removed.
     """
-    act = select(AuditRow.time_s).where(AuditRow.act == "ban.adopt_provisionally", AuditRow.object == subject)
+    act = select(AuditRow.time_s).where(
+        AuditRow.act == "ban.adopt_provisionally", AuditRow.object == audit_subject(row)
+    )
     return session.scalar(act)
 
 

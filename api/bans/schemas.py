@@ -177,21 +177,14 @@ class BanWarningRead(Read):
     ranges: list[str]
 
 
-class BanRead(Read):
-    """An authority's ban on one service. `state`, `ending`, `notes` and `warnings` are those at the time of the answer.
-
-    The account `mode_set_by` set the mode at `mode_set` for `mode_reason`. If the mode is off with an end, the mode
-    `returns_to` applies again from `off_until` on. `notes` explain what the terms do not show. `warnings` are null in
-    lists, in traces, and for callers who may not read the authority's exemptions.
-    """
+class ShownBan(Read):
+    """A ban as the audit log stores it: without what depends on the time, or repeats the act's time or account."""
 
     number: int
     authority: Slug
     service: ServiceSlug
     mode: Mode
     mode_reason: str
-    mode_set: Timestamp | None
-    mode_set_by: int | None
     off_until: Timestamp | None
     returns_to: Mode | None
     reply: Reply
@@ -202,6 +195,18 @@ class BanRead(Read):
     decision: FormalRead
     terms: list[TermRead]
     provisional: bool
+
+
+class BanRead(ShownBan):
+    """An authority's ban on one service. `state`, `ending`, `notes` and `warnings` are those at the time of the answer.
+
+    The account `mode_set_by` set the mode at `mode_set` for `mode_reason`. If the mode is off with an end, the mode
+    `returns_to` applies again from `off_until` on. `notes` explain what the terms do not show. `warnings` are null in
+    lists, in traces, and for callers who may not read the authority's exemptions.
+    """
+
+    mode_set: Timestamp | None
+    mode_set_by: int | None
     state: State
     ending: EndingRead | None
     notes: list[str]

@@ -1,27 +1,41 @@
-"""Acts on bans: adopt, change, toggle, renew, end early, remove.
+"""Acts on bans: adopt, change, toggle, renew, end early, remove. `authority` is the one whose ban it is.
 
 Raise `Conflict` for a change to a term that has begun, or to the ban's formal decision once a term has begun.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from api.authorities.state import demand_open, demand_within
 from api.bans import repository
-from api.bans.followed_ban import followed, renewed
-from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own_reference, demand_renewal
-from api.bans.mode_setting import first_mode, set_mode, switched
-from api.bans.provisional import already_adopted, confirm, demand_not_provisional, provisional_term, terms_to_omit
-from api.bans.reading import audit_fields, audit_subject, decision_columns, formal_decision, read_ban, same_term
-from api.bans.schemas import BanRead
-from api.bans.state import has_begun, live_terms
-from api.bans.wanted_change import BanChange
+from api.bans.reading import shown
+from api.bans.repository import audit_subject
+from api.bans.schemas import Ending, Renewal
+from api.bans.state import Switch, gapless_start, has_begun, live_terms, switch_at
+from api.bans.terms import (
+    add_terms,
+    already_adopted,
+    confirm,
+    decision_columns,
+    demand_ahead,
+    demand_basis,
+    demand_new_reference,
+    demand_new_term,
+    demand_own_reference,
+    demand_renewable,
+    followed,
+    provisional_term,
+    renewed,
+    replace_terms,
+)
+from api.bans.wanted_change import BanChange, Subject, formal_decision, same_term
+from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit_of_work import UnitOfWork
-from api.db.versions import columns
 from api.errors import Conflict, Invalid
-from dnsfilter.policy.intervals import until
+from api.timestamps import given_timestamp
+from dnsfilter.policy.instants import at_words
+from dnsfilter.policy.intervals import FOREVER, until
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -34,102 +48,114 @@ from dnsfilter.policy.model import (
     Term,
 )
 
-MAX_TERMS = 100
 
-Step: TypeAlias = Callable[[UnitOfWork, BanRow, BanChange], None]
-"""A function that sets one part of a ban as the change says."""
-
-
-def put(
-    unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange
-) -> tuple[BanRow, BanRead]:
-    """Adopt a ban, or change the existing `row`. Do nothing if nothing differs.
-
-    As every act here, return the ban as it is afterwards, without suspensions.
-    """
+def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange) -> BanRow:
+    """Adopt a ban, or change the existing `row`. Do nothing if nothing differs."""
     if change.mode is None and change.mode_reason is not None:
         raise Invalid.at("body.mode_reason", "a reason needs a mode: give mode too")
     if row is None:
         return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s))
     # A confirmation includes what it takes over from the ban that it follows.
     confirms = row.provisional and change.provisional is False
-    wanted = followed(unit.session, change, unit.now_s) if confirms else change
-    return row, _change(unit, authority, service, row, wanted)
+    _change(unit, authority, service, row, followed(unit.session, change, unit.now_s) if confirms else change)
+    return row
 
 
-def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> BanRead:
+def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Renewal) -> None:
+    """Renew an ordinary ban by a formal decision with a reference: by a term, or by the terms of the ban it follows.
+
+    Raise `Conflict` if the ban is provisional, was renewed so already, or if nothing is left to take over.
+    """
+    written = Subject(unit, authority, row.service, row)
+    if body.decision is not None and body.decision.follows is not None and body.says_no_term:
+        _renew_following(unit, authority, row, written.decision(body.decision))
+        return
+    if body.start is None and body.decision is not None and body.decision.reference:
+        demand_new_reference(row, body.decision.reference, unit.now_s)
+    add_term(unit, authority, row, written.term(body, gapless_start(row.terms, unit.now_s)))
+
+
+def add_term(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
     """Add a term to an ordinary ban, by a formal decision with a reference.
 
     Raise `Conflict` if the ban is provisional or already has that term.
     """
-    _demand_renewable(row, term.decision)
+    demand_renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
     if any(same_term(known, term) for known in row.decided_terms):
         raise Conflict(f"{row.authority}/{row.service} already has that term")
-    return _add_terms(unit, authority, row, (term,))
+    before = _shown(unit, authority, row)
+    add_terms(row, (term,), unit.now_s)
+    _record(unit, authority, row, "ban.renew", before)
 
 
-def demand_new_reference(row: BanRow, reference: str, now: Instant) -> None:
-    """Raise `Conflict` if a term that has not ended already has this reference.
-
-    Used for a renewal without a start: sent again, it would add another term.
-    """
-    if any(known.decision.get("reference") == reference for known in live_terms(row.terms, now)):
-        raise Conflict(f"the ban was already renewed by {reference}. For a further term by it, give its start.")
-
-
-def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: FormalDecision) -> BanRead:
-    """Renew an ordinary ban for the rest of the terms of the ban that the formal decision follows, with its scope.
-
-    The scope is a separate act. Raise `Conflict` as `renew` does, or if nothing is left to take over.
-    """
-    _demand_renewable(row, decision)
+def _renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: FormalDecision) -> None:
+    """Renew a ban for the rest of the terms of the ban that the decision follows. Its scope is a separate act."""
+    demand_renewable(row, decision)
     change = renewed(unit.session.get_one(BanRow, decision.follows), row.terms, decision, unit.now_s)
-    renewed_ban, stored = _add_terms(unit, authority, row, change.terms or ()), columns(row)
-    _set_scope(unit, row, change)
-    return renewed_ban if columns(row) == stored else _recorded(unit, authority, row, "ban.set_scope", renewed_ban)
+    before = _shown(unit, authority, row)
+    add_terms(row, change.terms or (), unit.now_s)
+    before = _record(unit, authority, row, "ban.renew", before)
+    if _set_scope(row, change):
+        _record(unit, authority, row, "ban.set_scope", before)
 
 
-def _demand_renewable(row: BanRow, decision: FormalDecision) -> None:
-    demand_not_provisional(row)
-    demand_renewal(decision, "body.decision")
-
-
-def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Sequence[Term]) -> BanRead:
-    before = _read(unit, authority, row)
-    row.terms.extend(_term_row(term, unit.now_s) for term in terms)
-    _check_count(row.terms)
-    return _recorded(unit, authority, row, "ban.renew", before)
-
-
-def end(
-    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision | None
-) -> BanRead:
-    """End the ban early at `at`: terms that have begun get that end, terms that begin later are removed.
+def end(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Ending) -> None:
+    """End the ban early: terms that have begun get that end, terms that begin later are removed.
 
     If no term has begun and the ban cannot be removed, keep its terms: they end when they begin. Raise `Conflict` if
     the ban can be removed.
     """
+    written = Subject(unit, authority, row.service, row)
+    decision = None if body.decision is None else written.decision(body.decision)
+    at = given_timestamp(body.at, unit.now_s, authority.time_zone, unit.asked_s, "body.at", second=True)
+    at = unit.not_past(at)
     if at < unit.now_s:
         raise Invalid.at("body.at", "a ban cannot end in the past: give now or a later time")
-    decided, begun = row.decided_terms, has_begun(row, unit.now_s)
+    begun = has_begun(row, unit.now_s)
     if not begun and _why_not_removable(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
-    # A term ended in its first second lasts until the next second. The same end again changes nothing.
-    ends = [(term, term.period.end_by_act(at, unit.now_s)) for term in decided]
-    reaching = [(term, end) for term, end in ends if until(term.period.end) > end]
-    if not reaching:
+    if not _reaching(row, at, unit.now_s):
         raise Conflict("no term of the ban lasts beyond that time: give an earlier end")
     if decision is not None:
         demand_own_reference(decision, "body.decision")
-    before = _read(unit, authority, row)
+    cut(unit, authority, row, at, body.reason, decision, keep=not begun)
+
+
+def cut(
+    unit: UnitOfWork,
+    authority: AuthorityRow,
+    row: BanRow,
+    at: Instant,
+    reason: str,
+    decision: FormalDecision | None,
+    *,
+    keep: bool = True,
+) -> None:
+    """End every term that reaches beyond `at`, for example because the authority closes. Do nothing if there is none.
+
+    With `keep`, terms that begin later stay, and end when they begin. Otherwise they are removed.
+    """
+    reaching = _reaching(row, at, unit.now_s)
+    if not reaching:
+        return
+    before = _shown(unit, authority, row)
     for term, end in reaching:
-        if begun and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
+        if not keep and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
             row.terms.remove(term)
             continue
         term.ended_s, term.ended_reason = end, reason
         term.ended_decision = decision_columns(decision) if decision is not None else {}
-    return _recorded(unit, authority, row, "ban.end", before)
+    _record(unit, authority, row, "ban.end", before)
+
+
+def _reaching(row: BanRow, at: Instant, now: Instant) -> list[tuple[TermRow, Instant]]:
+    """Return the terms that reach beyond `at`, each with the end that an act gives it.
+
+    A term ended in its first second lasts until the next second. The same end again changes nothing.
+    """
+    ends = [(term, term.period.end_by_act(at, now)) for term in row.decided_terms]
+    return [(term, end) for term, end in ends if until(term.period.end) > end]
 
 
 def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
@@ -137,7 +163,7 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     why = _why_not_removable(unit, row)
     if why is not None:
         raise Conflict(why)
-    unit.record("ban.remove", audit_subject(row), audit_fields(_read(unit, authority, row)), None, row.authority)
+    unit.record("ban.remove", audit_subject(row), _shown(unit, authority, row), None, row.authority)
     unit.session.delete(row)
 
 
@@ -167,7 +193,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     elif not change.loaded:
         demand_basis(decision, terms)
         for index, term in enumerate(terms):
-            _demand_term(term, index, unit.now_s)
+            demand_new_term(term, index, unit.now_s)
     row = BanRow(
         authority=authority.slug,
         service=service.slug,
@@ -186,104 +212,147 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         provisional=provisional,
         decision=decision_columns(decision),
         revision=unit.new_revision(),
-        terms=[_term_row(term, unit.now_s) for term in terms],
+        terms=[],
     )
-    first_mode(unit, row, replace(change, mode=change.mode or Mode.ENFORCE))
-    _check_count(row.terms)
+    # The ban has refused nothing yet, so no reason is required.
+    first = switch_at(row, unit.now_s)
+    _set_mode(row, first, _switched(unit, row, first, replace(change, mode=change.mode or Mode.ENFORCE)))
+    add_terms(row, terms, unit.now_s)
     _check(row, service)
     demand_open(authority, unit.now_s)
     _demand_within_life(authority, row.terms, unit.now_s)
     return row
 
 
-def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, BanRead]:
+def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
     row = new_row(unit, authority, service, change)
     unit.session.add(row)
     unit.session.flush()
     act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
-    after = _read(unit, authority, row)
-    unit.record(act, audit_subject(row), None, audit_fields(after), row.authority)
-    return row, after
+    unit.record(act, audit_subject(row), None, _shown(unit, authority, row), row.authority)
+    return row
 
 
-def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> BanRead:
-    before, stored = _read(unit, authority, row), columns(row)
+def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
+    before, changed = _shown(unit, authority, row), False
     confirmed = confirm(row, change, unit.now_s)
     if change.terms is not None:
-        renews = _replace_terms(unit, row, change.terms, terms_to_omit(unit.session, row, change, confirmed), confirmed)
+        changed, renews = replace_terms(unit, row, change, change.terms, confirmed)
         if renews:
-            before, stored = _recorded(unit, authority, row, "ban.renew", before), columns(row)
+            before, changed = _record(unit, authority, row, "ban.renew", before), False
     if change.decision is not None and change.decision != formal_decision(row.decision):
         if not confirmed and has_begun(row, unit.now_s):
             raise already_adopted(row, "its formal decision cannot change")
         if not row.provisional:
             demand_own_reference(change.decision, "body.decision")
-        row.decision = decision_columns(change.decision)
+        row.decision, changed = decision_columns(change.decision), True
+    known = switch_at(row, unit.now_s)
+    wanted = _switched(unit, row, known, change)
     # Each step is a separate act; the toggle is the last.
-    steps: tuple[tuple[str, Step], ...] = (
-        ("ban.change", _set_reply),
-        ("ban.set_scope", _set_scope),
-        (f"ban.set_{switched(unit, row, change).mode}", set_mode),
+    steps: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("ban.change", lambda: _set_reply(row, change)),
+        ("ban.set_scope", lambda: _set_scope(row, change)),
+        (f"ban.set_{wanted.mode}", lambda: _toggle(authority, row, known, wanted)),
     )
     for act, step in steps:
-        step(unit, row, change)
-        if not confirmed and columns(row) != stored:
-            before, stored = _recorded(unit, authority, row, act, before), columns(row)
+        changed = step() or changed
+        if changed and not confirmed:
+            before, changed = _record(unit, authority, row, act, before), False
     _check(row, service)
-    return _recorded(unit, authority, row, "ban.confirm", before) if confirmed else before
+    if confirmed:
+        _record(unit, authority, row, "ban.confirm", before)
 
 
-def _set_reply(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    if change.reply is not None:
-        row.reply = str(change.reply)
-    if change.addresses is not None:
-        row.addresses = list(change.addresses)
-    elif row.reply != Reply.ADDRESS:
-        row.addresses = []
+def _set(row: BanRow, **wanted: object) -> bool:
+    """Set these columns. Return whether one changes."""
+    changed = {name: value for name, value in wanted.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    return bool(changed)
 
 
-def _set_scope(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    if change.tiers:
-        row.tiers = sorted(change.tiers)
-    if change.funding:
-        row.funding = sorted(map(str, change.funding))
-    if change.audience:
-        row.audience = sorted(map(str, change.audience))
+def _set_reply(row: BanRow, change: BanChange) -> bool:
+    reply = row.reply if change.reply is None else str(change.reply)
+    kept = row.addresses if reply == Reply.ADDRESS else []
+    return _set(row, reply=reply, addresses=kept if change.addresses is None else list(change.addresses))
 
 
-def _replace_terms(
-    unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], may_omit: Sequence[TermRow], confirmed: bool
-) -> bool:
-    """Replace the terms by `wanted`. Terms that have begun must be repeated unchanged; others may be added or removed.
-
-    Return whether it is a renewal, which needs a formal decision: the ban has begun, gets a new term, and is not
-    `confirmed` by this change.
-    """
-    known = row.decided_terms
-    begun = not confirmed and has_begun(row, unit.now_s)
-    missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
-    kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
-    if any(term not in may_omit for term in kept):
-        raise already_adopted(row, "a term that has begun must be repeated unchanged")
-    for gone in missing:
-        if gone not in kept:
-            row.terms.remove(gone)
-    fresh = [(index, term) for index, term in enumerate(wanted) if not any(same_term(other, term) for other in known)]
-    for index, term in fresh:
-        if begun:
-            demand_renewal(term.decision, f"body.terms.{index}.decision")
-        _demand_term(term, index, unit.now_s)
-    row.terms.extend(_term_row(term, unit.now_s) for _, term in fresh)
-    if not row.terms:
-        raise Invalid.at("body.terms", "a ban needs at least one term: give one")
-    _check_count(row.terms)
-    return begun and bool(fresh)
+def _set_scope(row: BanRow, change: BanChange) -> bool:
+    return _set(
+        row,
+        tiers=sorted(change.tiers or row.tiers),
+        funding=sorted(map(str, change.funding or row.funding)),
+        audience=sorted(map(str, change.audience or row.audience)),
+    )
 
 
-def _demand_term(term: Term, index: int, now: Instant) -> None:
-    place = f"body.terms.{index}"
-    demand_own_reference(term.decision, f"{place}.decision")
-    demand_ahead(term, place, now)
+def _toggle(authority: AuthorityRow, row: BanRow, known: Switch, wanted: Switch) -> bool:
+    """Set the mode, its end and its reason. Raise `Invalid` if a required reason is missing."""
+    if wanted == known:
+        return False
+    _demand_reason(authority, row, known, wanted)
+    _set_mode(row, known, wanted)
+    return True
+
+
+def _set_mode(row: BanRow, known: Switch, wanted: Switch) -> None:
+    row.returns_to = None if wanted.mode is not Mode.OFF else wanted.returns or _returning(row, known)
+    row.mode, row.mode_reason, row.off_until_s = str(wanted.mode), wanted.reason, wanted.until
+    row.mode_set_s, row.mode_set_by = wanted.since, wanted.by
+
+
+def _switched(unit: UnitOfWork, row: BanRow, known: Switch, change: BanChange) -> Switch:
+    """Return the mode setting after the change; raise Invalid if there is no mode to return to."""
+    if change.mode is None:
+        return known
+    # If the end has passed, as in an old policy file, the earlier mode is back.
+    until = change.off_until if change.off_until is not None and change.off_until > unit.now_s else None
+    returns = None
+    if until is not None:
+        returns = _returning(row, known) if change.mode is Mode.OFF else change.mode
+        if returns is None:
+            message = f"{row.authority}/{row.service} has no earlier mode to return to: set enforce or monitor first"
+            raise Invalid.at("body.until", message)
+    mode = change.mode if until is None else Mode.OFF
+    # A reason applies until the mode changes or another reason is given.
+    kept = known.reason if mode is known.mode else ""
+    reason = kept if change.mode_reason is None else change.mode_reason
+    if (mode, until, returns, reason) == (known.mode, known.until, known.returns, known.reason):
+        return known
+    # A new end or reason for the same mode does not change its start.
+    since = unit.now_s if mode is not known.mode or known.since is None else known.since
+    return Switch(mode, since, unit.actor.account, reason, until, returns)
+
+
+def _demand_reason(owner: AuthorityRow, row: BanRow, before: Switch, after: Switch) -> None:
+    """Raise `Invalid` if the ban stops refusing, its authority requires a reason, and none is given."""
+    if after.reason or not (after.mode is Mode.OFF or _stops_refusing(before, after)):
+        return
+    if owner.off_needs_reason:
+        until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
+        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
+        message = (
+            f"{row.authority} requires a reason when {row.authority}/{row.service} stops refusing. Give one: {command}"
+        )
+        raise Invalid.at("body.mode_reason", message)
+
+
+def _stops_refusing(before: Switch, after: Switch) -> bool:
+    """Return whether the ban starts to refuse later than before, or no longer refuses."""
+    return _refuses_from(after) > _refuses_from(before)
+
+
+def _refuses_from(switch: Switch) -> Instant:
+    if switch.mode is Mode.ENFORCE:
+        return 0
+    return switch.until if switch.until is not None and switch.returns is Mode.ENFORCE else FOREVER
+
+
+def _returning(row: BanRow, known: Switch) -> Mode | None:
+    """Return the current mode, or the mode before the ban was off; None if it was never in another mode."""
+    if known.mode is not Mode.OFF:
+        return known.mode
+    return None if row.returns_to is None else Mode(row.returns_to)
 
 
 def _check(row: BanRow, service: Service) -> None:
@@ -297,24 +366,6 @@ def _check(row: BanRow, service: Service) -> None:
         raise Invalid.at("body.addresses", "addresses need the reply address: set reply to address, or omit addresses")
 
 
-def _term_row(term: Term, now: Instant) -> TermRow:
-    return TermRow(
-        start_s=term.start,
-        end_s=term.end,
-        review_by_s=term.review_by,
-        recorded_s=now,
-        decision=decision_columns(term.decision),
-        ended_s=None,
-        ended_reason="",
-        ended_decision={},
-    )
-
-
-def _check_count(terms: Sequence[TermRow]) -> None:
-    if len(terms) > MAX_TERMS:
-        raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms, not {len(terms)}")
-
-
 def _demand_within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:
     """Raise `Conflict` if a term lasts beyond the closing of the authority."""
     for term in live_terms(terms, now):
@@ -323,15 +374,15 @@ def _demand_within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: 
             demand_within(authority, term.period.end, now)
 
 
-def _read(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> BanRead:
-    return read_ban(unit.session, row, unit.now_s, authority.time_zone, frozenset())
+def _shown(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> Json:
+    return shown(unit.session, row, unit.now_s, authority.time_zone)
 
 
-def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: BanRead) -> BanRead:
-    """Record the act and return the ban as it is afterwards."""
+def _record(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: Json) -> Json:
+    """Record the act. Return the ban as it is afterwards, which is what it was before the next act."""
     _demand_within_life(authority, row.terms, unit.now_s)
     row.revision = unit.new_revision()
     unit.session.flush()
-    after = _read(unit, authority, row)
-    unit.record(act, audit_subject(row), audit_fields(before), audit_fields(after), row.authority)
+    after = _shown(unit, authority, row)
+    unit.record(act, audit_subject(row), before, after, row.authority)
     return after

@@ -131,14 +131,19 @@ def load_examples() -> list[dict[str, Any]]:
 
 
 def tagged(route: APIRoute) -> bool:
-    """Return whether a route answers one object with its entity tag: such a route takes the response to tag it."""
-    return route.dependant.response_param_name is not None and unit_of_work in _calls(route.dependant)
+    """Return whether a route answers one object with its entity tag: it or a dependency takes the response to tag."""
+    takes_response = any(each.response_param_name is not None for each in _needed(route.dependant))
+    return takes_response and unit_of_work in _calls(route.dependant)
+
+
+def _needed(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for needed in dependant.dependencies:
+        yield from _needed(needed)
 
 
 def _calls(dependant: Dependant) -> Iterator[Any]:
-    yield dependant.call
-    for needed in dependant.dependencies:
-        yield from _calls(needed)
+    return (each.call for each in _needed(dependant))
 
 
 def _describe_file(schemas: dict[str, Any], operation: dict[str, Any], route: APIRoute) -> None:

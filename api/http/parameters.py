@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, BanRow, SiteRow
 from api.db.unknown_names import no_authority, no_site
-from api.errors import Invalid, unknown
+from api.errors import Invalid, NotFound, unknown
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.pagination import Paging
 from api.http.schemas import ServiceSlug, Slug
+from dnsfilter.policy.model import Service
 from dnsfilter.wire.name_or_url import MAX_TYPED_NAME
 
 MAX_LIMIT = 200
@@ -74,6 +75,15 @@ def _service(unit: UnitDep, held: RuntimeDep, service: ServiceSlug | None = None
     return service
 
 
+async def _named_service(service: ServiceSlug, held: RuntimeDep) -> Service:
+    """Return the service `{service}` of the catalogue. Raise NotFound."""
+    found = held.services.get(service)
+    if found is None:
+        raise NotFound(unknown("service", service, held.services))
+    return found
+
+
+NamedService = Annotated[Service, Depends(_named_service)]
 AuthorityFilter = Annotated[str | None, Depends(_authority)]
 SiteFilter = Annotated[str | None, Depends(_site)]
 ServiceFilter = Annotated[str | None, Depends(_service)]

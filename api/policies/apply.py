@@ -20,8 +20,8 @@ from sqlalchemy import select
 from api.authorities import service as authority_acts
 from api.authorities.state import demand_open
 from api.bans import service as ban_acts
-from api.bans.formal_requirements import demand_own_decisions
-from api.bans.reading import decision_columns, shown_all
+from api.bans.reading import shown_all
+from api.bans.terms import decision_columns, demand_own_decisions
 from api.bans.wanted_change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders

@@ -4,10 +4,10 @@ from api.accounts import service as accounts
 from api.authorities.schemas import AuthorityState
 from api.authorities.service import shown
 from api.authorities.state import authority_state
-from api.bans import end_with_authority as bans
-from api.bans.reading import decision_columns
+from api.bans import service as bans
 from api.bans.requests import service as requests
 from api.bans.requests.repository import waiting
+from api.bans.terms import decision_columns
 from api.bindings import service as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
@@ -44,7 +44,7 @@ def close(
     for binding in _bindings(unit, row, at):
         bindings.end(unit, binding, at, reason)
     for ban in repository.bans(unit.session, row.slug):
-        bans.close(unit, row, ban, at, reason, decision)
+        bans.cut(unit, row, ban, at, reason, decision)
     for grant in repository.grants(unit.session, row.slug, unit.now_s):
         if until(grant.period.end) > at:
             accounts.end_grant(unit, grant, reason, at)

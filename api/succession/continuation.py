@@ -136,12 +136,12 @@ class Continuation:
         before = [] if known is None else list(known.terms)
         if known is None or known.provisional:
             adopted = replace(decided, decision=decision, terms=terms, provisional=False)
-            row, _ = ban_acts.put(self.unit, self.new, service, known, adopted)
+            row = ban_acts.put(self.unit, self.new, service, known, adopted)
         else:
             # Keep its terms and add these. Set its mode and scope only if it has lapsed.
-            row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)[0]
+            row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)
             for term in terms:
-                ban_acts.renew(self.unit, self.new, row, term)
+                ban_acts.add_term(self.unit, self.new, row, term)
         for added in row.terms:
             if added not in before:
                 added.merged_from = self.old.slug

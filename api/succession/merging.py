@@ -6,7 +6,7 @@ merged authority binds the successor. Then the merged authority is closed.
 
 from collections.abc import Mapping
 
-from api.bans.formal_requirements import demand_formal
+from api.bans.terms import demand_formal
 from api.bindings import repository as bindings
 from api.db.models import AuthorityRow, ConcernRow
 from api.db.unit_of_work import UnitOfWork, head

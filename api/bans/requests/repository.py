@@ -8,19 +8,15 @@ from sqlalchemy.orm import Session
 from api.bans.requests.schemas import RequestState
 from api.bans.requests.state import in_state
 from api.db.models import RequestRow
-from api.errors import NotFound
+from api.db.unknown_names import numbered
 from api.http.pagination import Sorting, sorted_page
 from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(RequestRow.number, {"number": RequestRow.number})
 
 
-def get(session: Session, number: int) -> RequestRow:
-    """Return the request; raise NotFound if there is none."""
-    row = session.get(RequestRow, number)
-    if row is None:
-        raise NotFound(f"No request {number}. See dnsfilterctl request list.")
-    return row
+get = numbered(RequestRow, "request")
+"""Return the request with a number. Raise NotFound."""
 
 
 def waiting(session: Session, authority: str, now: Instant) -> Sequence[RequestRow]:

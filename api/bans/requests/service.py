@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.auth.judged_acts import Sent
+from api.auth.permit import Permit
+from api.auth.second_person import demand_second_person
 from api.bans.requests import repository
 from api.bans.requests.reading import shown_request
 from api.bans.requests.schemas import RequestState
@@ -70,11 +72,18 @@ def _demand_none_waiting(unit: UnitOfWork, wanted: Wanted) -> None:
             raise Conflict(f"{waits} To ask for something else, withdraw it first: {command}")
 
 
-def approve(unit: UnitOfWork, row: RequestRow, note: str) -> None:
-    """Approve a waiting request. The unit then carries it out, and may lift what the request says."""
+def approve(unit: UnitOfWork, permit: Permit, row: RequestRow, note: str) -> bool:
+    """Approve a waiting request, as a second person. The unit may then lift what the request says.
+
+    Return whether it is to be carried out: not if it was approved before.
+    """
+    demand_second_person(permit.caller, unit.session, row.requested_by, permit.rule.roles, row.authority, unit.now_s)
+    if row.approved_s is not None:
+        return False
     _demand_waiting(unit, row)
     _record(unit, row, "request.approve", note, approved=unit.now_s)
     unit.approval = Approval(row.authority, row.reason, row.requested_s, row.lifts)
+    return True
 
 
 def reject(unit: UnitOfWork, row: RequestRow, reason: str) -> None:

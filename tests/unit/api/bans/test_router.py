@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from api.bans import reading
-from api.bans.schemas import BanRead
+from api.bans import reading, service
+from api.bans.schemas import BanRead, ShownBan
+from api.bans.state import Switch
 from tests.unit.api.conftest import Plane
 
 BAN = "/v1/authorities/town/bans/beta"
@@ -16,19 +17,33 @@ RENEWAL = {"for": "9 months", "decision": {"reference": "r2"}}
 
 
 def _walk(town: Plane, method: str, path: str, body: Any, patch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count how often a request selects rows of bans and of terms with all columns, and makes a `BanRead`."""
+    """Count how often a request selects rows of bans and of terms with all columns, and reads a ban.
+
+    It is read for the answer (`BanRead`) and for the audit log (`ShownBan`).
+    """
     counted: Counter[str] = Counter()
 
     def executed(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         counted["loads"] += statement.startswith("SELECT bans.number, bans.authority")
         counted["loads of terms"] += statement.startswith("SELECT terms.")
 
-    def made(**fields: Any) -> BanRead:
-        counted["renderings"] += 1
+    def answered(**fields: Any) -> BanRead:
+        counted["answers"] += 1
         return BanRead(**fields)
 
+    def shown(**fields: Any) -> ShownBan:
+        counted["shown"] += 1
+        return ShownBan(**fields)
+
+    def switched(*known: Any) -> Switch:
+        counted["mode settings"] += 1
+        return switch(*known)
+
+    switch = service._switched
     with patch.context() as patched:
-        patched.setattr(reading, "BanRead", made)
+        patched.setattr(reading, "BanRead", answered)
+        patched.setattr(reading, "ShownBan", shown)
+        patched.setattr(service, "_switched", switched)
         event.listen(town.database.engine, "before_cursor_execute", executed)
         try:
             town.done(method, path, body)
@@ -38,30 +53,31 @@ def _walk(town: Plane, method: str, path: str, body: Any, patch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "renderings"),
+    ("method", "path", "body", "shown", "settings"),
     [
-        ("GET", "", None, 1),
-        # Once before the act, for the audit log; once afterwards, for the audit log and the answer.
-        ("PUT", "", {"mode": "off"}, 2),
-        ("PATCH", "", {"mode": "off"}, 2),
-        ("PATCH", "", {"mode": "enforce"}, 1),
-        ("POST", "/terms", RENEWAL, 2),
-        ("POST", "/end", {"reason": "it is over"}, 2),
+        ("GET", "", None, 0, 0),
+        # Once before each act and once after the last, for the audit log.
+        ("PUT", "", {"mode": "off"}, 2, 1),
+        ("PATCH", "", {"mode": "off"}, 2, 1),
+        ("PATCH", "", {"mode": "enforce"}, 1, 1),
+        ("POST", "/terms", RENEWAL, 2, 0),
+        ("POST", "/end", {"reason": "it is over"}, 2, 0),
         # The reply, the scope and the mode are separate acts.
-        ("PATCH", "", {"mode": "off", "funding": ["public"], "reply": "nxdomain"}, 4),
+        ("PATCH", "", {"mode": "off", "funding": ["public"], "reply": "nxdomain"}, 4, 1),
     ],
     ids=["read", "toggle by PUT", "toggle by PATCH", "nothing differs", "renew", "end", "three acts"],
 )
-def test_a_ban_is_loaded_once_and_rendered_once_per_state(
-    town: Plane, method: str, path: str, body: Any, renderings: int, monkeypatch: pytest.MonkeyPatch
+def test_a_ban_is_loaded_its_mode_computed_and_its_answer_read_once(
+    town: Plane, method: str, path: str, body: Any, shown: int, settings: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town.done("PUT", BAN, ADOPTION)
     walked = _walk(town, method, f"{BAN}{path}", body, monkeypatch)
-    assert walked == {"loads": 1, "loads of terms": 1, "renderings": renderings}
+    expected = Counter({"loads": 1, "loads of terms": 1, "answers": 1, "shown": shown, "mode settings": settings})
+    assert walked == +expected
 
 
 def test_a_list_loads_and_renders_each_ban_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     town.done("PUT", BAN, ADOPTION)
     count = len(town.done("GET", "/v1/bans")["items"])
     walked = _walk(town, "GET", "/v1/bans", None, monkeypatch)
-    assert walked == {"loads": 1, "loads of terms": 1, "renderings": count}
+    assert walked == {"loads": 1, "loads of terms": 1, "answers": count}
