@@ -7,7 +7,7 @@ from dnsfilter.snapshot.reader import BanView, Judgement, Matched
 from dnsfilter.wire.answer import RawRecord
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
-from dnsfilter.wire.message import address_record, soa_record
+from dnsfilter.wire.own_records import address_record, soa_record
 from dnsfilter.wire.query import Query
 from dnsfilter.wire.reply import empty_reply, local_reply
 

@@ -10,8 +10,8 @@ from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import AUTHORITY, Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE, compose
 from dnsfilter.wire.iana import Class, Rcode, Type
-from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record, txt_strings_record
 from dnsfilter.wire.names import is_at_or_below, parse_name
+from dnsfilter.wire.own_records import address_record, hinfo_record, soa_record, txt_record, txt_strings_record
 from dnsfilter.wire.query import Query, Question
 from dnsfilter.wire.reply import empty_reply, local_reply
 

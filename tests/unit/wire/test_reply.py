@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dnsfilter.wire.answer import Answer, RawRecord, follow, parse_answer, prune_answer
 from dnsfilter.wire.edns import Ede
-from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.own_records import soa_record
 from dnsfilter.wire.query import Fault, Query, parse_query
 from dnsfilter.wire.reply import empty_reply, local_reply, relay, truncated_reply, udp_limit
 from tests.unit.wire.build import RICH, answered, asked, message, opt, question

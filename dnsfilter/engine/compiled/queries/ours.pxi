@@ -7,7 +7,7 @@ from dnsfilter.upstream.special import special
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
 from dnsfilter.wire.iana import Type
-from dnsfilter.wire.message import soa_record
+from dnsfilter.wire.own_records import soa_record
 from dnsfilter.wire.query import RECORD, Query, question_of
 
 cdef enum:
