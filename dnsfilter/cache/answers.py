@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.policy.model import WireName
+from dnsfilter.policy.model import DAY_S, WireName
 from dnsfilter.wire.answer import ANSWER, Answer, answer_ttl, negative_ttl
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import is_at_or_below
 
-LONGEST_S: Final = 86_400
+LONGEST_S: Final = DAY_S
 """Maximum lifetime of an entry in seconds, for any TTL. RFC 8767 section 4 suggests days; a day limits mistakes."""
 
 # The cost of an entry without its data, measured on CPython 3.11 to 3.13 (64 bit).

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
-from dnsfilter.policy.model import Instant, Service
+from dnsfilter.policy.model import DAY_S, Instant, Service
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
 
 KEPT_REVISIONS = 20
-DAY_S = 86_400
 _LOG = logging.getLogger("dnsfilter.node")
 
 

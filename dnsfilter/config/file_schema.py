@@ -35,7 +35,7 @@ from dnsfilter.config.values import (
 from dnsfilter.policy.bounds import MAX_TEXT
 from dnsfilter.policy.calendar import Span, parse_span
 from dnsfilter.policy.faults import usage_fault
-from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
+from dnsfilter.policy.model import DAY_S, Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 
@@ -105,7 +105,7 @@ class UpstreamTable(Table):
 
 class CacheTable(Table):
     max_bytes: Annotated[int, PlainValidator(read_bytes)] = 64 << 20
-    serve_stale: Annotated[int, PlainValidator(read_duration_s)] = 86_400
+    serve_stale: Annotated[int, PlainValidator(read_duration_s)] = DAY_S
 
 
 class ClientsTable(Table):
@@ -144,7 +144,7 @@ class RecordTable(Table):
     name: Annotated[WireName, _text(parse_name)]
     type: Annotated[Type, _text(read_record_type)]
     data: Annotated[str, Field(max_length=255)]
-    ttl: Annotated[int, Field(ge=0, le=86_400)] = 300
+    ttl: Annotated[int, Field(ge=0, le=DAY_S)] = 300
 
 
 class ControlPlaneTable(Table):

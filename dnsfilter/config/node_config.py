@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dnsfilter.policy.model import DEFAULT_SITE, Address, Instant, Prefix, WireName
+from dnsfilter.policy.model import DAY_S, DEFAULT_SITE, Address, Instant, Prefix, WireName
 from dnsfilter.wire.proxy_header import LOCAL_HEADER
 
 DNS_PORT = 53
-MAX_LEARNING_S = 30 * 86_400
+MAX_LEARNING_S = 30 * DAY_S
 """The longest learning mode, in seconds."""
 
 

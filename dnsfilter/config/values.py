@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from dnsfilter.config.endpoint import parse_endpoint, server_fault
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
+from dnsfilter.policy.model import DAY_S
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.record_text import TYPES
 
@@ -15,7 +16,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
 _SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DURATION = re.compile(r"(\d{1,7}) ?(seconds?|s|minutes?|min|hours?|h|days?|d|weeks?)")
-_DURATION_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 
 
 def read_server(text: str) -> Endpoint:
@@ -68,7 +69,7 @@ def read_bytes(value: object) -> int:
 def read_duration_s(value: object) -> int:
     seconds = _seconds(value, "1 day")
     # RFC 8767 section 5 suggests one to three days. RFC 2181 section 8 forbids keeping data for very long.
-    if not 0 <= seconds <= 604_800:
+    if not 0 <= seconds <= 7 * DAY_S:
         raise ValueError("must be between 0 (off) and 7 days")
     return seconds
 

@@ -9,10 +9,11 @@ from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Network
 
 from dnsfilter.engine.unregistered_counts import Noted
+from dnsfilter.policy.model import DAY_S
 
 MOST_UNREGISTERED = 256
 """Maximum number of networks that one node keeps and reports."""
-REMEMBERED_S = 24 * 3600
+REMEMBERED_S = DAY_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from dnsfilter.engine.clock import TOLERATED_S, Clock, Reference
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.private_files import read_private, replace_private, writing
 from dnsfilter.policy.calendar import instant_text, parse_instant
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.telemetry import logs
 
 FILE_NAME = "clock.json"
-MOST_OFF_S = 7 * 86_400
+MOST_OFF_S = 7 * DAY_S
 """Seconds that a machine may have been off before its clock needs a confirmation."""
 LOOK_MS = 1_000
 STORE_MS = 3_600_000

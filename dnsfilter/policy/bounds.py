@@ -1,6 +1,6 @@
 """The bounds of a policy: years, lengths of texts, and how long a suspension or a provisional ban may last."""
 
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 LAST_INSTANT: Instant = 7_258_118_400
@@ -15,7 +15,7 @@ MAX_PROVISIONAL_S = 72 * 3600
 
 MAX_CAPTURE_S = 3600
 """Seconds that a capture of a range's queries may last."""
-CAPTURE_KEPT_S = 86_400
+CAPTURE_KEPT_S = DAY_S
 """Seconds after the end of a capture when nodes delete its file."""
 MOST_CAPTURES = 8
 """Captures whose files may exist at a time."""

@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 Instant: TypeAlias = int
 """Seconds since 1970-01-01 00:00 UTC."""
+DAY_S = 86_400
+"""Seconds of a day without a change of summer time."""
 Address: TypeAlias = IPv4Address | IPv6Address
 Prefix: TypeAlias = IPv4Network | IPv6Network
 WireName: TypeAlias = bytes

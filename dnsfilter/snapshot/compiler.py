@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dnsfilter.errors import PolicyError
-from dnsfilter.policy.model import Instant, Policy, Prefix, Range, Usage
+from dnsfilter.policy.model import DAY_S, Instant, Policy, Prefix, Range, Usage
 from dnsfilter.policy.rows import (
     Made,
     RangeClass,
@@ -25,7 +25,7 @@ from dnsfilter.snapshot.sections import File, read_file
 
 __all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy", "compile_without_names"]
 
-KEPT_PAST_S = 86_400
+KEPT_PAST_S = DAY_S
 """Spans that ended longer before the creation than this are left out. Clocks differ by less than a day."""
 
 

@@ -12,6 +12,7 @@ from dnsfilter.control.puller import ACCEPT
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.calendar import instant_text
+from dnsfilter.policy.model import DAY_S
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.telemetry.metrics import (
     BANS_LIFTED,
@@ -30,7 +31,6 @@ RECEIVED = (200, 304)
 HERE = "on the control plane's machine type systemctl status dnsfilter-api, and check firewall and url"
 
 WARN_DAYS = 14
-DAY_S = 86_400
 RENEW = (
     "on the control plane's machine replace the files that DNSFILTER_API_TLS_CERTIFICATE and DNSFILTER_API_TLS_KEY in "
     "/etc/dnsfilter/api.env name; dnsfilter-api reads them by itself within a minute"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from dnsfilter.policy.model import DAY_S
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import Metric, Outcome
 from dnsfilter.telemetry.scraped import Samples
@@ -129,7 +130,7 @@ def _gained(before: float, now: float) -> float:
 
 
 def _age_text(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+    for size, unit in ((DAY_S, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"

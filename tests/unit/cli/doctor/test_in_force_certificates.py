@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.cli.doctor.contact import Contact
-from dnsfilter.cli.doctor.in_force import DAY_S, certificates
+from dnsfilter.cli.doctor.in_force import certificates
+from dnsfilter.policy.model import DAY_S
 from tests.support.certificates import Authority
 from tests.support.doctor_subjects import subject, texts, write
 from tests.support.policies import NOW
