@@ -25,7 +25,7 @@ from blocklists.catalogue_file import (
     TierTable,
     read_entry,
 )
-from dnsfilter.config.places import KeyPath
+from dnsfilter.config.locations import KeyPath
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, Tier, WireName
 from dnsfilter.wire.names import parse_name, suffixes

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from dnsfilter.config.file_schema import APrefix, Table, faults_of, word
-from dnsfilter.config.places import Fault
+from dnsfilter.config.locations import Fault
 from dnsfilter.wire.names import parse_name
 
 MAX_NAME = 253

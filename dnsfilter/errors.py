@@ -30,13 +30,13 @@ class PolicyError(DnsfilterError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem in the user's input: `place` is a file and key path, `message` says what to do."""
+    """One problem in the user's input: `location` is a file and key path, `message` says what to do."""
 
-    place: str
+    location: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.location}: {self.message}"
 
 
 class ConfigError(DnsfilterError):

@@ -6,7 +6,7 @@ from api.exemptions.schemas import ExemptionRead
 from api.exemptions.state import exemption_state
 from api.publish.policy_rows import exemption_value
 from api.timestamps import optional_text, through, timestamp_text
-from dnsfilter.policy.exemptions import exemption_begins
+from dnsfilter.policy.exempted_times import exemption_begins
 from dnsfilter.policy.model import Instant
 
 

@@ -52,7 +52,7 @@ def parse(held: Runtime, text: str) -> Wanted:
     try:
         policy = parse_policy(text, "policy.toml", services=held.services, now=int(held.clock()))
     except ConfigError as error:
-        raise Invalid([Fault(problem.place, problem.message) for problem in error.problems]) from error
+        raise Invalid([Fault(problem.location, problem.message) for problem in error.problems]) from error
     count = _count(policy)
     if count > MAX_OBJECTS:
         raise Invalid.at("policy.toml", f"has {count} objects: at most {MAX_OBJECTS} can be applied at once")

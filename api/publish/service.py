@@ -117,7 +117,7 @@ class Publisher:
         left = without_ended_exemptions(policy, unit.now_s - KEPT_PAST_S)
         found = problems(left, self._sound)
         if found:
-            raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
+            raise Invalid([Fault(f"policy.{problem.location}", problem.message) for problem in found])
         self._sound = left
         try:
             self._compiled = policy, self._compile(policy)

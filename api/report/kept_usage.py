@@ -7,7 +7,7 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from api.http.schemas import Read, Slug
-from api.report.figures import Counted, intervals
+from api.report.query_numbers import Counted, intervals
 from api.report.schemas import CountedDaysRead, CountsRead, Interval
 from api.usage.repository import Day, days_by_ban
 

@@ -24,9 +24,9 @@ from api.db.models import (
 from api.errors import Invalid
 from api.exemptions.state import exemption_end
 from api.report.dossier import Dossier, acts_of, dossiers
-from api.report.figures import Counted, interval_of, intervals
 from api.report.gaps import Suspended, full_gaps, partial_gaps
 from api.report.list_versions import list_versions
+from api.report.query_numbers import Counted, interval_of, intervals
 from api.report.range_acts import range_acts
 from api.report.reading import (
     read_gap,

@@ -31,9 +31,9 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, UnavailableError
-from dnsfilter.local.drain import forget_drain
+from dnsfilter.local.drain_request import forget_drain
 from dnsfilter.supervisor.first_snapshot import load_first
-from dnsfilter.supervisor.reload import check_listen
+from dnsfilter.supervisor.reload_steps import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, start_standby, this_program
 from dnsfilter.supervisor.supervisor import Supervisor

@@ -5,8 +5,8 @@ from datetime import date, datetime
 from ipaddress import ip_network
 
 from dnsfilter.config.file_schema import ClientsTable
+from dnsfilter.config.locations import Fault
 from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
-from dnsfilter.config.places import Fault
 from dnsfilter.errors import Problem
 from dnsfilter.policy.calendar import after_day, local_instant
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
@@ -61,13 +61,13 @@ def _prefix_faults(key: str, prefixes: Iterable[Prefix | None], everybody: str) 
 
 
 def _learning_faults(table: ClientsTable) -> Iterator[Fault]:
-    place = ("clients", "learn_until")
+    location = ("clients", "learn_until")
     if table.unregistered is not Unregistered.LEARN:
         if table.learn_until is not None:
-            yield Fault(place, 'has an effect only with unregistered = "learn"')
+            yield Fault(location, 'has an effect only with unregistered = "learn"')
     elif table.learn_until is None:
         yield Fault(
-            place, 'is required with unregistered = "learn": the last day on which unregistered clients get answers'
+            location, 'is required with unregistered = "learn": the last day on which unregistered clients get answers'
         )
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
+from dnsfilter.config.locations import Fault, KeyPath
 from dnsfilter.config.node_config import Endpoint, Limits, Unregistered
-from dnsfilter.config.places import Fault, KeyPath
 from dnsfilter.config.values import (
     read_bytes,
     read_date_text,

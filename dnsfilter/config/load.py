@@ -17,6 +17,7 @@ from dnsfilter.config.file_schema import (
     OverrideTable,
     read_tables,
 )
+from dnsfilter.config.locations import Fault, KeyPath, parse_toml
 from dnsfilter.config.node_config import (
     Cache,
     Config,
@@ -28,7 +29,6 @@ from dnsfilter.config.node_config import (
     Zone,
 )
 from dnsfilter.config.own_addresses import has_family
-from dnsfilter.config.places import Fault, KeyPath, parse_toml
 from dnsfilter.config.record_tables import LOCAL_ONLY, local_record, record_faults
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName

@@ -23,7 +23,7 @@ from dnsfilter.config.file_schema import (
     TermTable,
     read_tables,
 )
-from dnsfilter.config.places import Fault, KeyPath, Written, parse_path, parse_toml
+from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (
@@ -62,18 +62,21 @@ T = TypeVar("T")
 _NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
 
 
-def parse_policy(text: str, place: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
+def parse_policy(
+    text: str, location: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1
+) -> Policy:
     """Return the policy in `text`, as loaded at `now`.
 
     Bans, bindings and exemptions are numbered from 1 in file order. Terms are recorded, agreements accepted and
-    exemptions approved at `now`. Raise ConfigError with every problem. `place` stands for the file in their places.
+    exemptions approved at `now`. Raise ConfigError with every problem. `location`
+    stands for the file in theirs.
     """
-    return parse_loaded(text, place, services=services, now=now, revision=revision, loaded={})[0]
+    return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={})[0]
 
 
 def parse_loaded(
     text: str,
-    place: str,
+    location: str,
     *,
     services: Mapping[str, Service],
     now: Instant,
@@ -81,7 +84,7 @@ def parse_loaded(
     loaded: Mapping[str, Instant],
 ) -> tuple[Policy, dict[str, Instant]]:
     """Do as `parse_policy`, with items loaded at the times in `loaded`, others at `now`. Also return these times."""
-    written = parse_toml(text, place)
+    written = parse_toml(text, location)
     file, faults = read_tables(PolicyFile, written.data)
     if file is None:
         raise ConfigError(written.problems(faults))
@@ -89,7 +92,7 @@ def parse_loaded(
     policy = conversion.policy(services, revision)
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
-        path = conversion.path_in_file(parse_path(problem.place))
+        path = conversion.path_in_file(parse_path(problem.location))
         # A problem of a value that only replaces a faulty one is not reported.
         if path not in blamed:
             faults.append(Fault(path, problem.message))

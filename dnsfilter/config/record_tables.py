@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dnsfilter.config.file_schema import RecordTable
+from dnsfilter.config.locations import Fault
 from dnsfilter.config.node_config import LocalRecord
-from dnsfilter.config.places import Fault
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 from dnsfilter.wire.record_text import parse_rdata

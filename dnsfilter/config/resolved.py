@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
-from dnsfilter.config.places import parse_toml
+from dnsfilter.config.locations import parse_toml
 from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.policy.model import Instant, Policy, Service

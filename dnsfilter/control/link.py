@@ -136,7 +136,7 @@ def pull_first(config: Config, one_time_token: str | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Errand:
+class _Task:
     """The repeated work of a thread. `begin` returns the function for one turn, and is called after each failure."""
 
     name: str
@@ -173,18 +173,18 @@ class Control:
         """Whether the trouble is a rejected token. A later `RetryLater` does not replace it."""
         if not self._pulling.is_private:
             logs.emit(_LOG, logging.WARNING, "requests to the control plane are not encrypted", url=self._pulling.url)
-        errands = (
-            _Errand(
+        tasks = (
+            _Task(
                 "pull",
                 self._pulling,
                 self._begin_pulling,
                 "no snapshot from the control plane",
                 "snapshots from the control plane again",
             ),
-            _Errand("report", self._reporting, self._begin_reporting, "report not accepted", "reports accepted again"),
+            _Task("report", self._reporting, self._begin_reporting, "report not accepted", "reports accepted again"),
         )
         self._threads = [
-            threading.Thread(target=self._run, args=(errand,), name=errand.name, daemon=True) for errand in errands
+            threading.Thread(target=self._run, args=(task,), name=task.name, daemon=True) for task in tasks
         ]
         for thread in self._threads:
             thread.start()
@@ -249,11 +249,11 @@ class Control:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self, errand: _Errand) -> None:
-        with errand.client:
-            self._run_turns(errand)
+    def _run(self, task: _Task) -> None:
+        with task.client:
+            self._run_turns(task)
 
-    def _run_turns(self, errand: _Errand) -> None:
+    def _run_turns(self, task: _Task) -> None:
         back_off = BackOff(LONGEST_LOCAL_S if self._pulling.is_at_home else LONGEST_BACK_OFF_S)
         logged: set[str] = set()
         turn: Callable[[], None] | None = None
@@ -262,20 +262,20 @@ class Control:
             try:
                 if turn is None:
                     enrolled = identity_mark(self._config.node_dir)
-                    turn = errand.begin()
+                    turn = task.begin()
                 turn()
             except Exception as error:  # noqa: BLE001
                 # Any exception: if the thread ended unnoticed, this node would never get a change again.
                 if self._closed.is_set():
                     return
                 turn = None
-                self._log_failure(errand, error, logged)
+                self._log_failure(task, error, logged)
                 self._wait_after(error, back_off.next_s(), enrolled)
                 continue
             back_off.reset()
             if logged:
                 logged.clear()
-                logs.emit(_LOG, logging.INFO, errand.recovered)
+                logs.emit(_LOG, logging.INFO, task.recovered)
 
     def _wait_after(self, error: Exception, back_off_s: float, enrolled: object) -> None:
         """Wait after a failure, at least as long as the answer asks. After a rejected token wait for an enrolment."""
@@ -290,16 +290,16 @@ class Control:
             case _:
                 self._closed.wait(back_off_s)
 
-    def _log_failure(self, errand: _Errand, error: Exception, logged: set[str]) -> None:
+    def _log_failure(self, task: _Task, error: Exception, logged: set[str]) -> None:
         """Log a failure unless it was logged since the last success. Report those of pulling too."""
         ours = not isinstance(error, DnsfilterError)
         reason = f"{type(error).__name__}: {error}" if ours else str(error)
-        if errand.name == "pull" and not (self._token_rejected and isinstance(error, RetryLater)):
+        if task.name == "pull" and not (self._token_rejected and isinstance(error, RetryLater)):
             self._token_rejected = isinstance(error, NodeTokenRejected)
             self._set_trouble(reason)
         if reason not in logged and len(logged) < MOST_LOGGED:
             logged.add(reason)
-            event = "snapshot refused" if isinstance(error, SnapshotError) else errand.failed
+            event = "snapshot refused" if isinstance(error, SnapshotError) else task.failed
             logs.emit(_LOG, logging.ERROR, event, failure=error if ours else None, reason=reason)
 
     def _set_trouble(self, reason: str | None) -> None:

@@ -47,7 +47,7 @@ class UnregisteredBook:
 def merge(known: Mapping[bytes, Noted], noted: Iterable[Noted], now_s: int) -> Mapping[bytes, Noted]:
     """Return the known networks by prefix with new ones added: at most MOST_UNREGISTERED, none silent for a day.
 
-    If there are more, keep those whose place in an engine's table is reserved longest. So a flood of forged sources
+    If there are more, keep those whose slot in an engine's table is reserved longest. So a flood of forged sources
     does not displace a network that sends queries steadily, neither here nor in the engine.
     """
     merged = dict(known)

@@ -1,13 +1,13 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
-from dnsfilter.cache.answers import Cache, Entry
+from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import EngineClock, Reference
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
-from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
+from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot

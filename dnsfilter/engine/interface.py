@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.clock import Reference
-from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
+from dnsfilter.engine.udp_listener import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot

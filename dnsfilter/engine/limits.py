@@ -68,8 +68,8 @@ class Charges:
 
     def at(self, block: int) -> tuple[int, int]:
         """Return cost and depth of a block, in ticks."""
-        place = bisect_right(self.starts, block) - 1
-        return self.costs[place], self.depths[place]
+        index = bisect_right(self.starts, block) - 1
+        return self.costs[index], self.depths[index]
 
 
 class Limiter:

@@ -58,10 +58,10 @@ class RangeCounts:
         if self._snapshot is None:
             return {}
         words, taken = self.words[first:end], dict[str, int]()
-        for place, queries in enumerate(words):
+        for slot, queries in enumerate(words):
             if queries:
-                taken[_text(*self._snapshot.packed_prefix(self.first + first + place))] = queries
-                words[place] = 0
+                taken[_text(*self._snapshot.packed_prefix(self.first + first + slot))] = queries
+                words[slot] = 0
         return taken
 
 

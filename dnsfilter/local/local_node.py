@@ -17,7 +17,7 @@ from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
 from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, this_boot
-from dnsfilter.local.drain import request_drain
+from dnsfilter.local.drain_request import request_drain
 from dnsfilter.local.flush import WantedFlush, request_flush
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Entry, Journal
 from dnsfilter.local.local_suspensions import (

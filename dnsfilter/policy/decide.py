@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dnsfilter.policy.exemptions import exemption_begins, exemption_holds
+from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
     Address,
     Ban,

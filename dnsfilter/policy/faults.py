@@ -48,7 +48,7 @@ Found = Iterator[Problem]
 
 
 def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]:
-    """Return everything wrong in `policy`. Places are like `ban[2].term[0].end`, with indices of its tuples.
+    """Return everything wrong in `policy`. Locations are like `ban[2].term[0].end`, with indices of its tuples.
 
     `sound` is a policy without problems. Authorities and ranges equal to its own are not checked again: ten thousand of
     them take longer than everything else about a toggle.
@@ -136,134 +136,140 @@ class _Check:
     def _all_ranges(self) -> Found:
         owners: dict[tuple[str, Prefix], str] = {}
         for index, entry in enumerate(self._policy.ranges):
-            place = f"range[{index}]"
+            location = f"range[{index}]"
             owner = owners.get((entry.site, entry.prefix))
             if owner is not None:
                 message = f"{entry.prefix} is already registered at site {entry.site!r}, to {owner!r}"
-                yield Problem(f"{place}.prefix", message)
+                yield Problem(f"{location}.prefix", message)
             owners.setdefault((entry.site, entry.prefix), entry.authority)
             fault = prefix_fault(entry.prefix)
             if fault is not None:
-                yield Problem(f"{place}.prefix", f"{entry.prefix} {fault}")
-            yield from self._known(f"{place}.authority", "authority", entry.authority, self._authorities)
-            yield from self._known(f"{place}.site", "site", entry.site, self._sites)
-            yield from _texts(place, {"label": entry.label})
+                yield Problem(f"{location}.prefix", f"{entry.prefix} {fault}")
+            yield from self._known(f"{location}.authority", "authority", entry.authority, self._authorities)
+            yield from self._known(f"{location}.site", "site", entry.site, self._sites)
+            yield from _texts(location, {"label": entry.label})
 
     def _all_bans(self) -> Found:
         seen: set[tuple[str, str]] = set()
         for index, ban in enumerate(self._policy.bans):
-            place = f"ban[{index}]"
+            location = f"ban[{index}]"
             if (ban.authority, ban.service) in seen:
-                yield Problem(place, f"{ban.authority} has a ban of {ban.service} already: add a term to that one")
+                yield Problem(location, f"{ban.authority} has a ban of {ban.service} already: add a term to that one")
             seen.add((ban.authority, ban.service))
-            yield from self._known(f"{place}.authority", "authority", ban.authority, self._authorities)
-            yield from self._known(f"{place}.service", "service", ban.service, self._tiers)
-            yield from self._scope(place, ban)
-            yield from _reply(place, ban)
-            yield from _off(place, ban)
-            yield from self._decision(f"{place}.decision", ban, ban.decision)
+            yield from self._known(f"{location}.authority", "authority", ban.authority, self._authorities)
+            yield from self._known(f"{location}.service", "service", ban.service, self._tiers)
+            yield from self._scope(location, ban)
+            yield from _reply(location, ban)
+            yield from _off(location, ban)
+            yield from self._decision(f"{location}.decision", ban, ban.decision)
             if not ban.terms:
-                yield Problem(place, f"the ban of {ban.service} by {ban.authority} has no term")
+                yield Problem(location, f"the ban of {ban.service} by {ban.authority} has no term")
             for number, term in enumerate(ban.terms):
-                yield from _term(f"{place}.term[{number}]", ban, term)
+                yield from _term(f"{location}.term[{number}]", ban, term)
                 # A term that was ended in the second in which it began ends in the next.
-                yield from self._within_life(f"{place}.term[{number}]", ban.authority, term.end, term.start + 1)
-                yield from self._decision(f"{place}.term[{number}].decision", ban, term.decision)
+                yield from self._within_life(f"{location}.term[{number}]", ban.authority, term.end, term.start + 1)
+                yield from self._decision(f"{location}.term[{number}].decision", ban, term.decision)
 
-    def _closing(self, place: str, authority: Authority, circular: Collection[str]) -> Found:
+    def _closing(self, location: str, authority: Authority, circular: Collection[str]) -> Found:
         closing = authority.closing
         if closing is None:
             return
         if not 0 <= closing.at <= LAST_INSTANT:
-            yield Problem(f"{place}.closes", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
-        yield from _texts(place, {"closed_reason": closing.reason})
-        yield from _formal(f"{place}.closed_decision", closing.decision)
+            yield Problem(f"{location}.closes", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield from _texts(location, {"closed_reason": closing.reason})
+        yield from _formal(f"{location}.closed_decision", closing.decision)
         if closing.successor is None:
             return
-        yield from self._known(f"{place}.successor", "authority", closing.successor, self._authorities)
+        yield from self._known(f"{location}.successor", "authority", closing.successor, self._authorities)
         if closing.successor == authority.slug:
-            yield Problem(f"{place}.successor", f"{authority.slug} cannot be merged into itself")
+            yield Problem(f"{location}.successor", f"{authority.slug} cannot be merged into itself")
         elif self._closes.get(closing.successor, closing.at) < closing.at:
-            yield Problem(f"{place}.successor", f"{closing.successor} is already closed by then")
+            yield Problem(f"{location}.successor", f"{closing.successor} is already closed by then")
         elif authority.slug in circular:
-            yield Problem(f"{place}.successor", f"{authority.slug} would succeed itself: mergers cannot form a circle")
+            yield Problem(
+                f"{location}.successor", f"{authority.slug} would succeed itself: mergers cannot form a circle"
+            )
 
-    def _within_life(self, place: str, authority: str, end: Instant | None, least: Instant = 0) -> Found:
+    def _within_life(self, location: str, authority: str, end: Instant | None, least: Instant = 0) -> Found:
         """Report an end after the closing of the authority. An end up to `least` is allowed."""
         closes = self._closes.get(authority)
         if closes is not None and (end is None or end > max(closes, least)):
-            yield Problem(f"{place}.end", f"lies after {authority} closes: it can have effect until then at the latest")
+            yield Problem(
+                f"{location}.end", f"lies after {authority} closes: it can have effect until then at the latest"
+            )
 
-    def _scope(self, place: str, ban: Ban) -> Found:
+    def _scope(self, location: str, ban: Ban) -> Found:
         known = self._tiers.get(ban.service, ban.tiers)
         unknown = sorted(ban.tiers - known)
         # The default names tiers 1 and 2, and many services have only the first.
         if not ban.tiers or not ban.tiers & known or (unknown and ban.tiers != DEFAULT_TIERS):
             numbers = ", ".join(map(str, unknown)) or "none"
-            yield Problem(f"{place}.tiers", f"{ban.service} has the tiers {sorted(known)}, not {numbers}")
+            yield Problem(f"{location}.tiers", f"{ban.service} has the tiers {sorted(known)}, not {numbers}")
         if not ban.funding:
-            yield Problem(f"{place}.funding", "is empty: the ban would cover nothing")
+            yield Problem(f"{location}.funding", "is empty: the ban would cover nothing")
         if not ban.audience:
-            yield Problem(f"{place}.audience", "is empty: the ban would cover nobody")
+            yield Problem(f"{location}.audience", "is empty: the ban would cover nobody")
 
-    def _decision(self, place: str, ban: Ban, decision: FormalDecision) -> Found:
-        yield from _formal(place, decision)
+    def _decision(self, location: str, ban: Ban, decision: FormalDecision) -> Found:
+        yield from _formal(location, decision)
         if decision.follows is None:
             return
         followed = self._bans.get(decision.follows)
         if followed is None:
-            yield Problem(f"{place}.follows", f"there is no ban {decision.follows}")
+            yield Problem(f"{location}.follows", f"there is no ban {decision.follows}")
         elif followed.service != ban.service:
-            yield Problem(f"{place}.follows", f"the ban of {followed.service} is not one of {ban.service}")
+            yield Problem(f"{location}.follows", f"the ban of {followed.service} is not one of {ban.service}")
         elif followed.authority == ban.authority:
-            yield Problem(f"{place}.follows", f"{ban.authority} cannot adopt its own ban")
+            yield Problem(f"{location}.follows", f"{ban.authority} cannot adopt its own ban")
 
-    def _binding(self, place: str, binding: Binding) -> Found:
-        yield from self._known(f"{place}.authority", "authority", binding.authority, self._authorities)
-        yield from _interval(place, binding.start, binding.end)
-        yield from _texts(place, {"instrument": binding.instrument, "date": binding.date})
-        yield from self._within_life(place, binding.authority, binding.end)
+    def _binding(self, location: str, binding: Binding) -> Found:
+        yield from self._known(f"{location}.authority", "authority", binding.authority, self._authorities)
+        yield from _interval(location, binding.start, binding.end)
+        yield from _texts(location, {"instrument": binding.instrument, "date": binding.date})
+        yield from self._within_life(location, binding.authority, binding.end)
         ban = self._bans.get(binding.ban)
         if ban is None:
-            yield Problem(f"{place}.of", f"there is no ban {binding.ban}")
+            yield Problem(f"{location}.of", f"there is no ban {binding.ban}")
         elif ban.authority == binding.authority:
-            yield Problem(f"{place}.of", f"{binding.authority} cannot be bound by its own ban")
+            yield Problem(f"{location}.of", f"{binding.authority} cannot be bound by its own ban")
         else:
-            yield from self._within_life(place, ban.authority, binding.end)
+            yield from self._within_life(location, ban.authority, binding.end)
 
-    def _exemption(self, place: str, exemption: Exemption) -> Found:
-        yield from self._known(f"{place}.site", "site", exemption.site, self._sites)
-        yield from _interval(place, exemption.start, exemption.end)
-        yield from _texts(place, {"reason": exemption.reason})
+    def _exemption(self, location: str, exemption: Exemption) -> Found:
+        yield from self._known(f"{location}.site", "site", exemption.site, self._sites)
+        yield from _interval(location, exemption.start, exemption.end)
+        yield from _texts(location, {"reason": exemption.reason})
         if not exemption.ranges:
-            yield Problem(f"{place}.ranges", "names no range")
+            yield Problem(f"{location}.ranges", "names no range")
         for prefix in sorted(exemption.ranges, key=prefix_order):
             if exemption.site in self._sites and (exemption.site, prefix) not in self._ranges:
                 message = f"{prefix} is not registered at site {exemption.site!r}: name registered ranges"
-                yield Problem(f"{place}.ranges", message)
+                yield Problem(f"{location}.ranges", message)
         for hours in exemption.hours:
-            yield from _hours(f"{place}.hours", hours)
+            yield from _hours(f"{location}.hours", hours)
         ban = self._bans.get(exemption.ban)
         if ban is None:
-            yield Problem(f"{place}.of", f"there is no ban {exemption.ban}")
+            yield Problem(f"{location}.of", f"there is no ban {exemption.ban}")
             return
-        yield from self._within_life(place, ban.authority, exemption.end)
+        yield from self._within_life(location, ban.authority, exemption.end)
         owner = self._authorities.get(ban.authority)
         if owner is not None and exemption.start < exemption.end and lasts_too_long(exemption, owner.time_zone):
-            yield Problem(f"{place}.end", "lies more than a year after the start: an exemption lasts at most one year")
+            yield Problem(
+                f"{location}.end", "lies more than a year after the start: an exemption lasts at most one year"
+            )
 
-    def _suspension(self, place: str, suspension: Suspension) -> Found:
+    def _suspension(self, location: str, suspension: Suspension) -> Found:
         if suspension.authority is not None:
-            yield from self._known(f"{place}.authority", "authority", suspension.authority, self._authorities)
-        yield from _interval(place, suspension.start, suspension.end)
-        yield from _texts(place, {"reason": suspension.reason})
+            yield from self._known(f"{location}.authority", "authority", suspension.authority, self._authorities)
+        yield from _interval(location, suspension.start, suspension.end)
+        yield from _texts(location, {"reason": suspension.reason})
         if suspension.end - suspension.start > MAX_SUSPENSION_S:
-            yield Problem(f"{place}.end", f"lies more than {MAX_SUSPENSION_S // 3600} hours after the start")
+            yield Problem(f"{location}.end", f"lies more than {MAX_SUSPENSION_S // 3600} hours after the start")
 
     @staticmethod
-    def _known(place: str, what: str, slug: str, known: Iterable[str]) -> Found:
+    def _known(location: str, what: str, slug: str, known: Iterable[str]) -> Found:
         if slug not in known:
-            yield Problem(place, f"there is no {what} {slug!r}")
+            yield Problem(location, f"there is no {what} {slug!r}")
 
 
 def text_fault(text: str) -> str | None:
@@ -293,40 +299,44 @@ def _unique(table: str, key: str, values: Iterable[str]) -> Found:
         seen.add(value)
 
 
-def _slug(place: str, slug: str) -> Found:
+def _slug(location: str, slug: str) -> Found:
     if not _SLUG.fullmatch(slug):
-        yield Problem(place, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9, - and _")
+        yield Problem(location, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9, - and _")
 
 
-def _texts(place: str, texts: dict[str, str]) -> Found:
+def _texts(location: str, texts: dict[str, str]) -> Found:
     for key, text in texts.items():
         if len(text) > MAX_TEXT:
-            yield Problem(f"{place}.{key}", f"is longer than {MAX_TEXT} characters")
+            yield Problem(f"{location}.{key}", f"is longer than {MAX_TEXT} characters")
         fault = text_fault(text)
         if fault is not None:
-            yield Problem(f"{place}.{key}", fault)
+            yield Problem(f"{location}.{key}", fault)
 
 
-def _authority(place: str, authority: Authority) -> Found:
-    yield from _slug(f"{place}.slug", authority.slug)
-    yield from _texts(place, {"contact": authority.contact, "group": authority.group})
-    yield from _texts(f"{place}.names", {f"{tag}": name for tag, name in authority.names if _LANGUAGE.fullmatch(tag)})
+def _authority(location: str, authority: Authority) -> Found:
+    yield from _slug(f"{location}.slug", authority.slug)
+    yield from _texts(location, {"contact": authority.contact, "group": authority.group})
+    yield from _texts(
+        f"{location}.names", {f"{tag}": name for tag, name in authority.names if _LANGUAGE.fullmatch(tag)}
+    )
     try:
         zone(authority.time_zone)
     except ValueError as error:
-        yield Problem(f"{place}.time_zone", f'{error}: write for example "Europe/Brussels"')
+        yield Problem(f"{location}.time_zone", f'{error}: write for example "Europe/Brussels"')
     if not authority.contact:
-        yield Problem(f"{place}.contact", "is empty: name a function that answers questions, such as ict@example.org")
+        yield Problem(
+            f"{location}.contact", "is empty: name a function that answers questions, such as ict@example.org"
+        )
     if not authority.names:
-        yield Problem(f"{place}.names", "is empty: give the name in at least one language")
+        yield Problem(f"{location}.names", "is empty: give the name in at least one language")
     if not authority.languages:
-        yield Problem(f"{place}.languages", "is empty: give at least one language")
+        yield Problem(f"{location}.languages", "is empty: give at least one language")
     for key, tags in (("names", [tag for tag, _ in authority.names]), ("languages", list(authority.languages))):
         for tag in tags:
             if not _LANGUAGE.fullmatch(tag):
-                yield Problem(f"{place}.{key}", f'{tag!r} is not a language tag: write for example "nl" or "fr"')
+                yield Problem(f"{location}.{key}", f'{tag!r} is not a language tag: write for example "nl" or "fr"')
         if len(set(tags)) < len(tags):
-            yield Problem(f"{place}.{key}", "names a language twice")
+            yield Problem(f"{location}.{key}", "names a language twice")
 
 
 def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
@@ -346,12 +356,14 @@ def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _formal(place: str, decision: FormalDecision) -> Found:
+def _formal(location: str, decision: FormalDecision) -> Found:
     fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
-    yield from _texts(place, {field: getattr(decision, field) for field in fields})
+    yield from _texts(location, {field: getattr(decision, field) for field in fields})
     if decision.link and not _is_web_address(decision.link):
         # The link is not repeated: it may hold a password.
-        yield Problem(f"{place}.link", "is not an http or https address: write for example https://www.example.org/118")
+        yield Problem(
+            f"{location}.link", "is not an http or https address: write for example https://www.example.org/118"
+        )
 
 
 def _is_web_address(link: str) -> bool:
@@ -361,52 +373,54 @@ def _is_web_address(link: str) -> bool:
         return False
 
 
-def _reply(place: str, ban: Ban) -> Found:
+def _reply(location: str, ban: Ban) -> Found:
     if ban.reply is Reply.ADDRESS and not ban.addresses:
-        yield Problem(f"{place}.addresses", 'is needed for the reply "address"')
+        yield Problem(f"{location}.addresses", 'is needed for the reply "address"')
     if ban.reply is not Reply.ADDRESS and ban.addresses:
-        yield Problem(f"{place}.addresses", f'is only for the reply "address", and the reply is "{ban.reply}"')
+        yield Problem(f"{location}.addresses", f'is only for the reply "address", and the reply is "{ban.reply}"')
     if len(ban.addresses) > MAX_ADDRESSES:
-        yield Problem(f"{place}.addresses", f"has {len(ban.addresses)} addresses; at most {MAX_ADDRESSES} are answered")
+        yield Problem(
+            f"{location}.addresses", f"has {len(ban.addresses)} addresses; at most {MAX_ADDRESSES} are answered"
+        )
     for address in ban.addresses:
         if address.is_multicast or getattr(address, "scope_id", None) is not None:
-            yield Problem(f"{place}.addresses", f"{address} cannot be used in an answer")
+            yield Problem(f"{location}.addresses", f"{address} cannot be used in an answer")
 
 
-def _term(place: str, ban: Ban, term: Term) -> Found:
-    yield from _interval(place, term.start, term.end)
+def _term(location: str, ban: Ban, term: Term) -> Found:
+    yield from _interval(location, term.start, term.end)
     if term.end is None and term.review_by is None:
-        yield Problem(place, "has no end: give an end, or a date for its review (review_by)")
+        yield Problem(location, "has no end: give an end, or a date for its review (review_by)")
     if term.review_by is not None and not 0 <= term.review_by <= LAST_INSTANT:
-        yield Problem(f"{place}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield Problem(f"{location}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     if ban.provisional and (term.end is None or term.end - term.start > MAX_PROVISIONAL_S):
-        yield Problem(f"{place}.end", "lies more than 72 hours after the start, and the ban is provisional")
+        yield Problem(f"{location}.end", "lies more than 72 hours after the start, and the ban is provisional")
 
 
-def _off(place: str, ban: Ban) -> Found:
+def _off(location: str, ban: Ban) -> Found:
     if ban.off_until is None:
         return
     if ban.mode is Mode.OFF:
-        yield Problem(f"{place}.off_until", "needs the mode that applies then: enforce or monitor")
+        yield Problem(f"{location}.off_until", "needs the mode that applies then: enforce or monitor")
     if not 0 <= ban.off_until <= LAST_INSTANT:
-        yield Problem(f"{place}.off_until", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield Problem(f"{location}.off_until", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
-def _interval(place: str, start: Instant, end: Instant | None) -> Found:
+def _interval(location: str, start: Instant, end: Instant | None) -> Found:
     if not 0 <= start <= LAST_INSTANT:
-        yield Problem(f"{place}.start", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield Problem(f"{location}.start", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     if end is not None and not 0 <= end <= LAST_INSTANT:
-        yield Problem(f"{place}.end", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield Problem(f"{location}.end", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     elif end is not None and end <= start:
-        yield Problem(f"{place}.end", "must lie after the start")
+        yield Problem(f"{location}.end", "must lie after the start")
 
 
-def _hours(place: str, hours: WeeklyHours) -> Found:
+def _hours(location: str, hours: WeeklyHours) -> Found:
     if not hours.days or not hours.days <= set(range(7)):
-        yield Problem(place, "must name days of the week")
+        yield Problem(location, "must name days of the week")
     if not 0 <= hours.start_minute < hours.end_minute <= MINUTES_PER_DAY:
-        yield Problem(place, "must begin and end within one day, in that order")
+        yield Problem(location, "must begin and end within one day, in that order")
     try:
         zone(hours.time_zone)
     except ValueError as error:
-        yield Problem(place, str(error))
+        yield Problem(location, str(error))

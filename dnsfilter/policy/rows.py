@@ -12,7 +12,7 @@ from itertools import product
 from typing import TypeAlias
 
 from dnsfilter.policy.counted_ranges import counts_bans
-from dnsfilter.policy.exemptions import exempted_intervals
+from dnsfilter.policy.exempted_times import exempted_intervals
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
@@ -96,15 +96,15 @@ def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
     named, levels = exempted_ranges(policy), usage_levels(policy)
     classes: dict[tuple[str, Prefix], RangeClass] = {}
     for registered in policy.ranges:
-        place = registered.site, str(registered.prefix)
+        range_key = registered.site, str(registered.prefix)
         is_exempted = (registered.site, registered.prefix) in named
         is_counted = counts_bans(registered.prefix, levels.get(registered.authority, Usage.NONE))
         classes[registered.site, registered.prefix] = RangeClass(
             registered.authority,
             registered.funding,
             registered.audience,
-            place if is_exempted else None,
-            place if is_counted else None,
+            range_key if is_exempted else None,
+            range_key if is_counted else None,
         )
     return classes
 

@@ -52,17 +52,17 @@ def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dic
     """Return the sections of rules and spans. Each class has its own intervals in which all is set aside."""
     rules, spans = bytearray(parts[Part.RULES].data), Slices()
     # A thousand authorities have some ten thousand rules, but few different spans.
-    places: dict[Intervals, dict[tuple[int, int], tuple[int, int]]] = {aside: {} for aside in per_class}
+    span_ranges: dict[Intervals, dict[tuple[int, int], tuple[int, int]]] = {aside: {} for aside in per_class}
     for (_, first, count), aside in zip(parts[Part.CLASSES].all_records(CLASS), per_class, strict=True):
-        known = places[aside]
+        known = span_ranges[aside]
         offset = first * RULE.size
         for ban, entry, first_span, number, *others in parts[Part.RULES].records(RULE, first, count):
-            place = known.get((first_span, number))
-            if place is None:
+            span_range = known.get((first_span, number))
+            if span_range is None:
                 own: _Spans = tuple(parts[Part.SPANS].records(SPAN, first_span, number))
                 cut = _cut(own, aside) if aside else own
-                place = known[first_span, number] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
-            RULE.pack_into(rules, offset, ban, entry, *place, *others)
+                span_range = known[first_span, number] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
+            RULE.pack_into(rules, offset, ban, entry, *span_range, *others)
             offset += RULE.size
     return {Part.RULES: bytes(rules), Part.SPANS: spans.data()}
 

@@ -204,20 +204,20 @@ class _Intervals:
 
     def find(self, address: int | bytes) -> int:
         """Return the index of the range that holds the address, else `NONE`."""
-        place = bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
-        if place < self._first:
+        index = bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
+        if index < self._first:
             return NONE
-        return int(self._ranges.record(INTERVAL_RANGE, place)[0])
+        return int(self._ranges.record(INTERVAL_RANGE, index)[0])
 
     def registered(self, size: int) -> Iterator[tuple[int, int, int]]:
         """Yield first and last address, as numbers below `size`, and range of each interval that has a range."""
-        starts = [self._start(place) for place in range(self._first, self._end)]
+        starts = [self._start(index) for index in range(self._first, self._end)]
         firsts = [start if isinstance(start, int) else int.from_bytes(start) for start in starts]
-        for place, (first, following) in enumerate(pairwise([*firsts, size]), self._first):
-            index = int(self._ranges.record(INTERVAL_RANGE, place)[0])
+        for index, (first, following) in enumerate(pairwise([*firsts, size]), self._first):
+            index = int(self._ranges.record(INTERVAL_RANGE, index)[0])
             if index != NONE:
                 yield first, following - 1, index
 
-    def _start(self, place: int) -> int | bytes:
-        start: int | bytes = self._starts.record(self._shape, place)[0]
+    def _start(self, index: int) -> int | bytes:
+        start: int | bytes = self._starts.record(self._shape, index)[0]
         return start

@@ -103,30 +103,30 @@ class RuleTable:
 
     def effect(self, rule: Rule, at: Instant) -> Effect | None:
         """Return the effect of the rule at `at`, or None."""
-        place = self._place(rule, at)
-        if place < rule.first_span:
+        index = self._span_index(rule, at)
+        if index < rule.first_span:
             return None
-        _start, end, effect = self.parts[Part.SPANS].record(SPAN, place)
+        _start, end, effect = self.parts[Part.SPANS].record(SPAN, index)
         return _EFFECTS[effect] if at < end else None
 
     def next_change(self, rule: Rule, at: Instant) -> Instant | None:
         """Return the first time after `at` at which one of the rule's spans starts or ends, or None."""
-        place = self._place(rule, at)
+        index = self._span_index(rule, at)
         spans = self.parts[Part.SPANS]
         changes: list[Instant] = []
-        if place >= rule.first_span:
-            changes.append(spans.record(SPAN, place)[1])
-        if place + 1 < rule.first_span + rule.spans:
-            changes.append(spans.record(SPAN, place + 1)[0])
+        if index >= rule.first_span:
+            changes.append(spans.record(SPAN, index)[1])
+        if index + 1 < rule.first_span + rule.spans:
+            changes.append(spans.record(SPAN, index + 1)[0])
         return min((change for change in changes if at < change < FOREVER), default=None)
 
-    def _place(self, rule: Rule, at: Instant) -> int:
+    def _span_index(self, rule: Rule, at: Instant) -> int:
         """Return the index of the rule's last span that starts by `at`, or one less than its first if none does."""
         end = rule.first_span + rule.spans
         return bisect_right(range(end), at, lo=rule.first_span, key=self._span_start) - 1
 
-    def _span_start(self, place: int) -> Instant:
-        start: Instant = self.parts[Part.SPANS].record(SPAN, place)[0]
+    def _span_start(self, index: int) -> Instant:
+        start: Instant = self.parts[Part.SPANS].record(SPAN, index)[0]
         return start
 
     def _read_ban(self, number: int, authority: int, service: int, first: int, count: int, reply: int) -> BanView:

@@ -68,7 +68,7 @@ class _Writer:
         self._entries = {entry: number for number, entry in enumerate(entries)}
         self._strings = Strings()
         self._ban_table = bytearray()
-        self._ban_places: dict[int, int] = {}
+        self._ban_indexes: dict[int, int] = {}
         self._addresses = bytearray()
         self._spans = Slices()
         self._rule_entries = Slices()
@@ -135,9 +135,9 @@ class _Writer:
 
     def _ban(self, ban: Ban) -> int:
         """Return the ban's index in the table."""
-        place = self._ban_places.get(ban.number)
-        if place is None:
-            place = self._ban_places[ban.number] = len(self._ban_places)
+        index = self._ban_indexes.get(ban.number)
+        if index is None:
+            index = self._ban_indexes[ban.number] = len(self._ban_indexes)
             first = len(self._addresses) // ADDRESS.size
             self._addresses += b"".join(_packed(address) for address in ban.addresses)
             self._ban_table += BAN.pack(
@@ -148,7 +148,7 @@ class _Writer:
                 len(ban.addresses),
                 REPLIES.index(ban.reply),
             )
-        return place
+        return index
 
 
 def _packed(address: Address) -> bytes:

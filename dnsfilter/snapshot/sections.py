@@ -69,16 +69,16 @@ class Slices:
 
     def __init__(self) -> None:
         self._data: list[bytes] = []
-        self._places: dict[tuple[bytes, ...], int] = {}
+        self._offsets: dict[tuple[bytes, ...], int] = {}
 
     def add(self, records: list[bytes]) -> int:
         """Return the index of the run's first record."""
         key = tuple(records)
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = len(self._data)
+        offset = self._offsets.get(key)
+        if offset is None:
+            offset = self._offsets[key] = len(self._data)
             self._data += records
-        return place
+        return offset
 
     def data(self) -> bytes:
         """Return the section."""

@@ -16,7 +16,7 @@ from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.flush import take_flush
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
-from dnsfilter.supervisor.seats import seats_to_fill, share_out
+from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
@@ -29,7 +29,7 @@ from dnsfilter.worker.channel import Flush, Record, Stop
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
 STEADY_S = 30.0
-"""When a worker that lived this many seconds dies, the back-off of its seat restarts."""
+"""When a worker that lived this many seconds dies, the back-off of its position restarts."""
 STOP_S = 5.0
 """Seconds that a worker may take to answer its pending queries when it is asked to stop."""
 LATE_S = 0.5
@@ -48,15 +48,15 @@ class Death:
 
 
 @dataclass(slots=True)
-class _Seat:
-    """The time from which the next worker of this seat may be started, and the next delay."""
+class _Position:
+    """The time from which the next worker of this position may be started, and the next delay."""
 
     start_at: float = 0.0
     back_off_s: float = FIRST_BACK_OFF_S
 
 
 class Crew:
-    """Keep every seat filled by a worker with the newest orders. Call `wake` when `tend` should run soon."""
+    """Keep every position filled by a worker with the newest orders. Call `wake` when `tend` should run soon."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Crew:
         self._wake = wake
         self._standby = standby
         self._members: list[WorkerProcess] = []
-        self._seats: dict[int, _Seat] = {}
+        self._positions: dict[int, _Position] = {}
         self._numbers = count(1)
         self._last_tended: float | None = None
         self._unregistered = UnregisteredBook()
@@ -87,7 +87,7 @@ class Crew:
         self._captured: list[Captured] = []
         self.refused = RefusedQueries()
         self._queries_of_ended: Counter[int] = Counter()
-        """Queries of workers that have been removed, by seat."""
+        """Queries of workers that have been removed, by position."""
 
     # State.
 
@@ -103,12 +103,12 @@ class Crew:
 
     @property
     def has_taken_over(self) -> bool:
-        """Return whether workers with the newest orders serve in every seat, and read every socket."""
+        """Return whether workers with the newest orders serve in every position, and read every socket."""
         now = time.monotonic()
         current = [member for member in self._members if self._is_current(member) and member.is_able(now)]
-        wanted = set(range(seats_to_fill(self.orders.config.workers)))
+        wanted = set(range(positions_to_fill(self.orders.config.workers)))
         read = frozenset[int]().union(*(member.reading for member in current))
-        return wanted <= {member.seat for member in current} and len(read) == len(self.orders.listening.sets)
+        return wanted <= {member.position for member in current} and len(read) == len(self.orders.listening.sets)
 
     @property
     def is_renewed(self) -> bool:
@@ -119,25 +119,27 @@ class Crew:
         """Return the networks in no range that sent queries within a day, as far as workers have reported."""
         return self._unregistered.listed(_boot_s())
 
-    def queries_by_seat(self) -> Mapping[int, int]:
-        """Return the queries that the workers of each seat have counted, including workers that ended."""
+    def queries_by_position(self) -> Mapping[int, int]:
+        """Return the queries that the workers of each position have counted, including workers that ended."""
         queries = self._queries_of_ended.copy()
         for member in self._members:
-            queries[member.seat] += queries_counted(member.block.slots)
+            queries[member.position] += queries_counted(member.block.slots)
         return queries
 
     def numbers(self) -> Mapping[str, int]:
-        """Return the counters of this crew for the next program: restarts, and queries by seat."""
-        queries = {f"{WORKER_QUERIES.name} {seat}": number for seat, number in self.queries_by_seat().items()}
+        """Return the counters of this crew for the next program: restarts, and queries by position."""
+        queries = {
+            f"{WORKER_QUERIES.name} {position}": number for position, number in self.queries_by_position().items()
+        }
         return {WORKER_RESTARTS.name: self.restarts, **queries}
 
     def go_on_from(self, numbers: Mapping[str, int]) -> None:
         """Go on from the counters of the previous program, as `numbers` returned them."""
         self.restarts = numbers.get(WORKER_RESTARTS.name, 0)
         for name, number in numbers.items():
-            metric, _, seat = name.partition(" ")
-            if metric == WORKER_QUERIES.name and seat.isdecimal():
-                self._queries_of_ended[int(seat)] = number
+            metric, _, position = name.partition(" ")
+            if metric == WORKER_QUERIES.name and position.isdecimal():
+                self._queries_of_ended[int(position)] = number
 
     def take_captured(self) -> Sequence[Captured]:
         """Return what workers have recorded for captures since the last call."""
@@ -156,8 +158,8 @@ class Crew:
     def renew(self, orders: Orders) -> None:
         """Replace every worker by one with these orders. Each goes as soon as its successor serves."""
         self.orders = replace(orders, version=self.orders.version + 1)
-        for seat in self._seats.values():
-            seat.start_at, seat.back_off_s = 0.0, FIRST_BACK_OFF_S
+        for position in self._positions.values():
+            position.start_at, position.back_off_s = 0.0, FIRST_BACK_OFF_S
 
     def send_policy(self) -> None:
         """Have all workers decide by the newest snapshot. Replace those that have no room for its counters.
@@ -195,7 +197,7 @@ class Crew:
             self._take_reports(member)
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
         self._fill_seats(now)
-        self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
+        self._assign_sockets(now, {member for member in self._members if self._is_stalled(member, now)})
         self._dismiss_outdated(now)
         return deaths
 
@@ -251,7 +253,7 @@ class Crew:
         self._take_reports(member)
         member.close()
         self._totals.retire(member.block)
-        self._queries_of_ended[member.seat] += queries_counted(member.block.slots)
+        self._queries_of_ended[member.position] += queries_counted(member.block.slots)
         member.block.close()
         member.block.path.unlink(missing_ok=True)
         self._members.remove(member)
@@ -259,32 +261,32 @@ class Crew:
             logs.emit(_LOG, logging.INFO, "worker ended", pid=member.process.pid)
             return ()
         self.restarts += 1
-        seat = self._seats.setdefault(member.seat, _Seat())
+        position = self._positions.setdefault(member.position, _Position())
         if now - member.started >= STEADY_S:
-            seat.back_off_s = FIRST_BACK_OFF_S
-        self._postpone(seat, now)
+            position.back_off_s = FIRST_BACK_OFF_S
+        self._postpone(position, now)
         status = member.process.returncode
         death = Death(member.process.pid, status, cause_of(status, hung=member.silence.is_hang))
         logs.emit(_LOG, logging.ERROR, "worker died", pid=death.pid, status=status, cause=death.cause)
         return (death,)
 
-    def _postpone(self, seat: _Seat, now: float) -> None:
-        seat.start_at = now + seat.back_off_s
-        seat.back_off_s = min(2 * seat.back_off_s, LONGEST_BACK_OFF_S)
+    def _postpone(self, position: _Position, now: float) -> None:
+        position.start_at = now + position.back_off_s
+        position.back_off_s = min(2 * position.back_off_s, LONGEST_BACK_OFF_S)
 
     def _fill_seats(self, now: float) -> None:
-        taken = {member.seat for member in self._members if self._is_current(member)}
-        for number in range(seats_to_fill(self.orders.config.workers)):
-            seat = self._seats.setdefault(number, _Seat())
-            if number in taken or now < seat.start_at:
+        taken = {member.position for member in self._members if self._is_current(member)}
+        for number in range(positions_to_fill(self.orders.config.workers)):
+            position = self._positions.setdefault(number, _Position())
+            if number in taken or now < position.start_at:
                 continue
             try:
                 self._start(number)
             except (OSError, UnavailableError) as error:
-                logs.emit(_LOG, logging.ERROR, "worker not started", reason=error, again_in_s=seat.back_off_s)
-                self._postpone(seat, now)
+                logs.emit(_LOG, logging.ERROR, "worker not started", reason=error, again_in_s=position.back_off_s)
+                self._postpone(position, now)
 
-    def _start(self, seat: int) -> None:
+    def _start(self, position: int) -> None:
         sealed, words = self._snapshot()
         self._counters_dir.mkdir(mode=0o700, exist_ok=True)
         path = block_path(self._counters_dir, next(self._numbers))
@@ -292,7 +294,7 @@ class Crew:
         block.ordered = sealed.revision
         try:
             standby, self._standby = self._standby, None
-            member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic, standby)
+            member = WorkerProcess.start(self.orders, position, block, sealed, time.monotonic, standby)
         except OSError:
             block.close()
             block.path.unlink(missing_ok=True)
@@ -302,7 +304,9 @@ class Crew:
         if self._captures:
             member.send(Record(self._captures))
         member.watch(self._wake)
-        logs.emit(_LOG, logging.INFO, "worker started", pid=member.process.pid, seat=seat, revision=sealed.revision)
+        logs.emit(
+            _LOG, logging.INFO, "worker started", pid=member.process.pid, position=position, revision=sealed.revision
+        )
 
     def _is_stalled(self, member: WorkerProcess, now: float) -> bool:
         # A worker with older orders may read sets that no longer exist.
@@ -314,31 +318,33 @@ class Crew:
             lambda: any_waiting(sock for each in listening for sock in each.udp),
         )
 
-    def _share_out(self, now: float, stalled: Collection[WorkerProcess]) -> None:
-        """Have the best worker of every seat read its sets, including those of stalled neighbours."""
+    def _assign_sockets(self, now: float, stalled: Collection[WorkerProcess]) -> None:
+        """Have the best worker of every position read its sets, including those of stalled neighbours."""
         best: dict[int, WorkerProcess] = {}
         for member in self._members:
             if not member.is_ready:
                 continue
-            known = best.get(member.seat)
+            known = best.get(member.position)
             if known is None or (member.is_able(now), member.version) >= (known.is_able(now), known.version):
-                best[member.seat] = member
-        able = {seat: member.is_able(now) and member not in stalled for seat, member in best.items()}
-        shares = share_out(len(self.orders.listening.sets), self.orders.config.workers, able)
-        for seat, sets in shares.items():
-            others = [number for number in sets - best[seat].reading if number % self.orders.config.workers != seat]
+                best[member.position] = member
+        able = {position: member.is_able(now) and member not in stalled for position, member in best.items()}
+        assigned = assign_sockets(len(self.orders.listening.sets), self.orders.config.workers, able)
+        for position, sets in assigned.items():
+            others = [
+                number for number in sets - best[position].reading if number % self.orders.config.workers != position
+            ]
             if others:
-                logs.emit(_LOG, logging.INFO, "worker covers for another", pid=best[seat].process.pid, sets=others)
-            best[seat].order_to_read(sets)
+                logs.emit(_LOG, logging.INFO, "worker covers for another", pid=best[position].process.pid, sets=others)
+            best[position].order_to_read(sets)
 
     def _dismiss_outdated(self, now: float) -> None:
-        """Dismiss workers with older orders whose seats have been taken over, or no longer exist."""
-        able = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
-        seats = self.orders.config.workers
+        """Dismiss workers with older orders whose positions have been taken over, or no longer exist."""
+        able = {member.position for member in self._members if self._is_current(member) and member.is_able(now)}
+        positions = self.orders.config.workers
         for member in self._members:
             if member.version == self.orders.version or member.leaving_since is not None:
                 continue
-            if member.seat in able or (member.seat >= seats and able.issuperset(range(seats))):
+            if member.position in able or (member.position >= positions and able.issuperset(range(positions))):
                 self._dismiss(member, now)
 
     def _dismiss(self, member: WorkerProcess, now: float) -> None:

@@ -30,7 +30,7 @@ TCP = (socket.SOCK_STREAM,)
 BOTH = (socket.SOCK_DGRAM, *TCP)
 _LOG = logging.getLogger("dnsfilter.node")
 
-Place: TypeAlias = tuple[socket.SocketKind, Endpoint]
+SocketAddress: TypeAlias = tuple[socket.SocketKind, Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Listening:
     endpoints: tuple[Endpoint, ...]
     sets: tuple[SocketSet, ...]
 
-    def placed(self) -> Iterator[tuple[Place, socket.socket]]:
+    def bound(self) -> Iterator[tuple[SocketAddress, socket.socket]]:
         """Yield every socket with its kind and address, set by set."""
         for each in self.sets:
             for kind, sockets in ((socket.SOCK_DGRAM, each.udp), (socket.SOCK_STREAM, each.tcp)):
@@ -57,14 +57,14 @@ class Listening:
 
     def close(self, but: "Listening | None" = None) -> None:
         """Close every socket, except those that are also in `but`."""
-        kept = set() if but is None else {sock.fileno() for _, sock in but.placed()}
-        for _, sock in self.placed():
+        kept = set() if but is None else {sock.fileno() for _, sock in but.bound()}
+        for _, sock in self.bound():
             if sock.fileno() not in kept:
                 sock.close()
 
 
 def open_listening(
-    endpoints: Sequence[Endpoint], sets: int = 1, held: Sequence[tuple[Place, socket.socket]] = ()
+    endpoints: Sequence[Endpoint], sets: int = 1, held: Sequence[tuple[SocketAddress, socket.socket]] = ()
 ) -> Listening:
     """Bind every endpoint over UDP and TCP, once per set. Raise UnavailableError with the endpoint that fails.
 
@@ -72,21 +72,21 @@ def open_listening(
     sets as any endpoint has sockets in `held`, and a wildcard does not replace the sockets of addresses that it covers.
     On an error, only sockets that were opened here are closed.
     """
-    by_place: dict[Place, list[socket.socket]] = {}
-    for place, sock in held:
-        by_place.setdefault(place, []).append(sock)
-    kept = (endpoint for _, endpoint in by_place if _is_covered(endpoint, endpoints))
+    by_address: dict[SocketAddress, list[socket.socket]] = {}
+    for address, sock in held:
+        by_address.setdefault(address, []).append(sock)
+    kept = (endpoint for _, endpoint in by_address if _is_covered(endpoint, endpoints))
     endpoints = tuple(dict.fromkeys((*endpoints, *kept)))
     wanted = [(kind, endpoint) for endpoint in endpoints for kind in BOTH]
-    count = max(sets, *(len(by_place.get(place, ())) for place in wanted))
+    count = max(sets, *(len(by_address.get(address, ())) for address in wanted))
     opened: list[socket.socket] = []
     try:
-        for place in wanted:
-            ready = by_place.setdefault(place, [])
-            if not ready and not _overlaps(place, by_place):
-                _bound(place, shared=False).close()  # SO_REUSEPORT would share with another program of this user
+        for address in wanted:
+            ready = by_address.setdefault(address, [])
+            if not ready and not _overlaps(address, by_address):
+                _bound(address, shared=False).close()  # SO_REUSEPORT would share with another program of this user
             while len(ready) < count:
-                opened.append(_bound(place, shared=True))
+                opened.append(_bound(address, shared=True))
                 ready.append(opened[-1])
     except UnavailableError:
         for sock in opened:
@@ -96,8 +96,8 @@ def open_listening(
         endpoints,
         tuple(
             SocketSet(
-                tuple(by_place[socket.SOCK_DGRAM, endpoint][number] for endpoint in endpoints),
-                tuple(by_place[socket.SOCK_STREAM, endpoint][number] for endpoint in endpoints),
+                tuple(by_address[socket.SOCK_DGRAM, endpoint][number] for endpoint in endpoints),
+                tuple(by_address[socket.SOCK_STREAM, endpoint][number] for endpoint in endpoints),
             )
             for number in range(count)
         ),
@@ -112,12 +112,12 @@ def _is_covered(endpoint: Endpoint, wanted: Sequence[Endpoint]) -> bool:
     )
 
 
-def _overlaps(place: Place, own: Mapping[Place, Sequence[socket.socket]]) -> bool:
+def _overlaps(address: SocketAddress, own: Mapping[SocketAddress, Sequence[socket.socket]]) -> bool:
     """Return whether one of our sockets shares the port, one of the two with a wildcard.
 
     Then the kernel lets nobody bind it without SO_REUSEPORT. Other users cannot have it.
     """
-    kind, endpoint = place
+    kind, endpoint = address
     return any(
         sockets and kind == other[0] and (_is_covered(endpoint, [other[1]]) or _is_covered(other[1], [endpoint]))
         for other, sockets in own.items()
@@ -140,7 +140,7 @@ def open_private(sets: int) -> Listening:
 
 
 def check_free(
-    endpoints: Iterable[Endpoint], held: Collection[Place] = (), kinds: Sequence[socket.SocketKind] = BOTH
+    endpoints: Iterable[Endpoint], held: Collection[SocketAddress] = (), kinds: Sequence[socket.SocketKind] = BOTH
 ) -> None:
     """Raise UnavailableError for the first endpoint that is not `held` and cannot be bound."""
     for endpoint in endpoints:
@@ -154,12 +154,12 @@ def is_shared(endpoint: Endpoint) -> bool:
 
     The probe socket does not listen, so it accepts no connection.
     """
-    place = socket.SOCK_STREAM, endpoint
+    address = socket.SOCK_STREAM, endpoint
     try:
-        _bound(place, shared=False).close()
+        _bound(address, shared=False).close()
     except UnavailableError:
         try:
-            _bound(place, shared=True, listening=False).close()
+            _bound(address, shared=True, listening=False).close()
         except UnavailableError:
             return False
         return True
@@ -213,8 +213,8 @@ def log_buffer(listening: Listening) -> None:
     logs.emit(_LOG, level, "receive buffer", bytes=size, holds=holds, advice=advice or "none")
 
 
-def _bound(place: Place, *, shared: bool, listening: bool = True) -> socket.socket:
-    kind, endpoint = place
+def _bound(address: SocketAddress, *, shared: bool, listening: bool = True) -> socket.socket:
+    kind, endpoint = address
     family = family_of(endpoint.address)
     try:
         with ExitStack() as unbound:

@@ -25,14 +25,14 @@ from dnsfilter.control.usage_batches import QUARTER_S
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
-from dnsfilter.local.drain import Drain
+from dnsfilter.local.drain_request import Drain
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.command_socket import answer_commands
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
-from dnsfilter.supervisor.errands import Errands
 from dnsfilter.supervisor.outcomes import Outcomes
-from dnsfilter.supervisor.reload import log_addresses, log_refusal, reload_files
+from dnsfilter.supervisor.reload_queue import ReloadQueue
+from dnsfilter.supervisor.reload_steps import log_addresses, log_refusal, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
@@ -105,7 +105,7 @@ class Supervisor:
         self._drain = Drain()
         self._ready_sent = self._stopping = False
         self._woken = asyncio.Event()
-        self._errands = Errands(self._reload, self._upgrade)
+        self._reload_queue = ReloadQueue(self._reload, self._upgrade)
         self._outcomes = Outcomes(means.text)
         self._control: Control | None = None
         self._pace = Pace()
@@ -125,7 +125,7 @@ class Supervisor:
                 self._look(time.monotonic())
                 await self._pause(POLL_S)
             notify("STOPPING=1")
-            self._errands.cancel()
+            self._reload_queue.cancel()
             self._predecessors.dismiss()
             await self._crew.stop()
             self._captures.write(self._crew.take_captured())
@@ -278,15 +278,15 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._errands.ask_reload)
-        loop.add_signal_handler(signal.SIGUSR2, self._errands.ask_upgrade)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_queue.ask_reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._reload_queue.ask_upgrade)
 
     def _answer_commands(self) -> asyncio.Task[None] | None:
         """Answer commands on this machine. A trial leaves them to the node that runs."""
         if self._handover.is_trial:
             return None
         named = next(iter(self._means.files))
-        answering = answer_commands(named, self._errands.ask_reload, lambda: self._outcomes.running)
+        answering = answer_commands(named, self._reload_queue.ask_reload, lambda: self._outcomes.running)
         return asyncio.get_running_loop().create_task(answering)
 
     def stop(self) -> None:
@@ -334,7 +334,7 @@ class Supervisor:
             return
         self._predecessors.end(now)
         if not self._predecessors:
-            ours = {sock.fileno() for _, sock in self._listening.placed()}
+            ours = {sock.fileno() for _, sock in self._listening.bound()}
             for _, sock in self._handover.sockets:
                 if sock.fileno() not in ours:
                     sock.close()
@@ -435,7 +435,7 @@ class Supervisor:
             unreported = None if self._control is None else self._control.unreported(self._totals.usage())
             totals = write_totals(self._totals.keep(blocks, numbers, unreported))
             try:
-                given = (sock for _, sock in self._listening.placed())
+                given = (sock for _, sock in self._listening.bound())
                 dropped = self._vitals.drops.of_closed(self._udp_sockets(), given)
                 hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)
             except OSError as error:

@@ -21,7 +21,7 @@ from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.supervisor.crew import STOP_S
-from dnsfilter.supervisor.sockets import Listening, Place
+from dnsfilter.supervisor.sockets import Listening, SocketAddress
 from dnsfilter.supervisor.worker_process import child_environment
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import MOST_BYTES, read_totals
@@ -107,7 +107,7 @@ class Handover:
     `totals` are the old program's counters, as `telemetry.kept_totals` writes them, or None.
     """
 
-    sockets: tuple[tuple[Place, socket.socket], ...]
+    sockets: tuple[tuple[SocketAddress, socket.socket], ...]
     status: tuple[Endpoint, socket.socket] | None
     workers: tuple[Predecessor, ...]
     trial_of: int | None = None
@@ -232,7 +232,7 @@ def _note(
     dropped: int = 0,
 ) -> tuple[int, list[int]]:
     """Return the descriptor that `take_handover` reads, and all descriptors to pass on, with that one first."""
-    sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
+    sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.bound()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
     content = {
         "pid": os.getpid(),

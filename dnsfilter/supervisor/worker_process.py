@@ -16,7 +16,7 @@ from dnsfilter.engine.choice import VARIABLE, EngineKind
 from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.refused_clients import RefusedClient
-from dnsfilter.engine.unregistered_counts import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import MISSED_S, Silence, Stall
 from dnsfilter.telemetry import logs
@@ -39,7 +39,7 @@ from dnsfilter.worker.channel import (
 from dnsfilter.worker.sealed import seal
 from dnsfilter.worker.start_config import Inherited, pack_config
 
-_MOST_NOTED = 8 * PLACES
+_MOST_NOTED = 8 * SLOTS
 """Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
 _MOST_CAPTURED = 8
 """Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
@@ -83,7 +83,7 @@ class Standby:
     def start(cls, listening: Listening, engine: EngineKind) -> "Standby":
         """Start a process that inherits every listening socket. Raise OSError if it cannot be started."""
         ours, theirs = channel.pair()
-        numbers = [sock.fileno() for _, sock in listening.placed()]
+        numbers = [sock.fileno() for _, sock in listening.bound()]
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dnsfilter.worker.process", str(theirs.fileno())],
@@ -125,13 +125,13 @@ class WorkerProcess:
         sock: socket.socket,
         block: CounterBlock,
         orders: Orders,
-        seat: int,
+        position: int,
         now: float,
         clock: Callable[[], float],
     ) -> None:
         self.process = process
         self.block = block
-        self.seat = seat
+        self.position = position
         self.version = orders.version
         self.sets = len(orders.listening.sets)
         self.upstreams = orders.upstreams
@@ -158,7 +158,7 @@ class WorkerProcess:
     def start(
         cls,
         orders: Orders,
-        seat: int,
+        position: int,
         block: CounterBlock,
         snapshot: Sealed,
         clock: Callable[[], float],
@@ -167,7 +167,7 @@ class WorkerProcess:
         """Send the orders to the standby, or to a new process. Raise OSError if that fails."""
         standby = standby or Standby.start(orders.listening, orders.engine)
         standby.order(orders, block, snapshot)
-        return cls(standby.process, standby.sock, block, orders, seat, clock(), clock)
+        return cls(standby.process, standby.sock, block, orders, position, clock(), clock)
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Read its reports on the running loop. Call `wake` when something has changed."""

@@ -6,12 +6,12 @@ there is one ring of flat memory, so that another implementation can write it:
     left     names that may still be noted until the next `refresh`; 0 while nothing is to be noted
     minute   minute of the boot clock, set by `refresh`
     order    names noted so far
-    tags     one word per place: hash of authority and name, 0 for an empty place
-    seen     one word per place: minute << 32 | order
-    texts    per place: slug of the authority and folded wire name, each padded with zeros
+    tags     one word per slot: hash of authority and name, 0 for an empty slot
+    seen     one word per slot: minute << 32 | order
+    texts    per slot: slug of the authority and folded wire name, each padded with zeros
 
-A name that is noted again keeps its place. A new one takes the place that was noted longest ago. A reader in another
-process skips a place whose tag does not fit its texts, because it is being written.
+A name that is noted again keeps its slot. A new one takes the slot that was noted longest ago. A reader in another
+process skips a slot whose tag does not fit its texts, because it is being written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class NameOutcome(StrEnum):
 
 
 REFUSED, MONITORED, FAILED = range(len(NameOutcome))
-PLACES: Final = 128
+SLOTS: Final = 128
 """Names per outcome."""
 MOST_NOTED: Final = 32
 """Names per outcome that are noted between two calls of `refresh`, so that a flood costs nothing."""
@@ -41,9 +41,9 @@ SLUG_BYTES: Final = 64
 _TEXTS = Struct(f"{SLUG_BYTES}s256s")
 _TEXT_WORDS: Final = _TEXTS.size // 8
 LEFT, MINUTE, _ORDER, _TAGS = range(4)
-_SEEN: Final = _TAGS + PLACES
-_FIRST_TEXT: Final = _SEEN + PLACES
-RING_WORDS: Final = _FIRST_TEXT + PLACES * _TEXT_WORDS
+_SEEN: Final = _TAGS + SLOTS
+_FIRST_TEXT: Final = _SEEN + SLOTS
+RING_WORDS: Final = _FIRST_TEXT + SLOTS * _TEXT_WORDS
 NAMES_WORDS: Final = len(NameOutcome) * RING_WORDS
 _ORDER_BITS: Final = 32
 _FNV_START: Final = 0xCBF29CE484222325
@@ -74,9 +74,9 @@ class RecentNames:
         packed = b"".join(slugs)
         if packed != self.slugs:
             self.slugs, known = packed, set(slugs)
-            for place in _places():
-                if _texts(self.words, place)[:SLUG_BYTES] not in known:
-                    _forget(self.words, place)
+            for slot in _slots():
+                if _texts(self.words, slot)[:SLUG_BYTES] not in known:
+                    _forget(self.words, slot)
 
     def note(self, ring: int, number: int, name: bytes) -> None:
         """Note a folded wire name for the authority with this number, if there is room. -1 is for none."""
@@ -104,16 +104,16 @@ def refresh(words: "memoryview[int]", minute: int) -> None:
         words[first + LEFT] = MOST_NOTED
         if words[first + MINUTE] != minute:
             words[first + MINUTE] = minute
-            for place in range(first, first + PLACES):
-                if words[place + _TAGS] and not _stays(words[place + _SEEN], minute):
-                    _forget(words, (first, place - first))
+            for slot in range(first, first + SLOTS):
+                if words[slot + _TAGS] and not _stays(words[slot + _SEEN], minute):
+                    _forget(words, (first, slot - first))
 
 
 def read_names(words: "memoryview[int]", minute: int) -> list[RecentName]:
     """Return the names of all rings. Another process may write them meanwhile."""
     found = []
     for outcome, first in zip(NameOutcome, range(0, NAMES_WORDS, RING_WORDS), strict=True):
-        for at in range(PLACES):
+        for at in range(SLOTS):
             tag, seen = words[first + _TAGS + at], words[first + _SEEN + at]
             texts = _texts(words, (first, at))
             slug, name = texts[:SLUG_BYTES].rstrip(b"\0"), _wire_name(texts[SLUG_BYTES:])
@@ -135,19 +135,19 @@ def boot_minute(boot_ns: int) -> int:
     return boot_ns // 60_000_000_000
 
 
-def _places() -> Iterable[tuple[int, int]]:
-    """Yield each place: the first word of its ring, and its number."""
-    return ((first, at) for first in range(0, NAMES_WORDS, RING_WORDS) for at in range(PLACES))
+def _slots() -> Iterable[tuple[int, int]]:
+    """Yield each slot: the first word of its ring, and its number."""
+    return ((first, at) for first in range(0, NAMES_WORDS, RING_WORDS) for at in range(SLOTS))
 
 
-def _texts(words: "memoryview[int]", place: tuple[int, int]) -> bytes:
-    start = place[0] + _FIRST_TEXT + place[1] * _TEXT_WORDS
+def _texts(words: "memoryview[int]", slot: tuple[int, int]) -> bytes:
+    start = slot[0] + _FIRST_TEXT + slot[1] * _TEXT_WORDS
     return words[start : start + _TEXT_WORDS].tobytes()
 
 
-def _forget(words: "memoryview[int]", place: tuple[int, int]) -> None:
-    """Empty a place."""
-    first, at = place
+def _forget(words: "memoryview[int]", slot: tuple[int, int]) -> None:
+    """Empty a slot."""
+    first, at = slot
     start = first + _FIRST_TEXT + at * _TEXT_WORDS
     words[first + _TAGS + at] = words[first + _SEEN + at] = 0
     words[start : start + _TEXT_WORDS] = memoryview(bytes(_TEXTS.size)).cast("Q")

@@ -39,7 +39,7 @@ class BusyError(UnavailableError):
 
 @dataclass(eq=False, slots=True)
 class _Question:
-    """One client's question. After its timeout it keeps its place on a connection until the server answers."""
+    """One client's question. After its timeout it keeps its slot on a connection until the server answers."""
 
     client: bytes
     message: bytes
@@ -65,10 +65,10 @@ class StreamPool:
     async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
         """Send a query with one question and return the complete answer, with the query's id.
 
-        The question waits for its client's turn and a place. It is sent again if its connection breaks and the server
+        The question waits for its client's turn and a slot. It is sent again if its connection breaks and the server
         has been answering.
 
-        Raise BusyError if there was no place, no file descriptor, or no answer from a server that answers others. Raise
+        Raise BusyError if there was no slot, no file descriptor, or no answer from a server that answers others. Raise
         UnavailableError if the server cannot be reached or is silent. Raise ValueError if `message` is no such query.
         """
         question = _Question(client, message, _section(message), asyncio.get_running_loop().create_future())
@@ -102,7 +102,7 @@ class StreamPool:
 
 
 class _Server:
-    """The connections to one server, and the questions that wait for a place on one, by client."""
+    """The connections to one server, and the questions that wait for a slot on one, by client."""
 
     def __init__(self, endpoint: Endpoint, limit: int, idle_s: float) -> None:
         self.endpoint = endpoint
@@ -115,7 +115,7 @@ class _Server:
         """Clients in the order of their turns."""
 
     def add(self, question: _Question) -> None:
-        """Send a question when it is its client's turn and there is a place."""
+        """Send a question when it is its client's turn and there is a slot."""
         self._waiting.setdefault(question.client, OrderedDict())[question] = None
         self.serve()
 
@@ -137,10 +137,10 @@ class _Server:
         return silent_s >= SILENCE_S
 
     def serve(self) -> None:
-        """Send waiting questions while there are places, one of each client in turn."""
-        while self._waiting and self._has_place():
+        """Send waiting questions while there are slots, one of each client in turn."""
+        while self._waiting and self._has_free_slot():
             for client in self._waiting:
-                connection = self._place(client)
+                connection = self._choose_connection(client)
                 if connection is not None:
                     break
             else:
@@ -196,21 +196,21 @@ class _Server:
         if not question.answer.done():
             question.answer.set_exception(failure(f"ask {endpoint_text(self.endpoint)} over tcp: {reason}"))
 
-    def _has_place(self) -> bool:
-        return len(self.connections) < self._limit or any(len(each.places) < self._window for each in self.connections)
+    def _has_free_slot(self) -> bool:
+        return len(self.connections) < self._limit or any(len(each.slots) < self._window for each in self.connections)
 
-    def _place(self, client: bytes) -> "_Connection | None":
+    def _choose_connection(self, client: bytes) -> "_Connection | None":
         """Return a connection for a question of `client`, a new one if needed, or None if the question must wait.
 
         A client takes an unused connection only while more are unused than it has. So a busy client leaves some to
         others. Otherwise their questions would wait behind its own at a server that answers one by one.
         """
         own = [each for each in self.connections if each.clients[client]]
-        unused = [each for each in self.connections if not each.places]
+        unused = [each for each in self.connections if not each.slots]
         if len(own) < len(unused) + self._limit - len(self.connections):
             return unused[0] if unused else self._open()
-        usable = [each for each in own or self.connections if len(each.places) < self._window]
-        return min(usable, key=lambda each: len(each.places), default=None)
+        usable = [each for each in own or self.connections if len(each.slots) < self._window]
+        return min(usable, key=lambda each: len(each.slots), default=None)
 
     def _open(self) -> "_Connection":
         connection = _Connection(self)
@@ -223,7 +223,7 @@ class _Connection(asyncio.Protocol):
     """One connection. Questions wait in it while it opens, then wait by id for their answers."""
 
     def __init__(self, server: _Server) -> None:
-        self.places: dict[int, _Question] = {}
+        self.slots: dict[int, _Question] = {}
         self.clients: Counter[bytes] = Counter()
         self.answered = 0
         self.received = 0
@@ -246,11 +246,11 @@ class _Connection(asyncio.Protocol):
     def send(self, question: _Question) -> None:
         """Send a query under a random free id."""
         number = secrets.randbelow(0x10000)
-        while number in self.places:
+        while number in self.slots:
             number = secrets.randbelow(0x10000)
         question.connection = self
         question.received_before, question.sent_s = self.received, self._loop.time()
-        self.places[number] = question
+        self.slots[number] = question
         self.clients[question.client] += 1
         if self._idle is not None:
             self._idle.cancel()
@@ -265,7 +265,7 @@ class _Connection(asyncio.Protocol):
 
     def open_questions(self) -> list[_Question]:
         """Return the questions that are still waited for, oldest first."""
-        return [each for each in self.places.values() if not each.answer.done()]
+        return [each for each in self.slots.values() if not each.answer.done()]
 
     def rest(self) -> None:
         """Start the timer that closes an unused connection."""
@@ -324,11 +324,11 @@ class _Connection(asyncio.Protocol):
 
     def _on_message(self, message: bytes) -> None:
         number = int.from_bytes(message[:2], "big")
-        question = self.places.get(number)
+        question = self.slots.get(number)
         if question is None or not _answers(message, question.section):
             self._strays += 1
             return
-        del self.places[number]
+        del self.slots[number]
         self.clients -= Counter((question.client,))
         self.answered += 1
         self._server.answered(self)

@@ -16,7 +16,7 @@ from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.engine.range_counts import MOST_TAKEN, PREFIX_CHARS
 from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
-from dnsfilter.engine.unregistered_counts import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.errors import DnsfilterError
 
 MOST_BYTES = 128 * 1024
@@ -110,10 +110,10 @@ class Flushed(_Message, frozen=True):
 class UnregisteredNetworks(_Message, frozen=True):
     """From the worker, at most every few seconds: networks in no range that sent queries since the last report.
 
-    At most as many as the engine's table has places, about 60 bytes each.
+    At most as many as the engine's table has slots, about 60 bytes each.
     """
 
-    noted: Annotated[Sequence[Noted], msgspec.Meta(max_length=PLACES)]
+    noted: Annotated[Sequence[Noted], msgspec.Meta(max_length=SLOTS)]
 
     def __post_init__(self) -> None:
         if any(len(one.prefix) not in _PREFIX_BYTES for one in self.noted):

@@ -22,7 +22,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel
-from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import StreamServer

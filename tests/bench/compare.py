@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from tests.bench.cases import CASES, Case
-from tests.bench.load import LoadError
 from tests.bench.machine import describe_machine, share_cores
 from tests.bench.measure import Load, measure, questions_of
+from tests.bench.query_load import LoadError
 from tests.bench.servers import (
     LIMIT,
     NAMES,

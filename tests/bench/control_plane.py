@@ -32,7 +32,7 @@ from tests.bench.large import authority_of, make_ranges, policy_text, prefix_of
 from tests.bench.toggle import RANGE, REFUSED, ControlPlane, Watcher, enrolled, p95, show_machine, switched
 from tests.support.knot import Knot
 from tests.support.policies import ban, exemption, policy
-from tests.support.zones import zone
+from tests.support.zone_texts import zone
 
 AUTHORITIES, TOGGLES, COMPILATIONS, CHECKS, REQUESTS = 1_000, 100, 5, 20, 40
 OVER, IN_FORCE, YEAR_S = 2_000, 100, 365 * 86_400

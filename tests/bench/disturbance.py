@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.compare import DOCUMENT
-from tests.bench.load import cached_name
 from tests.bench.machine import Cores, describe_machine, pinned, share_cores
+from tests.bench.query_load import cached_name
 from tests.bench.servers import authority, compiled_c
 from tests.support.engines import query
 from tests.support.nodes import Node, eventually

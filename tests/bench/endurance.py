@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.cases import Case
 from tests.bench.large import name_of
-from tests.bench.load import Asked, Target, ask, cached_name, write_cached, write_lines
 from tests.bench.machine import family, pinned, resident_bytes, share_cores
+from tests.bench.query_load import Asked, Target, ask, cached_name, write_cached, write_lines
 from tests.bench.servers import CLIENT, OURS, Policies, authority, server
 from tests.support.components import component
 

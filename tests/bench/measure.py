@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench.cases import Case
-from tests.bench.load import Target, ask, write_cached, write_mixed, write_new, wrong_share
 from tests.bench.machine import busiest_child, cpu_s, peak_bytes, pinned, private_bytes, sealed_bytes
+from tests.bench.query_load import Target, ask, write_cached, write_mixed, write_new, wrong_share
 from tests.bench.servers import CLIENT, LIMIT, OURS, Running, samples_of
 from tests.bench.table import Figures
 from tests.support.components import Component

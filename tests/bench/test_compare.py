@@ -9,7 +9,6 @@ import pytest
 
 from tests.bench.cases import CASES
 from tests.bench.compare import DOCUMENT, with_figures
-from tests.bench.load import Asked, LoadError, Target, ask, parse_asked, write_mixed, write_new, wrong_share
 from tests.bench.machine import (
     Cores,
     busiest_child,
@@ -21,6 +20,7 @@ from tests.bench.machine import (
     sealed_bytes,
     share_cores,
 )
+from tests.bench.query_load import Asked, LoadError, Target, ask, parse_asked, write_mixed, write_new, wrong_share
 from tests.bench.table import Figures, case_table, medians
 from tests.support.components import Component
 
@@ -78,7 +78,7 @@ def test_what_is_no_run_is_an_error() -> None:
 def test_a_failing_load_is_reported_and_stops_no_other_server(
     script: str, reported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.bench.load.PATIENCE_S", 1.0)
+    monkeypatch.setattr("tests.bench.query_load.PATIENCE_S", 1.0)
     (tmp_path / "dnsperf").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "dnsperf").chmod(0o755)
     program = Component(tmp_path / "dnsperf", dict(os.environ))

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.bench.endurance import Minute, lost_of, question, verdict
-from tests.bench.load import Asked
+from tests.bench.query_load import Asked
 
 
 def test_one_question_in_twenty_is_new_and_19_in_100_are_listed() -> None:

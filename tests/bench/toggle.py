@@ -42,7 +42,7 @@ from tests.bench.unbound import ZONE, running_unbound
 from tests.support.knot import Knot
 from tests.support.nodes import ROOT, Node, Process
 from tests.support.ports import free_port
-from tests.support.zones import zone
+from tests.support.zone_texts import zone
 
 TOGGLES, RELOADS, SYNCS = 200, 2, 100
 RANGE, NAME = 1, 123_456

@@ -8,7 +8,7 @@ import dns.rdatatype
 
 from tests.contract.cases import office
 from tests.support.engines import data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
 

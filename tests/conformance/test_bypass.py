@@ -18,7 +18,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, edes, query
 from tests.support.policies import network
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, denial, says
 from tests.support.starting import Start
 from tests.unit.wire.build import message, opt, question, record

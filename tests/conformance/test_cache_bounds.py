@@ -18,7 +18,7 @@ from dnsfilter.wire.iana import Rcode
 from tests.contract.cases import office
 from tests.support.engines import MECHELEN, Rig, data, query
 from tests.support.name_floods import SHAPES, Answering, Flooder, names, question, resident_bytes
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.starting import Start
 

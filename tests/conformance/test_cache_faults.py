@@ -11,7 +11,7 @@ from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 

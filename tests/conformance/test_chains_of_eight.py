@@ -18,7 +18,7 @@ from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start
 

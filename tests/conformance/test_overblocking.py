@@ -13,7 +13,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
 from tests.support.policies import NOW, ban, exemption, network, policy, service, wire
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, says
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start

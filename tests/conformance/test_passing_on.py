@@ -10,7 +10,7 @@ from dnsfilter.wire.query import Query, parse_query
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query, running
 from tests.support.raw_messages import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, silent, truncated
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start

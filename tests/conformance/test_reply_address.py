@@ -26,7 +26,7 @@ from tests.support.namespaces import Namespace, NodeWithin, link
 from tests.support.nodes import Node
 from tests.support.policies import network
 from tests.support.ports import free_port
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 

@@ -10,7 +10,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import WAYS, Way, ask, bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, truncated
 from tests.support.starting import Start
 

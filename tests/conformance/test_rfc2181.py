@@ -10,7 +10,7 @@ from tests.conformance.raw import QUESTION, answers
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import MECHELEN, data, query, ttls
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, truncated
 from tests.support.starting import Start
 from tests.unit.wire.build import record

@@ -11,7 +11,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import BANNED
 from tests.contract.cases import office
 from tests.support.engines import data, edes, query, ttls
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply
 from tests.support.starting import Start
 

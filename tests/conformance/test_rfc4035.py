@@ -20,11 +20,11 @@ from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, ZoneTo, data, query
 from tests.support.knot import Knot
 from tests.support.nodes import Node
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, reply
 from tests.support.starting import Start
-from tests.support.zones import website
-from tests.support.zones import zone as zone_text
+from tests.support.zone_texts import website
+from tests.support.zone_texts import zone as zone_text
 
 NAME = "plain.example.org"
 DO = 0x8000

@@ -19,7 +19,7 @@ from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
 

@@ -13,7 +13,7 @@ from dnsfilter.wire.edns import OUR_PAYLOAD
 from tests.conformance.ways import OURS, WAYS, Way, ask, bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
 from tests.support.starting import Start
 from tests.unit.wire.build import record

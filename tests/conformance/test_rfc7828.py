@@ -13,7 +13,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import PATIENCE_S, data, edes, query
 from tests.support.nodes import Node
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 NAME: Final = "plain.example.org"

@@ -7,7 +7,7 @@ import dns.rcode
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.starting import Start
 

@@ -7,7 +7,7 @@ import dns.rcode
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 NAME = "plain.example.org"

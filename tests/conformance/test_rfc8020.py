@@ -7,7 +7,7 @@ from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import BOUND, GHENT, MECHELEN, data, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 

@@ -11,7 +11,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, ZoneTo, data, edes, query, ttls
 from tests.support.policies import NOW
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start
 

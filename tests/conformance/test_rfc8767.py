@@ -12,7 +12,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, data, edes, query, ttls
 from tests.support.policies import NOW
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 

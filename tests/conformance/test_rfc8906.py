@@ -13,7 +13,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, denial
 from tests.support.starting import Start
 from tests.unit.wire.build import opt

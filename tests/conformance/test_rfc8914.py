@@ -13,7 +13,7 @@ from dnsfilter.policy.model import Reply
 from tests.contract.cases import REFERENCE, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import authority, ban
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, says
 from tests.support.starting import Start
 

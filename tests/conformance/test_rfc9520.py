@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import dns.rcode
 
-from dnsfilter.cache.failures import MOST_TARGETS
+from dnsfilter.cache.failure_cache import MOST_TARGETS
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, says, silent
 from tests.support.starting import Start
 

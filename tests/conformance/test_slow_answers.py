@@ -11,7 +11,7 @@ from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, TOTAL_MS
 from dnsfilter.upstream.health import SILENCE_TO_BE_GONE_MS
 from tests.contract.cases import office
 from tests.support.engines import GHENT, Rig, data, edes, parsed, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
 

@@ -12,7 +12,7 @@ from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query
 from tests.support.policies import NOW, authority, ban, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, fails, reply, says
 from tests.support.starting import Start
 

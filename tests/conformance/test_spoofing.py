@@ -18,7 +18,7 @@ from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
 from tests.support.nodes import ROOT
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent
 from tests.support.starting import Start
 from tests.unit.engine.tables import no_more_descriptors

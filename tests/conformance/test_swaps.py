@@ -9,7 +9,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet
 from tests.support.engines import GHENT, MECHELEN, data, edes, query
 from tests.support.policies import authority, ban, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, reply, silent
 from tests.support.starting import Start
 

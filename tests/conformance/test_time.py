@@ -42,7 +42,7 @@ from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually
 from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, fails, reply, says, silent
 from tests.support.snapshot_node import PublishedNode
 from tests.support.starting import Start

@@ -15,7 +15,7 @@ from dnsfilter.engine.interface import Miss, Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, Rig, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, truncated
 from tests.support.starting import Start
 

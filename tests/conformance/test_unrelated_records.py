@@ -6,7 +6,7 @@ import dns.rrset
 
 from tests.contract.cases import office
 from tests.support.engines import KINDS, query, running
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, reply
 from tests.support.starting import Start
 

@@ -10,7 +10,7 @@ from dnsfilter.telemetry.slots import UPSTREAM_ANSWERS, upstream_slots
 from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF
 from tests.contract.cases import internet, office
 from tests.support.engines import Rig, ZoneTo, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 

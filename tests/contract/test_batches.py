@@ -5,7 +5,7 @@ import dns.rcode
 
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 ASKED = (

@@ -16,7 +16,7 @@ from dnsfilter.wire.names import parse_name
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import MECHELEN, UNREGISTERED, data, query, ttls
 from tests.support.policies import NOW, ban, policy
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
 

@@ -12,7 +12,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import NOW, authority, network
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
 

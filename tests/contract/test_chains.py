@@ -10,7 +10,7 @@ from dnsfilter.upstream.attempt import TOTAL_MS
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
 from tests.support.policies import NOW, policy
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 

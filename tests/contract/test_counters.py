@@ -12,7 +12,7 @@ from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slot
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, fails, says
 from tests.support.starting import Start
 

@@ -11,7 +11,7 @@ from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.record_text import TYPES, parse_rdata
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query, ttls
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.scripted import reply as answer
 from tests.support.starting import Start

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.udp_listener import UdpListener
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, Client, ZoneTo, query
 from tests.support.scripted import Scripted, reply, silent

@@ -16,7 +16,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import ban, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 

@@ -11,7 +11,7 @@ from dnsfilter.telemetry.slots import QUERY
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, data, edes, query, ttls
 from tests.support.policies import network
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 

@@ -2,12 +2,12 @@
 
 from dnsfilter.policy.model import Usage
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.telemetry.recent_names import KEPT_MINUTES, MOST_NOTED, PLACES, latest, read_names, refresh
+from dnsfilter.telemetry.recent_names import KEPT_MINUTES, MOST_NOTED, SLOTS, latest, read_names, refresh
 from dnsfilter.wire.names import name_text
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import authority, ban, network
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
 
@@ -94,12 +94,12 @@ def test_nothing_is_noted_before_the_rings_are_opened(start: Start) -> None:
 
 def test_the_name_noted_longest_ago_gives_way_and_a_flood_is_noted_in_part(start: Start) -> None:
     rig = start(office(), internet())
-    for number in range(PLACES + 2):
+    for number in range(SLOTS + 2):
         if number % MOST_NOTED == 0:
             open_rings(rig)
         rig.judge(query(f"n{number}.tiktok.com"))
     noted = [name for *_, name in names(rig)]
-    assert (len(noted), noted[0], noted[-1]) == (PLACES, f"n{PLACES + 1}.tiktok.com", "n2.tiktok.com")
+    assert (len(noted), noted[0], noted[-1]) == (SLOTS, f"n{SLOTS + 1}.tiktok.com", "n2.tiktok.com")
     for number in range(MOST_NOTED):
         rig.judge(query(f"m{number}.tiktok.com"))
     noted = [name for *_, name in names(rig)]

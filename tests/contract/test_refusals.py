@@ -15,7 +15,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, REFERENCE, TARGETS, TIKTOK, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 

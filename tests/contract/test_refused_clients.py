@@ -10,7 +10,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import TARGETS, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, query
 from tests.support.policies import NOW, authority
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 BANNED, PLAIN = query("www.tiktok.com"), query("plain.example.org")

@@ -12,7 +12,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import MECHELEN, UNREGISTERED, Rig, data, edes, query
 from tests.support.policies import HOUR, NOW, policy
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
 

@@ -7,7 +7,7 @@ from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import network
 from tests.support.proxied import BEHIND_PROXY, LOCAL, PROXY, SIGNATURE, TCP4, header
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 BANNED, PLAIN = query("www.tiktok.com"), query("plain.example.org")

@@ -8,7 +8,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, UNREGISTERED, Rig, query
 from tests.support.policies import network
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
 PLAIN = query("plain.example.org")

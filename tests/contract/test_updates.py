@@ -8,7 +8,7 @@ from dnsfilter.telemetry.metrics import Outcome, Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, UNREGISTERED, Rig, ZoneTo, query
 from tests.support.proxied import BEHIND_PROXY, PROXY, header
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, silent
 from tests.support.starting import Start
 

@@ -17,7 +17,7 @@ from dnsfilter.upstream.attempt import TOTAL_MS
 from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF, SILENCE_TO_BE_GONE_MS
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 

@@ -7,7 +7,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TARGETS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, reply, says, silent
 from tests.support.starting import Start
 

@@ -22,7 +22,7 @@ from tests.support.engines import edes
 from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually, program
 from tests.support.opened_snapshot import opened
-from tests.support.zones import zone
+from tests.support.zone_texts import zone
 
 pytestmark = pytest.mark.slow
 

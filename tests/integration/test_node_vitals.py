@@ -19,7 +19,7 @@ from tests.support.knot import Knot
 from tests.support.nodes import Node, SingleMachine, eventually
 from tests.support.paused import FLOOD, flood, paused
 from tests.support.ports import free_port
-from tests.support.zones import ZONES
+from tests.support.zone_texts import ZONES
 
 WORKER_CPU = 'dnsfilter_process_cpu_seconds_total{process="worker-1"}'
 

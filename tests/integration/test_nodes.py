@@ -16,7 +16,7 @@ from tests.support.control_planes import ApiWithin
 from tests.support.interceptor import Between
 from tests.support.namespaces import KnotWithin, Namespace, NodeWithin, link
 from tests.support.nodes import EXAMPLE, eventually, program
-from tests.support.zones import ZONES
+from tests.support.zone_texts import ZONES
 
 HOME = "203.0.113.1"
 """The control plane's address, which both links lead to."""

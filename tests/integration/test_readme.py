@@ -15,7 +15,7 @@ from tests.support.components import Component, component
 from tests.support.documents import EXIT_CODE_1, FENCE, text
 from tests.support.namespaces import KnotWithin, Namespace
 from tests.support.nodes import Process
-from tests.support.zones import ZONES
+from tests.support.zone_texts import ZONES
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from tests.support.nodes import EXAMPLE, Node, eventually, program, publish_twic
 from tests.support.ports import free_port
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady_load import UNLIMITED, ConstantLoad
-from tests.support.zones import ZONES
+from tests.support.zone_texts import ZONES
 
 pytestmark = pytest.mark.usefixtures("alone")
 

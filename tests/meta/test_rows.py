@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 SEEN: list[tuple[int, str]] = []
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pyrage.x25519 import Identity
 
-from tests.bench.load import Asked, Target, ask
+from tests.bench.query_load import Asked, Target, ask
 from tests.support.booted_machine import BootedMachine, ensure_debian
 from tests.support.components import PROJECT, impossible
 from tests.support.documents import blocks

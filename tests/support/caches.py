@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from dnsfilter.cache.answers import AnswerCache, Cache, Entry
+from dnsfilter.cache.answer_cache import AnswerCache, Cache, Entry
 from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 

@@ -14,7 +14,7 @@ from tests.support.namespaces import KnotWithin, Namespace, NodeWithin
 from tests.support.nodes import Node, Process
 from tests.support.ports import free_port
 from tests.support.unbound import CONFIG
-from tests.support.zones import ZONES
+from tests.support.zone_texts import ZONES
 
 SIGNED = "example.org"
 FORGED = "altered.example.org"

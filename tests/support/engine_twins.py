@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 import dns.message
 import dns.rdatatype
 
-from dnsfilter.cache.answers import Entry
+from dnsfilter.cache.answer_cache import Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.engine.unregistered_counts import Noted

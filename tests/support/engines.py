@@ -27,7 +27,7 @@ from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unr
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
-from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot

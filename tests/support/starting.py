@@ -14,7 +14,7 @@ from tests.support.engines import KINDS, Rig, running
 from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.scripted import Scripted
-from tests.support.zones import OFFICE_ZONES, ZONES
+from tests.support.zone_texts import OFFICE_ZONES, ZONES
 
 
 class Start(Protocol):

@@ -7,7 +7,7 @@ any of these names, and no resolver answers them by itself. Addresses are of doc
 from collections.abc import Mapping
 
 from tests.support.knot import Denial
-from tests.support.zones import website, zone
+from tests.support.zone_texts import website, zone
 
 
 def _long_name(data: int, below: str) -> str:

@@ -38,7 +38,7 @@ def drain(options: argparse.Namespace) -> int:
     """Drain the node and wait for its end."""
     from dnsfilter.cli.running.known_config import config_or_running
     from dnsfilter.cli.running.status_page import reached_at
-    from dnsfilter.local.drain import MOST_S
+    from dnsfilter.local.drain_request import MOST_S
 
     if not 0 <= options.for_s <= MOST_S:
         raise ConfigError((Problem("--for", f"must be between 0 and {MOST_S} seconds"),))

@@ -40,9 +40,9 @@ class CompiledEngine:
             clients=clients, trust_ad=trust_ad, longest_wait_ms=longest_wait_ms, clock=clock, counters=counters,
         )
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
-        self._fast = Answering(
-            cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.judging.refused_clients,
-            self._slow_path.judging.names, failures,
+        self._fast = FastPath(
+            cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.policy.refused_clients,
+            self._slow_path.policy.names, failures,
         )
         self._recording = Recording()
         self._loop = Loop(
@@ -106,7 +106,7 @@ class CompiledEngine:
     def take_ranges(self):
         return self._range_counts.take()
     def take_refused_clients(self):
-        return self._slow_path.judging.refused_clients.take()
+        return self._slow_path.policy.refused_clients.take()
 
     def record_upstreams(self):
         self._slow_path.record_upstreams()

@@ -14,8 +14,8 @@
 #   the alarm               12 late answers, timeouts, probes, worn sockets: on the slow path
 #
 # A step that is not certain hands over to the slow path, which replaces the later steps. As in
-# engine/slow_path/deciding.py, policy comes before local names and before the cache. Steps 4 and 5 therefore apply it
-# themselves; a cache entry remembers what its names belong to.
+# engine/slow_path/query_decider.py, policy comes before local names and before the cache. Steps 4 and 5 therefore apply
+# it themselves; a cache entry remembers what its names belong to.
 
 from dnsfilter.engine.slow_path.case import Turn
 from dnsfilter.engine.interface import Drop, Reply, Update
@@ -32,7 +32,7 @@ cdef extern from "<sys/epoll.h>" nogil:
 # Steps 3 to 7 of one query. Each function returns the size of the reply in `out`, or HAND_OVER, MISS or DROPPED.
 
 cdef int answer_plain(
-    Answering fast, const Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
+    FastPath fast, const Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
     int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
     """Answer a plain query, after `look_ahead`."""
@@ -47,7 +47,7 @@ cdef int answer_plain(
 
 
 cdef int resolve(
-    Answering fast, const Asked* asked, const LookAhead* ahead, int transport, int64_t at, int64_t now_ms,
+    FastPath fast, const Asked* asked, const LookAhead* ahead, int transport, int64_t at, int64_t now_ms,
     uint32_t limit, uint8_t* out,
 ) noexcept nogil:
     """Answer a query for data of class IN. The limits have passed it."""
@@ -79,7 +79,7 @@ cdef int resolve(
 
 
 cdef int answer_odd(
-    Answering fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t* client,
+    FastPath fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t* client,
     int client_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
 ) noexcept nogil:
     """Parse and answer a message that is no plain query. On MISS, `asked` holds the query."""
@@ -112,7 +112,7 @@ cdef int answer_odd(
 
 
 cdef int answer_rare(
-    Answering fast, Asked* asked, LookAhead* ahead, int transport, int64_t at, int64_t now_ms, uint32_t limit,
+    FastPath fast, Asked* asked, LookAhead* ahead, int transport, int64_t at, int64_t now_ms, uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
     """Answer a well-formed query that is not plain. The limits have passed it."""
@@ -129,10 +129,10 @@ cdef int answer_rare(
     # 4. Local names. For other names, ANY is answered from the name's CNAME.
     if asked.qtype == TYPE_ANY:
         ours = fast.ours(asked, ahead.range_class, at)
-        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and fast.places.view_of(asked, True)):
+        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and fast.routes.view_of(asked, True)):
             return fast.answer_ours(asked, ours, ahead.range_class, transport, at, limit, out)
         look_for_alias(asked)
-    fast.place(asked, at, ahead)
+    fast.find_route(asked, at, ahead)
     return resolve(fast, asked, ahead, transport, at, now_ms, limit, out)
 
 
@@ -140,11 +140,11 @@ cdef int answer_rare(
 cdef class Loop:
     """Serve the sockets and the alarm of one engine. `slow_path` is a SlowPath over `table`."""
 
-    cdef Answering fast
+    cdef FastPath fast
     cdef Pending pending
     cdef PendingTable table
     cdef object slow_path
-    cdef Delivering delivering
+    cdef Delivery delivery
     cdef Batch batch
     cdef Times times
     cdef Durations durations
@@ -160,11 +160,11 @@ cdef class Loop:
     cdef Recording recording        # of captured ranges' queries
 
     def __init__(
-        self, Answering fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
+        self, FastPath fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
         clock, slots, Prefixes proxies, Recording recording not None,
     ):
         self.fast, self.pending, self.table, self.slow_path = fast, table.pending, table, slow_path
-        self.delivering, self.batch = Delivering(fast, table.pending, trust_ad), Batch(proxies)
+        self.delivery, self.batch = Delivery(fast, table.pending, trust_ad), Batch(proxies)
         self.recording = recording
         self.times, self.durations = Times(clock), Durations(slots)
         self.alarm, self.listening, self.epoll_fd = alarm, listening, epoll_fd
@@ -193,7 +193,7 @@ cdef class Loop:
                         self.serve_descriptor(ready[i].data.fd)
                 finally:
                     # Send also if the slow path has failed: these replies belong to other clients.
-                    self.delivering.flush(self.times, self.durations)
+                    self.delivery.flush(self.times, self.durations)
                 if self.turn is not None:
                     events += self.turn.events
         finally:
@@ -367,7 +367,7 @@ cdef class Loop:
             result = self.pending.next_arrival(fd, &left, &arrived)
             if result == NOTHING:
                 return 0
-            entry = self.delivering.keep(&arrived, self.now_ms) if result == ORDINARY else NULL
+            entry = self.delivery.keep(&arrived, self.now_ms) if result == ORDINARY else NULL
             if entry == NULL:
                 self.hand_over_answer(result, fd, &arrived)
             else:
@@ -394,10 +394,10 @@ cdef class Loop:
         try:
             # 11. Decide each query again: the policy or the client's range may have changed.
             while waiting != NULL:
-                if not self.delivering.deliver(waiting, entry, self.at, self.now_ms):
+                if not self.delivery.deliver(waiting, entry, self.at, self.now_ms):
                     left_over.append(self.table.waiter_of(waiting))
                 elif self.recording.recorder is not None:
-                    self.recording.delivered(self.delivering.outbox, waiting)
+                    self.recording.delivered(self.delivery.outbox, waiting)
                 waiting = waiting.next
             if left_over:
                 key = key_of_flight(flight)

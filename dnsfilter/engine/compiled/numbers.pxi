@@ -12,15 +12,15 @@ cdef int64_t EDNS_REMEMBERED_MS, FAILURES_TO_BACK_OFF, FIRST_BACK_OFF_MS, LONGES
 cdef int64_t PROBE_EVERY_MS, SHORTEST_QUIET_MS, SHORTEST_WAIT_MS, SILENCE_TO_BE_GONE_MS, UNANSWERED_TO_BE_QUIET
 cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
 
-from dnsfilter.cache.answers import LONGEST_S
-from dnsfilter.cache.failures import FIRST_HOLD_MS, LONGEST_HOLD_MS
+from dnsfilter.cache.answer_cache import LONGEST_S
+from dnsfilter.cache.failure_cache import FIRST_HOLD_MS, LONGEST_HOLD_MS
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS
 from dnsfilter.engine.reference.shares import HEAVY, LOOKS, OLD_MS
 from dnsfilter.engine.rules.stale import STALE_TTL_S
 from dnsfilter.engine.rules.ttl_cap import CONCERNED_TTL_S
-from dnsfilter.engine.slow_path.settling import SAMPLE_EVERY
+from dnsfilter.engine.slow_path.forwarder import SAMPLE_EVERY
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import (
     EDNS_REMEMBERED_MS,

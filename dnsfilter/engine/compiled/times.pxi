@@ -75,8 +75,8 @@ cdef class Durations:
         if len(bounds) > MOST_BOUNDS or ANSWER_DURATION.sum >= len(slots):
             raise ValueError(f"histogram of {len(bounds)} bounds does not fit {MOST_BOUNDS} bounds, {len(slots)} slots")
         self.slots, self.first, self.count = slots, ANSWER_DURATION.first, len(bounds)
-        for place, bound in enumerate(bounds):
-            self.bounds_ns[<int>place] = bound
+        for index, bound in enumerate(bounds):
+            self.bounds_ns[<int>index] = bound
 
     cdef uint64_t due(self, uint64_t replies) noexcept nogil:
         """Count replies, and return how many of them are to be timed."""

@@ -1,8 +1,8 @@
 """The reference engine in plain Python. With the modules that it calls, it specifies the compiled engine.
 
 A query passes the steps in the only order that the rules allow: receive, parse, client and limits (`answer`); policy,
-local names, cache (`Deciding.decide`); join or forward (`Settling.ask`); policy on the answer (`Judging.serve`).
-Datagrams from upstreams are handled by `Inflight.arrived`, deadlines by `Inflight.expire`.
+local names, cache (`QueryDecider.decide`); join or forward (`Forwarder.ask`); policy on the answer
+(`QueryPolicy.serve`). Datagrams from upstreams are handled by `Inflight.arrived`, deadlines by `Inflight.expire`.
 """
 
 import secrets
@@ -10,13 +10,12 @@ import select
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from dnsfilter.cache.answers import AnswerCache, Cache
-from dnsfilter.cache.failures import Failures
+from dnsfilter.cache.answer_cache import AnswerCache, Cache
+from dnsfilter.cache.failure_cache import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, EngineClock, Reference
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
-from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
@@ -24,10 +23,11 @@ from dnsfilter.engine.reference.timer import BootTimer
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
+from dnsfilter.engine.slow_path.forwarder import STREAM_LIMIT
 from dnsfilter.engine.slow_path.local import asks_probe
-from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.tallies import type_slot
+from dnsfilter.engine.udp_listener import UdpListener, packed_peer
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
@@ -94,7 +94,7 @@ class ReferenceEngine:
             clock=clock,
             counters=counters,
         )
-        self._judging = self._path.judging
+        self._policy = self._path.policy
         self.swap(snapshot, since_ms, reference)
 
     def fileno(self) -> int:
@@ -140,7 +140,7 @@ class ReferenceEngine:
         return self._range_counts.take()
 
     def take_refused_clients(self) -> Sequence[RefusedClient]:
-        return self._judging.refused_clients.take()
+        return self._policy.refused_clients.take()
 
     def record_upstreams(self) -> None:
         self._path.record_upstreams()
@@ -207,29 +207,29 @@ class ReferenceEngine:
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop | Update:
         outcome = self._answer(message, client, transport, wall_s, boot_ms)
-        if self._judging.recorder is not None:
-            self._judging.recorder.decided(message, client, transport, outcome)
+        if self._policy.recorder is not None:
+            self._policy.recorder.decided(message, client, transport, outcome)
         return outcome
 
     def _answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop | Update:
-        judging = self._judging
+        policy = self._policy
         # 1. Parse. A message that is too short or is itself a response gets no answer.
         query = parse_query(message, stream=transport is Transport.TCP)
         if query is None:
-            judging.count(transport, Outcome.DROPPED)
+            policy.count(transport, Outcome.DROPPED)
             return Drop()
         if isinstance(query, Query):
             self._slots[type_slot(query.question.qtype)] += 1
         # 2. The client, and whether it may ask.
-        range_class = judging.snapshot.find(client)
+        range_class = policy.snapshot.find(client)
         if range_class is None:
             self._unregistered.note(client, boot_ms)
         else:
             self._range_counts.note(client)
-        at = judging.anchor.instant(wall_s, boot_ms)
-        may_ask = judging.may_ask(client, range_class, at)
+        at = policy.anchor.instant(wall_s, boot_ms)
+        may_ask = policy.may_ask(client, range_class, at)
         # 3. Its limits.
         forgeable = transport is Transport.UDP
         admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
@@ -242,19 +242,19 @@ class ReferenceEngine:
             if self._path.takes(query, range_class):
                 return self._path.update(message, query, client, transport)
             outcome = Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED
-            judging.count(transport, outcome, query.rcode)
+            policy.count(transport, outcome, query.rcode)
             return Reply(empty_reply(query, query.rcode, limit=size_limit))
         case = Case(query, transport, client, range_class, at, boot_ms, size_limit)
         if not may_ask and not asks_probe(query):
-            return Reply(judging.unregistered(case))
+            return Reply(policy.unregistered(case))
         # 5. Policy, local names, the cache, or a miss.
         return self._path.decide(case)
 
     def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
-        self._judging.count(transport, Outcome.LIMITED)
+        self._policy.count(transport, Outcome.LIMITED)
         self._slots[LIMITED[limit]] += 1
         if admission is Admission.SLIP and isinstance(query, Query):
-            self._judging.count_reply(Rcode.NOERROR)
+            self._policy.count_reply(Rcode.NOERROR)
             return Reply(truncated_reply(query))
         return Drop()
 

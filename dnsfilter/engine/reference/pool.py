@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from dnsfilter.config.node_config import Endpoint
-from dnsfilter.engine.listening import ignore_path_mtu
 from dnsfilter.engine.slow_path.pending_table import LATE
+from dnsfilter.engine.udp_listener import ignore_path_mtu
 
 POOL_SIZE = 256
 LIFETIME_MS = 30_000

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dnsfilter.cache.answers import Cache, Entry
+from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import follow, prune_answer
 from dnsfilter.wire.iana import EdeCode, Rcode

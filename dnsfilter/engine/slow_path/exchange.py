@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.rules.stale import STALE_AFTER_MS
+from dnsfilter.engine.udp_listener import Ancillary, PeerAddress, UdpListener
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.upstream.attempt import Attempt
 from dnsfilter.wire.answer import Answer, Chain

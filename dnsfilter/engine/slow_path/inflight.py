@@ -11,7 +11,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parse_checked, same_question
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
 from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
-from dnsfilter.engine.slow_path.probing import Probes
+from dnsfilter.engine.slow_path.probes import Probes
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots

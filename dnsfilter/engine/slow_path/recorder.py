@@ -17,7 +17,7 @@ from dnsfilter.wire.names import name_text
 from dnsfilter.wire.query import Query, Question, parse_query
 
 if TYPE_CHECKING:
-    from dnsfilter.engine.slow_path.judging import Judging
+    from dnsfilter.engine.slow_path.query_policy import QueryPolicy
     from dnsfilter.snapshot.reader import Snapshot
 
 ROOM = 100_000
@@ -33,8 +33,8 @@ _Watched: TypeAlias = tuple[int, int, Capture]
 class Recorder:
     """The queries of the captured ranges. A client is in the range that policy finds for it, not in a wider one."""
 
-    def __init__(self, judging: "Judging", clock: Clock) -> None:
-        self._judging = judging
+    def __init__(self, policy: "QueryPolicy", clock: Clock) -> None:
+        self._policy = policy
         self._clock = clock
         self._watched: tuple[_Watched, ...] = ()
         self._known: dict[bytes, Capture | None] = {}
@@ -91,8 +91,8 @@ class Recorder:
         near = [capture for mask, network, capture in self._watched if address & mask == network]
         if not near:
             return None
-        if self._known_by is not self._judging.snapshot or len(self._known) >= MOST_KNOWN:
-            self._known_by, self._known = self._judging.snapshot, {}
+        if self._known_by is not self._policy.snapshot or len(self._known) >= MOST_KNOWN:
+            self._known_by, self._known = self._policy.snapshot, {}
         if client not in self._known:
             self._known[client] = next((each for each in near if self._is_in_range(each, client)), None)
         capture = self._known[client]
@@ -105,7 +105,7 @@ class Recorder:
 
     def _is_in_range(self, capture: Capture, client: bytes) -> bool:
         """Return whether the client is in the range of the capture by the snapshot in use."""
-        snapshot, found = self._judging.snapshot, None
+        snapshot, found = self._policy.snapshot, None
         range_class = snapshot.find(client)
         with suppress(SnapshotError):
             found = snapshot.describe(client)
@@ -134,11 +134,11 @@ class Recorder:
         )
 
     def _verdict(self, client: bytes, question: Question, wall_s: int) -> Verdict:
-        snapshot = self._judging.snapshot
+        snapshot = self._policy.snapshot
         range_class = snapshot.find(client)
         if range_class is None:
             return Verdict.PASS
-        at = self._judging.anchor.instant(wall_s, self._clock.boot_ns() // 1_000_000)
+        at = self._policy.anchor.instant(wall_s, self._clock.boot_ns() // 1_000_000)
         with suppress(SnapshotError):  # the engine has decided already, and a line may not cost an answer
             return snapshot.judge(range_class, snapshot.match(question.name), at).verdict
         return Verdict.PASS

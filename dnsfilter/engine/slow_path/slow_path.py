@@ -6,21 +6,21 @@ chains, truncated answers, failures, timeouts, streams.
 
 from collections.abc import Iterable, Sequence
 
-from dnsfilter.cache.answers import Cache
+from dnsfilter.cache.answer_cache import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Answered, Capture, Captured, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.slow_path.case import Case, Turn
-from dnsfilter.engine.slow_path.deciding import Deciding
+from dnsfilter.engine.slow_path.dynamic_updates import decide_update, is_taken
 from dnsfilter.engine.slow_path.exchange import Waiter
-from dnsfilter.engine.slow_path.failing import FailureBook
+from dnsfilter.engine.slow_path.forwarder import STREAM_LIMIT, Forwarder
 from dnsfilter.engine.slow_path.inflight import Inflight
-from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.known_failures import FailureBook
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
+from dnsfilter.engine.slow_path.query_decider import QueryDecider
+from dnsfilter.engine.slow_path.query_policy import QueryPolicy
 from dnsfilter.engine.slow_path.recorder import Recorder
-from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
-from dnsfilter.engine.slow_path.updating import decide_update, is_taken
 from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -59,25 +59,25 @@ class SlowPath:
         self._slots = slots
         self._cache, self._zones = cache, zones
         self._failures = failures
-        self.judging = Judging(clients, counters)
-        self._recorder = Recorder(self.judging, clock)
-        self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
+        self.policy = QueryPolicy(clients, counters)
+        self._recorder = Recorder(self.policy, clock)
+        self._decider = QueryDecider(self.policy, zones, cache, failures, health, slots)
         self._inflight = Inflight(table, health, zones, upstreams, slots, trust_ad, longest_wait_ms)
-        self._settling = Settling(self.judging, self._inflight, zones, cache, failures, trust_ad, clock, slots)
+        self._forwarder = Forwarder(self.policy, self._inflight, zones, cache, failures, trust_ad, clock, slots)
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
-        self.judging.swap(snapshot, anchor)
+        self.policy.swap(snapshot, anchor)
 
     def introduce(self, node: NodeLabel) -> None:
         """Show this name and site to clients that ask for the probe's name."""
-        self.judging.node = node
+        self.policy.node = node
 
     def capture(self, captures: Sequence[Capture]) -> Recorder | None:
         """Record the queries of these ranges from now on. Return the recorder; None if there are no captures."""
         self._recorder.capture(captures)
-        self.judging.recorder = self._recorder if captures else None
-        return self.judging.recorder
+        self.policy.recorder = self._recorder if captures else None
+        return self.policy.recorder
 
     def take_captured(self) -> Captured:
         """Return what was recorded since the last call."""
@@ -97,7 +97,7 @@ class SlowPath:
 
     def decide(self, case: Case) -> Reply | Miss:
         """Decide a query that is within its client's limits, of a client that may ask or for the probe's name."""
-        return self._deciding.decide(case)
+        return self._decider.decide(case)
 
     def takes(self, fault: Fault, range_class: int | None) -> bool:
         """Return whether a message is an update for `update`."""
@@ -106,7 +106,7 @@ class SlowPath:
     def update(self, message: bytes, fault: Fault, client: bytes, transport: Transport) -> Reply | Update:
         """Decide on an update that `takes` accepts and that is within its client's limits."""
         limit = udp_limit(fault) if transport is Transport.UDP else STREAM_LIMIT
-        return decide_update(message, fault, client, transport, self._zones, self.judging, limit)
+        return decide_update(message, fault, client, transport, self._zones, self.policy, limit)
 
     def decide_message(
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
@@ -118,35 +118,35 @@ class SlowPath:
         if not isinstance(query, Query):
             raise ValueError(f"message {message.hex()} is not a query")
         limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
-        at = self.judging.anchor.instant(turn.wall_s, turn.boot_ms)
+        at = self.policy.anchor.instant(turn.wall_s, turn.boot_ms)
         return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
 
     # Questions upstream.
 
     def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
         """Ask upstream, or join an equal question. Return False if there is neither room nor a stale answer."""
-        return self._settling.ask(turn, miss, waiter)
+        return self._forwarder.ask(turn, miss, waiter)
 
     def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
         """Ask for a stream's client, whose reply is this ticket's event, now or in a later turn."""
         if not self.ask(turn, miss, Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket)):
-            self.judging.count_reply(Rcode.SERVFAIL)
+            self.policy.count_reply(Rcode.SERVFAIL)
             turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
 
     def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
         """Settle a datagram of an upstream for exchange `number`. A message of None is an ICMP error."""
-        self._settling.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
+        self._forwarder.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
 
     def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
         """Settle the answer of a stream for exchange `number`, if it is still pending."""
         exchange = self._table.get(number)
         if exchange is not None:
             results = self._inflight.handle_stream_answer(exchange, message, turn.boot_ns, server_failed)
-            self._settling.settle(turn, results)
+            self._forwarder.settle(turn, results)
 
     def expire(self, turn: Turn) -> None:
         """Handle what is due: late answers, timeouts, probes, worn sockets."""
-        self._settling.settle(turn, self._inflight.expire(turn.boot_ns))
+        self._forwarder.settle(turn, self._inflight.expire(turn.boot_ns))
 
     def next_alarm_ms(self) -> int | None:
         """Return when `expire` next has work; None if there is none."""
@@ -166,8 +166,8 @@ class SlowPath:
         if entry is None:
             raise ValueError(f"cannot deliver {key}: it is not in the cache")
         for waiter in waiters:
-            self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
+            self._forwarder.deliver(turn, waiter, entry, Outcome.FORWARDED)
 
     def time(self, asked_ns: int) -> None:
         """Measure how long a reply took, if it is one of those that are measured."""
-        self._settling.time(asked_ns)
+        self._forwarder.time(asked_ns)

@@ -64,7 +64,7 @@ class NodeVitals:
             datagrams_dropped=self.drops.read(sockets),
             receive_queue_bytes=self.drops.fullest_bytes,
             processes=self._read_processes(),
-            worker_queries={seat + 1: count for seat, count in self._crew.queries_by_seat().items()},
+            worker_queries={position + 1: count for position, count in self._crew.queries_by_position().items()},
             disk_free_bytes=free,
             disk_size_bytes=size,
             time_s=time.time(),
@@ -79,7 +79,7 @@ class NodeVitals:
 
     def _read_processes(self) -> Mapping[str, ProcessUse]:
         members = sorted(self._crew.members, key=lambda member: member.started)
-        workers = ((f"worker-{member.seat + 1}", member.process.pid) for member in members)
+        workers = ((f"worker-{member.position + 1}", member.process.pid) for member in members)
         return self._processes.read((("supervisor", os.getpid()), *workers))
 
 

@@ -30,7 +30,7 @@ def test_every_fault_is_reported_with_its_setting(tmp_path: Path) -> None:
     }
     with pytest.raises(ConfigError) as caught:
         parse_settings({"listen": "127.0.0.1:99999", "init_policy": str(tmp_path / "none.toml")}, environ)
-    assert [problem.place for problem in caught.value.problems] == [
+    assert [problem.location for problem in caught.value.problems] == [
         "DNSFILTER_API_LISTENS",
         "DNSFILTER_API_STATE_DIR",
         "--listen",
@@ -52,7 +52,7 @@ def test_every_fault_of_a_certificate_is_reported_at_once(tmp_path: Path) -> Non
     }
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {})
-    assert [problem.place for problem in caught.value.problems] == [
+    assert [problem.location for problem in caught.value.problems] == [
         "--allow-plain",
         "--tls-certificate",
         "--tls-key",
@@ -101,7 +101,7 @@ def test_several_addresses_are_listed_with_commas_and_each_fault_is_named(tmp_pa
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, {variable: "192.0.2.1:8080,::1:8080,,[::1]:80,[::1]:80,a:b"})
     messages = [problem.message for problem in caught.value.problems]
-    assert {problem.place for problem in caught.value.problems} == {variable}
+    assert {problem.location for problem in caught.value.problems} == {variable}
     for message, words in zip(
         messages,
         ("plain HTTP on 192.0.2.1:8080", "'::1:8080' is not", "'' is not", "[::1]:80 overlaps [::1]:80", "'b' in"),
@@ -160,7 +160,7 @@ def test_notices_have_their_own_mail_server_which_is_optional(tmp_path: Path) ->
     assert parse_settings({**given, "notices_mail": url}, {}).notices_mail == destination
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {"DNSFILTER_API_NOTICES_MAIL": "smtp://user:secret@192.0.2.25/?from=nobody"})
-    assert [problem.place for problem in caught.value.problems] == ["DNSFILTER_API_NOTICES_MAIL"]
+    assert [problem.location for problem in caught.value.problems] == ["DNSFILTER_API_NOTICES_MAIL"]
     assert "secret" not in str(caught.value)
 
 
@@ -180,7 +180,7 @@ def test_unknown_variables_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, {name: "127.0.0.1:8080"})
     [problem] = caught.value.problems
-    assert problem.place == name
+    assert problem.location == name
     assert problem.message.startswith("unknown setting; known are DNSFILTER_API_STATE_DIR, ")
 
 
@@ -204,4 +204,4 @@ def test_bytes_that_are_not_text_are_a_fault_of_their_setting(tmp_path: Path) ->
     environ = {f"DNSFILTER_API_{key}": "a\udcff" for key in ("LISTEN", "DATABASE", "INIT_POLICY", "TLS_KEY")}
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, environ)
-    assert {problem.place for problem in caught.value.problems} == set(environ)
+    assert {problem.location for problem in caught.value.problems} == set(environ)

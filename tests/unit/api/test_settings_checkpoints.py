@@ -49,7 +49,7 @@ def test_every_fault_is_reported_without_the_password(tmp_path: Path) -> None:
     }
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {"DNSFILTER_API_CHECKPOINT_SYSLOG": "192.0.2.1"})
-    assert [problem.place for problem in caught.value.problems] == [
+    assert [problem.location for problem in caught.value.problems] == [
         "--checkpoint-key",
         "--checkpoint-file",
         "--checkpoint-mail",

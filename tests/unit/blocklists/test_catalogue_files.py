@@ -40,7 +40,7 @@ hosts = [
 
 
 def places(error: pytest.ExceptionInfo[ConfigError]) -> list[str]:
-    return [problem.place for problem in error.value.problems]
+    return [problem.location for problem in error.value.problems]
 
 
 def test_entry_holds_what_the_file_says() -> None:

@@ -101,7 +101,7 @@ def test_bad_lines_are_all_reported_with_their_numbers(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("x.*.example\n", encoding="utf-8")
     with pytest.raises(ConfigError) as error:
         load_guard(tmp_path)
-    assert [problem.place for problem in error.value.problems] == ["a.txt:4", "a.txt:5", "b.txt:1"]
+    assert [problem.location for problem in error.value.problems] == ["a.txt:4", "a.txt:5", "b.txt:1"]
 
 
 def test_unreadable_files_are_all_reported(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_unreadable_files_are_all_reported(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("a..b\n", encoding="utf-8")
     with pytest.raises(ConfigError) as error:
         load_guard(tmp_path)
-    assert [problem.place for problem in error.value.problems] == ["a.txt", "b.txt:1"]
+    assert [problem.location for problem in error.value.problems] == ["a.txt", "b.txt:1"]
 
 
 @pytest.mark.parametrize("name", ["", "nowhere"])

@@ -1,4 +1,4 @@
-"""The node's configuration: defaults, values, and all problems with their places."""
+"""The node's configuration: defaults, values, and all problems with their locations."""
 
 import os
 import subprocess
@@ -332,8 +332,8 @@ suffix = "corp.example"
 servers = ["192.0.2.1"]
 colour = "blue"
 """
-    places = [problem.split(": ")[0] for problem in problems(tmp_path, text, "")]
-    assert places == [
+    locations = [problem.split(": ")[0] for problem in problems(tmp_path, text, "")]
+    assert locations == [
         "dnsfilter.toml listen[1]",
         "dnsfilter.toml listen[2]",
         "dnsfilter.toml workers",

@@ -1,4 +1,4 @@
-"""Converting policy.toml to a policy: dates, references, and all problems with their places."""
+"""Converting policy.toml to a policy: dates, references, and all problems with their locations."""
 
 import re
 from datetime import UTC, datetime
@@ -327,7 +327,7 @@ for = "1 year"
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "message"),
+    ("text", "location", "message"),
     [
         (BAN.replace('"ghent"', '"gent"'), "ban[0].authority", "there is no authority 'gent'"),
         (BAN.replace("tiktok", "tictoc"), "ban[0].service", "there is no service 'tictoc'"),
@@ -380,14 +380,14 @@ for = "1 year"
         ('[[site]]\nslug = "annex"\n' * 2, "site[1].slug", "'annex' is used twice"),
     ],
 )  # fmt: skip
-def test_one_mistake_is_one_problem_with_its_place(text: str, place: str, message: str) -> None:
+def test_one_mistake_is_one_problem_with_its_place(text: str, location: str, message: str) -> None:
     (problem,) = problems(BASE + text)
-    assert re.match(rf"policy\.toml {re.escape(place)}( \([^()]+\))?: ", problem), problem
+    assert re.match(rf"policy\.toml {re.escape(location)}( \([^()]+\))?: ", problem), problem
     assert message in problem
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "message"),
+    ("old", "new", "location", "message"),
     [
         ('slug = "ghent"', 'slug = "mechelen"', "authority[1].slug", "'mechelen' is used twice"),
         ('slug = "ghent"', 'slug = "Gént"', "authority[0].slug", "must be 1 to 63 of the characters"),
@@ -406,12 +406,12 @@ def test_one_mistake_is_one_problem_with_its_place(text: str, place: str, messag
         ('authority = "ghent"\nfunding', 'authority = "gent"\nfunding', "range[0].authority", "there is no"),
     ],
 )  # fmt: skip
-def test_one_mistake_in_an_authority_or_range_is_one_problem(old: str, new: str, place: str, message: str) -> None:
+def test_one_mistake_in_an_authority_or_range_is_one_problem(old: str, new: str, location: str, message: str) -> None:
     assert old in BASE
     text = BASE.replace(old, new, 1)
     found = [one for one in problems(text) if "there is no authority 'ghent'" not in one]
     assert len(found) == 1
-    assert re.match(rf"policy\.toml {re.escape(place)}( \([^()]+\))?: ", found[0]), found[0]
+    assert re.match(rf"policy\.toml {re.escape(location)}( \([^()]+\))?: ", found[0]), found[0]
     assert message in found[0]
 
 
@@ -419,7 +419,7 @@ CLOSES = 'contact = "ict@ghent.example"\n'
 
 
 @pytest.mark.parametrize(
-    ("keys", "more", "place", "message"),
+    ("keys", "more", "location", "message"),
     [
         ("closed_reason = 'x'\n", "", "authority[0].closed_reason", "needs closes: set when the authority closes"),
         ("successor = 'mechelen'\n", "", "authority[0].successor", "needs closes: set when the authority closes"),
@@ -433,9 +433,9 @@ CLOSES = 'contact = "ict@ghent.example"\n'
         ("closes = 2024-03-09\n", BAN.replace("1 year", "1 day") + EXEMPTION, "exemption[0].for", "lies after"),
     ],
 )  # fmt: skip
-def test_one_mistake_about_a_closing_is_one_problem(keys: str, more: str, place: str, message: str) -> None:
+def test_one_mistake_about_a_closing_is_one_problem(keys: str, more: str, location: str, message: str) -> None:
     (problem,) = problems(BASE.replace(CLOSES, CLOSES + keys, 1) + more)
-    assert re.match(rf"policy\.toml {re.escape(place)} \([^()]+\): ", problem), problem
+    assert re.match(rf"policy\.toml {re.escape(location)} \([^()]+\): ", problem), problem
     assert message in problem
 
 

@@ -1,4 +1,4 @@
-"""Any text gives a policy or configuration, or problems with places, and no other exception."""
+"""Any text gives a policy or configuration, or problems with locations, and no other exception."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ def mutated(draw: st.DrawFn, name: str) -> str:
 def assert_places(error: ConfigError, name: str) -> None:
     assert error.problems
     assert len(set(error.problems)) == len(error.problems)
-    assert all(problem.message and re.match(rf"{name}(:\d+)?( |$)", problem.place) for problem in error.problems)
+    assert all(problem.message and re.match(rf"{name}(:\d+)?( |$)", problem.location) for problem in error.problems)
 
 
 @given(mutated("belgium-2023.toml"))

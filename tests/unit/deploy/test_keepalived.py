@@ -12,7 +12,7 @@ from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.node_config import Endpoint
 from tests.support.components import PROJECT
 from tests.support.ports import free_port
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 SCRIPT = PROJECT / "deploy/keepalived/dnsfilter-ready"
 STATES = ("answering", "ready", "preferred")

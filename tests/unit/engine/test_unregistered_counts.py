@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.engine.unregistered_counts import PLACES, SETS, SPREAD, TABLE_KEY_BYTES, WAYS, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered_counts import SETS, SLOTS, SPREAD, TABLE_KEY_BYTES, WAYS, Noted, UnregisteredTable
 
 KEY = bytes(range(1, TABLE_KEY_BYTES + 1))
 ONE_SET = bytes(TABLE_KEY_BYTES)
@@ -122,7 +122,7 @@ def test_flood_does_not_displace_networks_that_asked_steadily_before(every_s: in
         note(table, "192.0.2.1", now_s)
     for round_ in range(5):
         now_s = 20 + round_ * every_s
-        flood(table, now_s, now_s + 1, 20 * PLACES, round_)
+        flood(table, now_s, now_s + 1, 20 * SLOTS, round_)
         note(table, "192.0.2.1", now_s + every_s)
     assert taken(table)["c00002"] == 15
 
@@ -141,7 +141,7 @@ def test_flood_of_single_queries_makes_no_network_look_steady() -> None:
     table = UnregisteredTable(KEY)
     flood(table, 10, 40, 2000)
     noted = table.take()
-    assert len(noted) == PLACES
+    assert len(noted) == SLOTS
     assert {one.ends_s - one.seen_s for one in noted} == {2}
 
 
@@ -162,7 +162,7 @@ def test_networks_never_exceed_the_places_and_are_counted_once(key: bytes, steps
         now_s += wait_s
         table.note(client, now_s * 1000)
     noted = table.take()
-    assert len({one.prefix for one in noted}) == len(noted) <= PLACES
+    assert len({one.prefix for one in noted}) == len(noted) <= SLOTS
     assert sum(one.queries for one in noted) <= len(steps)
     asked = {client[: 3 if len(client) == 4 else 6] for client, _ in steps}
     assert {one.prefix for one in noted} <= asked
@@ -174,7 +174,7 @@ def test_table_matches_its_description() -> None:
     note(table, "192.0.2.1", 7)
     note(table, "2001:db8:7::1", 7)
     note(table, "2001:db8:7::2", 9, times=3)
-    networks, seen, queries = (list(table.table[column * PLACES : (column + 1) * PLACES]) for column in range(3))
+    networks, seen, queries = (list(table.table[column * SLOTS : (column + 1) * SLOTS]) for column in range(3))
     v4, v6 = 0xC00002 << 2 | 1, 0x20010DB80007 << 2 | 3
     assert {network: (seen[at], queries[at]) for at, network in enumerate(networks) if network} == {
         v4: (7 << 3, 1),
@@ -184,7 +184,7 @@ def test_table_matches_its_description() -> None:
     mixed = (words[0] + words[1] * (v6 % 2**32) + words[2] * (v6 // 2**32)) % 2**64
     first = (mixed ^ mixed // 2**32) * SPREAD % 2**64 // 2 ** (64 - 6) * WAYS
     assert v6 in networks[first : first + WAYS]
-    assert PLACES == SETS * WAYS
+    assert SLOTS == SETS * WAYS
 
 
 @pytest.mark.parametrize("size", [0, TABLE_KEY_BYTES - 1, TABLE_KEY_BYTES + 1])

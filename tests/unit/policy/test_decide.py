@@ -16,7 +16,7 @@ from dnsfilter.policy.decide import (
     next_exemption,
     range_of,
 )
-from dnsfilter.policy.exemptions import exemption_begins, exemption_holds
+from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
     Audience,
     Binding,

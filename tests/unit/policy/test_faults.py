@@ -98,7 +98,7 @@ def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("policy", "place"),
+    ("policy", "location"),
     [
         (replace(SOUND, authorities=(GHENT, DIEST, DIEST)), "authority[2].slug"),
         (replace(SOUND, authorities=(GHENT, replace(DIEST, languages=("nl", "nl")))), "authority[1].languages"),
@@ -155,8 +155,8 @@ def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, 
         (replace(SOUND, suspensions=(Suspension(None, 60, 60),)), "suspension[0].end"),
     ],
 )  # fmt: skip
-def test_each_contradiction_is_one_problem_at_its_place(policy: Policy, place: str) -> None:
-    assert [problem.place for problem in problems(policy)] == [place]
+def test_each_contradiction_is_one_problem_at_its_place(policy: Policy, location: str) -> None:
+    assert [problem.location for problem in problems(policy)] == [location]
 
 
 def test_bans_and_bindings_end_when_the_authority_closes() -> None:
@@ -167,7 +167,7 @@ def test_bans_and_bindings_end_when_the_authority_closes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "places"),
+    ("changes", "locations"),
     [
         ({"bans": (replace(BAN, terms=(TERM, Term(0, DAY_S + 1))), OTHER)}, ["ban[0].term[1].end"]),
         ({"bans": (BAN, replace(OTHER, terms=(Term(0, None, 5),)))}, ["ban[1].term[0].end"]),
@@ -197,18 +197,18 @@ def test_bans_and_bindings_end_when_the_authority_closes() -> None:
         ),
     ],
 )
-def test_end_after_a_closing_is_a_problem(changes: dict[str, Any], places: list[str]) -> None:
-    found = [problem.place for problem in problems(replace(CLOSED, **changes))]
-    if "bindings" not in changes and places[0].endswith("closes"):
-        found = [place for place in found if place[:7] not in ("binding", "exempti")]
-    assert found == places
+def test_end_after_a_closing_is_a_problem(changes: dict[str, Any], locations: list[str]) -> None:
+    found = [problem.location for problem in problems(replace(CLOSED, **changes))]
+    if "bindings" not in changes and locations[0].endswith("closes"):
+        found = [location for location in found if location[:7] not in ("binding", "exempti")]
+    assert found == locations
 
 
 def test_only_authorities_on_a_circle_of_mergers_are_reported() -> None:
     successors = {"a": "b", "b": "c", "c": "d", "d": "b", "e": "f", "f": None}
     merged = tuple(_closing(replace(GHENT, slug=slug), successor=after) for slug, after in successors.items())
     found = problems(replace(SOUND, authorities=merged, ranges=(), bans=(), bindings=(), exemptions=(), suspensions=()))
-    assert [problem.place for problem in found] == [f"authority[{index}].successor" for index in (1, 2, 3)]
+    assert [problem.location for problem in found] == [f"authority[{index}].successor" for index in (1, 2, 3)]
 
 
 def test_an_exemption_lasts_a_year_by_the_calendar() -> None:
@@ -256,4 +256,4 @@ def test_misleading_text_is_a_problem(text: str, fault: str | None) -> None:
     assert text_fault(text) == fault
     wrong = problems(replace(SOUND, bans=(replace(BAN, decision=FormalDecision(reference=text)), OTHER)))
     expected = [] if fault is None else [("ban[0].decision.reference", fault)]
-    assert [(problem.place, problem.message) for problem in wrong] == expected
+    assert [(problem.location, problem.message) for problem in wrong] == expected

@@ -247,7 +247,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ends.append(end - NOW)
         return weekly_windows(hours, start, end)
 
-    monkeypatch.setattr("dnsfilter.policy.exemptions.weekly_windows", windows)
+    monkeypatch.setattr("dnsfilter.policy.exempted_times.weekly_windows", windows)
     return ends
 
 

@@ -21,7 +21,7 @@ from dnsfilter.upstream.stream_pool import StreamPool
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, UNREGISTERED, Rig, data, query, running
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, silent
 
 REGISTERED = Clients(Unregistered.REFUSE)

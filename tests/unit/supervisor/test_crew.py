@@ -19,7 +19,7 @@ import pytest
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
-from dnsfilter.engine.unregistered_counts import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.supervisor.crew import LATE_S, Crew, Death
 from dnsfilter.supervisor.deaths.crashes import Cause
@@ -127,7 +127,7 @@ def test_refused_clients_of_all_workers_have_one_pseudonym_each(
 
     def done() -> bool:
         """Return whether every worker has refused queries, and all of them were reported."""
-        answering = [seat for seat, queries in crew.queries_by_seat().items() if queries]
+        answering = [position for position, queries in crew.queries_by_position().items() if queries]
         return len(answering) == WORKERS and found.total() == len(asked)
 
     with contextlib.chdir(Path(__file__).parents[3]):
@@ -228,7 +228,7 @@ def test_flood_of_reported_networks_is_bounded(
 ) -> None:
     impostor = Impostor(monkeypatch)
     crew = crew_of(KINDS[0], listening, sealed, tmp_path)
-    noted = [Noted(number.to_bytes(6), 1, 2, 3) for number in range(PLACES)]
+    noted = [Noted(number.to_bytes(6), 1, 2, 3) for number in range(SLOTS)]
 
     async def waiting() -> int:
         crew.tend(time.monotonic())
@@ -243,7 +243,7 @@ def test_flood_of_reported_networks_is_bounded(
         return most
 
     with contextlib.chdir(Path(__file__).parents[3]):
-        assert 0 < asyncio.run(waiting()) <= 10 * PLACES
+        assert 0 < asyncio.run(waiting()) <= 10 * SLOTS
     impostor.end.close()
 
 
@@ -251,6 +251,6 @@ def test_counters_go_on_in_the_crew_of_the_next_program(listening: Listening, se
     kept = {"dnsfilter_worker_restarts_total": 3, "dnsfilter_worker_queries_total 0": 40}
     crew = crew_of("reference", listening, sealed, tmp_path)
     crew.go_on_from({**kept, "dnsfilter_worker_queries_total x": 1, "other": 2})
-    assert (crew.restarts, dict(crew.queries_by_seat()), crew.numbers()) == (3, {0: 40}, kept)
+    assert (crew.restarts, dict(crew.queries_by_position()), crew.numbers()) == (3, {0: 40}, kept)
     crew.go_on_from({})
     assert crew.restarts == 0

@@ -33,7 +33,7 @@ def listening_on(*endpoints: Endpoint, sets: int = 1) -> Iterator[Listening]:
 
 
 def numbers(listening: Listening) -> list[int]:
-    return [sock.fileno() for _, sock in listening.placed()]
+    return [sock.fileno() for _, sock in listening.bound()]
 
 
 def test_every_endpoint_is_bound_over_both_transports_in_every_set() -> None:
@@ -79,7 +79,7 @@ def test_a_busy_port_is_named_with_transport_and_advice(kind: socket.SocketKind,
 
 def test_address_that_is_neither_held_nor_free_is_named() -> None:
     listening = open_private(2)
-    places = [place for place, _ in listening.placed()]
+    places = [address for address, _ in listening.bound()]
     check_free(listening.endpoints, places)
     with pytest.raises(UnavailableError, match="another program uses this port"):
         check_free(listening.endpoints)
@@ -95,7 +95,7 @@ def test_an_address_of_another_machine_is_named() -> None:
 def test_held_sockets_are_used_again_with_all_their_sets() -> None:
     first, second = (Endpoint(LOOPBACK, free_port()) for _ in range(2))
     with listening_on(first, sets=2) as before:
-        after = open_listening([first, second], 1, list(before.placed()))
+        after = open_listening([first, second], 1, list(before.bound()))
         assert len(after.sets) == 2
         assert set(numbers(before)) < set(numbers(after))
         before.close(but=after)
@@ -108,7 +108,7 @@ def test_failed_bind_leaves_held_sockets_open() -> None:
     endpoint, elsewhere = Endpoint(LOOPBACK, free_port()), Endpoint(ip_address("192.0.2.1"), 5300)
     with listening_on(endpoint) as before:
         with pytest.raises(UnavailableError):
-            open_listening([endpoint, elsewhere], 2, list(before.placed()))
+            open_listening([endpoint, elsewhere], 2, list(before.bound()))
         assert -1 not in numbers(before)
 
 
@@ -133,10 +133,10 @@ def test_a_wildcard_joins_the_held_sockets_of_its_addresses_and_gives_way_to_the
     port = free_port(wildcard)
     one, every = (Endpoint(ip_address(address), port) for address in (single, wildcard))
     with listening_on(one, sets=2) as before:
-        joined = open_listening([every], 2, list(before.placed()))
+        joined = open_listening([every], 2, list(before.bound()))
         assert joined.endpoints == (every, one)
         assert set(numbers(before)) < set(numbers(joined))
-        alone = open_listening([one], 2, list(joined.placed()))
+        alone = open_listening([one], 2, list(joined.bound()))
         assert numbers(alone) == numbers(before)
         joined.close(but=alone)
 
@@ -153,5 +153,5 @@ def test_a_wildcard_whose_port_another_program_holds_at_an_address_is_named() ->
     with listening_on(ours) as before, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.2", port))
         with pytest.raises(UnavailableError, match=rf"0\.0\.0\.0:{port} udp: another program"):
-            open_listening([every], 1, list(before.placed()))
+            open_listening([every], 1, list(before.bound()))
         assert -1 not in numbers(before)

@@ -33,7 +33,7 @@ program = ({program!r}, "-c", {new!r})
 try:
     hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())], b"totals", 7)
 except OSError as error:
-    inheritable = [sock.get_inheritable() for _, sock in listening.placed()]
+    inheritable = [sock.get_inheritable() for _, sock in listening.bound()]
     print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
     ours.close()
 """

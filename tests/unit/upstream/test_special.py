@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, below, special
 from dnsfilter.wire.iana import Type
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 NOERROR, NXDOMAIN = 0, 3
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 65, 255

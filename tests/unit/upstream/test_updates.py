@@ -13,7 +13,7 @@ from dnsfilter.upstream import updates
 from dnsfilter.upstream.updates import MOST_OF_CLIENT, Updates, failed_update
 from dnsfilter.worker.process import DRAIN_S
 from tests.support.ports import free_port
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 MESSAGE = b"\x12\x34\x28\0" + bytes(8) + b"update"
 ANSWER = b"\x12\x34\xa8\0" + bytes(8)

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from dnsfilter.wire.proxy_header import ProxyHeader, parse_proxy_header, proxy_header_size, unwrap_proxied
 from tests.support.proxied import LOCAL, SIGNATURE, TCP4, UDP4, UDP6, header
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 PEER = ip_address("192.0.2.1").packed
 

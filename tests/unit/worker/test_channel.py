@@ -15,7 +15,7 @@ from dnsfilter.engine.interface import Captured, CapturedQuery
 from dnsfilter.engine.range_counts import MOST_TAKEN
 from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
 from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
-from dnsfilter.engine.unregistered_counts import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import (
     MOST_BYTES,
@@ -102,7 +102,7 @@ def test_full_recorder_is_one_packet() -> None:
 
 def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:
     ours, theirs = channel.pair()
-    noted = [Noted(number.to_bytes(6), 2**40 + number, 2**30 + number, 2**31 + number) for number in range(PLACES)]
+    noted = [Noted(number.to_bytes(6), 2**40 + number, 2**30 + number, 2**31 + number) for number in range(SLOTS)]
     with ours, theirs:
         channel.send(ours, UnregisteredNetworks(noted))
         assert channel.receive_report(theirs) == UnregisteredNetworks(noted)
@@ -154,7 +154,7 @@ def test_closed_channel_reads_as_none() -> None:
         msgspec.msgpack.encode({"type": "InForce", "revision": "1"}),
         b"\x82\xa4type\xa8Rejected\xa8revision\x01\xa6reason\xa1\xff",
         msgspec.msgpack.encode(Rejected(1, "x" * (MOST_REASON + 1))),
-        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [SEEN] * (PLACES + 1)}),
+        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [SEEN] * (SLOTS + 1)}),
         msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [Noted(bytes(4), 1, 2, 3)]}),
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"x" * 44: 1}}),
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"192.0.2.0/24": -1}}),

@@ -1,9 +1,9 @@
-# The answer cache, as cache/answers.py: only answers of upstreams, bounded in bytes, a segmented LRU.
+# The answer cache, as cache/answer_cache.py: only answers of upstreams, bounded in bytes, a segmented LRU.
 # Pointers from `find` and `keep` are valid until the next `keep` or `put`.
 
 from libc.stdlib cimport calloc, malloc
 
-from dnsfilter.cache.answers import Entry as AgedAnswer, lifetime_s
+from dnsfilter.cache.answer_cache import Entry as AgedAnswer, lifetime_s
 from dnsfilter.wire.answer import additional_names, check_message, without_opt
 
 cdef extern from "<sys/random.h>" nogil:

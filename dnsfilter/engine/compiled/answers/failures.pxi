@@ -1,11 +1,11 @@
-# Questions that could not be resolved, as in cache/failures.py, found by the hash of the cache key. The hash depends on
-# the cache's secret, so nobody can choose two questions with the same hash. A full set loses its oldest failure.
+# Questions that could not be resolved, as in cache/failure_cache.py, found by the hash of the cache key. The hash
+# depends on the cache's secret, so nobody can choose two questions with the same hash. A full set loses its oldest failure.
 #
 #   known_for(view, hash, has_stale, now_ms)    return how to answer instead of asking: UNKNOWN (ask), IN_PYTHON, or the
 #                                               extended error, NO_EDE for none
 #   forget_hash(hash)                           forget the failure of a question that was resolved
 
-from dnsfilter.cache.failures import Unresolved as AgedFailure
+from dnsfilter.cache.failure_cache import Unresolved as AgedFailure
 from dnsfilter.wire.iana import EdeCode
 
 cdef enum:
@@ -26,7 +26,7 @@ cdef struct Unresolved:
 
 @cython.final
 cdef class Failures:
-    """`Failures` of cache/failures.py for the questions of one `Pending`."""
+    """`Failures` of cache/failure_cache.py for the questions of one `Pending`."""
 
     cdef Pending pending
     cdef Health health

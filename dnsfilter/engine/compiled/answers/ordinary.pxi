@@ -1,5 +1,5 @@
 # Ordinary answers: messages that can be cached as received, without their last records. The result equals that of
-# wire/answer.py and cache/answers.py, which handle all other answers.
+# wire/answer.py and cache/answer_cache.py, which handle all other answers.
 
 
 cdef bint is_kept(const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
@@ -80,7 +80,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
 
 
 cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexcept nogil:
-    """Return how long an answer may be cached, in seconds: lifetime_s of cache/answers.py."""
+    """Return how long an answer may be cached, in seconds: lifetime_s of cache/answer_cache.py."""
     cdef uint32_t life = LONGEST_S
     cdef bint has_soa = False
     cdef int index

@@ -57,7 +57,7 @@ cdef struct Flight:
     int64_t sent_ns
     int64_t deadline_ms
     int64_t number              # of the Exchange on the slow path; 0: none, handled in C
-    int place                   # in the heap of deadlines; -1: not in it
+    int heap_index              # in the heap of deadlines; -1: not in it
     uint32_t waiters
     uint16_t view
     uint16_t qtype
@@ -257,49 +257,49 @@ cdef class Deadlines:
     cdef void add(self, Flight* flight) noexcept nogil:
         self.put(self.count, flight)
         self.count += 1
-        self.rise(flight.place)
+        self.rise(flight.heap_index)
 
     cdef void remove(self, Flight* flight) noexcept nogil:
         """Remove the flight. Do nothing if it is not in the heap."""
-        cdef int place = flight.place
+        cdef int index = flight.heap_index
         cdef Flight* moved
-        if place < 0:
+        if index < 0:
             return
-        flight.place = -1
+        flight.heap_index = -1
         self.count -= 1
-        if place == self.count:
+        if index == self.count:
             return
         moved = self.heap[self.count]
-        self.put(place, moved)
-        self.rise(place)
-        self.sink(moved.place)
+        self.put(index, moved)
+        self.rise(index)
+        self.sink(moved.heap_index)
 
-    cdef void put(self, int place, Flight* flight) noexcept nogil:
-        self.heap[place] = flight
-        flight.place = place
+    cdef void put(self, int index, Flight* flight) noexcept nogil:
+        self.heap[index] = flight
+        flight.heap_index = index
 
-    cdef void rise(self, int place) noexcept nogil:
-        cdef Flight* flight = self.heap[place]
+    cdef void rise(self, int index) noexcept nogil:
+        cdef Flight* flight = self.heap[index]
         cdef int parent
-        while place > 0:
-            parent = (place - 1) // 2
+        while index > 0:
+            parent = (index - 1) // 2
             if self.heap[parent].deadline_ms <= flight.deadline_ms:
                 break
-            self.put(place, self.heap[parent])
-            place = parent
-        self.put(place, flight)
+            self.put(index, self.heap[parent])
+            index = parent
+        self.put(index, flight)
 
-    cdef void sink(self, int place) noexcept nogil:
-        cdef Flight* flight = self.heap[place]
-        cdef int child = 2 * place + 1
+    cdef void sink(self, int index) noexcept nogil:
+        cdef Flight* flight = self.heap[index]
+        cdef int child = 2 * index + 1
         while child < self.count:
             if child + 1 < self.count and self.heap[child + 1].deadline_ms < self.heap[child].deadline_ms:
                 child += 1
             if flight.deadline_ms <= self.heap[child].deadline_ms:
                 break
-            self.put(place, self.heap[child])
-            place, child = child, 2 * child + 1
-        self.put(place, flight)
+            self.put(index, self.heap[child])
+            index, child = child, 2 * child + 1
+        self.put(index, flight)
 
 
 cdef void free_sends(Flight* flight) noexcept nogil:

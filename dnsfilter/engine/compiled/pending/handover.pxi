@@ -135,7 +135,7 @@ cdef class PendingTable:
             raise OverflowError("too many waiting queries, in all or of one client")
         made.view, made.qtype, made.qclass = key.view, key.qtype, key.qclass
         made.do_bit, made.cd, made.sent_ns = key.do, key.cd, now_ns
-        made.name_size, made.place = <uint16_t>len(name), -1
+        made.name_size, made.heap_index = <uint16_t>len(name), -1
         memcpy(made.name, <const uint8_t*>name, made.name_size)
         made.hash = self.pending.table.hash_of(
             made.view, made.name, made.name_size, made.qtype, made.qclass, made.do_bit, made.cd

@@ -10,7 +10,7 @@ cdef class NameMap:
 
     cdef uint8_t* names
     cdef uint32_t used
-    cdef uint32_t* places           # offset in `names` plus one; 0 is free
+    cdef uint32_t* offsets          # offset in `names` plus one; 0 is free
     cdef uint32_t mask
     cdef int count
     cdef uint16_t longest           # bytes of the longest name
@@ -23,8 +23,8 @@ cdef class NameMap:
             slots *= 2
         self.mask = <uint32_t>(slots - 1)
         self.names = <uint8_t*>malloc(sum([len(name) + 3 for name in numbers]) + 1)
-        self.places = <uint32_t*>calloc(slots, sizeof(uint32_t))
-        if self.names == NULL or self.places == NULL:
+        self.offsets = <uint32_t*>calloc(slots, sizeof(uint32_t))
+        if self.names == NULL or self.offsets == NULL:
             raise MemoryError
         self.used = 0
         self.count = 0
@@ -34,11 +34,11 @@ cdef class NameMap:
 
     def __dealloc__(self):
         free(self.names)
-        free(self.places)
+        free(self.offsets)
 
     cdef void add(self, const uint8_t* name, uint16_t size, uint16_t number) noexcept nogil:
-        cdef uint32_t place = self.slot(name, size)
-        self.places[place] = self.used + 1
+        cdef uint32_t slot = self.slot(name, size)
+        self.offsets[slot] = self.used + 1
         self.names[self.used] = <uint8_t>size
         memcpy(self.names + self.used + 1, &number, 2)
         memcpy(self.names + self.used + 3, name, size)
@@ -54,8 +54,8 @@ cdef class NameMap:
         for i in range(size):
             mixed = (mixed ^ name[i]) * 16777619
         mixed &= self.mask
-        while self.places[mixed]:
-            held = self.names + self.places[mixed] - 1
+        while self.offsets[mixed]:
+            held = self.names + self.offsets[mixed] - 1
             if held[0] == <uint8_t>size and memcmp(held + 3, name, size) == 0:
                 break
             mixed = (mixed + 1) & self.mask
@@ -63,12 +63,12 @@ cdef class NameMap:
 
     cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
         """Return the name's number; -1 if there is none."""
-        cdef uint32_t place
+        cdef uint32_t offset
         cdef uint16_t number
         if size > self.longest:  # do not hash it: callers look up many suffixes of a long name
             return -1
-        place = self.places[self.slot(name, size)]
-        if not place:
+        offset = self.offsets[self.slot(name, size)]
+        if not offset:
             return -1
-        memcpy(&number, self.names + place, 2)
+        memcpy(&number, self.names + offset, 2)
         return number

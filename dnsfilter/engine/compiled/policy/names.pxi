@@ -27,21 +27,21 @@ cdef inline uint64_t hash_word(const uint8_t* at, int size, int readable) noexce
 
 cdef inline void insert_match(Matches* found, int entry, int suffix, bint domain, bint target) noexcept nogil:
     """Insert an entry in order, or replace the match that it already has."""
-    cdef int place = found.count
-    if place < 0:
+    cdef int index = found.count
+    if index < 0:
         return
-    while place > 0 and found.at[place - 1].entry >= entry:
-        place -= 1
-    if place == found.count or found.at[place].entry != entry:
+    while index > 0 and found.at[index - 1].entry >= entry:
+        index -= 1
+    if index == found.count or found.at[index].entry != entry:
         if found.count == MOST_MATCHES:
             found.count = -1
             return
-        memmove(&found.at[place + 1], &found.at[place], (found.count - place) * sizeof(Match))
+        memmove(&found.at[index + 1], &found.at[index], (found.count - index) * sizeof(Match))
         found.count += 1
-    found.at[place].entry = <uint16_t>entry
-    found.at[place].suffix = <uint8_t>suffix
-    found.at[place].domain = domain
-    found.at[place].target = target
+    found.at[index].entry = <uint16_t>entry
+    found.at[index].suffix = <uint8_t>suffix
+    found.at[index].domain = domain
+    found.at[index].target = target
 
 
 cdef void keep_question_matches(Matches* found) noexcept nogil:
@@ -90,19 +90,19 @@ cdef class NamesFile:
         """
         cdef Matches found
         cdef Match* known
-        cdef int place, other = 0
+        cdef int index, other = 0
         self.match_one(name, size, &found)
         if found.count < 0 or into.count < 0:
             into.count = -1
             return
-        for place in range(found.count):
-            while other < into.count and into.at[other].entry < found.at[place].entry:
+        for index in range(found.count):
+            while other < into.count and into.at[other].entry < found.at[index].entry:
                 other += 1
-            if other < into.count and into.at[other].entry == found.at[place].entry:
+            if other < into.count and into.at[other].entry == found.at[index].entry:
                 known = &into.at[other]
-                if not known.target or known.suffix >= found.at[place].suffix:
+                if not known.target or known.suffix >= found.at[index].suffix:
                     continue
-            insert_match(into, found.at[place].entry, found.at[place].suffix, found.at[place].domain, True)
+            insert_match(into, found.at[index].entry, found.at[index].suffix, found.at[index].domain, True)
 
     cdef void match(
         self, const uint8_t* name, int size, const uint8_t* starts, int labels, Matches* out
@@ -154,12 +154,12 @@ cdef class NamesFile:
 
     cdef inline uint64_t _extend(self, uint64_t running, const uint8_t* label, int size, int readable) noexcept nogil:
         """Return the running hash of the name that `label`, with its length byte, prepends to the name of `running`."""
-        cdef int place = 0
+        cdef int offset = 0
         cdef uint64_t word
-        while place < size:
-            word = hash_word(label + place, min(size - place, HASH_WORD_BYTES), readable - place)
+        while offset < size:
+            word = hash_word(label + offset, min(size - offset, HASH_WORD_BYTES), readable - offset)
             running = snapshot_hash_step(running, word, self._multiplier)
-            place += HASH_WORD_BYTES
+            offset += HASH_WORD_BYTES
         return running
 
     cdef bint _look_up(self, uint64_t running, const uint8_t* name, int size, uint64_t* record) noexcept nogil:
@@ -192,15 +192,15 @@ cdef class NamesFile:
         cdef const uint8_t* at = self._records.at + record
         cdef uint16_t count = little16(at), entry
         cdef uint8_t flags
-        cdef uint64_t place = record + RECORD_BYTES + at[2]
-        if place + <uint64_t>count * RECORD_ENTRY_BYTES > self._records.size:
+        cdef uint64_t offset = record + RECORD_BYTES + at[2]
+        if offset + <uint64_t>count * RECORD_ENTRY_BYTES > self._records.size:
             return False
         for _ in range(count):
-            at = self._records.at + place
+            at = self._records.at + offset
             entry, flags = little16(at), at[2]
             if entry >= self._entries:
                 return False
             if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and full_name):
                 insert_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
-            place += RECORD_ENTRY_BYTES
+            offset += RECORD_ENTRY_BYTES
         return out.count >= 0

@@ -3,17 +3,17 @@
 
 cdef inline bint insert_number(int32_t* numbers, int* count, uint32_t number) noexcept nogil:
     """Add a number to distinct ascending ones. Return False if there is no room. SNAPSHOT_NONE is no number."""
-    cdef int place = count[0]
+    cdef int index = count[0]
     if number == SNAPSHOT_NONE:
         return True
-    while place > 0 and <uint32_t>numbers[place - 1] >= number:
-        place -= 1
-    if place < count[0] and <uint32_t>numbers[place] == number:
+    while index > 0 and <uint32_t>numbers[index - 1] >= number:
+        index -= 1
+    if index < count[0] and <uint32_t>numbers[index] == number:
         return True
     if count[0] == MOST_RULES:
         return False
-    memmove(&numbers[place + 1], &numbers[place], (count[0] - place) * sizeof(int32_t))
-    numbers[place] = <int32_t>number
+    memmove(&numbers[index + 1], &numbers[index], (count[0] - index) * sizeof(int32_t))
+    numbers[index] = <int32_t>number
     count[0] += 1
     return True
 
@@ -24,11 +24,11 @@ cdef inline void mark_entry(uint8_t* bits, uint16_t entry) noexcept nogil:
 
 cdef bint any_marked(const uint8_t* bits, const Matches* matches, bint question_only) noexcept nogil:
     """Return whether a match is of a marked entry. `question_only` ignores the matches of targets."""
-    cdef int place
+    cdef int index
     cdef uint16_t entry
-    for place in range(matches.count):
-        entry = matches.at[place].entry
-        if bits[entry >> 3] & (1 << (entry & 7)) and not (question_only and matches.at[place].target):
+    for index in range(matches.count):
+        entry = matches.at[index].entry
+        if bits[entry >> 3] & (1 << (entry & 7)) and not (question_only and matches.at[index].target):
             return True
     return False
 
@@ -62,7 +62,7 @@ cdef class RulesFile:
     def __init__(self, snapshot):
         self._views = []
         cdef Buffer concerned = section_of(self._views, snapshot, Kind.RULES, Part.CONCERNED)
-        cdef uint64_t place
+        cdef uint64_t index
         cdef uint16_t entry
         self._classes = section_of(self._views, snapshot, Kind.RULES, Part.CLASSES)
         self._rules = section_of(self._views, snapshot, Kind.RULES, Part.RULES)
@@ -77,8 +77,8 @@ cdef class RulesFile:
         self._class_counts = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_COUNTS)
         self._class_clients = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_CLIENTS)
         memset(self._concerned, 0, sizeof(self._concerned))
-        for place in range(0, concerned.size, 2):
-            mark_entry(self._concerned, little16(concerned.at + place))
+        for index in range(0, concerned.size, 2):
+            mark_entry(self._concerned, little16(concerned.at + index))
         memset(self._bypass, 0, sizeof(self._bypass))
         for entry in snapshot.bypass_entries:
             mark_entry(self._bypass, entry)
@@ -145,9 +145,9 @@ cdef class RulesFile:
         """Return the hit by which a rule applies: the question's before a target's, then the longest suffix."""
         cdef const Match* best = NULL
         cdef const Match* hit
-        cdef int place
-        for place in range(matches.count):
-            hit = &matches.at[place]
+        cdef int index
+        for index in range(matches.count):
+            hit = &matches.at[index]
             if (question_only and hit.target) or not self._has_entry(rule, hit.entry):
                 continue
             if best == NULL or (best.target and not hit.target) or (
@@ -158,9 +158,9 @@ cdef class RulesFile:
 
     cdef inline bint _has_entry(self, const uint8_t* rule, uint16_t entry) noexcept nogil:
         cdef const uint8_t* at = self._rule_entries.at + <uint64_t>little32(rule + RULE_FIRST_ENTRY) * 2
-        cdef uint16_t count = little16(rule + RULE_ENTRIES), place
-        for place in range(count):
-            if little16(at + <uint64_t>place * 2) == entry:
+        cdef uint16_t count = little16(rule + RULE_ENTRIES), index
+        for index in range(count):
+            if little16(at + <uint64_t>index * 2) == entry:
                 return True
         return False
 
@@ -196,11 +196,11 @@ cdef class RulesFile:
         return low
 
     cdef int _effect(self, const uint8_t* rule, int64_t at) noexcept nogil:
-        cdef uint64_t place = self._span_end(rule, at)
+        cdef uint64_t index = self._span_end(rule, at)
         cdef const uint8_t* span
-        if place == little32(rule + RULE_FIRST_SPAN):
+        if index == little32(rule + RULE_FIRST_SPAN):
             return EFFECT_NONE
-        span = self._spans.at + (place - 1) * SPAN_BYTES
+        span = self._spans.at + (index - 1) * SPAN_BYTES
         return span[SPAN_EFFECT] if at < <int64_t>little64(span + SPAN_END) else EFFECT_NONE
 
     cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
@@ -223,7 +223,7 @@ cdef class RulesFile:
     cdef int64_t next_change(self, int range_class, const Matches* matches, int64_t at) noexcept nogil:
         """Return the first instant after `at` when a rule of the class on these entries changes; INT64_MAX for none."""
         cdef uint32_t rule, end
-        cdef uint64_t place, first
+        cdef uint64_t index, first
         cdef const uint8_t* record
         cdef int64_t found = INT64_MAX
         rule = self._first_rule(range_class, matches, &end)
@@ -231,11 +231,11 @@ cdef class RulesFile:
             record = self._rules.at + <uint64_t>rule * RULE_BYTES
             if self._hit(record, matches, False) != NULL:
                 first = little32(record + RULE_FIRST_SPAN)
-                place = self._span_end(record, at)
-                if place > first:
-                    found = earlier(found, at, little64(self._spans.at + (place - 1) * SPAN_BYTES + SPAN_END))
-                if place < first + little32(record + RULE_SPANS):
-                    found = earlier(found, at, little64(self._spans.at + place * SPAN_BYTES))
+                index = self._span_end(record, at)
+                if index > first:
+                    found = earlier(found, at, little64(self._spans.at + (index - 1) * SPAN_BYTES + SPAN_END))
+                if index < first + little32(record + RULE_SPANS):
+                    found = earlier(found, at, little64(self._spans.at + index * SPAN_BYTES))
             rule += 1
         return found
 

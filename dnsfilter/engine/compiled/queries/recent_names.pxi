@@ -9,15 +9,15 @@ cdef enum:
     NAME_FAILED = 2
 
 cdef enum:
-    NAME_PLACES = 128
+    NAME_SLOTS = 128
     NAMES_MINUTE = 1        # after the word `left`
     NAMES_ORDER = 2
     NAMES_TAGS = 3
-    NAMES_SEEN = 131        # NAMES_TAGS + NAME_PLACES
-    NAMES_TEXTS = 259       # NAMES_SEEN + NAME_PLACES
+    NAMES_SEEN = 131        # NAMES_TAGS + NAME_SLOTS
+    NAMES_TEXTS = 259       # NAMES_SEEN + NAME_SLOTS
     NAME_SLUG_BYTES = 64
     NAME_TEXT_BYTES = 320   # of the slug and the name
-    NAMES_RING_WORDS = 5379 # NAMES_TEXTS + NAME_PLACES * NAME_TEXT_BYTES / 8
+    NAMES_RING_WORDS = 5379 # NAMES_TEXTS + NAME_SLOTS * NAME_TEXT_BYTES / 8
 
 cdef extern from *:
     """
@@ -59,26 +59,26 @@ cdef class NameRings:
         cdef const uint8_t* slug
         cdef uint8_t* text
         cdef uint64_t tag
-        cdef int at, place = 0
+        cdef int at, index = 0
         if number < 0 or (number + 1) * NAME_SLUG_BYTES > self.slugs.shape[0] or not words[0]:
             return
         slug = &self.slugs[number * NAME_SLUG_BYTES]
         tag = name_tag(slug, asked)
         words[0] -= 1
         words[NAMES_ORDER] += 1
-        for at in range(NAME_PLACES):
+        for at in range(NAME_SLOTS):
             if words[NAMES_TAGS + at] == tag:
-                place = at
+                index = at
                 break
-            if seen[at] < seen[place]:
-                place = at
-        if words[NAMES_TAGS + place] != tag:
-            text = <uint8_t*>(words + NAMES_TEXTS) + place * NAME_TEXT_BYTES
+            if seen[at] < seen[index]:
+                index = at
+        if words[NAMES_TAGS + index] != tag:
+            text = <uint8_t*>(words + NAMES_TEXTS) + index * NAME_TEXT_BYTES
             memset(text, 0, NAME_TEXT_BYTES)
             memcpy(text, slug, NAME_SLUG_BYTES)
             memcpy(text + NAME_SLUG_BYTES, asked.name, asked.name_size)
-            words[NAMES_TAGS + place] = tag
-        seen[place] = words[NAMES_MINUTE] << 32 | <uint32_t>words[NAMES_ORDER]
+            words[NAMES_TAGS + index] = tag
+        seen[index] = words[NAMES_MINUTE] << 32 | <uint32_t>words[NAMES_ORDER]
 
 
 cdef uint64_t name_tag(const uint8_t* slug, const Asked* asked) noexcept nogil:

@@ -17,8 +17,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from api.db.models import BypassDayRow, UsageDayRow, UsageHourRow
-from api.report.figures import Counted, intervals
 from api.report.kept_usage import kept_usage
+from api.report.query_numbers import Counted, intervals
 from api.report.schemas import Interval
 from api.usage import range_pages, repository
 from api.usage.reading import as_csv, read_usage

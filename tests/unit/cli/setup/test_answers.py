@@ -38,7 +38,7 @@ def test_every_fault_is_reported() -> None:
     typed = ["--listen", "x", "--upstream", "224.0.0.1", "--network", "192.0.2.0/24,staff", "--name", "Gent"]
     with pytest.raises(ConfigError) as raised:
         answers_of(options(*typed, "--domain", "a..b", "--mail-server", "192.0.2.25", "--reply", "silence"), NOTHING)
-    places = [problem.place for problem in raised.value.problems]
+    places = [problem.location for problem in raised.value.problems]
     assert sorted(places) == [
         "--authority", "--contact", "--controller", "--domain", "--listen", "--mail-from", "--name", "--network",
         "--reply", "--upstream",

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dnsfilter.cache.answers import AnswerCache, Entry
+from dnsfilter.cache.answer_cache import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import Answer, follow, parse_answer, prune_answer
 from dnsfilter.wire.iana import Rcode, Type

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.cache.failures import MOST_FAILURES, Failures
+from dnsfilter.cache.failure_cache import MOST_FAILURES, Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.names import parse_name

@@ -34,7 +34,7 @@ from tests.fuzz.wire_bytes import question as asked
 from tests.fuzz.wire_bytes import record as answer_record
 from tests.support.engines import GHENT
 from tests.support.message_mutations import mutants, noise
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.unit.engine.compiled.both import Both, UpstreamAnswer, both
 
 pytest.importorskip("dnsfilter.engine._engine")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss
 from dnsfilter.engine.limits import KEY_BYTES, SETS, WAYS
-from dnsfilter.engine.unregistered_counts import PLACES
+from dnsfilter.engine.unregistered_counts import SLOTS
 from dnsfilter.telemetry.metrics import Transport
 from tests.fuzz.examples import examples
 from tests.support.engines import query, running
@@ -116,7 +116,7 @@ def test_flood_of_addresses_frees_no_limited_client() -> None:
     ("name", "other", "message"),
     [
         ("limits.SETS", SETS - 1, "limiter table has 131056 words, not 131072"),
-        ("unregistered_counts.PLACES", PLACES - 1, "table of networks has 1533 words, not 1536"),
+        ("unregistered_counts.SLOTS", SLOTS - 1, "table of networks has 1533 words, not 1536"),
     ],
 )
 def test_table_of_wrong_size_is_rejected(name: str, other: int, message: str) -> None:

@@ -20,7 +20,7 @@ from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, query, running
 from tests.support.policies import NOW, authority, ban, policy, service
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.compiled.both import CONDITIONAL, both
 from tests.unit.wire.build import message, opt, question, record

@@ -9,7 +9,7 @@ import pytest
 
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError
-from dnsfilter.supervisor.reload import check_listen, check_reloadable
+from dnsfilter.supervisor.reload_steps import check_listen, check_reloadable
 
 
 def test_other_keys_change_with_a_reload(config_for: Callable[..., Config]) -> None:
@@ -42,7 +42,7 @@ def test_keys_that_need_a_restart_are_refused_and_named(config_for: Callable[...
     with pytest.raises(ConfigError) as refused:
         check_reloadable(new, running)
     keys = ("url", "token", "site", "ca")
-    assert [problem.place for problem in refused.value.problems] == [
+    assert [problem.location for problem in refused.value.problems] == [
         *("metrics_listen", "state_dir", "user"), *(f"control_plane.{key}" for key in keys),
     ]  # fmt: skip
     assert "type systemctl restart dnsfilter" in str(refused.value)

@@ -6,18 +6,18 @@ The reference engine settles every question here, the compiled engine those that
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from dnsfilter.cache.answers import Cache, Entry
-from dnsfilter.cache.failures import MOST_TARGETS
+from dnsfilter.cache.answer_cache import Cache, Entry
+from dnsfilter.cache.failure_cache import MOST_TARGETS
 from dnsfilter.config.ad_bit import passes_ad
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Miss, Truncated
 from dnsfilter.engine.rules.stale import stale_answer
 from dnsfilter.engine.slow_path.case import FAILED_AS, Case, Failed, Turn
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
-from dnsfilter.engine.slow_path.failing import FailureBook
 from dnsfilter.engine.slow_path.inflight import Inflight
-from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.known_failures import FailureBook
 from dnsfilter.engine.slow_path.local import answered_by_others, local_leg, recorded_answer
+from dnsfilter.engine.slow_path.query_policy import QueryPolicy
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
@@ -33,12 +33,12 @@ SAMPLE_EVERY = 8
 STREAM_LIMIT = 65535
 
 
-class Settling:
+class Forwarder:
     """Settle the questions of one `Inflight`. `trust_ad` says whether to believe the default upstreams' AD bit."""
 
     def __init__(
         self,
-        judging: Judging,
+        policy: QueryPolicy,
         inflight: Inflight,
         zones: Zones,
         cache: Cache,
@@ -47,7 +47,7 @@ class Settling:
         clock: Clock,
         slots: "memoryview[int]",
     ) -> None:
-        self._judging = judging
+        self._policy = policy
         self._inflight = inflight
         self._zones = zones
         self._cache = cache
@@ -74,10 +74,10 @@ class Settling:
                 self._slots[CACHE_HITS] += 1
                 self.deliver(turn, waiter, entry, Outcome.STALE)
                 return True
-            self._judging.count(miss.transport, Outcome.LIMITED)
+            self._policy.count(miss.transport, Outcome.LIMITED)
             self._slots[LIMITED[Limit.WAITING]] += 1
-            if self._judging.recorder is not None:
-                self._judging.recorder.dropped(miss.client, miss.transport, miss.query.question)
+            if self._policy.recorder is not None:
+                self._policy.recorder.dropped(miss.client, miss.transport, miss.query.question)
             return False
         self.settle(turn, results)
         return True
@@ -99,20 +99,20 @@ class Settling:
 
     def deliver(self, turn: Turn, waiter: Waiter, found: Entry | Failed, outcome: Outcome) -> None:
         """Decide a waiting query again, and send the reply or hand it up."""
-        judging = self._judging
+        policy = self._policy
         transport = Transport.TCP if waiter.listener is None else Transport.UDP
         limit = STREAM_LIMIT if waiter.listener is None else udp_limit(waiter.query)
-        at = judging.anchor.instant(turn.wall_s, turn.boot_ms)
-        range_class = judging.snapshot.find(waiter.client)
+        at = policy.anchor.instant(turn.wall_s, turn.boot_ms)
+        range_class = policy.snapshot.find(waiter.client)
         case = Case(waiter.query, transport, waiter.client, range_class, at, turn.boot_ms, limit)
-        if not judging.may_ask(waiter.client, range_class, at):
-            message = judging.unregistered(case)
+        if not policy.may_ask(waiter.client, range_class, at):
+            message = policy.unregistered(case)
         elif isinstance(found, Entry):
-            message = judging.serve(case, found, outcome)
+            message = policy.serve(case, found, outcome)
         else:
-            message = judging.fail(case, found)
-        if judging.recorder is not None:
-            judging.recorder.replied(waiter.client, transport, message)
+            message = policy.fail(case, found)
+        if policy.recorder is not None:
+            policy.recorder.replied(waiter.client, transport, message)
         if waiter.listener is not None and waiter.peer is not None:
             waiter.listener.send(message, waiter.peer, waiter.source)
         else:
@@ -154,7 +154,7 @@ class Settling:
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         question = question_of(name, asked.qtype, asked.qclass)
-        local = local_leg(question, exchange.key.do, self._zones, self._judging.snapshot.revision)
+        local = local_leg(question, exchange.key.do, self._zones, self._policy.snapshot.revision)
         if local is not None:
             exchange.question = question
             return self._got(turn, exchange, local)

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s, size_bytes
+from dnsfilter.cache.answer_cache import AnswerCache, Entry, lifetime_s, size_bytes
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.iana import Rcode, Type

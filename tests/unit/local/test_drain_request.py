@@ -7,9 +7,9 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local import request_files
-from dnsfilter.local.drain import FILE_NAME, Drain, forget_drain, request_drain, take_drain
+from dnsfilter.local.drain_request import FILE_NAME, Drain, forget_drain, request_drain, take_drain
 from tests.support.nodes import eventually
-from tests.support.rows import each_row
+from tests.support.row_tables import each_row
 
 
 def test_request_is_taken_once(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ cdef enum:
 
 
 @cython.final
-cdef class Places:
+cdef class NameRoutes:
     """The local names and the conditional zones."""
 
     cdef NameMap tops               # top-level labels of special names
@@ -107,7 +107,7 @@ cdef bint asks_for_host(uint16_t qtype) noexcept nogil:
 
 
 cdef int special_number(bytes name) except -1:
-    """Return the flags of a name of `OURS` for `Places.specials`."""
+    """Return the flags of a name of `OURS` for `NameRoutes.specials`."""
     if name in SIGNAL_NAMES:
         return SIGNAL | (SIGNAL_CANARY | RCODE_NXDOMAIN if name == CANARY_NAME else RCODE_NOERROR)
     if name not in APEXES:
@@ -122,4 +122,4 @@ cdef int special_number(bytes name) except -1:
 
 
 SPECIAL_NUMBERS = {name: special_number(name) for name in OURS}
-"""The flags of each name of `OURS` in `Places.specials`; the same in every engine of a process."""
+"""The flags of each name of `OURS` in `NameRoutes.specials`; the same in every engine of a process."""

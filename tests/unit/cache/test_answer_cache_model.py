@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s
+from dnsfilter.cache.answer_cache import AnswerCache, Entry, lifetime_s
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.iana import Type
 from tests.fuzz.examples import examples

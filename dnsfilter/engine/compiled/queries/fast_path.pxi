@@ -54,13 +54,13 @@ cdef struct LookAhead:
     int range_class
     uint32_t counted        # number of the range that counts the query
     bint may_ask
-    int ours                # result of `Answering.ours`
+    int ours                # result of `FastPath.ours`
     uint16_t view
     uint64_t hash           # of the cache's key
 
 
 @cython.final
-cdef class Answering:
+cdef class FastPath:
     """Decides plain queries by one snapshot and one store, and counts its answers."""
 
     cdef Table table
@@ -68,7 +68,7 @@ cdef class Answering:
     cdef Buckets buckets
     cdef UnregisteredNetworks unregistered
     cdef RangeWords ranges
-    cdef Places places
+    cdef NameRoutes routes
     cdef bint takes_updates         # there are conditional zones
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
@@ -83,7 +83,7 @@ cdef class Answering:
     cdef int[17] responses          # RESPONSE_SLOTS
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
     cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
-    cdef int bypass_encrypted, bypass_ddr, bypass_canary, bypass_relay  # places of the kinds after it
+    cdef int bypass_encrypted, bypass_ddr, bypass_canary, bypass_relay  # words of the kinds after it
     cdef int policy_stride, refused, monitored, exempted
     cdef Py_ssize_t first_ban, first_bypass  # words of the policy counts
     cdef int refused_reply, nxdomain_reply, address_reply
@@ -101,7 +101,7 @@ cdef class Answering:
         self.buckets = Buckets(limiter)
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
-        self.places = Places(zones)
+        self.routes = NameRoutes(zones)
         self.takes_updates = bool(zones.numbers())
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
             for column, outcome in enumerate(COUNTED_AS):
@@ -146,13 +146,13 @@ cdef class Answering:
         ahead.range_class = self.table.find_counted(client, client_size, &ahead.counted)
         ahead.may_ask = self.may_ask(ahead.range_class, client, client_size, at)
         if ahead.may_ask:
-            self.place(asked, at, ahead)
+            self.find_route(asked, at, ahead)
         return ahead.may_ask and ahead.ours == NOT_OURS
 
-    cdef void place(self, const Asked* asked, int64_t at, LookAhead* ahead) noexcept nogil:
+    cdef void find_route(self, const Asked* asked, int64_t at, LookAhead* ahead) noexcept nogil:
         """Find who answers a question, and its cache key."""
         ahead.ours = self.ours(asked, ahead.range_class, at)
-        ahead.view = self.places.view_of(asked, ahead.ours != NOT_OURS)
+        ahead.view = self.routes.view_of(asked, ahead.ours != NOT_OURS)
         ahead.hash = self.store.hash_of(
             ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
@@ -201,7 +201,7 @@ cdef class Answering:
         cdef int admission = self.admit(client, client_size, transport != 0, transport, now_ms)
         cdef uint32_t size
         if admission == ADMIT_PASS:
-            if self.places.is_probe(asked):
+            if self.routes.is_probe(asked):
                 return HAND_OVER
             self.count(transport, AS_UNREGISTERED, RCODE_REFUSED)
             return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
@@ -233,8 +233,8 @@ cdef class Answering:
         return self.refuse(asked, range_class, transport, at, limit, out)
 
     cdef int ours(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
-        """Return `Places.ours`, but NOT_OURS for signal names if no row enforces a ban for the client."""
-        cdef int ours = self.places.ours(asked)
+        """Return `NameRoutes.ours`, but NOT_OURS for signal names if no row enforces a ban for the client."""
+        cdef int ours = self.routes.ours(asked)
         return NOT_OURS if ours & SIGNAL and not self.table.enforcing(range_class, at) else ours
 
     cdef int answer_ours(
@@ -259,7 +259,7 @@ cdef class Answering:
             return <int>write_one(asked, &self.records.loopback6, -1, False, limit, out)
         none.count, none.text, none.text_size = 0, NULL, 0
         return <int>write_denial(
-            asked, ours & ZONE_RCODE, asked.name, self.places.apex, soa, COUNT_AUTHORITY, &none, limit, out
+            asked, ours & ZONE_RCODE, asked.name, self.routes.apex, soa, COUNT_AUTHORITY, &none, limit, out
         )
 
     cdef int decline(

@@ -60,10 +60,10 @@ cdef class Outbox:
 
 
 @cython.final
-cdef class Delivering:
-    """Caches and delivers the answers of one `Pending` for one `Answering`."""
+cdef class Delivery:
+    """Caches and delivers the answers of one `Pending` for one `FastPath`."""
 
-    cdef Answering fast
+    cdef FastPath fast
     cdef Pending pending
     cdef Outbox outbox
     cdef bint trust_ad
@@ -71,7 +71,7 @@ cdef class Delivering:
     cdef int64_t[64] asked_ns       # arrival times of the timed queries
     cdef int timed
 
-    def __init__(self, Answering fast, Pending pending, bint trust_ad):
+    def __init__(self, FastPath fast, Pending pending, bint trust_ad):
         self.fast, self.pending, self.trust_ad = fast, pending, trust_ad
         self.outbox = Outbox()
         self.delivered = 0
@@ -93,7 +93,7 @@ cdef class Delivering:
             target.name_size = <uint16_t>size
             target.labels = <uint8_t>label_starts(name, <int>size, target.starts)
             target.qtype, target.do_bit = flight.qtype, flight.do_bit
-            if self.fast.places.ours(&target) != NOT_OURS or self.fast.places.view_of(&target, False) != flight.view:
+            if self.fast.routes.ours(&target) != NOT_OURS or self.fast.routes.view_of(&target, False) != flight.view:
                 return NULL
             name += size
         return self.fast.store.keep(

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from dnsfilter.supervisor.seats import seats_to_fill, share_out
+from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 
 
 @pytest.mark.parametrize(
-    ("sets", "seats", "able", "expected"),
+    ("sets", "positions", "able", "expected"),
     [
         pytest.param(2, 2, {0: True, 1: True}, {0: {0}, 1: {1}}, id="each reads its own"),
         pytest.param(2, 2, {0: True}, {0: {0, 1}}, id="one is missing: its neighbour reads both"),
@@ -20,17 +20,17 @@ from dnsfilter.supervisor.seats import seats_to_fill, share_out
         pytest.param(1, 1, {1: True}, {1: {0}}, id="until it is needed"),
         pytest.param(1, 1, {0: False, 1: True}, {0: {0}, 1: {0}}, id="also when the worker hangs"),
         pytest.param(1, 1, {0: False, 1: False}, {0: {0}, 1: set()}, id="a standby that hangs does not cover"),
-        pytest.param(4, 2, {0: True, 1: True}, {0: {0, 2}, 1: {1, 3}}, id="more sets than seats"),
-        pytest.param(2, 2, {0: True, 1: True, 2: True}, {0: {0}, 1: {1}, 2: set()}, id="one seat too many"),
+        pytest.param(4, 2, {0: True, 1: True}, {0: {0, 2}, 1: {1, 3}}, id="more sets than positions"),
+        pytest.param(2, 2, {0: True, 1: True, 2: True}, {0: {0}, 1: {1}, 2: set()}, id="one position too many"),
         pytest.param(2, 2, {}, {}, id="no worker"),
     ],
 )
 def test_every_set_is_read_by_an_able_worker_if_any(
-    sets: int, seats: int, able: Mapping[int, bool], expected: Mapping[int, set[int]]
+    sets: int, positions: int, able: Mapping[int, bool], expected: Mapping[int, set[int]]
 ) -> None:
-    assert share_out(sets, seats, able) == expected
+    assert assign_sockets(sets, positions, able) == expected
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, 2), (2, 2), (8, 8)])
 def test_only_a_single_worker_needs_a_standby(workers: int, processes: int) -> None:
-    assert seats_to_fill(workers) == processes
+    assert positions_to_fill(workers) == processes

@@ -1,10 +1,10 @@
-"""Places in a TOML file: key paths in file order, with the identity of their entry."""
+"""Locations in a TOML file: key paths in file order, with the identity of their entry."""
 
 import tomllib
 
 import pytest
 
-from dnsfilter.config.places import Fault, KeyPath, parse_path, parse_toml, path_text
+from dnsfilter.config.locations import Fault, KeyPath, parse_path, parse_toml, path_text
 from dnsfilter.errors import ConfigError
 
 TRICKY = '''\
@@ -62,7 +62,9 @@ def test_problems_come_in_the_order_in_which_their_keys_are_written(text: str) -
     written = parse_toml(text, "file")
     faults = [Fault(path, "is wrong") for path in PATHS]
     for order in (faults, faults[::-1]):
-        assert [problem.place for problem in written.problems(order)] == [f"file {path_text(path)}" for path in PATHS]
+        assert [problem.location for problem in written.problems(order)] == [
+            f"file {path_text(path)}" for path in PATHS
+        ]
 
 
 @pytest.mark.parametrize("path", [*PATHS, ("item", 0), ()])
@@ -76,7 +78,7 @@ def test_paths_in_the_file_are_known(path: KeyPath) -> None:
 def test_a_missing_key_comes_first_of_its_table() -> None:
     written = parse_toml(TRICKY, "file")
     paths: list[KeyPath] = [("item", 1, "name"), ("item", 1, "missing"), ("item", 0, "name"), ("nowhere",)]
-    assert [problem.place for problem in written.problems([Fault(path, "is wrong") for path in paths])] == [
+    assert [problem.location for problem in written.problems([Fault(path, "is wrong") for path in paths])] == [
         "file nowhere",
         "file item[0].name",
         "file item[1].missing",
@@ -96,7 +98,7 @@ def test_problems_come_in_file_order_and_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "path", "place"),
+    ("text", "path", "location"),
     [
         ("[[ban]]\nauthority='ghent'\nservice='tiktok'", ("ban", 0, "mode"), "ban[0].mode (ghent, tiktok)"),
         ("[[ban]]\nservice='x'\n[[ban.term]]\nof='y'", ("ban", 0, "term", 0, "end"), "ban[0].term[0].end (x)"),
@@ -111,9 +113,9 @@ def test_problems_come_in_file_order_and_once() -> None:
         ("[authority]\nslug = 'ghent'", ("authority", "name"), "authority.name"),
     ],
 )
-def test_place_identifies_its_entry(text: str, path: KeyPath, place: str) -> None:
+def test_place_identifies_its_entry(text: str, path: KeyPath, location: str) -> None:
     (problem,) = parse_toml(text, "file").problems([Fault(path, "is wrong")])
-    assert problem.place == f"file {place}"
+    assert problem.location == f"file {location}"
 
 
 @pytest.mark.parametrize("path", [("upstream", "servers", 1), ("ban", 2, "term", 0, "end"), ("a",), ()])
@@ -122,7 +124,7 @@ def test_a_path_is_read_back_from_its_text(path: KeyPath) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("a = 1\nb = \n", "file:2"),
         ("a = 1\na = 2\n", "file:2"),
@@ -132,17 +134,17 @@ def test_a_path_is_read_back_from_its_text(path: KeyPath) -> None:
     ],
     ids=["no value", "twice", "cut short", "deeply nested", "huge number"],
 )
-def test_bad_syntax_is_a_problem_with_its_line(text: str, place: str) -> None:
+def test_bad_syntax_is_a_problem_with_its_line(text: str, location: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_toml(text, "file")
     (problem,) = caught.value.problems
-    assert problem.place.split(":")[0] == "file"
-    assert problem.place.startswith(place)
+    assert problem.location.split(":")[0] == "file"
+    assert problem.location.startswith(location)
     assert problem.message.startswith("cannot be read as TOML: ")
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("x = 1\n" + ".".join("a" * 4097) + " = 1", "file:2"),
         ("x = 1\n[" + " . ".join(['"a"'] * 4097) + "]", "file:2"),
@@ -153,11 +155,11 @@ def test_bad_syntax_is_a_problem_with_its_line(text: str, place: str) -> None:
     ],
     ids=["keys", "header", "inline keys", "17 keys", "lists", "tables"],
 )
-def test_too_deep_nesting_is_a_problem_with_its_place(text: str, place: str) -> None:
+def test_too_deep_nesting_is_a_problem_with_its_place(text: str, location: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_toml(text, "file")
-    assert [(problem.place, problem.message) for problem in caught.value.problems] == [
-        (place, "is nested more than 16 levels deep")
+    assert [(problem.location, problem.message) for problem in caught.value.problems] == [
+        (location, "is nested more than 16 levels deep")
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsfilter.cache.answers import AnswerCache
+from dnsfilter.cache.answer_cache import AnswerCache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import follow, parse_answer
 from tests.support.name_floods import answered, names

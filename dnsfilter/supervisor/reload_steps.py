@@ -46,7 +46,7 @@ async def reload_files(means: Means, running: Config, held: Listening) -> Reload
     with ExitStack() as undone:
         listening = held
         if draft.config != running:
-            listening = open_listening(draft.config.listen, draft.config.workers, list(held.placed()))
+            listening = open_listening(draft.config.listen, draft.config.workers, list(held.bound()))
             undone.callback(listening.close, held)
         await in_thread(draft.publish)
         undone.pop_all()

@@ -1,4 +1,4 @@
-"""Parse TOML text, and describe places in it: the file, the key path and the identity of the entry."""
+"""Parse TOML text, and describe locations in it: the file, the key path and the identity of the entry."""
 
 import re
 import tomllib
@@ -19,9 +19,9 @@ _LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*
 _SYNTAX_ERROR = re.compile(r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 _PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _IDENTIFYING = ("slug", "prefix", "suffix", "authority", "of", "service", "name")
-"""Keys whose values identify the list entry of a place."""
+"""Keys whose values identify the list entry of a location."""
 _MAX_IDENTIFYING = 80
-"""Maximum number of characters of a value that a place repeats."""
+"""Maximum number of characters of a value that a location repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A TOML file's data. `name` stands for the file in places."""
+    """A TOML file's data. `name` stands for the file in locations."""
 
     name: str
     data: dict[str, Any]
@@ -44,12 +44,12 @@ class Written:
         return len(self._known(path)) == len(path)
 
     def problems(self, faults: list[Fault]) -> tuple[Problem, ...]:
-        """Return the faults in file order, each once, with places like `office.toml upstream.servers[1]`."""
+        """Return the faults in file order, each once, with locations like `office.toml upstream.servers[1]`."""
         if not faults:
             return ()
         order = {path: number for number, path in enumerate(_paths(self.data), 1)}
         ordered = sorted(dict.fromkeys(faults), key=lambda fault: order.get(self._known(fault.path), 0))
-        return tuple(Problem(self._place(fault.path), fault.message) for fault in ordered)
+        return tuple(Problem(self._location(fault.path), fault.message) for fault in ordered)
 
     def _known(self, path: KeyPath) -> KeyPath:
         """Return the longest part of `path` that the file has."""
@@ -61,7 +61,7 @@ class Written:
             held = held[part]
         return path
 
-    def _place(self, path: KeyPath) -> str:
+    def _location(self, path: KeyPath) -> str:
         entry = self._entry(path)
         return f"{self.name} {path_text(path)}".rstrip() + (f" ({', '.join(entry)})" if entry else "")
 

@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from dnsfilter.supervisor.errands import Errands
+from dnsfilter.supervisor.reload_queue import ReloadQueue
 from tests.support.on_a_loop import on_a_loop
 
 
 class Played:
-    """Errands that end when they are allowed to. `began` lists them."""
+    """ReloadQueue that end when they are allowed to. `began` lists them."""
 
     def __init__(self) -> None:
         self.began: list[str] = []
@@ -29,10 +29,10 @@ class Played:
 @on_a_loop
 async def test_reloads_asked_for_during_one_become_the_next_and_each_learns_its_own_result() -> None:
     played = Played()
-    errands = Errands(played.reload, played.upgrade)
-    first = errands.ask_reload()
+    queue = ReloadQueue(played.reload, played.upgrade)
+    first = queue.ask_reload()
     await asyncio.sleep(0)
-    later = [errands.ask_reload(), errands.ask_reload()]
+    later = [queue.ask_reload(), queue.ask_reload()]
     later[0].cancel()  # its command has ended
     played.may_end.set()
     assert await first == "reason 1"
@@ -45,12 +45,12 @@ async def test_a_reload_waits_for_an_upgrade_and_an_upgrade_is_ignored_meanwhile
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     played = Played()
-    errands = Errands(played.reload, played.upgrade)
-    errands.ask_upgrade()
-    result = errands.ask_reload()
+    queue = ReloadQueue(played.reload, played.upgrade)
+    queue.ask_upgrade()
+    result = queue.ask_reload()
     await asyncio.sleep(0)
     with caplog.at_level(logging.WARNING, "dnsfilter.node"):
-        errands.ask_upgrade()
+        queue.ask_upgrade()
     assert "signal ignored" in caplog.text
     assert played.began == ["upgrade"]
     played.may_end.set()
@@ -61,11 +61,11 @@ async def test_a_reload_waits_for_an_upgrade_and_an_upgrade_is_ignored_meanwhile
 @on_a_loop
 async def test_an_upgrade_waits_for_a_reload() -> None:
     played = Played()
-    errands = Errands(played.reload, played.upgrade)
-    result = errands.ask_reload()
+    queue = ReloadQueue(played.reload, played.upgrade)
+    result = queue.ask_reload()
     await asyncio.sleep(0)
-    errands.ask_upgrade()
-    later = errands.ask_reload()
+    queue.ask_upgrade()
+    later = queue.ask_reload()
     played.may_end.set()
     assert (await result, await later) == ("reason 1", "reason 2")
     assert played.began == ["reload", "upgrade", "reload"]
@@ -87,16 +87,16 @@ async def test_what_a_fault_breaks_off_is_waited_for_by_nobody_and_can_be_asked_
         if faulty:
             raise RuntimeError("a fault of the program")
 
-    errands = Errands(reload, upgrade)
+    queue = ReloadQueue(reload, upgrade)
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(errands.ask_reload(), 30)
-    errands.ask_upgrade()
+        await asyncio.wait_for(queue.ask_reload(), 30)
+    queue.ask_upgrade()
     await asyncio.sleep(0)
     faulty = False
-    errands.ask_upgrade()
-    assert await asyncio.wait_for(errands.ask_reload(), 30) == "reloaded"
+    queue.ask_upgrade()
+    assert await asyncio.wait_for(queue.ask_reload(), 30) == "reloaded"
     assert upgrades == [True, False]
-    ended = Errands(Played().reload, upgrade)
+    ended = ReloadQueue(Played().reload, upgrade)
     result = ended.ask_reload()
     await asyncio.sleep(0)
     ended.cancel()

@@ -6,7 +6,7 @@ They are never looked into further: a signed update (TSIG, RFC 8945) stays valid
 from functools import partial
 
 from dnsfilter.engine.interface import Reply, Update
-from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.query_policy import QueryPolicy
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.upstream.zones import Zones
@@ -21,15 +21,15 @@ def is_taken(fault: Fault, range_class: int | None, zones: Zones) -> bool:
 
 
 def decide_update(
-    message: bytes, fault: Fault, client: bytes, transport: Transport, zones: Zones, judging: Judging, limit: int
+    message: bytes, fault: Fault, client: bytes, transport: Transport, zones: Zones, policy: QueryPolicy, limit: int
 ) -> Reply | Update:
     """Return the servers to pass an update to, or its error."""
     zone = _zone_of(message)
     servers = None if zone is None else zones.zone_servers(zone)
     if servers:
-        return Update(message, client, servers, partial(judging.count, transport))
+        return Update(message, client, servers, partial(policy.count, transport))
     outcome, rcode = (Outcome.MALFORMED, Rcode.FORMERR) if zone is None else (Outcome.UNSUPPORTED, Rcode.NOTAUTH)
-    judging.count(transport, outcome, rcode)
+    policy.count(transport, outcome, rcode)
     return Reply(empty_reply(fault, rcode, limit=limit))
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
-from dnsfilter.cache.answers import Entry
+from dnsfilter.cache.answer_cache import Entry
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.interface import NodeLabel
@@ -33,7 +33,7 @@ from dnsfilter.wire.query import Question
 from dnsfilter.wire.reply import empty_reply, expressible, header_rcode, relay
 
 
-class Judging:
+class QueryPolicy:
     """Decides and counts by one snapshot at a time. Call `swap` first."""
 
     snapshot: Snapshot

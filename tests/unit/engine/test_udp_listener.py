@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dnsfilter.engine.listening import UdpListener, packed_peer
+from dnsfilter.engine.udp_listener import UdpListener, packed_peer
 
 PATIENCE_S = 10
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from api.report.figures import Counted, interval_of, intervals
+from api.report.query_numbers import Counted, interval_of, intervals
 from api.report.schemas import FigureRead, Interval
 from api.usage.repository import Bypass, Day
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsfilter.cache.failures import MOST_FAILURES, Failures
+from dnsfilter.cache.failure_cache import MOST_FAILURES, Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.iana import EdeCode
 from tests.unit.cache.messages import key

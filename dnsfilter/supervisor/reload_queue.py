@@ -12,7 +12,7 @@ Upgrade: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-class Errands:
+class ReloadQueue:
     """Run a reload or an upgrade. What is asked for meanwhile waits for its end; several reloads become one.
 
     `reload` returns why the new configuration does not answer, empty if it does.

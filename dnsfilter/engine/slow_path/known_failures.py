@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from dnsfilter.cache.answers import Entry
-from dnsfilter.cache.failures import Unresolved
+from dnsfilter.cache.answer_cache import Entry
+from dnsfilter.cache.failure_cache import Unresolved
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.case import Failed
 from dnsfilter.engine.slow_path.pending_table import HealthBook
