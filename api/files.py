@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dnsfilter.disk import sync_directory
+
 ROOT = 0
 
 
@@ -38,15 +40,6 @@ def rename_exclusively(temporary: Path, path: Path) -> None:
     """Move a file to a path. Raise FileExistsError if that exists: a rename would replace it."""
     os.link(temporary, path)
     temporary.unlink()
-
-
-def sync_directory(directory: Path) -> None:
-    """Write a directory to the disk: only then is the name of a new file durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

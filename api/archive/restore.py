@@ -29,9 +29,10 @@ from api.db.migration import NEWEST, is_known, upgrade
 from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.files import make_directories, rename_exclusively, set_owner, sync_directory, write_secret
+from api.files import make_directories, rename_exclusively, set_owner, write_secret
 from api.publish.epoch import begin_epoch
 from api.settings import Settings
+from dnsfilter.disk import sync_directory
 
 SCHEMA_TABLE = "alembic_version"
 ACT = "installation.restore"

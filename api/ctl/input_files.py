@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.ctl.exit_codes import WrongInput
-from api.files import sync_directory
+from dnsfilter.disk import sync_directory
 
 SECRET = 0o600
 

@@ -5,7 +5,6 @@ restart or a change elsewhere in the file renews nothing. An item with changed t
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.locations import parse_toml
 from dnsfilter.config.policyfile import parse_loaded
+from dnsfilter.disk import sync_directory, write_atomically
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.policy.model import Instant, Policy, Service
 
@@ -94,18 +94,9 @@ def _store(state: Path, kept: _Kept) -> None:
     """Write the state atomically: after a crash there is the old file or the new one."""
     lines = [f'digest = "{kept.digest}"', f"revision = {kept.revision}", "", "[loaded]"]
     lines += [f'"{form}" = {datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}' for form, at in kept.loaded.items()]
-    temporary = state.with_suffix(".new")
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_HEADER + "\n".join(lines) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(state)
-        directory = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_atomically(state, (_HEADER + "\n".join(lines) + "\n").encode(), sync=True)
+        sync_directory(state.parent)
     except OSError as error:
         raise UnavailableError(f"cannot store the policy's resolved dates in {state}: {error.strerror}") from error

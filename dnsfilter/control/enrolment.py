@@ -11,8 +11,8 @@ from dnsfilter import __version__
 from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control.http_client import ControlClient, refusal
 from dnsfilter.control.identity import IDENTITY, Identity, TokenRefused, parse_identity
+from dnsfilter.disk import sync_directory
 from dnsfilter.errors import UnavailableError
-from dnsfilter.snapshot.stored.disk import sync_directory
 
 PATH = "/v1/nodes/enrol"
 

@@ -19,11 +19,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dnsfilter.disk import sync_directory
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.private_files import FILE_MODE, read_private, replace_private, writing
 from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.policy.model import Instant
-from dnsfilter.snapshot.stored.disk import sync_directory
 
 JOURNAL_NAME = "journal.jsonl"
 """The file's name, in a node's own directory."""

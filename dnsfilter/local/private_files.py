@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
+from dnsfilter.disk import sync_directory, write_atomically
 from dnsfilter.errors import UnavailableError
-from dnsfilter.snapshot.stored.disk import sync_directory, write_atomically
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600

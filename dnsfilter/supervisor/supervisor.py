@@ -30,8 +30,7 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.command_socket import answer_commands
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
-from dnsfilter.supervisor.outcomes import Outcomes
-from dnsfilter.supervisor.reload_queue import ReloadQueue
+from dnsfilter.supervisor.reload_queue import Outcomes, ReloadQueue
 from dnsfilter.supervisor.reload_steps import log_addresses, log_refusal, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer

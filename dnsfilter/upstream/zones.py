@@ -7,7 +7,6 @@ from typing import Final
 
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config, Endpoint, LocalRecord, Zone
-from dnsfilter.upstream.local_records import LocalRecords
 from dnsfilter.upstream.special import LocalAnswer, special
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import ROOT, parent, suffixes
@@ -46,10 +45,14 @@ class Zones:
             views.append(_view(number, zone.servers, numbers))
             by_suffix[zone.suffix] = views[-1]
         self._by_suffix: Final[Mapping[bytes, View]] = MappingProxyType(by_suffix)
-        self.records: Final = LocalRecords(records)
+        by_name: dict[bytes, tuple[LocalRecord, ...]] = {}
+        for record in records:
+            by_name[record.name] = (*by_name.get(record.name, ()), record)
+        self.records: Final[Mapping[bytes, tuple[LocalRecord, ...]]] = MappingProxyType(by_name)
+        """The node's own records by folded name. They come before the cache and any upstream."""
         self.not_empty: Final = frozenset(
             name
-            for held in (*self.records.names, *by_suffix)
+            for held in (*self.records, *by_suffix)
             for name in suffixes(held)[1:]
             if (found := special(name, Type.A)) is not None and found.rcode == Rcode.NXDOMAIN
         )

@@ -307,12 +307,12 @@ def test_a_policy_that_cannot_be_published_leaves_the_configuration_and_its_addr
         before, port = node.worker_pids(), free_port()
         rename(node, ('listen = ["', f'listen = ["127.0.0.1:{port}", "'))
         node.policy.write_text(node.policy.read_text() + "# a comment\n")
-        (node.state / "policy-resolved.new").mkdir()  # where the dates of the changed file would be written
+        (node.state / "policy-resolved.toml.new").mkdir()  # where the dates of the changed file would be written
         send_signal(node, signal.SIGHUP)
         assert again(node, "not reloaded", 0)
         assert is_free(port)
         assert node.worker_pids() == before
-        (node.state / "policy-resolved.new").rmdir()
+        (node.state / "policy-resolved.toml.new").rmdir()
         send_signal(node, signal.SIGHUP)
         assert again(node, "configuration reloaded", 0)
 

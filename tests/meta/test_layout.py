@@ -10,6 +10,10 @@ import pytest
 from tests.meta.project import PACKAGES, PROJECT, modules, tracked_files
 
 MAX_LINES = 450
+# Those of every domain of the control plane, and those of every package.
+FIXED_NAMES = {"router", "schemas", "service", "repository", "state", "reading", "__init__", "errors"}
+# A file has the name of its command here.
+COMMANDS = {Path("api/ctl"), Path("dnsfilter/cli")}
 # A checkout, a home directory or scratch files on the machine of an author. Matches only at the beginning of a path.
 MACHINE_PATH = re.compile(rb"(?<![\w.-])(?:/(?:work|root|home|tmp)/[\w.]|\.\./shared\b)")
 
@@ -64,6 +68,12 @@ def test_every_unit_test_mirrors_a_module() -> None:
 def test_every_test_directory_is_a_package() -> None:
     directories = {path.parent for path in (PROJECT / "tests").rglob("*.py")}
     assert sorted(str(path) for path in directories if not (path / "__init__.py").exists()) == []
+
+
+def test_a_name_of_a_file_means_one_thing() -> None:
+    files = [path for package in PACKAGES for path in modules(package)]
+    named = Counter(path.name for path in files if path.stem not in FIXED_NAMES and not COMMANDS & {*path.parents})
+    assert [name for name, count in named.items() if count > 1] == []
 
 
 def test_no_source_file_grows_too_long() -> None:

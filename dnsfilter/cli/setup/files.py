@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsfilter.cli.options import program_path
+from dnsfilter.disk import sync_directory, write_atomically
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
-from dnsfilter.snapshot.stored.disk import sync_directory, write_atomically
 from dnsfilter.telemetry.terminal import say
 
 STAGED = ".setup"

@@ -105,6 +105,7 @@ class CompiledEngine:
 
     def take_ranges(self):
         return self._range_counts.take()
+
     def take_refused_clients(self):
         return self._slow_path.policy.refused_clients.take()
 

@@ -153,7 +153,7 @@ def recorded_answer(question: Question, zones: Zones) -> Answer | None:
 def _records(name: bytes, qtype: int, zones: Zones) -> tuple[LocalRecord, ...]:
     if qtype in TYPES_OF_ZONES and zones.zone_servers(name) is not None:
         return ()
-    return zones.records.of(name)
+    return zones.records.get(name, ())
 
 
 def local_leg(question: Question, do: bool, zones: Zones, revision: int) -> Answer | None:

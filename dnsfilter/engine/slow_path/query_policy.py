@@ -9,7 +9,6 @@ from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.interface import NodeLabel
 from dnsfilter.engine.refused_clients import RefusedClients
-from dnsfilter.engine.rules.may_ask import may_ask, unregistered_reply
 from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
 from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
@@ -28,7 +27,7 @@ from dnsfilter.telemetry.recent_names import FAILED, MONITORED, REFUSED, RecentN
 from dnsfilter.telemetry.slots import BYPASS, QUERY
 from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
-from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.iana import EdeCode, Rcode
 from dnsfilter.wire.query import Question
 from dnsfilter.wire.reply import empty_reply, expressible, header_rcode, relay
 
@@ -59,12 +58,12 @@ class QueryPolicy:
 
     def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
-        return may_ask(client, range_class, self._clients, self.snapshot, at)
+        return range_class is not None or self._clients.admits(client, at) or self.snapshot.suspends_all(at)
 
     def unregistered(self, case: Case) -> bytes:
-        """Return the refusal to a client that may not ask."""
+        """Refuse a client that may not ask: REFUSED with Extended DNS Error 18 (RFC 8914 section 4.19)."""
         self.count(case.transport, Outcome.UNREGISTERED, Rcode.REFUSED)
-        return unregistered_reply(case.query, case.limit)
+        return empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit)
 
     def probe_texts(self, case: Case) -> tuple[str, ...]:
         """Return what the client's probe shows: this node, and as which range the client counts."""

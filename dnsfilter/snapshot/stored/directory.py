@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from dnsfilter.disk import read_bounded
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.contents import RELEASED_S, Files, bytes_by_digest
 from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
-from dnsfilter.snapshot.stored.disk import read_bounded
 from dnsfilter.snapshot.stored.immutable import ImmutableFiles
 from dnsfilter.snapshot.stored.pointers import CURRENT, Pointer, current_in, held_up_to, pointers_in
 

@@ -9,9 +9,9 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from dnsfilter.disk import read_bounded, write_atomically
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import FileRef
-from dnsfilter.snapshot.stored.disk import read_bounded, write_atomically
 
 COPY = "copy"
 

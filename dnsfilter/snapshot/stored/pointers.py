@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnsfilter.disk import read_bounded
 from dnsfilter.errors import SnapshotError
-from dnsfilter.snapshot.stored.disk import read_bounded
 
 CURRENT = "current"
 HELD = "held"

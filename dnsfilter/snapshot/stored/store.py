@@ -19,11 +19,11 @@ from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 
+from dnsfilter.disk import TEMPORARY, sync_directory, sync_files, write_atomically
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.manifest import FileRef, named_files, parse_manifest
 from dnsfilter.snapshot.stored.directory import StoredSnapshots
-from dnsfilter.snapshot.stored.disk import TEMPORARY, sync_directory, sync_files, write_atomically
 from dnsfilter.snapshot.stored.pointers import CURRENT, HELD, Pointer, held_bytes, held_up_to
 
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")

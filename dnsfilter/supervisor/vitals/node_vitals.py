@@ -1,5 +1,6 @@
 """Everything that a scrape reads of a node itself. No reading waits for another process, and none fails the scrape."""
 
+import logging
 import os
 import socket
 import time
@@ -8,18 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.node_config import Config
+from dnsfilter.config.node_config import Clients, Config
 from dnsfilter.control.identity import identity_mark, load_identity
 from dnsfilter.errors import UnavailableError
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 from dnsfilter.supervisor.crew import Crew
 from dnsfilter.supervisor.vitals.dropped_datagrams import DroppedDatagrams
-from dnsfilter.supervisor.vitals.learning import LearningLog
 from dnsfilter.supervisor.vitals.process_use import ProcessTable
 from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
+from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.metrics import CPU_SECONDS
 from dnsfilter.telemetry.nodestate import ProcessUse, Vitals
 from dnsfilter.telemetry.process_times import process_start_s
+
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 class NodeVitals:
@@ -81,6 +85,31 @@ class NodeVitals:
         members = sorted(self._crew.members, key=lambda member: member.started)
         workers = ((f"worker-{member.position + 1}", member.process.pid) for member in members)
         return self._processes.read((("supervisor", os.getpid()), *workers))
+
+
+class LearningLog:
+    """Logs when learning mode begins and ends, once per change."""
+
+    def __init__(self) -> None:
+        self._logged: Instant | None = None
+
+    def look(self, clients: Clients, now: Instant) -> Instant | None:
+        """Return when learning mode ends, None if it is off. Log a change since the last call."""
+        until = clients.learns_until(now)
+        if until != self._logged:
+            self._logged = until
+            if until is None:
+                logs.emit(_LOG, logging.WARNING, "learning mode ended")
+            else:
+                prefixes = ", ".join(map(str, clients.allowed))
+                logs.emit(
+                    _LOG,
+                    logging.WARNING,
+                    "learning mode, unregistered clients are answered",
+                    until=at_words(until),
+                    prefixes=prefixes,
+                )
+        return until
 
 
 class NodeName:

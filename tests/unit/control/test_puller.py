@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from dnsfilter import disk
 from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control import puller
 from dnsfilter.control.http_client import ControlClient
@@ -19,7 +20,6 @@ from dnsfilter.control.unstored import Memory
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Mode
-from dnsfilter.snapshot.stored import disk
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW

@@ -39,7 +39,7 @@ cdef class NameRoutes:
     def __init__(self, zones):
         self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
         names = dict(SPECIAL_NUMBERS)
-        for name in (*zones.records.names, *zones.not_empty):
+        for name in (*zones.records, *zones.not_empty):
             names[name] = names.get(name, int(SINGLE_NAME)) | RECORDED
         self.specials = NameMap(names)
         self.zones = NameMap(zones.numbers())

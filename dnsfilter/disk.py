@@ -1,4 +1,4 @@
-"""Disk operations of a store: write files atomically, sync them, and read them with a size limit."""
+"""Write files atomically, sync them to the disk, and read them with a size limit."""
 
 import os
 from collections.abc import Iterable

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.snapshot.stored.disk import write_atomically
+from dnsfilter.disk import write_atomically
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:

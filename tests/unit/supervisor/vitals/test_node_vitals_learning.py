@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from dnsfilter.config.node_config import Clients, Unregistered
-from dnsfilter.supervisor.vitals.learning import LearningLog
+from dnsfilter.supervisor.vitals.node_vitals import LearningLog
 from tests.support.policies import NOW
 
 LEARNING = Clients(Unregistered.LEARN, (ip_network("10.0.0.0/8"),), NOW + 60)
