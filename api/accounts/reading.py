@@ -4,9 +4,8 @@ from api.accounts.schemas import AccountKind, AccountRead, AuthenticationFailure
 from api.accounts.state import grant_state
 from api.auth.revocation import shown_token
 from api.auth.roles import Role
-from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
-from api.timestamps import optional_text, timestamp_text
+from api.timestamps import DAY_S, optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
 
 

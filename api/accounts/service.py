@@ -16,7 +16,7 @@ from api.auth.permit import Permit
 from api.auth.revocation import revoke, shown_token
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.second_person import demand_other_account, demand_unrelated_account
-from api.auth.tokens import DAY_S, Fresh, new_token
+from api.auth.tokens import Fresh, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
@@ -25,7 +25,7 @@ from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_authority
 from api.errors import Conflict, Fault, Forbidden, Invalid, invalid_at
-from api.timestamps import given_timestamp, parse_end
+from api.timestamps import DAY_S, given_timestamp, parse_end
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 

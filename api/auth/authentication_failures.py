@@ -14,10 +14,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from api.auth.state import Refusal
-from api.auth.tokens import DAY_S, Refused
+from api.auth.tokens import Refused
 from api.db.models import AuthenticationFailureRow
 from api.db.session import Database
 from api.errors import TooMany
+from api.timestamps import DAY_S
 
 KEPT_S = 90 * DAY_S
 MAX_KEPT = 100_000

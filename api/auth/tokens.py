@@ -24,13 +24,13 @@ from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, Access, Actor, UnitOfWork
 from api.files import read_key_file, write_secret
+from api.timestamps import DAY_S
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
 KEY_ACT = "token.key"
 MAX_LENGTH = 200
 KEY_BYTES = 32
-DAY_S = 86_400
 _HELD = select(TokenRow, AccountRow).join(AccountRow, AccountRow.id == TokenRow.account)
 _TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
@@ -183,9 +183,6 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, kee
             roles=[],
             authorities=[],
             created_s=now_s,
-            expires_s=None,
-            revoked_s=None,
-            used_day=None,
         )
         session.add(row)
         session.flush()
@@ -199,7 +196,7 @@ def _administrator(unit: UnitOfWork) -> AccountRow:
     session = unit.session
     name = session.scalar(select(NameRow).where(NameRow.login == ADMINISTRATOR))
     if name is None:
-        row = AccountRow(kind="service", authority=None, created_s=unit.now_s, disabled_s=None, revision=unit.revision)
+        row = AccountRow(kind="service", created_s=unit.now_s, revision=unit.revision)
         session.add(row)
         session.flush()
         session.add(NameRow(account=row.id, login=ADMINISTRATOR, name="the installation's administrator"))
@@ -223,14 +220,10 @@ def _grant(unit: UnitOfWork, account: int) -> None:
     row = GrantRow(
         account=account,
         role=str(Role.ADMINISTRATOR),
-        authority=None,
         start_s=unit.now_s,
-        end_s=None,
         reason="the installation's own",
         recorded_s=unit.now_s,
         recorded_by=unit.actor.account,
-        ended_s=None,
-        ended_reason="",
         revision=unit.revision,
     )
     unit.session.add(row)

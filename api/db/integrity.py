@@ -22,6 +22,7 @@ from api.db.models.audit_log import AuditRow
 from api.db.session import NEAR_ENTRIES, Database
 from api.db.unit_of_work import entry_of
 from api.jobs import Job
+from api.timestamps import DAY_S
 from dnsfilter.telemetry.logs import emit
 
 QUICK_S = 2.0
@@ -29,7 +30,7 @@ QUICK_S = 2.0
 QUICK_ENTRIES = 1000
 """Number of the newest audit entries that a start verifies."""
 BATCH = 500
-EVERY_S = 86_400.0
+EVERY_S = float(DAY_S)
 RETRY_S = 60.0
 """Seconds before a failed check is retried, for example while PostgreSQL is unreachable."""
 _INTERRUPTED, _DAMAGED = sqlite3.SQLITE_INTERRUPT, (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

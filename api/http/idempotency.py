@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from api.auth.caller import Caller
 from api.db.models import IdempotencyRow, TokenRow
 from api.errors import Conflict, Invalid
+from api.timestamps import DAY_S
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-KEPT_S = 24 * 3600
+KEPT_S = DAY_S
 MAX_KEY = 200
 MAX_ANSWER_BYTES = 1024 * 1024
 _KEPT_HEADERS = ("content-type", "etag", "location")

@@ -7,13 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow, MatterRow, RangeRow
+from api.timestamps import DAY_S
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union
 from dnsfilter.policy.model import Instant
 
 SUSPEND, END = "node.suspend", "node.end_suspension"
 ENROL, REMOVE = "node.enrol", "node.remove"
-EARLIEST_S = 2 * 86_400
+EARLIEST_S = 2 * DAY_S
 """Seconds before a time in which an act that concerns it may be recorded. A local suspension lasts some hours."""
 
 

@@ -9,7 +9,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound_bans import bound_bans
-from api.suspensions.repository import DAY_S
+from api.timestamps import DAY_S
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union

@@ -6,9 +6,10 @@ from sqlalchemy import event, func, select
 
 from api.auth import authentication_failures
 from api.auth.authentication_failures import BURST, INTERVAL_S, KEPT_S, Limits, address_of
-from api.auth.tokens import DAY_S, new_token
+from api.auth.tokens import new_token
 from api.db.models import AuthenticationFailureRow
 from api.server.metrics.metric_table import API_LABEL_VALUES, REFUSED_TOKENS
+from api.timestamps import DAY_S
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 
