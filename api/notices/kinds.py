@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from api.db.base import Json
+from api.timestamps import DAY_S
 from dnsfilter.policy.model import Instant
 
-DAY_S = 86_400
 PAST_S = 7 * DAY_S
 """Events older than this, in seconds, produce no notice."""
 

@@ -26,8 +26,9 @@ from api.delivery.mail import MAIL_FAILURES, connect, describe_failure, make_mes
 from api.jobs import Job
 from api.notices import repository
 from api.notices.due.all_due import due
-from api.notices.kinds import DAY_S, Due, Hour, Kind
+from api.notices.kinds import Due, Hour, Kind
 from api.notices.letters import Names, authorities_in, letter
+from api.timestamps import DAY_S
 from dnsfilter.policy.model import Authority, Instant
 from dnsfilter.telemetry.logs import emit
 

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
 from api.http.pagination import select_page
-from api.notices.kinds import DAY_S, Due
+from api.notices.kinds import Due
 from api.notices.schemas import NoticeState
 from api.publish.policy_rows import authority_value
+from api.timestamps import DAY_S
 from dnsfilter.policy.model import Authority, Instant
 
 BEGINNING = "beginning"

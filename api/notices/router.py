@@ -7,8 +7,7 @@ from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
 from api.http.permits import Administrator, ReaderOfSome
 from api.http.problems import CONFLICT, DATABASE, documented
 from api.http.routes import Route
-from api.notices import repository
-from api.notices.mail_check import send_test_mail as send_now
+from api.notices import repository, service
 from api.notices.reading import read_notice
 from api.notices.schemas import NoticesRead, NoticeState, NoticeTestRead, NoticeTestWrite
 
@@ -46,4 +45,6 @@ def send_test_mail(body: NoticeTestWrite, held: RuntimeDep, permit: Administrato
 
     The answer says whether the mail server took it. No Idempotency-Key is needed, and the header is ignored.
     """
-    return send_now(held.database, held.settings.notices_mail, permit.caller.actor, int(held.clock()), body.authority)
+    return service.send_test_mail(
+        held.database, held.settings.notices_mail, permit.caller.actor, int(held.clock()), body.authority
+    )

@@ -24,17 +24,19 @@ class Text:
     what_many: str = ""
 
 
+_RENEW = 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE'
+_SHOW = "dnsfilterctl ban show {authority_slug} {slug}"
 COMMANDS: Mapping[Kind, str] = {
-    Kind.BAN_ENDING: 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE',
+    Kind.BAN_ENDING: _RENEW,
     Kind.BAN_REVIEW: "dnsfilterctl ban renew {authority_slug} {slug} --review-by DATE --reference REFERENCE",
     Kind.PROVISIONAL_ENDING: "dnsfilterctl ban set {authority_slug} {slug} --confirm --legal-basis BASIS "
     '--reference REFERENCE --for "6 months"',
-    Kind.BAN_LAPSED: 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE',
-    Kind.BAN_OFF: "dnsfilterctl ban show {authority_slug} {slug}",
-    Kind.BAN_MONITORED: "dnsfilterctl ban show {authority_slug} {slug}",
+    Kind.BAN_LAPSED: _RENEW,
+    Kind.BAN_OFF: _SHOW,
+    Kind.BAN_MONITORED: _SHOW,
     Kind.REQUEST_WAITING: "dnsfilterctl request show {number}",
     Kind.REFUSALS_LIFTED: "dnsfilterctl audit list --act refusals.lift",
-    Kind.SOURCE_RENEWED: 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE',
+    Kind.SOURCE_RENEWED: _RENEW,
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",

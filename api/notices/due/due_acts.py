@@ -11,9 +11,10 @@ from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_end, exemption_state, in_state, is_approved
 from api.notices.due.due_bans import facts_at
 from api.notices.due.merged_bans import Heir, heirs
-from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from api.notices.kinds import Due, Hour, Kind, threshold
 from api.suspensions import repository as suspensions
 from api.suspensions.state import ended_early, finish
+from api.timestamps import DAY_S
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S
 from dnsfilter.policy.model import Ground
 

@@ -9,7 +9,8 @@ from api.bans.state import WARNINGS_DAYS, quoted_term, reference_in, reviewed_te
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.due.merged_bans import Heir, heirs
-from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from api.notices.kinds import Due, Hour, Kind, threshold
+from api.timestamps import DAY_S
 from dnsfilter.policy.model import Instant
 
 BEFORE_END_S = tuple(days * DAY_S for days in WARNINGS_DAYS)

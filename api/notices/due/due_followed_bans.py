@@ -15,7 +15,8 @@ from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_of
 from api.notices.due.merged_bans import Heir, heirs, successions
-from api.notices.kinds import DAY_S, Due, Hour, Kind
+from api.notices.kinds import Due, Hour, Kind
+from api.timestamps import DAY_S
 from dnsfilter.policy.model import Instant
 
 FOLLOWED_S = 30 * DAY_S

@@ -5,16 +5,16 @@ A broken link silences many nodes at once. One notice per recipient names them a
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
-from api.db.models import NodeRow, PublicationRow
+from api.db.models import NodeRow, NoticeRow, PublicationRow
 from api.db.sites import authorities_at
 from api.nodes.state import is_held, local_suspensions
-from api.notices.due.earlier_node_notices import EarlierNotices, Topic, earlier_notices
 from api.notices.kinds import Due, Hour, Kind
 from api.suspensions.bound_bans import concerned
 from dnsfilter.policy.model import Instant
@@ -25,6 +25,25 @@ LATE_S = 600
 """Seconds after which a silent or outdated node causes a notice."""
 SOON_S = 120
 """A notice includes nodes that become late within this time in seconds: reports are stored once a minute."""
+
+TROUBLE = (Kind.NODE_SILENT, Kind.NODE_BEHIND, Kind.NODE_HELD)
+
+Topic: TypeAlias = tuple[Kind, int]
+"""A kind of notice that can cover several nodes, with the revision that was selected locally (else 0)."""
+
+
+@dataclass(slots=True)
+class EarlierNotices:
+    """Earlier notices to one recipient about the nodes of a site.
+
+    `marks` holds the reported problem of each node without a notice of its recovery. `topics` holds the time of the
+    last notice on each topic. `notices` are the notices that this comes from.
+    """
+
+    marks: dict[str, str] = field(default_factory=dict)
+    topics: dict[Topic, Instant] = field(default_factory=dict)
+    last_s: Instant = 0
+    notices: list[Due] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,7 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
     at_sites = _Recipients(session)
     for node in nodes:
         yield from _suspended(session, node, at_sites, hour)
-    earlier = earlier_notices(session, hour.now - HOUR_S)
+    earlier = _earlier_notices(session, hour.now - HOUR_S)
     sites = _sites(session, nodes, hour)
     # Recoveries first: a notice that all nodes are well must not cover problems that begin at the same time.
     for (name, to), known in earlier.items():
@@ -81,6 +100,38 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
         if any(one.late for one in site.wrong.values()):
             for to in at_sites.at(name):
                 yield from _problems(name, site, to, earlier.get((name, to), EarlierNotices()), hour)
+
+
+def _earlier_notices(session: Session, since_s: Instant) -> Mapping[tuple[str, str | None], EarlierNotices]:
+    """Return the notices on problems without a recovery, and those made after `since_s`, by site and authority."""
+    row, site = NoticeRow, NoticeRow.facts["site"].as_string()
+    # The last notice that all nodes were well again.
+    all_well = and_(row.kind == str(Kind.NODE_BACK), row.facts["all"].as_boolean())
+    ends = select(row.authority, site.label("site"), func.max(row.number).label("number")).where(all_well)
+    end = ends.group_by(row.authority, site).subquery()
+    same = and_(end.c.authority.is_not_distinct_from(row.authority), end.c.site == site)
+    statement = (
+        select(row.number, row.key, row.kind, row.authority, row.facts, row.made_s)
+        .outerjoin(end, same)
+        .where(row.kind.in_(map(str, (*TROUBLE, Kind.NODE_BACK))))
+        .where(or_(end.c.number.is_(None), row.number >= end.c.number, row.made_s > since_s))
+        .order_by(row.number)
+    )
+    found: dict[tuple[str, str | None], EarlierNotices] = {}
+    for one in session.execute(statement):
+        kind, facts = Kind(one.kind), one.facts
+        earlier = found.setdefault((facts["site"], one.authority), EarlierNotices())
+        earlier.topics[kind, facts.get("revision", 0)] = earlier.last_s = one.made_s
+        earlier.notices.append(Due(one.key, kind, one.authority, facts))
+        if kind is not Kind.NODE_BACK:
+            earlier.marks |= facts["nodes"]
+            continue
+        if facts["all"]:
+            earlier.marks.clear()
+            earlier.notices.clear()
+        for name in facts["nodes"]:
+            earlier.marks.pop(name, None)
+    return found
 
 
 def _problems(name: str, site: _Site, to: str | None, earlier: EarlierNotices, hour: Hour) -> Iterator[Due]:
