@@ -14,8 +14,7 @@ import jinja2
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from api.installation.environment import PACKAGED
-from api.installation.variables import parse_environment
+from api.installation.environment import PACKAGED, parse_environment
 from api.settings import parse_settings
 from dnsfilter import __version__
 from dnsfilter.config.load import load_config

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.installation.environment import PACKAGED
-from api.installation.variables import parse_environment
+from api.installation.environment import PACKAGED, parse_environment
 from api.settings import DEFAULTS, parse_settings
 from dnsfilter.config.load import default_config
 from dnsfilter.worker.privileges import DEFAULT_USER

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.ctl.parser import make_parser as make_ctl_parser
-from api.installation.variables import parse_environment
+from api.installation.environment import parse_environment
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
 from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
