@@ -73,13 +73,20 @@ class Job:
         """Wait until the time has passed or the job is ending. Return whether the job is ending."""
         return self._stopping.wait(seconds)
 
-    def attempt(self, work: Callable[[], Done]) -> Done | None:
-        """Do work and return its result. Log an error that it raises, and return None."""
+    def attempt(
+        self, work: Callable[[], Done], *, expected: tuple[type[Exception], ...] = (), failed: str = ""
+    ) -> Done | None:
+        """Do work and return its result. Log an error that it raises, and return None.
+
+        An `expected` error is a warning with the event `failed`, each time.
+        """
         try:
             return work()
+        except expected as error:
+            emit(log, logging.WARNING, failed, error=type(error).__name__)
         except Exception as error:  # noqa: BLE001
             self.report(error)
-            return None
+        return None
 
     def report(self, error: Exception) -> None:
         """Log an error with its traceback, once for each type and line that raised it."""

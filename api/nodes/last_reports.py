@@ -5,11 +5,9 @@ after a node's snapshot or problem changed. Prefixes of unregistered clients are
 are deleted; the audit log keeps the acts on them.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,23 +20,21 @@ from api.nodes import repository
 from api.nodes.report_arrivals import Arrivals
 from api.nodes.schemas import ReportWrite
 from api.nodes.unregistered_prefixes import UnregisteredNetworks
-from dnsfilter.telemetry.logs import emit
+from api.timestamps import DAY_S
 
 EVERY_S = 60.0
 """Minimum interval in seconds between storing two reports of a node, unless they differ in an urgent field."""
-UNREGISTERED_S = 24 * 3600
+UNREGISTERED_S = DAY_S
 """Seconds after which prefixes of unregistered clients are dropped, also if the node is silent."""
 LOOK_S = 2.0
 BATCH = 100
 """Rows per transaction. An act waits for at most one such transaction."""
-REMOVED_S = 90 * 24 * 3600
+REMOVED_S = 90 * DAY_S
 """Seconds for which a removed node is listed, and its token is distinguished from an unknown one."""
 SWEEP_S = 3600.0
 """Sweep interval in seconds."""
 _URGENT_FIELDS = ("revision", "manifest", "trouble", "held_up_to", "learning_until", "suspended")
 """A report that differs in one of these fields is stored soon."""
-
-log = logging.getLogger("dnsfilter.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +138,7 @@ class LastReports:
 
     def _write(self) -> None:
         for step in (self.settle, self.sweep):
-            self._job.attempt(partial(self._try, step))
-
-    def _try(self, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except SQLAlchemyError as error:
-            emit(log, logging.WARNING, "reports of nodes not stored, retrying", error=type(error).__name__)
+            self._job.attempt(step, expected=(SQLAlchemyError,), failed="reports of nodes not stored, retrying")
 
 
 def _is_due(received: ReceivedReport, now_s: float) -> bool:

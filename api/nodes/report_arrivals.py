@@ -1,9 +1,10 @@
 """Wake those who wait for a node's next report, without a thread or session for each."""
 
 import asyncio
-from contextlib import suppress
 from threading import Lock
 from typing import TypeAlias
+
+from api.publish.newest import resolve
 
 _Future: TypeAlias = "asyncio.Future[None]"
 
@@ -24,10 +25,7 @@ class Arrivals:
         """Wake all that wait."""
         with self._lock:
             futures, self._waiting = self._waiting, set()
-        for future in futures:
-            # In a closed loop nobody waits.
-            with suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_resolve, future)
+        resolve(futures, None)
 
     def expect(self) -> _Future:
         """Return a future that ends with the next report. Call this before reading what the last reports say."""
@@ -40,8 +38,3 @@ class Arrivals:
         """Forget a future that nobody waits for any more."""
         with self._lock:
             self._waiting.discard(future)
-
-
-def _resolve(future: _Future) -> None:
-    if not future.done():
-        future.set_result(None)

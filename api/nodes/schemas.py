@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from api.captures.schemas import CaptureOrder
 from api.http.schemas import InstantText, Line, NodeMessage, Read, ShortLine, Slug, Strict, Timestamp
 from api.usage.schemas import UsageBatch
+from api.usage.state import LARGEST
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_UNREGISTERED = 256
@@ -17,8 +18,6 @@ MAX_SUSPENDED = 201
 RESERVED = frozenset({"enrol", "self"})
 """Names that nodes cannot have, because paths of the API use them."""
 _LARGEST = 2**63 - 1
-_LARGEST_NUMBER = 2**53 - 1
-"""The largest number that every JSON reader reads exactly (RFC 8259 section 6). It is sent back to the node."""
 _LENGTHS = {4: 24, 6: 48}
 """Lengths of unregistered prefixes, by IP version: they identify a network, not a device."""
 _MOST_QUERIES = 10**15
@@ -108,7 +107,7 @@ class UnregisteredNetwork(NodeMessage):
 class JournalEntry(NodeMessage):
     """A local act on the node by the operating system's user `uid`."""
 
-    number: Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
+    number: Annotated[int, Field(ge=1, le=LARGEST)]
     time: InstantText
     uid: Annotated[int, Field(ge=0, le=2**32 - 1)]
     act: LocalAct

@@ -17,9 +17,9 @@ from api.errors import Conflict, Invalid
 from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
 from api.suspensions.bound_bans import concerned
-from api.timestamps import stored_instant, timestamp_text
+from api.timestamps import DAY_S, stored_instant, timestamp_text
 
-ENROLMENT_S = 24 * 3600
+ENROLMENT_S = DAY_S
 MAX_NODES = 1500
 """Limited by the connections of a control plane: each node waits on one, and others need some too."""
 

@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 MAX_PAST = 1000
 """Number of past snapshots whose end is known exactly. For older ones, a later bound is used."""
 
+Result = TypeVar("Result")
 _Future: TypeAlias = "asyncio.Future[bool]"
 
 
@@ -92,7 +93,7 @@ class News:
             earlier = self._waiting.get(node)
             self._waiting[node] = future
         if earlier is not None:
-            _settle((earlier,), True)
+            resolve((earlier,), True)
         try:
             stays = await asyncio.wait_for(future, wait_s)
         except TimeoutError:
@@ -110,7 +111,7 @@ class News:
         with self._lock:
             future = self._waiting.pop(node, None)
         if future is not None:
-            _settle((future,), False)
+            resolve((future,), False)
 
     def close(self) -> None:
         """Wake all waiting nodes and accept no further waits."""
@@ -120,20 +121,21 @@ class News:
 
     def _wake(self) -> None:
         futures, self._waiting = tuple(self._waiting.values()), {}
-        _settle(futures, True)
+        resolve(futures, True)
 
 
-def _settle(futures: Iterable[_Future], stays: bool) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Future]] = {}
+def resolve(futures: "Iterable[asyncio.Future[Result]]", result: Result) -> None:
+    """Give futures their result, in the event loop of each. Any thread may call this."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Result]]] = {}
     for future in futures:
         by_loop.setdefault(future.get_loop(), []).append(future)
     for loop, own in by_loop.items():
-        # A closed loop has no waiting nodes.
+        # In a closed loop nobody waits.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, own, stays)
+            loop.call_soon_threadsafe(_set, own, result)
 
 
-def _resolve(futures: Iterable[_Future], stays: bool) -> None:
+def _set(futures: "Iterable[asyncio.Future[Result]]", result: Result) -> None:
     for future in futures:
         if not future.done():
-            future.set_result(stays)
+            future.set_result(result)

@@ -16,7 +16,8 @@ from api.db.models import (
     UsageHourRow,
 )
 from api.db.session import Database, forget
-from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAY_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
+from api.timestamps import DAY_S
+from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
 
 SWEEP_S: Final = HOUR_S

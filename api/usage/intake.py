@@ -8,7 +8,6 @@ until a report's answer says that it is stored.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -53,18 +52,12 @@ class _Changed(Exception):
 class UsageIntake:
     """Batches of nodes that wait to be stored. Thread-safe. `start` starts a thread that stores them."""
 
-    def __init__(
-        self,
-        database: Database,
-        services: Mapping[str, object],
-        clock: Callable[[], float],
-        elapsed_s: Callable[[], float] = monotonic,
-    ) -> None:
-        """Create an intake. `clock` has the time of counts, `elapsed_s` never goes back."""
+    def __init__(self, database: Database, services: Mapping[str, object], clock: Callable[[], float]) -> None:
+        """Create an intake. `clock` has the time of counts."""
         self._database = database
         self._services = services
         self._clock = clock
-        self._rates = Rates(elapsed_s)
+        self._rates = Rates(monotonic)
         self._lock = threading.Lock()
         self._held: dict[tuple[int, str, int], Held] = {}
         self._stored: dict[int, tuple[str, int]] = {}
@@ -216,13 +209,8 @@ class UsageIntake:
 
     def _write(self) -> None:
         for step in (self.settle, self.sweep):
-            self._job.attempt(partial(self._try, step))
-
-    def _try(self, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except SQLAlchemyError as error:
-            emit(log, logging.WARNING, "usage not stored or not deleted, retrying", error=type(error).__name__)
+            failed = "usage not stored or not deleted, retrying"
+            self._job.attempt(step, expected=(SQLAlchemyError,), failed=failed)
 
 
 def _add(session: Session, sums: Sums) -> None:

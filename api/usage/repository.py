@@ -21,12 +21,11 @@ from api.db.models import (
 )
 from api.http.pagination import cut_page, decode_place
 from api.usage.release import Figure, figure
+from api.usage.state import LARGEST
 from dnsfilter.policy.calendar import after_day, local_midnight
 
 Row = UsageDayRow | UsageHourRow | BypassDayRow | UsageClientRow
 
-LARGEST = 2**53 - 1
-"""The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
 BAN_NAMES = ("service", "ban_authority", "ground", "result")
 DAY_NAMES = ("day", *BAN_NAMES)
 STREAMS_KEPT = 20
@@ -38,20 +37,6 @@ class Day(NamedTuple):
 
     authority: str
     day: date
-    service: str
-    ban_authority: str
-    ground: str
-    result: str
-    queries: int
-
-
-class Hour(NamedTuple):
-    """Queries of one range in the hour from `hour_s`, by the ban that decided."""
-
-    authority: str
-    site: str
-    prefix: str
-    hour_s: int
     service: str
     ban_authority: str
     ground: str
@@ -178,20 +163,6 @@ def bypass(session: Session, authority: str, first: date, last: date) -> Sequenc
         .order_by(row.day, row.kind)
     )
     return [Bypass(slug, date.fromisoformat(day), kind, n) for slug, day, kind, n in session.execute(statement)]
-
-
-def hours(session: Session, authority: str, service: str | None, start_s: int, end_s: int) -> Sequence[Hour]:
-    """Return what was counted for the authority's ranges, in hours that begin in `[start_s, end_s)`."""
-    row = UsageHourRow
-    statement = select(*(getattr(row, name) for name in Hour._fields)).where(
-        row.authority == authority, row.hour_s >= start_s, row.hour_s < end_s
-    )
-    if service is not None:
-        statement = statement.where(row.service == service)
-    ordered = statement.order_by(
-        row.hour_s, row.site, row.prefix, row.service, row.ban_authority, row.ground, row.result
-    )
-    return [Hour(*found) for found in session.execute(ordered)]
 
 
 def page_of_days(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from api.http.schemas import Day, DayText, InstantText, NodeMessage, Read, Reason, ServiceSlug, Slug, Strict, Timestamp
 from api.timestamps import stored_instant
 from api.usage.rate import MAX_AT_ONCE
-from api.usage.state import CoverageState
+from api.usage.state import LARGEST, CoverageState
 from dnsfilter.policy.counted_ranges import NotCounted
 from dnsfilter.policy.model import DEFAULT_SITE
 
@@ -19,8 +19,6 @@ MAX_CLIENTS = 1_000
 """Refused queries under pseudonyms of one batch."""
 MAX_QUERIES = MAX_AT_ONCE
 """Queries of one count."""
-LARGEST_SEQUENCE = 2**53 - 1
-"""The largest number that every JSON reader reads exactly (RFC 8259 section 6). It is sent back to the node."""
 
 
 def _checked_prefix(text: str) -> str:
@@ -87,7 +85,7 @@ class UsageBatch(NodeMessage):
     """What a node has counted in `[from, until)`. A stream's batches are numbered, and each is counted once."""
 
     stream: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-    sequence: Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)]
+    sequence: Annotated[int, Field(ge=1, le=LARGEST)]
     from_: InstantText = Field(alias="from")
     until: InstantText
     counts: Annotated[list[UsageCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]

@@ -18,9 +18,9 @@ from api.db.models import (
 )
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
+from api.timestamps import DAY_S
 from api.usage.repository import DayKey, day_bounds
 from api.usage.schemas import ErasedRange, UsageErased
-from api.usage.state import DAY_S
 from dnsfilter.policy.calendar import local_day
 
 Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageClientRow)

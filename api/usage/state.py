@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
+from api.timestamps import DAY_S
 from dnsfilter.telemetry.metrics import BanResult
 
-DAY_S: Final = 24 * 3600
+LARGEST: Final = 2**53 - 1
+"""The largest number that every JSON reader reads exactly (RFC 8259 section 6)."""
 HOUR_S: Final = 3600
 MINUTE_S: Final = 60
 HOURS_KEPT_S: Final = 92 * DAY_S

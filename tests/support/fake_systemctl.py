@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from api.installation.variables import parse_environment
+from api.installation.environment import parse_environment
 
 UNITS = Path("/usr/lib/systemd/system")
 STATE = Path("/run/units")

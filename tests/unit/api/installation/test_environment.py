@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.installation import environment, opening
-from api.installation.environment import MAX_BYTES, read_environment
-from api.installation.variables import parse_environment
+from api.installation.environment import MAX_BYTES, parse_environment, read_environment
 from api.settings import parse_settings
 from dnsfilter.errors import ConfigError
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import select
 
+from api.db.models import UsageHourRow
 from api.timestamps import stored_instant, timestamp_text
 from tests.unit.api.conftest import Plane
 from tests.unit.api.nodes.conftest import Machine, machine
@@ -13,6 +15,28 @@ from tests.unit.api.nodes.conftest import Machine, machine
 __all__ = ["machine"]
 
 STREAM = "0123456789abcdef0123456789abcdef"
+
+
+class Hour(NamedTuple):
+    """A stored count of an hour."""
+
+    authority: str
+    site: str
+    prefix: str
+    hour_s: int
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+    queries: int
+
+
+def hours(plane: Plane, authority: str = "town") -> list[Hour]:
+    """Return the stored counts of an authority's hours, in order."""
+    columns = [getattr(UsageHourRow, name) for name in Hour._fields]
+    statement = select(*columns).where(UsageHourRow.authority == authority)
+    with plane.database.reading() as session:
+        return sorted((Hour(*row) for row in session.execute(statement)), key=lambda one: (one.hour_s, *one))
 
 
 def batch(

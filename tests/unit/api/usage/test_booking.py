@@ -8,12 +8,12 @@ import pytest
 from api.nodes.fleet import Fleet
 from api.usage import coverage_queries, rate, repository
 from api.usage.coverage_queries import RangeKey
-from api.usage.repository import Day, Hour
+from api.usage.repository import Day
 from api.usage.schemas import MAX_QUERIES
 from api.usage.state import NODES_KEEP_S
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
-from tests.unit.api.usage.conftest import batch, bypass, count, refused
+from tests.unit.api.usage.conftest import batch, bypass, count, hours, refused
 
 EVER = date(2020, 1, 1), date(2030, 1, 1)
 RANGE = {"prefix": "192.0.2.0/24"}
@@ -22,11 +22,6 @@ RANGE = {"prefix": "192.0.2.0/24"}
 def _days(plane: Plane, slug: str = "town") -> list[Day]:
     with plane.database.reading() as session:
         return list(repository.days(session, slug, None, *EVER))
-
-
-def _hours(plane: Plane, slug: str = "town") -> list[Hour]:
-    with plane.database.reading() as session:
-        return list(repository.hours(session, slug, None, 0, 2**40))
 
 
 def _everything(plane: Plane) -> tuple[int, int, int]:
@@ -127,7 +122,7 @@ def test_hour_is_that_of_the_queries_though_the_clocks_differ_by_seconds(
     body = report(usage=usage, clock=f"2026-09-21T{clock}Z")
     assert node.call("POST", "report", body).status_code == 200
     node.plane.app.state.fleet.usage.settle()
-    assert [row.hour_s for row in _hours(node.plane)] == [START - START % 86_400 + hour * 3600]
+    assert [row.hour_s for row in hours(node.plane)] == [START - START % 86_400 + hour * 3600]
 
 
 @on_both_databases
@@ -144,4 +139,4 @@ def test_days_of_zones_with_parts_of_hours_lose_nothing(node: Machine, zone: str
     gone: dict[str, Any] = plane.done("POST", "/v1/usage/erase", {**erasing, "range": RANGE})
     assert gone["hours"] == 1
     assert [(row.day.day, row.queries) for row in _days(plane)] == [(21, 120), (22, 100)]
-    assert [row.queries for row in _hours(plane)] == [20]
+    assert [row.queries for row in hours(plane)] == [20]

@@ -14,11 +14,12 @@ from api.db.models import BypassDayRow, CoverageDayRow, UsageDayRow, UsageStream
 from api.nodes.fleet import Fleet
 from api.usage import intake, repository
 from api.usage.booking import Part, Registered, Sums
-from api.usage.repository import LARGEST, Bypass, Day, DayKey, Hour, Progress
+from api.usage.repository import Bypass, Day, DayKey, Progress
 from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
+from api.usage.state import LARGEST
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
-from tests.unit.api.usage.conftest import STREAM, batch, bypass, count
+from tests.unit.api.usage.conftest import STREAM, Hour, batch, bypass, count, hours
 
 DAY = date(2026, 9, 21)
 EVER = date(2020, 1, 1), date(2030, 1, 1)
@@ -28,11 +29,6 @@ RANGE = {"prefix": "192.0.2.0/24"}
 def _days(plane: Plane, slug: str = "town", service: str | None = None) -> list[Day]:
     with plane.database.reading() as session:
         return list(repository.days(session, slug, service, *EVER))
-
-
-def _hours(plane: Plane, slug: str = "town") -> list[Hour]:
-    with plane.database.reading() as session:
-        return list(repository.hours(session, slug, None, 0, 2**40))
 
 
 def _bypass(plane: Plane, slug: str = "town") -> list[Bypass]:
@@ -63,7 +59,7 @@ def test_counts_of_all_nodes_and_batches_are_added_by_day_and_ban(node: Machine)
     ]
     assert _days(plane, service="beta") == _days(plane)[2:]
     assert _bypass(plane) == [Bypass("town", DAY, "ddr", 2), Bypass("town", DAY, "encrypted_dns", 8)]
-    assert (_hours(plane), _days(plane, "zone"), _bypass(plane, "zone")) == ([], [], [])
+    assert (hours(plane), _days(plane, "zone"), _bypass(plane, "zone")) == ([], [], [])
     with plane.database.reading() as session:
         by_ban = repository.days_by_ban(session, "zone", "alpha", DAY, DAY)
         assert list(by_ban) == [_days(plane)[1]]
@@ -235,7 +231,7 @@ def test_level_that_is_lowered_while_counts_are_stored_holds_for_them(
     _level(node.plane, "range")
     meanwhile(lambda: node.plane.done("PATCH", path, body))
     node.use(batch([count(range=RANGE)]))
-    assert _hours(node.plane) == []
+    assert hours(node.plane) == []
     assert len(_days(node.plane)) == (body["usage"] == "authority")
 
 
@@ -311,13 +307,13 @@ def test_ranges_are_counted_by_hour_at_their_level_only(node: Machine) -> None:
         count(16),
     ]
     node.use(batch(usage))
-    assert _hours(plane) == []
+    assert hours(plane) == []
     _level(plane, "range")
     node.use(batch(usage, sequence=2))
     node.use(batch([count(1, range=RANGE)], sequence=3, start="2026-09-21T13:59:00Z"))
     hour_s = START - START % 3600
     ban = "alpha", "town", "own", "refused"
-    assert _hours(plane) == [
+    assert hours(plane) == [
         Hour("town", "default", "192.0.2.0/24", hour_s - 3600, *ban, 1),
         Hour("town", "default", "192.0.2.0/24", hour_s, *ban, 1),
     ]

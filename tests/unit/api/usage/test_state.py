@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.usage.state import COVERAGE_KEPT_S, DAY_S, HOUR_S, WEEK_S, complete_hours, coverage_state, usual_queries
+from api.timestamps import DAY_S
+from api.usage.state import COVERAGE_KEPT_S, HOUR_S, WEEK_S, complete_hours, coverage_state, usual_queries
 
 MONDAY = 1_790_553_600
 """Monday 28 September 2026, 00:00 UTC."""

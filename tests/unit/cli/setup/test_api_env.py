@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.installation.variables import parse_environment
+from api.installation.environment import parse_environment
 from api.settings import parse_settings
 from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.api_env import NEW, edited_environment, mail_address, mail_line
