@@ -21,6 +21,7 @@ from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
+from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_authority
@@ -172,7 +173,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.note("grant.make", f"grant/{row.number}", None, _grant_shown(unit, row), *_authorities(row))
+    unit.note("grant.make", subject(row), None, _grant_shown(unit, row), *_authorities(row))
     return row
 
 
@@ -187,7 +188,7 @@ def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None =
         raise Conflict("this is the last administrator of the installation: grant the role to another account first")
     before = _grant_shown(unit, row)
     row.ended_s, row.ended_reason, row.revision = unit.now_s if at is None else at, reason, row.revision + 1
-    unit.note("grant.end", f"grant/{row.number}", before, _grant_shown(unit, row), *_authorities(row))
+    unit.note("grant.end", subject(row), before, _grant_shown(unit, row), *_authorities(row))
 
 
 def make_own_token(
@@ -236,7 +237,7 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     unit.session.add(row)
     unit.session.flush()
     extra = {"outlives_maker": True} if wanted.outlives_maker else {}
-    unit.note("token.make", f"token/{row.id}", None, {**shown_token(row), **extra})
+    unit.note("token.make", subject(row), None, {**shown_token(row), **extra})
     return row, fresh
 
 
@@ -327,4 +328,4 @@ def _authorities(row: GrantRow) -> tuple[str, ...]:
 
 def _noted(unit: UnitOfWork, row: AccountRow, act: str, before: Json | None, after: Json | None) -> None:
     row.revision += 1
-    unit.note(act, f"account/{row.id}", before, after, *(() if row.authority is None else (row.authority,)))
+    unit.note(act, subject(row), before, after, *(() if row.authority is None else (row.authority,)))

@@ -24,10 +24,11 @@ from api.http.dependencies import Runtime, RuntimeDep, UnitDep, demand_again, pa
 from api.http.downloads import Download
 from api.http.parameters import PagingDep
 from api.http.permits import Auditor, ReaderOfSome
-from api.http.preferences import applied, wanted_wait_s
+from api.http.preferences import wanted_wait_s
 from api.http.problems import DATABASE, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import EndText, Page, Slug, TimestampText
+from api.http.waiting import waiting
 from api.publish.service import Publisher
 from api.timestamps import given_bound, given_timestamp
 from dnsfilter.policy.model import Instant
@@ -103,16 +104,9 @@ async def list_audit(
             rows, following = repository.page(session, wanted, paging, newest_first=sort == "-seq")
             return Page(items=[read_entry(row) for row in rows], next=following)
 
-    with ExitStack() as stack:
-        if wait_s:
-            stack.enter_context(held.waits.held(permit.caller.account))
-            # A waiting request does not count against the limits of requests.
-            stack.enter_context(request.scope["rest"]())
-        news = part_of(request, "publisher", Publisher).news
-        found = await followed(read, lambda: _newest(held), wait_s or 0, lambda: news.is_closed)
-    if wait_s is not None:
-        response.headers.update(applied(wait_s))
-    return found
+    news = part_of(request, "publisher", Publisher).news
+    with waiting(request, response, held, permit, wait_s):
+        return await followed(read, lambda: _newest(held), wait_s or 0, lambda: news.is_closed)
 
 
 def _newest(held: Runtime) -> int:

@@ -7,6 +7,7 @@ from api.authorities.schemas import AuthorityPatch, AuthorityWrite, ClientLevelW
 from api.authorities.state import MAX_CLIENT_MONTHS, demand_within, has_client_level
 from api.db.base import Json
 from api.db.models import AuthorityRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid, invalid_at
 from api.http.schemas import validated
@@ -27,7 +28,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     if row is None:
         row = new_row(unit, wanted)
         unit.session.add(row)
-        unit.record("authority.register", f"authority/{row.slug}", None, shown(row), row.slug)
+        unit.record("authority.register", subject(row), None, shown(row), row.slug)
         return row, True
     before = shown(row)
     # Some databases lose the order of a dictionary. It has no meaning: `languages` has the order.
@@ -38,7 +39,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     for field in FIELDS:
         setattr(row, field, values[field])
     row.revision = unit.new_revision()
-    unit.record("authority.change", f"authority/{row.slug}", before, shown(row), row.slug)
+    unit.record("authority.change", subject(row), before, shown(row), row.slug)
     return row, False
 
 
@@ -83,7 +84,7 @@ def set_off_rules(
     if wanted != known:
         row.off_needs_reason, row.off_needs_approver = wanted
         row.revision = unit.new_revision()
-        unit.record("authority.set_off_rules", f"authority/{row.slug}", before, shown(row), row.slug)
+        unit.record("authority.set_off_rules", subject(row), before, shown(row), row.slug)
 
 
 def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> None:
@@ -96,7 +97,7 @@ def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> No
     before = shown(row)
     row.usage, row.revision = str(level), unit.new_revision()
     _end_client_level(row)
-    unit.record("authority.set_usage", f"authority/{row.slug}", before, {**shown(row), "reason": why}, row.slug)
+    unit.record("authority.set_usage", subject(row), before, {**shown(row), "reason": why}, row.slug)
 
 
 def set_client_level(unit: UnitOfWork, row: AuthorityRow, body: ClientLevelWrite) -> None:
@@ -116,7 +117,7 @@ def set_client_level(unit: UnitOfWork, row: AuthorityRow, body: ClientLevelWrite
     row.client_since_s, row.client_until_s = unit.now_s, until
     row.client_basis = body.model_dump(exclude={"until"})
     row.revision = unit.new_revision()
-    unit.record("authority.set_client_level", f"authority/{row.slug}", before, shown(row), row.slug)
+    unit.record("authority.set_client_level", subject(row), before, shown(row), row.slug)
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
@@ -126,7 +127,7 @@ def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
             f"authority {row.slug} has space, ranges, bans, bindings, accounts, usage or a recorded closing. "
             "Close it instead."
         )
-    unit.record("authority.remove", f"authority/{row.slug}", shown(row), None, row.slug)
+    unit.record("authority.remove", subject(row), shown(row), None, row.slug)
     unit.session.delete(row)
 
 

@@ -10,6 +10,7 @@ from api.bindings.schemas import BindingEnding, BindingState, BindingWrite
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid, invalid_at
 from api.timestamps import given_timestamp, parse_end
@@ -84,7 +85,7 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     unit.session.flush()
     unit.record(
         "binding.bind" if wanted.ground is Ground.LAW else "binding.propose",
-        _subject(row),
+        subject(row),
         None,
         shown(unit, row),
         ban.authority,
@@ -155,8 +156,4 @@ def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str
 def _recorded(unit: UnitOfWork, row: BindingRow, act: str, before: Json) -> None:
     row.revision = unit.new_revision()
     ban = unit.session.get_one(BanRow, row.ban)
-    unit.record(act, _subject(row), before, shown(unit, row), ban.authority, row.authority)
-
-
-def _subject(row: BindingRow) -> str:
-    return f"binding/{row.number}"
+    unit.record(act, subject(row), before, shown(unit, row), ban.authority, row.authority)

@@ -6,6 +6,7 @@ from api.captures.schemas import CaptureState, CaptureWrite
 from api.captures.state import capture_state, deletion
 from api.db.base import Json
 from api.db.models import CaptureRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.http.prefixes import parse_prefix
@@ -50,7 +51,7 @@ def start(unit: UnitOfWork, body: CaptureWrite) -> CaptureRow:
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.note("capture.start", f"capture/{row.number}", None, _shown(row), authority)
+    unit.note("capture.start", subject(row), None, _shown(row), authority)
     return row
 
 
@@ -66,7 +67,7 @@ def end(unit: UnitOfWork, row: CaptureRow, reason: str, *, delete: bool) -> None
     if delete:
         row.deleted_s = min(unit.now_s, deletion(row))
     row.ended_by, row.ended_reason = unit.actor.account, reason
-    unit.note("capture.end", f"capture/{row.number}", before, _shown(row), row.authority)
+    unit.note("capture.end", subject(row), before, _shown(row), row.authority)
 
 
 def _shown(row: CaptureRow) -> Json:

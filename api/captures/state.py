@@ -4,19 +4,20 @@ from sqlalchemy import ColumnElement, and_
 
 from api.captures.schemas import CaptureState
 from api.db.models import CaptureRow
+from api.db.period import earlier
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
 
 def finish(row: CaptureRow) -> Instant:
     """Return when a capture ends, as planned or by an act."""
-    return row.end_s if row.ended_s is None else min(row.end_s, row.ended_s)
+    return until(earlier(row.end_s, row.ended_s))
 
 
 def deletion(row: CaptureRow) -> Instant:
     """Return when nodes delete its file, as planned or by an act."""
-    planned = finish(row) + CAPTURE_KEPT_S
-    return planned if row.deleted_s is None else min(planned, row.deleted_s)
+    return until(earlier(finish(row) + CAPTURE_KEPT_S, row.deleted_s))
 
 
 def capture_state(row: CaptureRow, now: Instant) -> CaptureState:

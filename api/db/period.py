@@ -11,7 +11,12 @@ from dnsfilter.policy.model import Instant, Period
 
 def period_of(start: Instant, end: Instant | None, ended: Instant | None, recorded: Instant | None) -> Period:
     """Return the period of a row. `ended` is an end set by an act. It can only shorten the period."""
-    return Period(start, min((each for each in (end, ended) if each is not None), default=None), recorded)
+    return Period(start, earlier(end, ended), recorded)
+
+
+def earlier(end: Instant | None, ended: Instant | None) -> Instant | None:
+    """Return the end, or the earlier one that an act set; None if neither is set."""
+    return min((each for each in (end, ended) if each is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

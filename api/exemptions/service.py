@@ -9,6 +9,7 @@ from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.sites import find_site
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_site
 from api.errors import Conflict, Fault, Invalid, invalid_at
@@ -94,7 +95,7 @@ def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, o
     unit.session.flush()
     unit.session.add_all(ConcernRow(authority=owner, exemption=row.number) for owner in owners)
     unit.session.flush()
-    unit.record("exemption.request", _subject(row), None, shown(unit, row), *repository.concerned(unit.session, row))
+    unit.record("exemption.request", subject(row), None, shown(unit, row), *repository.concerned(unit.session, row))
     return row
 
 
@@ -244,8 +245,4 @@ def _demand_state(row: ExemptionRow, now_s: int, *states: ExemptionState) -> Non
 
 def _recorded(unit: UnitOfWork, row: ExemptionRow, act: str, before: Json) -> None:
     row.revision = unit.new_revision()
-    unit.record(act, _subject(row), before, shown(unit, row), *repository.concerned(unit.session, row))
-
-
-def _subject(row: ExemptionRow) -> str:
-    return f"exemption/{row.number}"
+    unit.record(act, subject(row), before, shown(unit, row), *repository.concerned(unit.session, row))

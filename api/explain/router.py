@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 
 from api.db.sites import get_site
 from api.db.time_zones import time_zone_of
-from api.db.unit_of_work import UnitOfWork
 from api.explain.policy_answers import authority_words, decision_read, parse_client, parse_question, who_read
 from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
 from api.http.dependencies import RuntimeDep, UnitDep
@@ -40,7 +39,8 @@ def get_decision(
     For a past time, the answer follows the newest policy; `trace` shows what was decided then. A time without a zone is
     in that of the client's authority; for an unregistered client, Europe/Brussels.
     """
-    _demand_site(unit, site)
+    # At an unknown site, every client would seem unregistered.
+    get_site(unit.session, site)
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name", held.services)
     authority = authority_of(unit.session, site, address)
@@ -58,15 +58,10 @@ def get_who(
     unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:
     """Return the address's range and those around it, its authority, contact and bans."""
-    _demand_site(unit, site)
+    get_site(unit.session, site)
     client = parse_client(address, "query.address")
     permit.demand(authority_of(unit.session, site, client), words=authority_words(site, client))
     policy = held.publishing.current(unit)
     space = space_of(unit.session, site, client)
     allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)
     return who_read(policy, site, client, unit.now_s, permit.visible(), allotted)
-
-
-def _demand_site(unit: UnitOfWork, site: str) -> None:
-    """Raise `NotFound` if the site is unknown: otherwise every client there would seem unregistered."""
-    get_site(unit.session, site)

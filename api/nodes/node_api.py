@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from api.audit.service import identity
 from api.auth.node_tokens import NodeCaller, authenticate_enrolment
 from api.auth.tokens import Refused
 from api.captures.reading import read_order
 from api.captures.repository import existing
-from api.db.models import InstallationRow, NodeRow
-from api.db.models.audit_log import INSTALLATION
+from api.db.models import NodeRow
 from api.db.unit_of_work import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
 from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
 from api.http.dependencies import TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
@@ -45,14 +45,14 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
         found = authenticate_enrolment(session, held.token_key, token, unit.now_s)
         if isinstance(found, NodeRow):
             fresh = service.enrol(unit, held.token_key, found, body.version)
-            identity = session.get_one(InstallationRow, INSTALLATION).identity
+            installation = identity(session)
     # An authentication failure is recorded in its own transaction.
     if isinstance(found, Refused):
         raise refused(request, held, found, token)
     fleet.forget(found.number)
     remove_used(found.name, held.settings.enrolment_token_path)
     return Enrolled(
-        name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=identity
+        name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=installation
     )
 
 

@@ -1,18 +1,16 @@
 """/v1/nodes for accounts, /v1/suspensions/local, /v1/unregistered and /v1/snapshot-key."""
 
-from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import event
 
+from api.audit.service import identity
 from api.auth.roles import AUDITORS
-from api.db.models import InstallationRow, NodeRow
-from api.db.models.audit_log import INSTALLATION
+from api.db.models import NodeRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
-from api.http.pagination import not_ours
 from api.http.parameters import AuthorityFilter, PagingDep, SiteFilter
 from api.http.path_rows import by_name, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, Auditor
@@ -22,11 +20,10 @@ from api.http.schemas import Page
 from api.nodes import repository, service
 from api.nodes.fleet import Fleet
 from api.nodes.node_permits import FleetDep
+from api.nodes.reading import position, reported
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.nodes.state import LocalSuspension
-from api.nodes.unregistered_prefixes import Position, position_of
+from api.nodes.unregistered_prefixes import named_position
 from api.suspensions.schemas import LocalSuspensionRead
-from api.timestamps import stored_instant, timestamp_text
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 other_routes = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
@@ -101,7 +98,7 @@ def list_unregistered(
 ) -> Page[UnregisteredRead]:
     """List unregistered prefixes that sent queries in the last 24 hours, by site and address. They are not stored."""
     last = paging.after(str)
-    found = fleet.unregistered(unit.session, site, None if last is None else _position(last), paging.limit + 1)
+    found = fleet.unregistered(unit.session, site, None if last is None else named_position(last), paging.limit + 1)
     shown, following = paging.cut(found, lambda one: f"{one.site} {one.prefix}")
     return Page(items=list(shown), next=following)
 
@@ -109,8 +106,7 @@ def list_unregistered(
 @other_routes.get("/snapshot-key", summary="Get the public key of snapshots")
 def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> SnapshotKeyRead:
     """Get the public key that verifies snapshots. Nodes pin it when they enrol."""
-    identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
-    return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
+    return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity(unit.session))
 
 
 @local_suspensions.get("/local", summary="List local suspensions")
@@ -121,27 +117,15 @@ def list_local_suspensions(
 
     With `authority`, list those that concern it: its own and those of all authorities.
     """
+    found = reported(fleet.local_suspensions(unit.session, unit.now_s), named=permit.caller.has(AUDITORS, None))
     after = paging.after(str) or ""
-    reported: Iterable[LocalSuspensionRead] = map(_read, fleet.local_suspensions(unit.session, unit.now_s))
-    if not permit.caller.has(AUDITORS, None):
-        reported = _without_node_names(reported)
-    found = sorted(reported, key=_local_position)
     wanted = (
         one
         for one in found
-        if _local_position(one) > after and authority in (None, one.authority or authority) and site in (None, one.site)
+        if position(one) > after and authority in (None, one.authority or authority) and site in (None, one.site)
     )
-    shown, following = paging.cut(wanted, _local_position)
+    shown, following = paging.cut(wanted, position)
     return Page(items=list(shown), next=following)
-
-
-def _position(key: str) -> Position:
-    """Return the position in the list of prefixes that a cursor names. Raise Invalid."""
-    site, _, prefix = key.partition(" ")
-    try:
-        return position_of(site, prefix)
-    except ValueError as error:
-        raise not_ours() from error
 
 
 def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response: Response) -> NodeMade:
@@ -154,20 +138,3 @@ def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response:
 def _forget_then(unit: UnitOfWork, fleet: Fleet, number: int) -> None:
     """Forget a removed node after the commit. Its waiting request ends, and its next one is refused."""
     event.listen(unit.session, "after_commit", lambda _session: fleet.forget(number), once=True)
-
-
-def _read(one: LocalSuspension) -> LocalSuspensionRead:
-    return LocalSuspensionRead(node=one.node, site=one.site, authority=one.authority, until=timestamp_text(one.until_s))
-
-
-def _without_node_names(found: Iterable[LocalSuspensionRead]) -> Iterable[LocalSuspensionRead]:
-    """Return the longest suspension of each site and authority, without the node's name."""
-    longest: dict[tuple[str, str | None], LocalSuspensionRead] = {}
-    for one in sorted(found, key=lambda one: stored_instant(one.until)):
-        longest[one.site, one.authority] = one.model_copy(update={"node": None})
-    return longest.values()
-
-
-def _local_position(one: LocalSuspensionRead) -> str:
-    """Return the sort key: a suspension of all comes before those of single authorities."""
-    return f"{one.node or ''} {one.site} {one.authority or ''}"

@@ -12,6 +12,7 @@ from api.auth.tokens import Fresh, new_token
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, NodeRow, SiteRow
 from api.db.sites import authorities_at
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.nodes import repository
@@ -50,7 +51,7 @@ def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRo
     _reset(row)
     fresh = _invite(unit, key, row)
     session.add(row)
-    unit.note("node.register", _subject(row), None, _shown(row))
+    unit.note("node.register", subject(row), None, _shown(row))
     session.flush()
     return row, fresh
 
@@ -64,7 +65,7 @@ def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
         raise Conflict(f"node {row.name} was removed: register it again")
     row.revision = _next(unit)
     fresh = _invite(unit, key, row)
-    unit.note("node.invite", _subject(row), None, _shown(row))
+    unit.note("node.invite", subject(row), None, _shown(row))
     return fresh
 
 
@@ -77,7 +78,7 @@ def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> Fresh:
     row.revision = _next(unit)
     _reset(row)
     row.enrolled_s, row.public, row.digest = unit.now_s, fresh.public, fresh.digest
-    unit.note("node.enrol", _subject(row), None, {"name": row.name, "site": row.site, "version": version})
+    unit.note("node.enrol", subject(row), None, {"name": row.name, "site": row.site, "version": version})
     return fresh
 
 
@@ -86,7 +87,7 @@ def remove(unit: UnitOfWork, row: NodeRow) -> None:
     if row.removed_s is not None:
         raise Conflict(f"node {row.name} is already removed")
     row.revision = _next(unit)
-    unit.note("node.remove", _subject(row), _shown(row), None)
+    unit.note("node.remove", subject(row), _shown(row), None)
     # The hash of its token stays, to distinguish its use from that of an unknown token.
     row.enrolment_public, row.enrolment_digest, row.enrolment_until_s = None, "", None
     row.removed_s, row.report = unit.now_s, {}
@@ -113,13 +114,13 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
             )
         if entry.number > last + 1:
             missing = {"since": last + 1, "through": entry.number - 1}
-            unit.note("node.journal_gap", _subject(row), None, missing)
+            unit.note("node.journal_gap", subject(row), None, missing)
         highest = max(highest, entry.number)
         act, after = f"node.{entry.act}", entry.model_dump(mode="json", exclude={"act"})
         words = _words(act, after)
         if words not in known:
             known.add(words)
-            unit.note(act, _subject(row), None, after, *_matters(unit.session, row, entry))
+            unit.note(act, subject(row), None, after, *_matters(unit.session, row, entry))
     row.report = {**row.report, JOURNAL: highest}
     return highest
 
@@ -138,7 +139,7 @@ def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
     """Return the last recorded local acts of a node: at least as many as a node keeps."""
     statement = (
         select(AuditRow.act, AuditRow.after)
-        .where(AuditRow.object == _subject(row), AuditRow.act.in_(LOCAL_ACTS))
+        .where(AuditRow.object == subject(row), AuditRow.act.in_(LOCAL_ACTS))
         .order_by(AuditRow.seq.desc())
         .limit(RECORDED)
     )
@@ -183,7 +184,3 @@ def _shown(row: NodeRow) -> Json:
     until_s = row.enrolment_until_s
     until = None if until_s is None else timestamp_text(until_s)
     return {"name": row.name, "site": row.site, "enrolment_until": until}
-
-
-def _subject(row: NodeRow) -> str:
-    return f"node/{row.name}"

@@ -8,6 +8,7 @@ from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
+from api.http.pagination import not_ours
 from api.nodes.schemas import UnregisteredNetwork
 
 
@@ -45,6 +46,15 @@ def position_of(site: str, prefix: str) -> Position:
     """Return the position of a prefix. Raise ValueError."""
     network = ip_network(prefix)
     return Position(site, network.version, int(network.network_address))
+
+
+def named_position(key: str) -> Position:
+    """Return the position that a cursor names. Raise Invalid."""
+    site, _, prefix = key.partition(" ")
+    try:
+        return position_of(site, prefix)
+    except ValueError as error:
+        raise not_ours() from error
 
 
 class UnregisteredNetworks:

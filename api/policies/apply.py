@@ -29,6 +29,7 @@ from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Base, Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow
+from api.db.subjects import subject
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
@@ -142,7 +143,7 @@ class _Run:
 
     def _registration(self, row: RangeRow) -> Act:
         concerned = (row.authority, *self.binders.get(row.authority, ()))
-        return Act("range.register", f"range/{row.site}/{row.prefix}", None, range_acts.shown(row), concerned)
+        return Act("range.register", subject(row), None, range_acts.shown(row), concerned)
 
     def _add(self, rows: Sequence[Base], acts: Iterable[Act]) -> None:
         """Add new rows, with an act for each, in bulk."""
@@ -294,7 +295,6 @@ class _Run:
             BanRow,
             # A ban that was ended before it began is in no file.
             lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
-            lambda row: f"ban/{row.authority}/{row.service}",
             lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
         )
         exempted = ranges.exempted(self.unit.session, self.unit.now_s)
@@ -302,14 +302,12 @@ class _Run:
         self._remove(
             RangeRow,
             lambda row: (row.site, row.prefix) in ranges_kept,
-            lambda row: f"range/{row.site}/{row.prefix}",
             lambda row: range_acts.delete_known(self.unit, row, exempted, self.binders),
         )
         authorities_kept = {authority.slug for authority in self.wanted.authorities}
         self._remove(
             AuthorityRow,
             lambda row: row.slug in authorities_kept,
-            lambda row: f"authority/{row.slug}",
             lambda row: authority_acts.delete(self.unit, row),
         )
         self._remove_sites()
@@ -319,13 +317,10 @@ class _Run:
         self._remove(
             SiteRow,
             lambda row: row.slug in sites_kept,
-            lambda row: f"site/{row.slug}",
             lambda row: range_acts.delete_site(self.unit, row),
         )
 
-    def _remove(
-        self, kind: type[Row], kept: Callable[[Row], bool], subject: Callable[[Row], str], act: Callable[[Row], None]
-    ) -> None:
+    def _remove(self, kind: type[Row], kept: Callable[[Row], bool], act: Callable[[Row], None]) -> None:
         for row in self.unit.session.scalars(select(kind)).all():
             if not kept(row):
                 with collect_faults(self.faults, subject(row)):
@@ -345,7 +340,7 @@ class _Run:
             key = (numbers.get(bound.ban), bound.authority, Ground(bound.ground), bound.start_s)
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
             if live and bound.ban not in idle and key not in said:
-                self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: add it, or end it first"))
+                self.faults.append(Fault(subject(bound), "is not in the file: add it, or end it first"))
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:
             if exemption.ban in self.rows:
@@ -354,7 +349,7 @@ class _Run:
             live = exemption_state(row, now_s) in APPROVED
             known = mine[row.ban, row.site, row.start_s]
             if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
-                self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: add it, or revoke it first"))
+                self.faults.append(Fault(subject(row), "is not in the file: add it, or revoke it first"))
 
 
 def _without_follows(ban: Ban) -> Ban:

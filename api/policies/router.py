@@ -4,18 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from api.db.models import AuditRow
-from api.errors import Fault, Invalid
+from api.errors import Invalid
 from api.http.dependencies import COSTLY, RuntimeDep, UnitDep
 from api.http.file_bodies import FileBody
 from api.http.permits import Administrator, Auditor
 from api.http.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
-from api.http.schemas import FaultRead
 from api.policies import service
-from api.policies.schemas import ActRead, AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
-from dnsfilter.config.policytext import dump_policy
-from dnsfilter.policy.model import Policy
+from api.policies.reading import policy_text, read_acts, read_faults
+from api.policies.schemas import AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
 
 MEDIA_TYPE = "application/toml"
 router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"])
@@ -46,23 +43,21 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
 )
 def export_policy(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> FileResponse:
     """Export the policy as a file, for version control or for a node without a control plane."""
-    return FileResponse(_file(held.publishing.current(unit)))
+    return FileResponse(policy_text(held.publishing.current(unit)))
 
 
 @router.get("/json", summary="Export the policy in JSON", dependencies=[COSTLY], responses=documented(TOO_MANY_AT_ONCE))
 def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> PolicyRead:
     """Export the same file as text in JSON. `diff` and `apply` accept this form too."""
     policy = held.publishing.current(unit)
-    return PolicyRead(revision=policy.revision, policy=_file(policy))
+    return PolicyRead(revision=policy.revision, policy=policy_text(policy))
 
 
 @router.post("/diff", summary="Compare a file with the policy", responses=documented(TOO_LARGE))
 def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> DifferenceRead:
     """Show what applying the file would do, and the faults that prevent it. Nothing is recorded."""
     done = service.preview(held, permit.caller.actor, wanted)
-    return DifferenceRead(
-        acts=_acts(done.acts), faults=[_fault(fault) for fault in done.faults], warnings=done.warnings
-    )
+    return DifferenceRead(acts=read_acts(done.acts), faults=read_faults(done.faults), warnings=done.warnings)
 
 
 @router.post("/apply", summary="Apply a file", responses=documented(TOO_LARGE, NOT_PUBLISHED))
@@ -72,16 +67,4 @@ def apply_policy(wanted: WantedDep, unit: UnitDep, _permit: Administrator, held:
     done = service.act_on(unit, held, wanted, "policy.apply")
     if done.faults:
         raise Invalid(done.faults)
-    return AppliedRead(acts=_acts(done.acts), warnings=done.warnings, revision=unit.revision)
-
-
-def _file(policy: Policy) -> str:
-    return f"# dnsfilter policy, revision {policy.revision}\n\n{dump_policy(policy)}"
-
-
-def _acts(rows: list[AuditRow]) -> list[ActRead]:
-    return [ActRead(act=row.act, object=row.object, before=row.before, after=row.after) for row in rows]
-
-
-def _fault(fault: Fault) -> FaultRead:
-    return FaultRead(place=fault.place, message=fault.message)
+    return AppliedRead(acts=read_acts(done.acts), warnings=done.warnings, revision=unit.revision)

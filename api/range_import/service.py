@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from api.auth.permit import Permit
 from api.authorities.state import is_closed
 from api.bindings.repository import binders
 from api.db import versions
@@ -20,7 +21,8 @@ from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all, update_all
 from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
 from api.db.unit_of_work import Act, UnitOfWork
-from api.errors import BadRows, Conflict, Fault, Withheld
+from api.errors import BadRows, Conflict, Fault, Forbidden, Withheld
+from api.http.parameters import demand_authority, demand_site
 from api.range_import.csv_table import LINE, Row, fault, line_of
 from api.range_import.running import Import
 from api.ranges import repository
@@ -30,6 +32,7 @@ from api.spaces.registration import RegistrationRules, make_rules
 from dnsfilter.policy.model import Instant, Prefix, Range
 
 DEFAULT_REMOVALS = 10
+MAX_NAMED = 3
 _RANGES = Base.metadata.tables[RangeRow.__tablename__]
 T = TypeVar("T")
 _Columns: TypeAlias = tuple[str, str, str, str, str, str]
@@ -82,10 +85,20 @@ class Plan:
     withheld: str = ""
     """Why it is not carried out although every row is valid; empty if it is carried out."""
 
+    def demand_allowed(self) -> None:
+        """Raise `Withheld` if it is withheld."""
+        if self.withheld:
+            raise Withheld(f"{self.withheld}. Nothing was done.")
+
     @property
     def count(self) -> int:
         """Return the number of acts."""
         return len(self.register) + len(self.change) + len(self.remove)
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """Return the authorities of the ranges that change or are removed."""
+        return frozenset(known.authority for known in (*self.remove, *(held for held, _ in self.change)))
 
     def acts(self, concerned: Mapping[str, tuple[str, ...]]) -> Iterator[Act]:
         """Yield the acts, removals first.
@@ -98,6 +111,28 @@ class Plan:
             yield _act("range.register", None, _columns(wanted), concerned)
         for known, wanted in self.change:
             yield _act("range.change", known[1:], _columns(wanted), concerned)
+
+
+def demand_importable(
+    session: Session, permit: Permit, wanted: Wanted, site: str, now_s: int, *, dry_run: bool
+) -> None:
+    """Raise the error that prevents the import, as far as it is known before the turn to write."""
+    authority = None if wanted.sync is None else wanted.sync.authority
+    _demand(permit, {row.value.authority for row in wanted.rows} | ({authority} if authority is not None else set()))
+    demand_site(session, site)
+    if authority is not None:
+        demand_authority(session, authority)
+    plan = make_plan(session, wanted, permit.visible(), now_s, administers=permit.caller.administers)
+    if not dry_run:
+        plan.demand_allowed()
+
+
+def _demand(permit: Permit, owners: set[str]) -> None:
+    """Raise `Forbidden` if the caller acts for none of the authorities whose ranges the file has."""
+    own = permit.visible()
+    if own is not None and owners and not own & owners:
+        named = sorted(owners)[:MAX_NAMED]
+        raise Forbidden(f"this needs the role operator of {' or '.join(named)}{permit.ended(named)}")
 
 
 def make_plan(
@@ -148,8 +183,7 @@ def make_plan(
 
 def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
     """Do what is planned, with an audit log entry and a version for each range; raise `Withheld` if it is withheld."""
-    if plan.withheld:
-        raise Withheld(f"{plan.withheld}. Nothing was done.")
+    plan.demand_allowed()
     if not plan.count:
         return
     watched.enter(Stage.RECORDING, plan.count)

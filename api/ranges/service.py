@@ -14,6 +14,7 @@ from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.sites import find_site, get_site
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
@@ -28,12 +29,12 @@ def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
     if row is None:
         row = SiteRow(slug=slug, name=name, revision=unit.new_revision())
         unit.session.add(row)
-        unit.record("site.register", f"site/{slug}", None, _site_shown(row))
+        unit.record("site.register", subject(row), None, _site_shown(row))
         return row, True
     if row.name != name:
         before = _site_shown(row)
         row.name, row.revision = name, unit.new_revision()
-        unit.record("site.change", f"site/{slug}", before, _site_shown(row))
+        unit.record("site.change", subject(row), before, _site_shown(row))
     return row, False
 
 
@@ -43,7 +44,7 @@ def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
         raise Conflict(f"site {DEFAULT_SITE} cannot be removed")
     if repository.site_in_use(unit.session, row.slug):
         raise Conflict(f"site {row.slug} has space, ranges, exemptions or nodes and cannot be removed")
-    unit.record("site.remove", f"site/{row.slug}", _site_shown(row), None)
+    unit.record("site.remove", subject(row), _site_shown(row), None)
     unit.session.delete(row)
 
 
@@ -90,7 +91,7 @@ def put_known(
         demand_open(authorities.get(unit.session, wanted.authority), unit.now_s)
         row = new_row(unit, wanted)
         unit.session.add(row)
-        unit.record("range.register", _subject(row), None, shown(row), *concerned)
+        unit.record("range.register", subject(row), None, shown(row), *concerned)
         return row, True
     if row.authority != wanted.authority:
         raise Conflict(f"{row.prefix} at site {row.site} is already registered to {row.authority}")
@@ -100,7 +101,7 @@ def put_known(
         for field, value in given.items():
             setattr(row, field, value)
         row.revision = unit.new_revision()
-        unit.record("range.change", _subject(row), before, shown(row), *concerned)
+        unit.record("range.change", subject(row), before, shown(row), *concerned)
     return row, False
 
 
@@ -120,7 +121,7 @@ def move(unit: UnitOfWork, row: RangeRow, wanted: Range) -> None:
     row.authority, row.label = wanted.authority, wanted.label
     row.funding, row.audience = str(wanted.funding), str(wanted.audience)
     row.revision = unit.new_revision()
-    unit.record("range.transfer", _subject(row), before, shown(row), *sorted(concerned))
+    unit.record("range.transfer", subject(row), before, shown(row), *sorted(concerned))
 
 
 def new_row(unit: UnitOfWork, wanted: Range) -> RangeRow:
@@ -160,7 +161,7 @@ def delete_known(
     """Do what `delete` does, with the exempted ranges and the `binders` of `put_known` known."""
     _demand_unnamed(row, exempted)
     concerned = (row.authority, *binders.get(row.authority, ()))
-    unit.record("range.remove", _subject(row), shown(row), None, *concerned)
+    unit.record("range.remove", subject(row), shown(row), None, *concerned)
     unit.session.delete(row)
 
 
@@ -188,7 +189,3 @@ def shown_fields(site: str, prefix: str, authority: str, label: str, funding: st
 
 def _site_shown(row: SiteRow) -> Json:
     return read_site(row).model_dump(mode="json", exclude={"revision"})
-
-
-def _subject(row: RangeRow) -> str:
-    return f"range/{row.site}/{row.prefix}"

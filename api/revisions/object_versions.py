@@ -18,6 +18,7 @@ from api.db.models import (
     SuspensionRow,
     VersionRow,
 )
+from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
 from api.db.versions import KINDS
 from api.exemptions.reading import shown_exemption
@@ -47,7 +48,7 @@ def changes(
             ChangeRead(
                 kind=row.kind,
                 key=row.key,
-                object=_object(named),
+                object=subject(named),
                 before=reader.shown(was),
                 after=reader.shown(became),
             )
@@ -95,23 +96,3 @@ class _Reader:
     def _reference(self, number: int) -> str:
         row = self._session.get(BanRow, number)
         return f"{number}" if row is None else f"{row.authority}/{row.service}"
-
-
-def _object(row: Base) -> str:
-    match row:
-        case AuthorityRow():
-            return f"authority/{row.slug}"
-        case SiteRow():
-            return f"site/{row.slug}"
-        case RangeRow():
-            return f"range/{row.site}/{row.prefix}"
-        case BanRow():
-            return f"ban/{row.authority}/{row.service}"
-        case BindingRow():
-            return f"binding/{row.number}"
-        case ExemptionRow():
-            return f"exemption/{row.number}"
-        case SuspensionRow():
-            return f"suspension/{row.number}"
-        case _:
-            raise TypeError(f"no version is kept of {type(row).__name__}")

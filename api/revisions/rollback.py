@@ -15,6 +15,7 @@ from api.bans.wanted_change import as_decided
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.audit_log import INSTALLATION
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, NotFound, collect_faults
 from api.publish.past_policies import objects_at, ranges_at
@@ -70,7 +71,7 @@ class _Run:
         for key, row in list(known.items()):
             entry = then.get(key)
             if entry is None or entry.authority != row.authority:
-                with collect_faults(self.faults, f"range/{row.site}/{row.prefix}"):
+                with collect_faults(self.faults, subject(row)):
                     range_acts.delete_known(self.unit, row, exempted, self.binders)
                     del known[key]
         # A prefix has one row: delete the old ones before adding new ones.
@@ -97,7 +98,7 @@ class _Run:
             past = then.get(row.number)
             if past is None or as_decided(past, now) == as_decided(row, now):
                 continue
-            with collect_faults(self.faults, f"ban/{row.authority}/{row.service}"):
+            with collect_faults(self.faults, subject(row)):
                 service = self.services.get(row.service)
                 if service is None:
                     raise Conflict(f"service {row.service} is no longer in the catalogue")

@@ -1,7 +1,6 @@
 """/v1/revisions: what each revision changed, and rollback."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -9,13 +8,14 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.parameters import DryRun, PagingDep
 from api.http.permits import Administrator, Auditor, ReaderOfSome
-from api.http.preferences import applied, wanted_wait_s
+from api.http.preferences import wanted_wait_s
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
+from api.http.waiting import waiting
 from api.nodes.node_permits import FleetDep
 from api.nodes.state import NodeHaving
-from api.policies.schemas import ActRead
+from api.policies.reading import read_acts
 from api.publish.past_policies import publication_of
 from api.revisions import repository
 from api.revisions.object_versions import changes
@@ -98,14 +98,8 @@ async def list_nodes_of_revision(
             repository.demand_recorded(session, number)
             return fleet.having(session, number)
 
-    with ExitStack() as stack:
-        if wait_s:
-            stack.enter_context(held.waits.held(permit.caller.account))
-            # A waiting request does not count against the limits of requests.
-            stack.enter_context(request.scope["rest"]())
+    with waiting(request, response, held, permit, wait_s):
         found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.news.is_closed)
-    if wait_s is not None:
-        response.headers.update(applied(wait_s))
     wanted = (node for node in found if node.name > after and not (lacking and node.has))
     shown, following = paging.cut(wanted, lambda node: node.name)
     without = [node for node in found if not node.has]
@@ -138,7 +132,7 @@ def rollback(
     unit.rehearsing = dry_run
     acts = roll_back(unit, number, body.reason, held.services)
     return RollbackRead(
-        acts=[ActRead(act=row.act, object=row.object, before=row.before, after=row.after) for row in acts],
+        acts=read_acts(acts),
         revision=before if dry_run else unit.revision,
         dry_run=dry_run,
     )

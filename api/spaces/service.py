@@ -6,6 +6,7 @@ from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.sites import get_site
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Forbidden
 from api.spaces import repository
@@ -30,13 +31,13 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
     # Space makes no revision of the policy. The number of its entry in the audit log is unique to this allotment.
     row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=head(unit.session)[0] + 1)
     unit.session.add(row)
-    unit.note("space.allot", _subject(row), None, _shown(row), authority)
+    unit.note("space.allot", subject(row), None, _shown(row), authority)
     return row, True
 
 
 def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
     """Withdraw space. The ranges registered in it stay, and only administrators can change them from then on."""
-    unit.note("space.withdraw", _subject(row), _shown(row), None, row.authority)
+    unit.note("space.withdraw", subject(row), _shown(row), None, row.authority)
     unit.session.delete(row)
 
 
@@ -54,7 +55,3 @@ def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authorit
 
 def _shown(row: SpaceRow) -> Json:
     return read_space(row).model_dump(mode="json", exclude={"revision"})
-
-
-def _subject(row: SpaceRow) -> str:
-    return f"space/{row.site}/{row.prefix}"

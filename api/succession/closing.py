@@ -11,13 +11,23 @@ from api.bans.terms import decision_columns
 from api.bindings import service as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.state import LIVE, exemption_end
 from api.succession import repository
+from api.succession.schemas import ClosingWrite
+from api.timestamps import given_timestamp
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Closing, FormalDecision, Instant
+
+
+def close_by(unit: UnitOfWork, row: AuthorityRow, body: ClosingWrite) -> None:
+    """Close the authority as a body says, now if it says no time."""
+    decision = FormalDecision() if body.decision is None else body.decision.value()
+    at = given_timestamp(body.at, unit.now_s, row.time_zone, unit.asked_s, "body.at", second=True)
+    close(unit, row, at, body.reason, decision)
 
 
 def close(
@@ -77,7 +87,7 @@ def _record_closing(unit: UnitOfWork, row: AuthorityRow, closing: Closing, befor
     row.closed_decision = decision_columns(closing.decision)
     row.revision = unit.new_revision()
     concerned = filter(None, (row.slug, row.successor))
-    unit.record("authority.close", f"authority/{row.slug}", before, shown(row), *concerned)
+    unit.record("authority.close", subject(row), before, shown(row), *concerned)
 
 
 def demand_unclosed(unit: UnitOfWork, row: AuthorityRow) -> None:

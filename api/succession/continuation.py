@@ -7,7 +7,7 @@ merger, it does not apply to further clients, so the order of mergers never lift
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from itertools import chain
 
@@ -19,6 +19,7 @@ from api.bans.wanted_change import as_decided
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict
 from api.exemptions import repository as exemptions
@@ -26,7 +27,6 @@ from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
 from api.succession import repository
-from api.succession.outcome import Outcome
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
 from dnsfilter.policy.model import (
@@ -42,6 +42,19 @@ from dnsfilter.policy.model import (
 
 CONTINUED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
 """Exemptions in these states continue, in this order."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The outcome for each object of the merged authority, by its name in the audit log."""
+
+    continued: list[tuple[str, str]] = field(default_factory=list)
+    """Objects, each with the object of the successor that continues it."""
+    covered: list[tuple[str, str]] = field(default_factory=list)
+    """Objects, each with the object that the successor already had for it."""
+    overruled: list[tuple[str, str]] = field(default_factory=list)
+    """Bans with another mode or scope, each with the ban of the successor that decides from now on."""
+    ended: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,33 +80,33 @@ class Continuation:
             if has_lapsed(ban.terms, self.unit.now_s):
                 self._end_with(ban)
             elif service is None:
-                self.done.ended.append(_of_ban(ban))
+                self.done.ended.append(subject(ban))
                 self._end_with(ban)
             else:
                 self._continue(ban, service)
         waiting = requests.waiting(self.unit.session, self.old.slug, self.unit.now_s)
-        self.done.ended += [f"request/{row.number}" for row in waiting]
+        self.done.ended += map(subject, waiting)
 
     def continue_bindings_to(self) -> None:
         """Bind the successor by what binds the merged authority."""
         for binding in repository.bindings_to(self.unit.session, self.old.slug, self.unit.now_s):
             ban = self.unit.session.get_one(BanRow, binding.ban)
             if ban.authority == self.new.slug:
-                self.done.covered.append((_of_binding(binding), _of_ban(ban)))
+                self.done.covered.append((subject(binding), subject(ban)))
             else:
                 self._continue_binding(binding, ban, self.new.slug)
 
     def _end_with(self, ban: BanRow) -> None:
         session, now = self.unit.session, self.unit.now_s
-        self.done.ended += map(_of_binding, repository.bindings_of(session, ban.number, now))
-        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *CONTINUED))
+        self.done.ended += map(subject, repository.bindings_of(session, ban.number, now))
+        self.done.ended += map(subject, repository.exemptions_from(session, ban.number, now, *CONTINUED))
         self._end_asked(ban)
 
     def _end_asked(self, ban: BanRow) -> None:
         """List the exemptions that nobody has decided as ended. Their authors must ask the successor again."""
         session, now = self.unit.session, self.unit.now_s
         asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
-        self.done.ended += map(_of_exemption, asked)
+        self.done.ended += map(subject, asked)
 
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
@@ -104,7 +117,7 @@ class Continuation:
         ban.superseded_by = row.number
         for binding in repository.bindings_of(session, ban.number, now):
             if binding.authority == self.new.slug:
-                self.done.covered.append((_of_binding(binding), _of_ban(row)))
+                self.done.covered.append((subject(binding), subject(row)))
             else:
                 self._continue_binding(binding, row, binding.authority)
         for exemption in repository.exemptions_from(session, ban.number, now, *CONTINUED):
@@ -120,7 +133,7 @@ class Continuation:
         if known is not None and live and not off:
             self._demand_alike(ban, known, service, bool(spans))
         if known is not None and live and (not spans or off):
-            self.done.covered.append((_of_ban(ban), _of_ban(known)))
+            self.done.covered.append((subject(ban), subject(known)))
             return known
         follows: int | None = ban.number
         if known is not None:
@@ -145,7 +158,7 @@ class Continuation:
         for added in row.terms:
             if added not in before:
                 added.merged_from = self.old.slug
-        self.done.continued.append((_of_ban(ban), _of_ban(row)))
+        self.done.continued.append((subject(ban), subject(row)))
         return row
 
     def _demand_alike(self, ban: BanRow, known: BanRow, service: Service, gaps: bool) -> None:
@@ -154,7 +167,7 @@ class Continuation:
             return
         undecided = self._undecided(known, gaps)
         if undecided is None:
-            self.done.overruled.append((_of_ban(ban), _of_ban(known)))
+            self.done.overruled.append((subject(ban), subject(known)))
             return
         why, ways = undecided
         raise Conflict(
@@ -225,7 +238,7 @@ class Continuation:
         gaps = difference(left, union(chain.from_iterable(span(row.period) for row in standing)))
         binding.superseded_by = [row.number for row in standing]
         if not gaps:
-            self.done.covered.append((_of_binding(binding), _of_binding(standing[0])))
+            self.done.covered.append((subject(binding), subject(standing[0])))
             return
         for row in others:
             # A mere proposal would conflict with the binding in force.
@@ -236,7 +249,7 @@ class Continuation:
             if row.ground == Ground.AGREEMENT and accepted:
                 binding_acts.accept(unit, row)
             binding.superseded_by = [*binding.superseded_by, row.number]
-            self.done.continued.append((_of_binding(binding), _of_binding(row)))
+            self.done.continued.append((subject(binding), subject(row)))
 
     def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, applied: Mapping[str, Intervals]) -> None:
         """Continue an exemption as one from `ban`.
@@ -267,9 +280,9 @@ class Continuation:
                 row = exemption_acts.request(self.unit, ban, wanted, exemption.time_zone)
                 exemption_acts.approve(self.unit, row, f"continues exemption {exemption.number} of {self.old.slug}")
                 exemption.superseded_by = [*exemption.superseded_by, row.number]
-                self.done.continued.append((_of_exemption(exemption), _of_exemption(row)))
+                self.done.continued.append((subject(exemption), subject(row)))
         if set(alike) != {span_left}:
-            self.done.ended.append(_of_exemption(exemption))
+            self.done.ended.append(subject(exemption))
 
 
 def _held(ban: BanRow, now: Instant) -> Intervals:
@@ -320,15 +333,3 @@ def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: I
 
 def _name(row: BanRow) -> str:
     return f"{row.authority}/{row.service}"
-
-
-def _of_ban(row: BanRow) -> str:
-    return f"ban/{_name(row)}"
-
-
-def _of_binding(row: BindingRow) -> str:
-    return f"binding/{row.number}"
-
-
-def _of_exemption(row: ExemptionRow) -> str:
-    return f"exemption/{row.number}"

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from api.bans.terms import demand_formal
 from api.bindings import repository as bindings
 from api.db.models import AuthorityRow, ConcernRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.ranges.service import shown as range_shown
 from api.spaces.reading import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
-from api.succession.continuation import Continuation
-from api.succession.outcome import Outcome
+from api.succession.continuation import Continuation, Outcome
 from api.suspensions import repository as suspensions
 from dnsfilter.policy.model import FormalDecision, Service
 
@@ -65,13 +65,13 @@ def _transfer(unit: UnitOfWork, old: AuthorityRow, new: AuthorityRow) -> frozens
     for entry in ranges:
         before = range_shown(entry)
         entry.authority, entry.revision = new.slug, unit.new_revision()
-        unit.record("range.transfer", f"range/{entry.site}/{entry.prefix}", before, range_shown(entry), *concerned)
+        unit.record("range.transfer", subject(entry), before, range_shown(entry), *concerned)
     for space in repository.spaces(session, old.slug):
         shown = read_space(space).model_dump(mode="json", exclude={"revision"})
         session.flush()
         space.authority, space.revision = new.slug, head(session)[0] + 1
         after = {**shown, "authority": new.slug}
-        unit.note("space.transfer", f"space/{space.site}/{space.prefix}", shown, after, *concerned)
+        unit.note("space.transfer", subject(space), shown, after, *concerned)
     theirs = repository.concerns(session, old.slug) - repository.concerns(session, new.slug)
     session.add_all(ConcernRow(authority=new.slug, exemption=number) for number in sorted(theirs))
     session.flush()

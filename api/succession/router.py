@@ -18,8 +18,6 @@ from api.publish.changed_bans import changed_bans
 from api.ranges.reading import read_changes
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
-from api.timestamps import given_timestamp
-from dnsfilter.policy.model import FormalDecision
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])
 
@@ -34,10 +32,8 @@ def close_authority(
 
     Its ranges and space stay registered. A closing cannot be undone: what an act has ended is not revived.
     """
-    decision = FormalDecision() if body.decision is None else body.decision.value()
     revision, (before, _) = row.revision, head(unit.session)
-    at = given_timestamp(body.at, unit.now_s, row.time_zone, unit.asked_s, "body.at", second=True)
-    closing.close(unit, row, at, body.reason, decision)
+    closing.close_by(unit, row, body)
     unit.rehearsing = body.dry_run
     tag(response, revision if body.dry_run else row.revision)
     return ClosedRead(authority=read_authority(row, unit.now_s), acts=_acts(unit, before), dry_run=body.dry_run)

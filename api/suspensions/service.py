@@ -13,6 +13,7 @@ from api.auth.permit import Permit
 from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
+from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_authority
@@ -70,7 +71,7 @@ def start(unit: UnitOfWork, caller: Caller, body: SuspensionWrite) -> Suspension
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.record("suspension.start", _subject(row), None, shown(row), *_concerned(unit, row))
+    unit.record("suspension.start", subject(row), None, shown(row), *_concerned(unit, row))
     return row
 
 
@@ -84,7 +85,7 @@ def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
         before, whose = shown(each), _concerned(unit, each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
-        unit.record("suspension.end", _subject(each), before, shown(each), *whose)
+        unit.record("suspension.end", subject(each), before, shown(each), *whose)
 
 
 def shown(row: SuspensionRow) -> Json:
@@ -135,7 +136,3 @@ def _concerned(unit: UnitOfWork, row: SuspensionRow) -> Sequence[str]:
     if row.authority is None:
         return unit.session.scalars(select(AuthorityRow.slug)).all()
     return concerned(unit.session, (row.authority,), (row.start_s, finish(row)))
-
-
-def _subject(row: SuspensionRow) -> str:
-    return f"suspension/{row.number}"

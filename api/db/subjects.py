@@ -1,0 +1,45 @@
+"""The names of objects in the audit log, by their rows."""
+
+from collections.abc import Mapping
+
+from api.db.base import Base
+from api.db.models import (
+    AccountRow,
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    CaptureRow,
+    ExemptionRow,
+    GrantRow,
+    NodeRow,
+    RangeRow,
+    RequestRow,
+    SiteRow,
+    SpaceRow,
+    SuspensionRow,
+    TokenRow,
+)
+
+_PARTS: Mapping[type[Base], tuple[str, ...]] = {
+    AccountRow: ("account", "id"),
+    AuthorityRow: ("authority", "slug"),
+    BanRow: ("ban", "authority", "service"),
+    BindingRow: ("binding", "number"),
+    CaptureRow: ("capture", "number"),
+    ExemptionRow: ("exemption", "number"),
+    GrantRow: ("grant", "number"),
+    NodeRow: ("node", "name"),
+    RangeRow: ("range", "site", "prefix"),
+    RequestRow: ("request", "number"),
+    SiteRow: ("site", "slug"),
+    SpaceRow: ("space", "site", "prefix"),
+    SuspensionRow: ("suspension", "number"),
+    TokenRow: ("token", "id"),
+}
+"""The kind of an object, and the columns that identify it."""
+
+
+def subject(row: Base) -> str:
+    """Return the name of an object, such as `ban/ghent/tiktok`."""
+    kind, *columns = _PARTS[type(row)]
+    return "/".join((kind, *(str(getattr(row, column)) for column in columns)))
