@@ -11,14 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Miss
 from dnsfilter.local.believed_clock import this_boot
@@ -62,10 +60,6 @@ def refused(rig: Rig, client: str = GHENT, at: Instant | None = None) -> bool:
     if isinstance(outcome, Miss):
         return False
     return rig.at_once(query(TIKTOK_NAME), client).rcode() == REFUSED
-
-
-def utc(text: str) -> Instant:
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
 # The wall clock is set.
@@ -254,84 +248,6 @@ def test_terms_that_touch_cut_no_ttl_where_they_do(start: Start) -> None:
     rig = start(office(terms=(Term(NOW, NOW + 5), Term(NOW + 5, NOW + 50)), reply=Reply.NXDOMAIN), internet())
     assert ttls(rig.at_once(query(TIKTOK_NAME))) == [10]
     assert ttls(rig.at_once(query(TIKTOK_NAME), later_s=45)) == [5]
-
-
-# The calendar: Brussels goes from +1 to +2 on 29 March 2026 at 01:00 UTC, and back on 25 October at 01:00 UTC.
-
-WEEKLY: dict[str, tuple[str, str, str]] = {
-    "hours of an ordinary Sunday": ("Sun 02:30-05:00", "2026-04-05T00:30", "2026-04-05T03:00"),
-    "hours that would begin in the gap begin at its end": ("Sun 02:30-05:00", "2026-03-29T01:00", "2026-03-29T03:00"),
-    "hours that begin before the gap": ("Sun 01:30-03:30", "2026-03-29T00:30", "2026-03-29T01:30"),
-    "hours that would end in the gap end at its start": ("Sun 00:30-02:30", "2026-03-28T23:30", "2026-03-29T01:00"),
-    "hours over all of the short day": ("Sun 00:00-24:00", "2026-03-28T23:00", "2026-03-29T22:00"),
-    "hours that begin in the hour that comes twice": ("Sun 02:30-05:00", "2026-10-25T00:30", "2026-10-25T04:00"),
-    "hours that end in it": ("Sun 00:30-02:30", "2026-10-24T22:30", "2026-10-25T01:30"),
-    "hours within it last from the first to the second": ("Sun 02:15-02:30", "2026-10-25T00:15", "2026-10-25T01:30"),
-    "hours over all of the long day": ("Sun 00:00-24:00", "2026-10-24T22:00", "2026-10-25T23:00"),
-}
-
-
-@each_row(("hours", "opens", "closes"), WEEKLY.values(), ids=WEEKLY.keys())
-def test_weekly_hours(start: Start, hours: str, opens: str, closes: str) -> None:
-    shielded = exemption(1, 1, [GHENT_RANGE], NOW, NOW + 300 * DAY, (parse_hours(hours, "Europe/Brussels"),))
-    rig = start(office(shielded), internet())
-    edges = [at + step for at in (utc(opens), utc(closes)) for step in (-1, 0)]
-    assert [refused(rig, at=at) for at in edges] == [True, False, False, True]
-
-
-def test_hours_that_lie_within_the_gap_do_not_come_that_day(start: Start) -> None:
-    hours = parse_hours("Sun 02:15-02:45", "Europe/Brussels")
-    rig = start(office(exemption(1, 1, [GHENT_RANGE], NOW, NOW + 300 * DAY, (hours,))), internet())
-    night = utc("2026-03-28T22:00")
-    assert all(refused(rig, at=night + 300 * step) for step in range(12 * 6))
-    assert not refused(rig, at=utc("2026-04-05T00:30"))
-
-
-_FILE = """
-[[authority]]
-slug = "ghent"
-kind = "municipality"
-names = {{ nl = "Gent" }}
-languages = ["nl"]
-time_zone = "Europe/Brussels"
-contact = "ict@ghent.example.org"
-[[range]]
-prefix = "127.0.5.0/24"
-authority = "ghent"
-funding = "public"
-audience = "staff"
-[[ban]]
-authority = "ghent"
-service = "tiktok"
-mode = "enforce"
-[ban.decision]
-reference = "GC 2026/1"
-[[ban.term]]
-{term}
-"""
-DATES: dict[str, tuple[str, str, str]] = {
-    "a day in winter": ("start = 2026-01-10\nuntil = 2026-01-10", "2026-01-09T23:00", "2026-01-10T23:00"),
-    "the short day": ("start = 2026-03-29\nuntil = 2026-03-29", "2026-03-28T23:00", "2026-03-29T22:00"),
-    "the long day": ("start = 2026-10-25\nuntil = 2026-10-25", "2026-10-24T22:00", "2026-10-25T23:00"),
-    "from winter into summer": ("start = 2026-03-10\nfor = '6 months'", "2026-03-09T23:00", "2026-09-09T22:00"),
-    "from summer into winter": ("start = 2026-09-10\nfor = '6 months'", "2026-09-09T22:00", "2027-03-09T23:00"),
-    "six months from a leap day": ("start = 2028-02-29\nfor = '6 months'", "2028-02-28T23:00", "2028-08-28T22:00"),
-    "twelve months from a leap day": ("start = 2028-02-29\nfor = '12 months'", "2028-02-28T23:00", "2029-02-27T23:00"),
-    "a year from a leap day": ("start = 2028-02-29\nfor = '1 year'", "2028-02-28T23:00", "2029-02-27T23:00"),
-    "six months from 31 August": ("start = 2026-08-31\nfor = '6 months'", "2026-08-30T22:00", "2027-02-27T23:00"),
-    "the same before a leap day": ("start = 2027-08-31\nfor = '6 months'", "2027-08-30T22:00", "2028-02-28T23:00"),
-    "a leap day": ("start = 2028-02-29\nuntil = 2028-02-29", "2028-02-28T23:00", "2028-02-29T23:00"),
-    "hours over the change": ("start = 2026-03-29\nfor = '24 hours'", "2026-03-28T23:00", "2026-03-29T23:00"),
-}
-
-
-@each_row(("term", "begins", "ends"), DATES.values(), ids=DATES.keys())
-def test_dates(start: Start, term: str, begins: str, ends: str) -> None:
-    loaded = utc("2026-01-01T00:00")
-    rules = parse_policy(_FILE.format(term=term), "policy.toml", services={"tiktok": TIKTOK}, now=loaded)
-    rig = start(rules, internet(), made_s=loaded)
-    edges = [at + step for at in (utc(begins), utc(ends)) for step in (-1, 0)]
-    assert [refused(rig, at=at) for at in edges] == [False, True, True, False]
 
 
 # Periods that begin or end while clients wait for upstream.

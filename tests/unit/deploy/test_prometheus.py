@@ -176,30 +176,3 @@ def _clock_alert() -> dict[str, dict[str, str]]:
             "runbook_url": f"{RUNBOOK}node.html#dnsfilterclockdoubted",
         },
     }
-
-
-def test_quarantine_and_engine_fallback_raise_alerts(tmp_path: Path) -> None:
-    """Check only the names of the alerts, not their texts."""
-    series = [
-        {"series": 'dnsfilter_snapshots_quarantined_total{instance="node"}', "values": "0x3 1x10"},
-        {"series": 'dnsfilter_engine_fallback{instance="node"}', "values": "0x3 1x10"},
-    ]
-    names = ("DnsfilterSnapshotQuarantined", "DnsfilterEngineFallback")
-    cases = [
-        {
-            "input_series": series,
-            "promql_expr_test": [
-                {
-                    "expr": f'count(ALERTS{{alertname="{name}", alertstate="firing"}}) or vector(0)',
-                    "eval_time": at,
-                    "exp_samples": [{"labels": "{}", "value": firing}],
-                }
-                for name in names
-                for at, firing in (("2m", 0), ("6m", 1))
-            ],
-        }
-    ]
-    file = tmp_path / "test.yml"
-    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": cases}))
-    checked = component("promtool").run("test", "rules", str(file))
-    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -5,12 +5,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.policy.decide import Verdict, decide
-from dnsfilter.policy.model import Ban, Binding, Ground, Mode, Policy, Reply, Term, Tier, Usage
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Mode, Policy, Reply, Term, Tier
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import PASS, BanView, Matched, Snapshot
 from dnsfilter.wire.names import parse_name
-from tests.support.policies import DAY, NOW, authority, ban, exemption, network, policy, service, wire
+from tests.support.policies import DAY, NOW, authority, ban, network, policy, service, wire
 
 TIKTOK = service(
     "tiktok", ["tiktok.example"], ["login.example.org"], Tier(2, wire("bytes.example", "cdn.tiktok.example"))
@@ -92,64 +92,6 @@ def test_ban_has_the_data_for_a_reply() -> None:
     )
     assert judgement.hit is not None
     assert judgement.hit.suffix == len(parse_name("tiktok.example"))
-
-
-@pytest.mark.parametrize("reply", list(Reply))
-def test_every_reply_is_read_back(reply: Reply) -> None:
-    snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok", reply=reply)))
-    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
-    assert judgement.ban is not None
-    assert judgement.ban.reply is reply
-
-
-def test_a_bound_ban_names_the_decider_and_the_contact_of_the_client() -> None:
-    snapshot = opened(
-        policy(MECHELEN, TIKTOK, ban(1, "ghent", "tiktok"), Binding(1, 1, "mechelen", Ground.LAW, start=0))
-    )
-    judgement = snapshot.judge(class_of(snapshot, "198.51.100.1"), snapshot.match(parse_name("tiktok.example")), NOW)
-    assert judgement.ban is not None
-    assert (judgement.ban.authority, judgement.ban.bound, judgement.ban.ede) == ("ghent", True, 16)
-    assert judgement.ban.text == "ict@mechelen.example.org; Tiktok geblokkeerd door GHENT"
-    assert snapshot.pairs[judgement.refused] == ("mechelen", "tiktok")
-
-
-def test_monitoring_bans_are_counted_when_another_ban_refuses() -> None:
-    snapshot = opened(
-        policy(
-            GHENT,
-            TIKTOK,
-            CAPCUT,
-            ban(1, "ghent", "tiktok"),
-            ban(2, "ghent", "capcut", Mode.MONITOR),
-            ban(3, "ghent", "capcut", Mode.MONITOR),
-        )
-    )
-    matches = snapshot.match(parse_name("x.cdn.tiktok.example"))
-    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), matches, NOW)
-    assert judgement.verdict is Verdict.REFUSE
-    assert snapshot.pairs[judgement.refused] == ("ghent", "tiktok")
-    assert [snapshot.pairs[pair] for pair in judgement.monitored] == [("ghent", "capcut")]
-    assert judgement.exempted == ()
-
-
-def test_exempted_is_counted_only_if_nothing_else_is_in_force() -> None:
-    things = (GHENT, TIKTOK, CAPCUT, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))
-    alone = opened(policy(*things))
-    judgement = alone.judge(class_of(alone, "192.0.2.1"), alone.match(parse_name("cdn.tiktok.example")), NOW)
-    assert judgement.verdict is Verdict.PASS
-    assert [alone.pairs[pair] for pair in judgement.exempted] == [("ghent", "tiktok")]
-    both = opened(policy(*things, ban(2, "ghent", "capcut", Mode.MONITOR)))
-    judgement = both.judge(class_of(both, "192.0.2.1"), both.match(parse_name("cdn.tiktok.example")), NOW)
-    assert judgement.verdict is Verdict.MONITOR
-    assert judgement.exempted == ()
-
-
-def test_authority_with_usage_none_has_no_counters() -> None:
-    snapshot = opened(policy(authority("ghent", usage=Usage.NONE), GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
-    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
-    assert judgement.verdict is Verdict.REFUSE
-    assert judgement.refused == -1
-    assert snapshot.pairs == ()
 
 
 def test_a_target_is_marked_and_the_question_is_preferred() -> None:
@@ -265,22 +207,3 @@ def test_weekly_hours_of_a_year_are_found_by_bisection() -> None:
         client, name, start = ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW + day * DAY
         verdicts = [snapshot.decide(client, name, start + step).verdict for step in (-1, 0, 3599, 3600)]
         assert verdicts == [Verdict.PASS, Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]
-
-
-@pytest.mark.parametrize(
-    ("bans", "winner"),
-    [
-        pytest.param(
-            (ban(1, "mechelen", "tiktok"), ban(2, "ghent", "tiktok", Mode.MONITOR)), 1, id="enforcing before own"
-        ),
-        pytest.param((ban(1, "mechelen", "capcut"), ban(2, "ghent", "tiktok")), 2, id="own before the longest suffix"),
-        pytest.param((ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut")), 2, id="longest suffix before number"),
-        pytest.param((ban(2, "ghent", "tiktok"), ban(1, "ghent", "tiktok")), 1, id="lowest number"),
-    ],
-)
-def test_winner_is_the_same_as_the_oracles(bans: tuple[Ban, Ban], winner: int) -> None:
-    wide = service("tiktok", ["tiktok.example"])
-    made = policy(GHENT, wide, CAPCUT, *bans, Binding(1, 1, "ghent", Ground.LAW, start=0))
-    client, name = ip_address("192.0.2.1"), parse_name("cdn.tiktok.example")
-    assert opened(made).decide(client, name, NOW) == decide(made, "default", client, name, NOW)
-    assert opened(made).decide(client, name, NOW).ban == winner

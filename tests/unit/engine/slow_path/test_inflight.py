@@ -10,19 +10,18 @@ import pytest
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.reference.own_table import OwnTable
-from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS, Room
-from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resume_exchange
+from dnsfilter.engine.reference.room import CROWDED_FROM, Room
+from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, Waiter, resume_exchange
 from dnsfilter.engine.slow_path.inflight import EXPIRED, LONGEST_CHAIN_MS, Inflight
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import LONGEST_WAIT_MS, Health
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Query, Question, parse_query
 from tests.support.engines import query
-from tests.support.scripted import Asked, Scripted, fails, lies, reply, says, silent, truncated
+from tests.support.scripted import Scripted, reply, says, silent, truncated
 
 PATIENCE_S = 10
 NAME = "plain.example.org"
@@ -96,56 +95,6 @@ def bench(
         yield Bench(inflight, table, poller, upstreams, slots)
 
 
-def test_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
-    with bench(Scripted(KNOWN)) as at:
-        assert at.join() == []
-        at.serve()
-        at.await_datagram()
-        (got,) = at.read()
-        assert isinstance(got, Got)
-        assert len(at.inflight.finish(got.exchange)) == 1
-        assert len(at.table) == 0
-        assert at.table.get(got.exchange.number) is None
-        assert at.expire(10_000) == []
-
-
-def test_equal_questions_join_up_to_the_limit_of_waiters() -> None:
-    with bench(Scripted(silent)) as at:
-        for number in range(MOST_WAITERS):
-            assert at.join(client=bytes((127, 0, 5, number % 100))) == []
-        with pytest.raises(OverflowError):
-            at.join(client=bytes((127, 0, 5, 100)))
-        assert len(at.table) == 1
-        at.serve()
-        assert len(at.upstreams[0].asked) == 1
-
-
-@pytest.mark.heavy
-def test_different_questions_start_up_to_the_limit_of_exchanges() -> None:
-    with bench(Scripted(silent)) as at:
-        for number in range(MOST_EXCHANGES):
-            at.join(f"n{number}.example.org", bytes((127, 0, 5, number % 100)))
-        with pytest.raises(OverflowError):
-            at.join("one-more.example.org")
-        assert at.join("n0.example.org") == []
-        assert len(at.table) == MOST_EXCHANGES
-
-
-def test_one_client_waits_for_a_limited_number_of_answers_and_again_after_one() -> None:
-    with bench(Scripted(KNOWN)) as at:
-        assert at.join() == []
-        for number in range(Limits().waiting_per_client - 1):
-            at.join(f"n{number}.example.org")
-        with pytest.raises(OverflowError):
-            at.join("one-more.example.org")
-        assert at.join("one-more.example.org", b"\x7f\0\7\x0a") == []
-        at.serve()
-        at.await_datagram()
-        got = next(result for result in at.read() if isinstance(result, Got))
-        at.inflight.finish(got.exchange)
-        assert at.join("another.example.org") == []
-
-
 def test_next_alarm_is_at_the_end_of_the_first_wait() -> None:
     with bench(Scripted(silent)) as at:
         assert at.inflight.next_alarm_ms() is None
@@ -167,18 +116,6 @@ def test_the_first_wait_is_no_longer_than_configured() -> None:
         assert at.inflight.next_alarm_ms() == at.now_ms + 150
 
 
-def test_exchange_with_one_server_fails_after_three_sends_without_an_answer() -> None:
-    with bench(Scripted(silent)) as at:
-        at.join()
-        results: list[Result] = []
-        for _ in range(10):
-            results += at.expire(1_000)
-        (gone,) = results
-        assert isinstance(gone, Gone)
-        assert gone.exchange.reason is Failure.TIMEOUT
-        assert at.slots[upstream_slots(1)[0].queries] == 3
-
-
 @pytest.mark.parametrize("others", [0, 1])
 def test_slow_answer_is_timed_from_the_first_send_to_its_server(others: int) -> None:
     slow = Scripted(silent)
@@ -195,48 +132,6 @@ def test_slow_answer_is_timed_from_the_first_send_to_its_server(others: int) -> 
         assert at.inflight.health.first_wait_ms(0) == LONGEST_WAIT_MS
 
 
-def test_exchange_is_late_once_after_1800_ms_and_for_each_query_that_joins() -> None:
-    with bench(Scripted(silent)) as at:
-        at.join()
-        at.expire(1_799)
-        assert at.late == []
-        at.expire(1)
-        (exchange,) = at.late
-        assert at.join(client=b"\x7f\0\5\x0b") == [Late(exchange)]
-        assert len(at.inflight.dismiss(exchange)) == 2
-        at.expire(1_000)
-        assert at.late == [exchange]
-
-
-def test_forged_answers_change_only_the_counts() -> None:
-    with bench(Scripted(silent)) as at:
-        at.join()
-        at.serve()
-        (asked,) = at.upstreams[0].asked
-        for lie in lies(asked):
-            at.upstreams[0].say(asked, lie)
-            at.await_datagram()
-            assert at.read() == []
-        assert at.failures(Failure.MISMATCH) + at.failures(Failure.MALFORMED) == len(lies(asked))
-        at.upstreams[0].say(asked, next(iter(KNOWN(asked))))
-        at.await_datagram()
-        assert [type(result) for result in at.read()] == [Got]
-
-
-def test_truncated_answer_requests_a_stream_with_the_same_question() -> None:
-    with bench(Scripted(lambda asked: (truncated(asked),))) as at:
-        at.join()
-        at.serve()
-        at.await_datagram()
-        (cut,) = at.read()
-        assert isinstance(cut, Cut)
-        assert (cut.server, cut.message[12:]) == (0, at.upstreams[0].asked[0].message[12:])
-        assert at.expire(60_000) == []  # the stream has its own deadline
-        complete = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
-        (got,) = at.inflight.handle_stream_answer(cut.exchange, complete, at.now_ms * 1_000_000)
-        assert isinstance(got, Got)
-
-
 @pytest.mark.parametrize("place", [2, 5], ids=["opcode", "questions"])
 def test_message_that_is_no_answer_is_not_treated_as_truncated(place: int) -> None:
     with bench(Scripted(silent)) as at:
@@ -250,44 +145,6 @@ def test_message_that_is_no_answer_is_not_treated_as_truncated(place: int) -> No
         assert at.failures(Failure.MALFORMED) == 1
 
 
-@pytest.mark.parametrize(("size", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
-def test_answer_beyond_our_payload_size_is_asked_for_by_stream(size: int, cut: bool) -> None:
-    def behave(asked: Asked) -> list[bytes]:
-        room = size - len(reply(asked, (f"{NAME}. 60 TYPE65280 \\# 0",)))
-        return [reply(asked, (f"{NAME}. 60 TYPE65280 \\# {room} {'00' * room}",))]
-
-    with bench(Scripted(behave)) as at:
-        at.join()
-        at.serve()
-        at.await_datagram()
-        (result,) = at.read()
-        assert isinstance(result, Cut if cut else Got)
-
-
-def test_closed_port_sends_the_question_to_the_next_server() -> None:
-    gone = Scripted(silent)
-    gone.close()
-    with bench(gone, Scripted(KNOWN)) as at:
-        at.join()
-        at.await_datagram()
-        assert at.read() == []
-        assert at.failures(Failure.UNREACHABLE) == 1
-        at.serve()
-        at.await_datagram()
-        assert [type(result) for result in at.read()] == [Got]
-
-
-def test_icmp_error_does_not_end_the_wait() -> None:
-    gone = Scripted(silent)
-    gone.close()
-    with bench(gone) as at:
-        at.join()
-        at.await_datagram()
-        assert at.read() == []
-        assert len(at.table) == 1
-        assert [type(result) for result in at.expire(5_000)] == [Gone]
-
-
 def test_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -299,17 +156,6 @@ def test_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
         at.await_datagram()  # the next call on the socket reports the error
         assert at.join("second.example.org") == []
         assert len(at.table) == 2
-
-
-def test_failure_of_the_only_server_ends_the_wait() -> None:
-    with bench(Scripted(fails(2))) as at:
-        at.join()
-        at.serve()
-        at.await_datagram()
-        (gone,) = at.read()
-        assert isinstance(gone, Gone)
-        assert gone.exchange.reason is Failure.SERVFAIL
-        assert at.failures(Failure.SERVFAIL) == 1
 
 
 def test_idle_pool_wakes_up_until_its_sockets_are_retired() -> None:
