@@ -1,6 +1,7 @@
 """Settings for every test."""
 
 import gc
+import inspect
 import logging
 import os
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import chain, groupby
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 # No deadlines: how long an example takes depends on the load of the machine. CI draws the same examples each time.
@@ -71,6 +73,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.heavy)
         if "fuzz" in item.path.parts:
             item.add_marker(pytest.mark.fuzz)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine on the event loop that workers use."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    uvloop.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 @pytest.fixture(autouse=True)

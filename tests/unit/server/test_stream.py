@@ -109,15 +109,12 @@ async def serving(
                 await asyncio.sleep(0)
 
 
-def test_query_is_answered_by_the_policy_of_the_connections_address() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
-                client = await served.connect(source)
-                client.send(query("www.tiktok.com"))
-                assert dns.rcode.to_text((await client.receive()).rcode()) == rcode
-
-    uvloop.run(check())
+async def test_query_is_answered_by_the_policy_of_the_connections_address() -> None:
+    async with serving() as served:
+        for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
+            client = await served.connect(source)
+            client.send(query("www.tiktok.com"))
+            assert dns.rcode.to_text((await client.receive()).rcode()) == rcode
 
 
 @each_row(("name", "before"), [("plain.example.org", 0), ("www.tiktok.com", 1), ("localhost", 0)])
@@ -134,243 +131,199 @@ def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(name: str,
     uvloop.run(check())
 
 
-def test_many_queries_on_one_connection_are_all_answered() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            client.send(*(query("plain.example.org", id=number) for number in range(200)))
-            found = [await client.receive() for _ in range(200)]
-            assert sorted(message.id for message in found) == list(range(200))
-            assert all(data(message) == ["A 198.51.100.10"] for message in found)
-
-    uvloop.run(check())
+async def test_many_queries_on_one_connection_are_all_answered() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.send(*(query("plain.example.org", id=number) for number in range(200)))
+        found = [await client.receive() for _ in range(200)]
+        assert sorted(message.id for message in found) == list(range(200))
+        assert all(data(message) == ["A 198.51.100.10"] for message in found)
 
 
-def test_answers_are_sent_in_the_order_in_which_they_are_ready() -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent)) as served:
-            asked = served.rig.upstream.asked
-            client = await served.connect()
-            client.send(
-                query("slow.example.org", id=1), query("quick.example.org", id=2), query("www.tiktok.com", id=3)
-            )
-            assert (await client.receive()).id == 3
-            await served.until(lambda: len(asked) == 2)
-            for name, number in (("quick.example.org", 2), ("slow.example.org", 1)):
-                served.answer(next(each for each in asked if each.name == name))
-                assert (await client.receive()).id == number
-
-    uvloop.run(check())
+async def test_answers_are_sent_in_the_order_in_which_they_are_ready() -> None:
+    async with serving(Scripted(silent)) as served:
+        asked = served.rig.upstream.asked
+        client = await served.connect()
+        client.send(query("slow.example.org", id=1), query("quick.example.org", id=2), query("www.tiktok.com", id=3))
+        assert (await client.receive()).id == 3
+        await served.until(lambda: len(asked) == 2)
+        for name, number in (("quick.example.org", 2), ("slow.example.org", 1)):
+            served.answer(next(each for each in asked if each.name == name))
+            assert (await client.receive()).id == number
 
 
-def test_a_query_may_come_byte_by_byte() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for byte in framed(query("plain.example.org", id=5)) + framed(query("www.tiktok.com", id=6)):
-                client.writer.write(bytes([byte]))
-                await client.writer.drain()
-                await asyncio.sleep(0)
-            assert {(await client.receive()).id for _ in range(2)} == {5, 6}
-
-    uvloop.run(check())
+async def test_a_query_may_come_byte_by_byte() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in framed(query("plain.example.org", id=5)) + framed(query("www.tiktok.com", id=6)):
+            client.writer.write(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert {(await client.receive()).id for _ in range(2)} == {5, 6}
 
 
-def test_frames_may_share_a_segment_or_be_split() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            data = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
-            client.writer.write(data[:-7])
-            assert (await client.receive()).id == 5
-            client.writer.write(data[-7:])
-            assert (await client.receive()).id == 6
-
-    uvloop.run(check())
+async def test_frames_may_share_a_segment_or_be_split() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        data = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
+        client.writer.write(data[:-7])
+        assert (await client.receive()).id == 5
+        client.writer.write(data[-7:])
+        assert (await client.receive()).id == 6
 
 
 @pytest.mark.parametrize("most", [32, 3])
-def test_number_of_pending_queries_is_limited(most: int) -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
-            asked = served.rig.upstream.asked
-            client = await served.connect()
-            count = most + 9
-            client.send(*(query(f"n{number}.example.org", id=number) for number in range(count)))
-            await served.until(lambda: len(asked) >= most)
-            # The query of another connection is read after all readable queries of the first one.
-            other = await served.connect(MECHELEN)
-            other.send(query("other.example.org"))
-            await served.until(lambda: any(each.name == "other.example.org" for each in asked))
-            assert len(asked) == most + 1
-            seen = set()
-            for turn in range(count):
-                await served.until(lambda turn=turn: len(asked) > turn)  # type: ignore[misc]
-                served.answer(next(each for each in asked if each.name not in seen and each.name[0] == "n"))
-                found = await client.receive()
-                seen.add(found.question[0].name.to_text(omit_final_dot=True))
-            assert len(seen) == count
-
-    uvloop.run(check())
+async def test_number_of_pending_queries_is_limited(most: int) -> None:
+    async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
+        asked = served.rig.upstream.asked
+        client = await served.connect()
+        count = most + 9
+        client.send(*(query(f"n{number}.example.org", id=number) for number in range(count)))
+        await served.until(lambda: len(asked) >= most)
+        # The query of another connection is read after all readable queries of the first one.
+        other = await served.connect(MECHELEN)
+        other.send(query("other.example.org"))
+        await served.until(lambda: any(each.name == "other.example.org" for each in asked))
+        assert len(asked) == most + 1
+        seen = set()
+        for turn in range(count):
+            await served.until(lambda turn=turn: len(asked) > turn)  # type: ignore[misc]
+            served.answer(next(each for each in asked if each.name not in seen and each.name[0] == "n"))
+            found = await client.receive()
+            seen.add(found.question[0].name.to_text(omit_final_dot=True))
+        assert len(seen) == count
 
 
-def test_client_that_closes_its_sending_side_gets_its_answers() -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent)) as served:
-            asked = served.rig.upstream.asked
-            client = await served.connect()
-            client.send(query("a.example.org", id=1), query("b.example.org", id=2))
-            client.writer.write_eof()
-            await served.until(lambda: len(asked) == 2)
-            for each in list(asked):
-                served.answer(each)
-            assert {(await client.receive()).id for _ in range(2)} == {1, 2}
-            assert await client.until_closed() == b""
-            await served.until(lambda: served.opened[-1] == 0)
-
-    uvloop.run(check())
+async def test_client_that_closes_its_sending_side_gets_its_answers() -> None:
+    async with serving(Scripted(silent)) as served:
+        asked = served.rig.upstream.asked
+        client = await served.connect()
+        client.send(query("a.example.org", id=1), query("b.example.org", id=2))
+        client.writer.write_eof()
+        await served.until(lambda: len(asked) == 2)
+        for each in list(asked):
+            served.answer(each)
+        assert {(await client.receive()).id for _ in range(2)} == {1, 2}
+        assert await client.until_closed() == b""
+        await served.until(lambda: served.opened[-1] == 0)
 
 
-def test_client_that_closes_within_a_frame_is_disconnected() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            client.writer.write(framed(query("plain.example.org"))[:-3])
-            client.writer.write_eof()
-            assert await client.until_closed() == b""
-            assert served.opened == [1, 0]
-
-    uvloop.run(check())
+async def test_client_that_closes_within_a_frame_is_disconnected() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.writer.write(framed(query("plain.example.org"))[:-3])
+        client.writer.write_eof()
+        assert await client.until_closed() == b""
+        assert served.opened == [1, 0]
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_closed_connection_is_forgotten_and_others_are_answered(abruptly: bool) -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent)) as served:
-            asked = served.rig.upstream.asked
-            leaving, staying = await served.connect(), await served.connect(MECHELEN)
-            leaving.send(query("a.example.org", id=1), query("b.example.org", id=2))
-            staying.send(query("a.example.org", id=9))
-            await served.until(lambda: len(asked) == 2 and served.opened[-1] == 2)
-            if abruptly:
-                linger = struct.pack("ii", 1, 0)
-                leaving.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            leaving.close()
-            if abruptly:
-                await served.until(lambda: served.opened[-1] == 1)
-            for each in list(asked):
-                served.answer(each)
-            assert (await staying.receive()).id == 9
+async def test_closed_connection_is_forgotten_and_others_are_answered(abruptly: bool) -> None:
+    async with serving(Scripted(silent)) as served:
+        asked = served.rig.upstream.asked
+        leaving, staying = await served.connect(), await served.connect(MECHELEN)
+        leaving.send(query("a.example.org", id=1), query("b.example.org", id=2))
+        staying.send(query("a.example.org", id=9))
+        await served.until(lambda: len(asked) == 2 and served.opened[-1] == 2)
+        if abruptly:
+            linger = struct.pack("ii", 1, 0)
+            leaving.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        leaving.close()
+        if abruptly:
             await served.until(lambda: served.opened[-1] == 1)
-
-    uvloop.run(check())
+        for each in list(asked):
+            served.answer(each)
+        assert (await staying.receive()).id == 9
+        await served.until(lambda: served.opened[-1] == 1)
 
 
 @pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
-def test_message_without_an_answer_ends_the_connection(message: bytes) -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            client.send(message, query("plain.example.org"))
-            assert await client.until_closed() == b""
-            assert served.rig.upstream.asked == []
-
-    uvloop.run(check())
+async def test_message_without_an_answer_ends_the_connection(message: bytes) -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.send(message, query("plain.example.org"))
+        assert await client.until_closed() == b""
+        assert served.rig.upstream.asked == []
 
 
 @pytest.mark.heavy
-def test_idle_connection_ends_but_a_waiting_one_does_not() -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
-            asked = served.rig.upstream.asked
-            waiting = await served.connect(MECHELEN)
-            waiting.send(query("a.example.org", id=4))
-            await served.until(lambda: len(asked) == 1)
-            idle, slow = await served.connect(), await served.connect()
-            slow.writer.write(framed(query("plain.example.org"))[:5])
-            assert await idle.until_closed() == b""
-            assert await slow.until_closed() == b""
-            served.answer(asked[0])
-            assert (await waiting.receive()).id == 4
-            assert await waiting.until_closed() == b""
-            assert served.opened[-1] == 0
-
-    uvloop.run(check())
+async def test_idle_connection_ends_but_a_waiting_one_does_not() -> None:
+    async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
+        asked = served.rig.upstream.asked
+        waiting = await served.connect(MECHELEN)
+        waiting.send(query("a.example.org", id=4))
+        await served.until(lambda: len(asked) == 1)
+        idle, slow = await served.connect(), await served.connect()
+        slow.writer.write(framed(query("plain.example.org"))[:5])
+        assert await idle.until_closed() == b""
+        assert await slow.until_closed() == b""
+        served.answer(asked[0])
+        assert (await waiting.receive()).id == 4
+        assert await waiting.until_closed() == b""
+        assert served.opened[-1] == 0
 
 
-def test_connections_per_client_are_limited() -> None:
-    async def check() -> None:
-        async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
-            held = [await served.connect() for _ in range(3)]
-            await served.until(lambda: served.opened[-1:] == [3])
-            assert await (await served.connect()).until_closed() == b""
-            assert len(served.turned_away) == 1
-            other = await served.connect(MECHELEN)
-            other.send(query("plain.example.org", id=1))
-            assert (await other.receive()).id == 1
-            held[0].close()
-            await served.until(lambda: served.opened[-1] == 3)
-            again = await served.connect()
-            again.send(query("plain.example.org", id=2))
-            assert (await again.receive()).id == 2
-
-    uvloop.run(check())
+async def test_connections_per_client_are_limited() -> None:
+    async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
+        held = [await served.connect() for _ in range(3)]
+        await served.until(lambda: served.opened[-1:] == [3])
+        assert await (await served.connect()).until_closed() == b""
+        assert len(served.turned_away) == 1
+        other = await served.connect(MECHELEN)
+        other.send(query("plain.example.org", id=1))
+        assert (await other.receive()).id == 1
+        held[0].close()
+        await served.until(lambda: served.opened[-1] == 3)
+        again = await served.connect()
+        again.send(query("plain.example.org", id=2))
+        assert (await again.receive()).id == 2
 
 
-def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -> None:
-    async def check() -> None:
-        async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
-            other = await served.connect(MECHELEN)
-            client = await served.connect()
-            client.send(*(query("www.tiktok.com", id=number) for number in range(11)))
-            await client.until_closed()
-            again = await served.connect()
-            again.send(query("www.tiktok.com"))
-            assert await again.until_closed() == b""
-            for number in range(10):
-                other.send(query("plain.example.org", id=number))
-                assert (await other.receive()).id == number
-            assert served.rig.outcomes()["tcp", "limited"] == 2
-            assert served.rig.outcomes()["tcp", "blocked"] == 10
-
-    uvloop.run(check())
+async def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -> None:
+    async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
+        other = await served.connect(MECHELEN)
+        client = await served.connect()
+        client.send(*(query("www.tiktok.com", id=number) for number in range(11)))
+        await client.until_closed()
+        again = await served.connect()
+        again.send(query("www.tiktok.com"))
+        assert await again.until_closed() == b""
+        for number in range(10):
+            other.send(query("plain.example.org", id=number))
+            assert (await other.receive()).id == number
+        assert served.rig.outcomes()["tcp", "limited"] == 2
+        assert served.rig.outcomes()["tcp", "blocked"] == 10
 
 
-def test_least_recently_used_connection_is_closed_at_the_limit() -> None:
-    async def check() -> None:
-        async with serving(limits=replace(NO_RATES, connections=3)) as served:
-            first, second, third = [await served.connect() for _ in range(3)]
-            for client in (second, third, first):
-                client.send(query("plain.example.org"))
-                await client.receive()
-            fourth = await served.connect(MECHELEN)
-            fourth.send(query("plain.example.org", id=4))
-            assert (await fourth.receive()).id == 4
-            assert await second.until_closed() == b""
-            for client in (third, first):
-                client.send(query("plain.example.org", id=5))
-                assert (await client.receive()).id == 5
-            assert max(served.opened) == 3
-            assert len(served.turned_away) == 1
-
-    uvloop.run(check())
+async def test_least_recently_used_connection_is_closed_at_the_limit() -> None:
+    async with serving(limits=replace(NO_RATES, connections=3)) as served:
+        first, second, third = [await served.connect() for _ in range(3)]
+        for client in (second, third, first):
+            client.send(query("plain.example.org"))
+            await client.receive()
+        fourth = await served.connect(MECHELEN)
+        fourth.send(query("plain.example.org", id=4))
+        assert (await fourth.receive()).id == 4
+        assert await second.until_closed() == b""
+        for client in (third, first):
+            client.send(query("plain.example.org", id=5))
+            assert (await client.receive()).id == 5
+        assert max(served.opened) == 3
+        assert len(served.turned_away) == 1
 
 
-def test_waiting_connections_are_not_closed_at_the_limit() -> None:
-    async def check() -> None:
-        async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
-            asked = served.rig.upstream.asked
-            busy = [await served.connect() for _ in range(2)]
-            for number, client in enumerate(busy):
-                client.send(query(f"n{number}.example.org", id=number))
-            await served.until(lambda: len(asked) == 2)
-            assert await (await served.connect(MECHELEN)).until_closed() == b""
-            for each in list(asked):
-                served.answer(each)
-            assert [(await client.receive()).id for client in busy] == [0, 1]
-
-    uvloop.run(check())
+async def test_waiting_connections_are_not_closed_at_the_limit() -> None:
+    async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
+        asked = served.rig.upstream.asked
+        busy = [await served.connect() for _ in range(2)]
+        for number, client in enumerate(busy):
+            client.send(query(f"n{number}.example.org", id=number))
+        await served.until(lambda: len(asked) == 2)
+        assert await (await served.connect(MECHELEN)).until_closed() == b""
+        for each in list(asked):
+            served.answer(each)
+        assert [(await client.receive()).id for client in busy] == [0, 1]
 
 
 def wide(asked: Asked) -> tuple[bytes, ...]:
@@ -380,126 +333,102 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
 
 
 @pytest.mark.heavy
-def test_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
 
-    async def check() -> None:
-        async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.1)) as served:
-            client = await served.connect()
-            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            client.send(*[query("wide.example.org", "TXT")] * 3_000)
-            await served.until(lambda: served.opened[-1:] == [1])
-            await served.until(lambda: served.opened[-1] == 0)
-            other = await served.connect(MECHELEN)
-            other.send(query("plain.example.org", id=3))
-            assert (await other.receive()).id == 3
-
-    uvloop.run(check())
+    async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.1)) as served:
+        client = await served.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.send(*[query("wide.example.org", "TXT")] * 3_000)
+        await served.until(lambda: served.opened[-1:] == [1])
+        await served.until(lambda: served.opened[-1] == 0)
+        other = await served.connect(MECHELEN)
+        other.send(query("plain.example.org", id=3))
+        assert (await other.receive()).id == 3
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
-def test_slowly_reading_client_gets_all_answers(
+async def test_slowly_reading_client_gets_all_answers(
     monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
 ) -> None:
     """The server holds back queries, or answers: then it checks after 0.6 s whether the client has read more."""
     monkeypatch.setattr(stream, "MOST_UNSENT", most_unsent)
     number = 1_500
 
-    async def check() -> None:
-        async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.6)) as served:
-            client = await served.connect()
-            client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-            client.send(*[query("wide.example.org", "TXT", id=each) for each in range(number)])
-            seen = []
-            for each in range(number):
-                if each % 50 == 0:
-                    await asyncio.sleep(pause_s)
-                seen.append((await client.receive()).id)
-            assert sorted(seen) == list(range(number))
-
-    uvloop.run(check())
+    async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.6)) as served:
+        client = await served.connect()
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        client.send(*[query("wide.example.org", "TXT", id=each) for each in range(number)])
+        seen = []
+        for each in range(number):
+            if each % 50 == 0:
+                await asyncio.sleep(pause_s)
+            seen.append((await client.receive()).id)
+        assert sorted(seen) == list(range(number))
 
 
 @pytest.mark.heavy
-def test_client_with_many_queries_does_not_block_others() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            other = await served.connect(MECHELEN)
-            other.send(query("plain.example.org"))
-            await other.receive()
-            busy = await served.connect()
-            busy.send(*(query("plain.example.org", id=number) for number in range(1_500)))
-            other.send(query("plain.example.org", id=9))
-            assert (await other.receive()).id == 9
-            assert sum(served.rig.outcomes().values()) < 750
-            assert {(await busy.receive()).id for _ in range(1_500)} == set(range(1_500))
-
-    uvloop.run(check())
+async def test_client_with_many_queries_does_not_block_others() -> None:
+    async with serving() as served:
+        other = await served.connect(MECHELEN)
+        other.send(query("plain.example.org"))
+        await other.receive()
+        busy = await served.connect()
+        busy.send(*(query("plain.example.org", id=number) for number in range(1_500)))
+        other.send(query("plain.example.org", id=9))
+        assert (await other.receive()).id == 9
+        assert sum(served.rig.outcomes().values()) < 750
+        assert {(await busy.receive()).id for _ in range(1_500)} == set(range(1_500))
 
 
 @pytest.mark.heavy
-def test_client_with_many_queries_that_closes_gets_all_answers() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            client.send(*(query("plain.example.org", id=number) for number in range(1_000)))
-            client.writer.write_eof()
-            assert {(await client.receive()).id for _ in range(1_000)} == set(range(1_000))
+async def test_client_with_many_queries_that_closes_gets_all_answers() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.send(*(query("plain.example.org", id=number) for number in range(1_000)))
+        client.writer.write_eof()
+        assert {(await client.receive()).id for _ in range(1_000)} == set(range(1_000))
+        assert await client.until_closed() == b""
+        assert served.opened[-1] == 0
+
+
+async def test_closing_the_server_ends_every_connection() -> None:
+    async with serving() as served:
+        clients = [await served.connect() for _ in range(3)]
+        await served.until(lambda: served.opened[-1:] == [3])
+        served.server.close()
+        for client in clients:
             assert await client.until_closed() == b""
-            assert served.opened[-1] == 0
-
-    uvloop.run(check())
+        assert served.opened[-1] == 0
 
 
-def test_closing_the_server_ends_every_connection() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            clients = [await served.connect() for _ in range(3)]
-            await served.until(lambda: served.opened[-1:] == [3])
-            served.server.close()
-            for client in clients:
-                assert await client.until_closed() == b""
-            assert served.opened[-1] == 0
-
-    uvloop.run(check())
+async def test_largest_frame_is_read_and_answered() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        wire = query("plain.example.org", id=8)
+        client.send(wire + bytes(65_535 - len(wire)), query("plain.example.org", id=9))
+        assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
 
 
-def test_largest_frame_is_read_and_answered() -> None:
-    async def check() -> None:
-        async with serving() as served:
-            client = await served.connect()
-            wire = query("plain.example.org", id=8)
-            client.send(wire + bytes(65_535 - len(wire)), query("plain.example.org", id=9))
-            assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
-
-    uvloop.run(check())
-
-
-def test_header_of_a_trusted_proxy_names_the_client_of_a_connection() -> None:
-    async def check() -> None:
-        async with serving(clients=BEHIND_PROXY) as served:
-            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
-                client = await served.connect(PROXY)
-                client.writer.write(header(source, TCP4))
-                client.send(query("www.tiktok.com"), query("www.tiktok.com"))
-                found = [dns.rcode.to_text((await client.receive()).rcode()) for _ in range(2)]
-                assert found == [rcode, rcode]
-
-    uvloop.run(check())
-
-
-def test_header_may_arrive_in_pieces() -> None:
-    async def check() -> None:
-        async with serving(clients=BEHIND_PROXY) as served:
+async def test_header_of_a_trusted_proxy_names_the_client_of_a_connection() -> None:
+    async with serving(clients=BEHIND_PROXY) as served:
+        for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
             client = await served.connect(PROXY)
-            for byte in header(GHENT, TCP4, b"\x04\0\x01x") + framed(query("www.tiktok.com")):
-                client.writer.write(bytes([byte]))
-                await client.writer.drain()
-                await asyncio.sleep(0)
-            assert (await client.receive()).rcode() == dns.rcode.REFUSED
+            client.writer.write(header(source, TCP4))
+            client.send(query("www.tiktok.com"), query("www.tiktok.com"))
+            found = [dns.rcode.to_text((await client.receive()).rcode()) for _ in range(2)]
+            assert found == [rcode, rcode]
 
-    uvloop.run(check())
+
+async def test_header_may_arrive_in_pieces() -> None:
+    async with serving(clients=BEHIND_PROXY) as served:
+        client = await served.connect(PROXY)
+        for byte in header(GHENT, TCP4, b"\x04\0\x01x") + framed(query("www.tiktok.com")):
+            client.writer.write(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.receive()).rcode() == dns.rcode.REFUSED
 
 
 @each_row(
@@ -517,42 +446,33 @@ def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(star
     uvloop.run(check())
 
 
-def test_limit_of_connections_applies_to_the_client_in_the_header() -> None:
-    async def check() -> None:
-        limits = replace(NO_RATES, connections_per_client=1)
-        async with serving(limits=limits, clients=BEHIND_PROXY) as served:
-            waiting = [await served.connect(PROXY) for _ in range(2)]
-            await served.until(lambda: served.opened[-1:] == [2])
-            for source, client in zip((GHENT, MECHELEN), waiting, strict=True):
-                client.writer.write(header(source))
-                client.send(query("plain.example.org"))
-                await client.receive()
-            assert served.turned_away == []
-            client = await served.connect(PROXY)
-            client.writer.write(header(MECHELEN))
-            assert await client.until_closed() == b""
-            assert (served.turned_away, served.opened[-1]) == ([None], 2)
-
-    uvloop.run(check())
+async def test_limit_of_connections_applies_to_the_client_in_the_header() -> None:
+    limits = replace(NO_RATES, connections_per_client=1)
+    async with serving(limits=limits, clients=BEHIND_PROXY) as served:
+        waiting = [await served.connect(PROXY) for _ in range(2)]
+        await served.until(lambda: served.opened[-1:] == [2])
+        for source, client in zip((GHENT, MECHELEN), waiting, strict=True):
+            client.writer.write(header(source))
+            client.send(query("plain.example.org"))
+            await client.receive()
+        assert served.turned_away == []
+        client = await served.connect(PROXY)
+        client.writer.write(header(MECHELEN))
+        assert await client.until_closed() == b""
+        assert (served.turned_away, served.opened[-1]) == ([None], 2)
 
 
-def test_connections_that_send_no_header_are_closed_when_idle() -> None:
-    async def check() -> None:
-        limits = replace(NO_RATES, connection_idle_s=0.05)
-        async with serving(limits=limits, clients=BEHIND_PROXY) as served:
-            client = await served.connect(PROXY)
-            client.writer.write(header(GHENT)[:-1])
-            assert await client.until_closed() == b""
-
-    uvloop.run(check())
+async def test_connections_that_send_no_header_are_closed_when_idle() -> None:
+    limits = replace(NO_RATES, connection_idle_s=0.05)
+    async with serving(limits=limits, clients=BEHIND_PROXY) as served:
+        client = await served.connect(PROXY)
+        client.writer.write(header(GHENT)[:-1])
+        assert await client.until_closed() == b""
 
 
-def test_header_of_anybody_else_is_no_query() -> None:
-    async def check() -> None:
-        async with serving(clients=BEHIND_PROXY) as served:
-            client = await served.connect(GHENT)
-            client.writer.write(header(MECHELEN) + bytes(0x0D0A))
-            client.send(query("www.tiktok.com"))
-            assert (await client.receive()).rcode() != dns.rcode.NOERROR
-
-    uvloop.run(check())
+async def test_header_of_anybody_else_is_no_query() -> None:
+    async with serving(clients=BEHIND_PROXY) as served:
+        client = await served.connect(GHENT)
+        client.writer.write(header(MECHELEN) + bytes(0x0D0A))
+        client.send(query("www.tiktok.com"))
+        assert (await client.receive()).rcode() != dns.rcode.NOERROR

@@ -53,14 +53,11 @@ async def ask(servers: Sequence[Server], client: bytes = b"c") -> tuple[Outcome,
     return await Updates().ask([each.endpoint for each in servers], MESSAGE, client)
 
 
-def test_message_arrives_unchanged_at_the_first_server_that_accepts_a_connection() -> None:
-    async def check() -> None:
-        dead, first, second = Server(ANSWER), Server(ANSWER), Server(ANSWER)
-        async with running(first, second):
-            assert await ask([dead, first, second]) == FORWARDED
-        assert (first.got, second.got) == ([MESSAGE], [])
-
-    asyncio.run(check())
+async def test_message_arrives_unchanged_at_the_first_server_that_accepts_a_connection() -> None:
+    dead, first, second = Server(ANSWER), Server(ANSWER), Server(ANSWER)
+    async with running(first, second):
+        assert await ask([dead, first, second]) == FORWARDED
+    assert (first.got, second.got) == ([MESSAGE], [])
 
 
 @each_row(
@@ -75,39 +72,31 @@ def test_what_is_no_answer_to_an_update_becomes_servfail(answer: bytes) -> None:
     asyncio.run(check())
 
 
-def test_update_without_a_server_that_answers_becomes_servfail(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_update_without_a_server_that_answers_becomes_servfail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(updates, "TIMEOUT_S", 0.05)
 
-    async def check() -> None:
-        silent, other = Server(None), Server(ANSWER)
-        async with running(silent, other):
-            assert await ask([silent, other]) == FAILED
-        assert other.got == [], "an update is given to one server only"
-        assert await ask([Server(ANSWER)]) == FAILED
-
-    asyncio.run(check())
+    silent, other = Server(None), Server(ANSWER)
+    async with running(silent, other):
+        assert await ask([silent, other]) == FAILED
+    assert other.got == [], "an update is given to one server only"
+    assert await ask([Server(ANSWER)]) == FAILED
 
 
 def test_worker_that_ends_waits_longer_than_an_update_takes() -> None:
     assert updates.TIMEOUT_S < DRAIN_S
 
 
-def test_one_client_has_few_updates_in_flight() -> None:
-    async def check() -> None:
-        server, passing = Server(None), Updates()
-        async with running(server):
-            tasks = [
-                asyncio.create_task(passing.ask([server.endpoint], MESSAGE, b"busy")) for _ in range(MOST_OF_CLIENT)
-            ]
-            while len(server.got) < MOST_OF_CLIENT:
-                await asyncio.sleep(0.01)
-            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == LIMITED
-            assert len(server.got) == MOST_OF_CLIENT
-            server.answer = ANSWER
-            assert await passing.ask([server.endpoint], MESSAGE, b"other") == FORWARDED
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == FORWARDED
-
-    asyncio.run(check())
+async def test_one_client_has_few_updates_in_flight() -> None:
+    server, passing = Server(None), Updates()
+    async with running(server):
+        tasks = [asyncio.create_task(passing.ask([server.endpoint], MESSAGE, b"busy")) for _ in range(MOST_OF_CLIENT)]
+        while len(server.got) < MOST_OF_CLIENT:
+            await asyncio.sleep(0.01)
+        assert await passing.ask([server.endpoint], MESSAGE, b"busy") == LIMITED
+        assert len(server.got) == MOST_OF_CLIENT
+        server.answer = ANSWER
+        assert await passing.ask([server.endpoint], MESSAGE, b"other") == FORWARDED
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert await passing.ask([server.endpoint], MESSAGE, b"busy") == FORWARDED
