@@ -30,11 +30,6 @@ def reference(text: str) -> str:
     return text
 
 
-def add_ban(parser: argparse.ArgumentParser, what: str = "the ban") -> None:
-    """Add the argument that names a ban."""
-    parser.add_argument("ban", type=reference, metavar=METAVAR, help=f"{what}; AUTHORITY SERVICE is the same")
-
-
 def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]) -> list[str]:
     """Return the arguments of a command with the two words of each ban as one."""
     options: dict[str, argparse.Action] = {}

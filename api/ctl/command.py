@@ -5,22 +5,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_network
 from textwrap import TextWrapper
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
-from api.ctl.ban_references import METAVAR, is_slug, join_references, reference
+from api.ctl.arguments import integer, number, reason, slug, words_of
+from api.ctl.ban_references import METAVAR, join_references, reference
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
 from api.ctl.topics import COMMANDS
 from api.http.patterns import MIN_REASON
-from dnsfilter.policy.model import Audience, Funding, Kind
-from dnsfilter.wire.name_or_url import parse_typed_name
-from dnsfilter.wire.names import name_text
 
 if TYPE_CHECKING:
+    _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
     # The parser needs neither HTTP nor pydantic.
     from api.ctl.remote.client import Client
+
+else:
+    _Commands = argparse._SubParsersAction
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
@@ -29,7 +30,6 @@ PROGRAM = "dnsfilterctl"
 WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 WAIT_S = 60
-MAX_DIGITS = 19
 
 KEPT = f"in at least {MIN_REASON} characters; kept in the audit log"
 """Part of help texts about reasons."""
@@ -38,14 +38,6 @@ WHEN = "18:00, tomorrow 18:00, a date, or a date and a time"
 """Part of help texts; `dnsfilterctl --help` lists all forms."""
 
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
-
-
-def words_of(kind: type[StrEnum]) -> tuple[str, ...]:
-    """Return the words of an enumeration, in its order."""
-    return tuple(map(str, kind))
-
-
-KINDS, FUNDING, AUDIENCE = words_of(Kind), words_of(Funding), words_of(Audience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,25 @@ class Verb:
     """True if the command asks no API at all."""
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help of a fixed width, so that documentation and terminal agree. Indented lines are kept."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=WIDTH)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Print the value of an option once, as Python 3.13 does: `-o, --output FILE`."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrapper = TextWrapper(width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        lines = (indent + line if line[:1] in ("", " ") else wrapper.fill(line) for line in text.splitlines())
+        return "\n".join(lines)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are escaped and hide tokens and passwords."""
 
@@ -110,6 +121,118 @@ class Parser(argparse.ArgumentParser):
             args = join_references(self._actions, args)
         return super().parse_known_args(args, namespace)
 
+    def add_slug(self, name: str, text: str | None = None, **more: Any) -> None:
+        """Add an argument or option that names an authority, a service, a site or a node."""
+        self.add_argument(name, type=slug, metavar=name.lstrip("-").upper(), help=text, **more)
+
+    def add_ban(self, what: str = "the ban") -> None:
+        """Add the argument that names a ban."""
+        self.add_argument("ban", type=reference, metavar=METAVAR, help=f"{what}; AUTHORITY SERVICE is the same")
+
+    def add_commands(self, metavar: str) -> "Group":
+        """Let the command have commands of its own."""
+        made = self.add_subparsers(metavar=metavar, required=True, parser_class=Parser, action=Group)
+        return cast("Group", made)
+
+    def add_limit(self) -> None:
+        """Add --limit of a list."""
+        self.add_argument(
+            "--limit",
+            type=integer(1, MAX_LIMIT),
+            default=DEFAULT_LIMIT,
+            metavar="N",
+            help=f"print at most N entries (default: {DEFAULT_LIMIT})",
+        )
+
+    def add_at(self) -> None:
+        """Add --at of an act that ends something."""
+        self.add_argument("--at", metavar="WHEN", help=f"{WHEN}, not in the past (default: now)")
+
+    def add_state(self, kind: type[StrEnum]) -> None:
+        """Add --state of a list."""
+        states = words_of(kind)
+        self.add_argument("--state", choices=states, metavar="STATE", help=f"only this state: {', '.join(states)}")
+
+    def add_reason(self) -> None:
+        """Add --reason of an act that needs one."""
+        self.add_argument("--reason", type=reason, required=True, metavar="TEXT", help=f"why, {KEPT}")
+
+    def add_why(self) -> None:
+        """Add --reason of an act that needs one only if less is refused, and only where the authority says so."""
+        text = f"why less is refused, if the act has that effect, {KEPT}"
+        self.add_argument("--reason", type=reason, metavar="TEXT", help=text)
+
+    def add_wait(self, what: str) -> None:
+        """Add --wait, for nodes that `reached_nodes` asks about."""
+        text = f"wait up to {WAIT_S} seconds until every node that reports has {what}. Exit code 1 if a node does not"
+        self.add_argument("--wait", action="store_true", help=text)
+
+    def add_site(self) -> None:
+        """Add --site, for networks with several sites."""
+        self.add_slug("--site", "the site (default: default)", default="default")
+
+    def add_decision(self, what: str = "decision", *, of_ban: bool = True) -> None:
+        """Add the options of a formal decision. With `of_ban` it is one about a ban, which may follow another ban."""
+        shown = "; shown to clients" if of_ban else ""
+        group = self.add_argument_group(what)
+        group.add_argument("--organ", metavar="TEXT", help="organ that decided, for example college")
+        group.add_argument("--reference", metavar="TEXT", help=f"reference of the decision{shown}")
+        group.add_argument("--date", metavar="DATE", help="date of the decision, for example 2023-03-24")
+        group.add_argument("--legal-basis", metavar="TEXT", help="legal basis of the decision")
+        group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
+        group.add_argument("--link", metavar="URL", help="URL at which the decision can be read")
+        if of_ban:
+            group.add_argument("--follows", type=reference, metavar=METAVAR, help="ban that the decision adopts")
+
+    def add_term(self, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
+        """Add the options of a period. `review` allows a period without an end; `start` describes the default start."""
+        group = self.add_argument_group("term", "Times without a time zone are in the authority's time zone.")
+        group.add_argument("--start", metavar="WHEN", help=f"start: {WHEN} (default: {start})")
+        add_end(group)
+        if review:
+            group.add_argument("--review-by", metavar="DATE", help="date of the next review, for a term without an end")
+        return group
+
+
+class Group(_Commands):
+    """The commands of the program, or the verbs of a command."""
+
+    def add_group(self, name: str, implied: str = "") -> "Group":
+        """Add a noun of `COMMANDS` and return the group for its verbs. Without a verb it means `implied`."""
+        summary = COMMANDS[name].summary
+        parser = self._add(name, summary)
+        parser.implied = implied
+        return parser.add_commands("VERB")
+
+    def add_command(self, name: str, verb: Verb | Run, *examples: str) -> Parser:
+        """Add a command of `COMMANDS` that has no verbs."""
+        return self.add_verb(name, verb, COMMANDS[name].summary, *examples)
+
+    def add_verb(self, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
+        """Add a command with its summary and examples. It also accepts the global options after the verb."""
+        lines = "\n".join(map(_example, examples))
+        heading = "example:" if len(examples) == 1 else "examples:"
+        parser = self._add(name, summary, f"{heading}\n{lines}")
+        add_global(parser, shown=False)
+        parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb), command=parser)
+        return parser
+
+    def add_numbered(self, name: str, run: Run, summary: str, example: str) -> Parser:
+        """Add a command whose argument is the number of an object."""
+        parser = self.add_verb(name, run, summary, example)
+        parser.add_argument("number", type=number, metavar="NUMBER")
+        return parser
+
+    def _add(self, name: str, summary: str, epilog: str | None = None) -> Parser:
+        return self.add_parser(
+            name,
+            help=first_sentence(summary),
+            description=summary,
+            epilog=epilog,
+            formatter_class=Help,
+            allow_abbrev=False,
+        )
+
 
 def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
     """Return the commands of a parser by name; none if it has no commands."""
@@ -117,72 +240,10 @@ def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Argume
     return next(found, {})
 
 
-class Help(argparse.RawDescriptionHelpFormatter):
-    """Help of a fixed width, so that documentation and terminal agree. Indented lines are kept."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=WIDTH)
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        """Print the value of an option once, as Python 3.13 does: `-o, --output FILE`."""
-        if not action.option_strings or action.nargs == 0:
-            return super()._format_action_invocation(action)
-        value = self._format_args(action, self._get_default_metavar_for_optional(action))
-        return f"{', '.join(action.option_strings)} {value}"
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        wrapper = TextWrapper(width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-        lines = (indent + line if line[:1] in ("", " ") else wrapper.fill(line) for line in text.splitlines())
-        return "\n".join(lines)
-
-
-Group: TypeAlias = "argparse._SubParsersAction[Parser]"
-"""The parsers to which commands, or the verbs of a command, are added."""
-
-
-def add_group(groups: Group, name: str, implied: str = "") -> Group:
-    """Add a noun of `COMMANDS` and return the group for its verbs. Without a verb it means `implied`."""
-    summary = COMMANDS[name].summary
-    parser = groups.add_parser(
-        name, help=first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
-    )
-    parser.implied = implied
-    return parser.add_subparsers(metavar="VERB", required=True)
-
-
-def add_command(groups: Group, name: str, verb: Verb | Run, *examples: str) -> Parser:
-    """Add a command of `COMMANDS` that has no verbs."""
-    return add_verb(groups, name, verb, COMMANDS[name].summary, *examples)
-
-
-def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
-    """Add a command with its summary and at least one example. It also accepts the global options after the verb."""
-    lines = "\n".join(map(_example, examples))
-    heading = "example:" if len(examples) == 1 else "examples:"
-    parser = group.add_parser(
-        name,
-        help=first_sentence(summary),
-        description=summary,
-        epilog=f"{heading}\n{lines}",
-        formatter_class=Help,
-        allow_abbrev=False,
-    )
-    add_global(parser, shown=False)
-    parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb), command=parser)
-    return parser
-
-
 def first_sentence(summary: str) -> str:
     """Return the first sentence of a summary, for lists of commands."""
     first = summary.partition(". ")[0].removesuffix(".")
     return first[0].lower() + first[1:]
-
-
-def add_numbered(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
-    """Add a command whose argument is the number of an object."""
-    parser = add_verb(group, name, run, summary, example)
-    parser.add_argument("number", type=number, metavar="NUMBER")
-    return parser
 
 
 def _example(arguments: str) -> str:
@@ -209,74 +270,6 @@ def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
         text = texts[option] if shown else argparse.SUPPRESS
         parser.add_argument(f"--{option}", metavar=metavar, default=argparse.SUPPRESS, help=text)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-
-
-def add_limit(parser: argparse.ArgumentParser) -> None:
-    """Add --limit of a list."""
-    parser.add_argument(
-        "--limit",
-        type=integer(1, MAX_LIMIT),
-        default=DEFAULT_LIMIT,
-        metavar="N",
-        help=f"print at most N entries (default: {DEFAULT_LIMIT})",
-    )
-
-
-def add_at(parser: argparse.ArgumentParser) -> None:
-    """Add --at of an act that ends something."""
-    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, not in the past (default: now)")
-
-
-def add_state(parser: argparse.ArgumentParser, kind: type[StrEnum]) -> None:
-    """Add --state of a list."""
-    states = words_of(kind)
-    parser.add_argument("--state", choices=states, metavar="STATE", help=f"only this state: {', '.join(states)}")
-
-
-def add_reason(parser: argparse.ArgumentParser) -> None:
-    """Add --reason of an act that needs one."""
-    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help=f"why, {KEPT}")
-
-
-def add_why(parser: argparse.ArgumentParser) -> None:
-    """Add --reason of an act that needs one only if less is refused, and only where the authority says so."""
-    text = f"why less is refused, if the act has that effect, {KEPT}"
-    parser.add_argument("--reason", type=reason, metavar="TEXT", help=text)
-
-
-def add_wait(parser: Parser, what: str) -> None:
-    """Add --wait, for nodes that `reached_nodes` asks about."""
-    text = f"wait up to {WAIT_S} seconds until every node that reports has {what}. Exit code 1 if a node does not"
-    parser.add_argument("--wait", action="store_true", help=text)
-
-
-def add_site(parser: argparse.ArgumentParser) -> None:
-    """Add --site, for networks with several sites."""
-    parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default: default)")
-
-
-def add_decision(parser: argparse.ArgumentParser, what: str = "decision", *, of_ban: bool = True) -> None:
-    """Add the options of a formal decision. With `of_ban` it is one about a ban, which may follow another ban."""
-    shown = "; shown to clients" if of_ban else ""
-    group = parser.add_argument_group(what)
-    group.add_argument("--organ", metavar="TEXT", help="organ that decided, for example college")
-    group.add_argument("--reference", metavar="TEXT", help=f"reference of the decision{shown}")
-    group.add_argument("--date", metavar="DATE", help="date of the decision, for example 2023-03-24")
-    group.add_argument("--legal-basis", metavar="TEXT", help="legal basis of the decision")
-    group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
-    group.add_argument("--link", metavar="URL", help="URL at which the decision can be read")
-    if of_ban:
-        group.add_argument("--follows", type=reference, metavar=METAVAR, help="ban that the decision adopts")
-
-
-def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
-    """Add the options of a period. `review` allows a period without an end; `start` describes the default start."""
-    group = parser.add_argument_group("term", "Times without a time zone are in the authority's time zone.")
-    group.add_argument("--start", metavar="WHEN", help=f"start: {WHEN} (default: {start})")
-    add_end(group)
-    if review:
-        group.add_argument("--review-by", metavar="DATE", help="date of the next review, for a term without an end")
-    return group
 
 
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
@@ -312,61 +305,3 @@ def given(options: Options, *names: str) -> Body:
     """Return the named options that were given."""
     values: Mapping[str, Any] = vars(options)
     return {name: values[name] for name in names if values.get(name) is not None}
-
-
-def slug(text: str) -> str:
-    """Parse an argument that names an authority, a service or a site."""
-    if not is_slug(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a slug. Use lower-case letters, digits and hyphens, for example ghent"
-        )
-    return text
-
-
-def reason(text: str) -> str:
-    """Parse an argument that gives a reason."""
-    if len(text.strip()) < MIN_REASON:
-        raise argparse.ArgumentTypeError(f"give a reason of at least {MIN_REASON} characters")
-    return text
-
-
-def question(text: str) -> str:
-    """Parse an argument as a domain name. Of a URL, only the host leaves this machine."""
-    try:
-        return name_text(parse_typed_name(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def integer(least: int, most: int, fault: str = "") -> Callable[[str], int]:
-    """Return the parser of an argument that is a number from `least` to `most`. `fault` replaces the error text."""
-    problem = fault or f"is not a number from {least} to {most}"
-
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"{text!r} {problem}")
-        return int(text)
-
-    return parse
-
-
-number = integer(1, 999_999_999, "is not a number from 1 to 999999999. Type the command `list` to see the numbers")
-"""Parse the number of a binding, an exemption, a grant or a token."""
-
-
-def prefix(text: str) -> str:
-    """Parse an address prefix; a single address counts as one."""
-    try:
-        return str(ip_network(text))
-    except ValueError as error:
-        # Imported here, because it needs pydantic.
-        from api.http.prefixes import why_no_prefix
-
-        raise argparse.ArgumentTypeError(why_no_prefix(text)) from error
-
-
-def tiers(text: str) -> list[int]:
-    """Parse comma-separated tiers."""
-    if not re.fullmatch(r"[1-9](,[1-9]){0,8}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of tiers. Write for example 1,2")
-    return sorted({int(part) for part in text.split(",")})

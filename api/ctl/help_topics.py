@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 
-from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_command, commands_of
+from api.ctl.command import PROGRAM, Group, Options, Result, Verb, commands_of
 from api.ctl.exit_codes import WrongInput
 from api.ctl.remote.client import Client
 from api.errors import did_you_mean
@@ -55,7 +55,7 @@ Weekly hours are "Mon-Fri 09:00-12:00", or "12-14h" for every day.
 def add(groups: Group) -> None:
     """Add the command."""
     verb = Verb(_help, needs_token=False, local=True)
-    parser = add_command(groups, "help", verb, "help times", "help ban off")
+    parser = groups.add_command("help", verb, "help times", "help ban off")
     parser.add_argument("topic", nargs="*", metavar="TOPIC", help=f"{', '.join(TEXTS)}, or a command")
 
 

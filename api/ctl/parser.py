@@ -49,7 +49,7 @@ def fresh_parser(modules: Set[str] = _MODULES) -> Parser:
     )
     add_global(parser, shown=True)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    groups = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    groups = parser.add_commands("COMMAND")
     for name, (module, summary) in COMMANDS.items():
         if module not in modules:
             groups.add_parser(name, help=first_sentence(summary), add_help=False)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from api.accounts.schemas import AccountRead, SelfRead
 from api.auth.roles import Role
-from api.ctl.command import words_of
+from api.ctl.arguments import words_of
 from api.ctl.exit_codes import CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.remote.client import Client, path
 from api.http.patterns import LOGIN

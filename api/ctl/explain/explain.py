@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.command import WHEN, Group, Options, Result, add_command, add_site, given, question
+from api.ctl.arguments import question
+from api.ctl.command import WHEN, Group, Options, Result, given
 from api.ctl.display.local_times import at_words, soon_words
 from api.ctl.display.safe_text import columns, escape
 from api.ctl.display.shown_names import Names
@@ -36,8 +37,7 @@ STANDINGS = {
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    explain = add_command(
-        groups,
+    explain = groups.add_command(
         "explain",
         _explain,
         "explain 127.0.5.10 www.tiktok.com",
@@ -47,10 +47,10 @@ def add(groups: Group) -> None:
     explain.add_argument("client", metavar="CLIENT", help="address of the client")
     explain.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
     explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (default: now)")
-    add_site(explain)
-    who = add_command(groups, "who", _who, "who 127.0.5.10")
+    explain.add_site()
+    who = groups.add_command("who", _who, "who 127.0.5.10")
     who.add_argument("address", metavar="ADDRESS", help="address of a client")
-    add_site(who)
+    who.add_site()
 
 
 def _explain(client: Client, options: Options) -> Result:

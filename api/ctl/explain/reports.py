@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from api.ctl.ban_references import add_ban
-from api.ctl.command import Group, Options, Parser, Result, add_verb, slug, words_of
+from api.ctl.arguments import words_of
+from api.ctl.command import Group, Options, Parser, Result
 from api.ctl.input_files import write_atomically
 from api.ctl.remote.client import Client, path, where_of
 from api.report.schemas import FileFormat, Interval, Language
@@ -14,24 +14,22 @@ from api.report.schemas import FileFormat, Interval, Language
 
 def add_reports(group: Group) -> None:
     """Add the verbs `report` and `study` to the bans."""
-    report = add_verb(
-        group,
+    report = group.add_verb(
         "report",
         _report,
         "Write the report of a ban: what it rests on, when it was in force, and what it did.",
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01",
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01 --format html -o report.html",
     )
-    add_ban(report)
-    study = add_verb(
-        group,
+    report.add_ban()
+    study = group.add_verb(
         "study",
         _study,
         "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
         "ban study brussels-city --from 2026-03-01 --to 2026-09-01",
         "ban study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
     )
-    study.add_argument("authority", type=slug, metavar="AUTHORITY")
+    study.add_slug("authority")
     for parser in (report, study):
         _add_options(parser)
 

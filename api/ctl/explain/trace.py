@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.command import WHEN, Group, Options, Result, add_command, add_site, given, question
+from api.ctl.arguments import question
+from api.ctl.command import WHEN, Group, Options, Result, given
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words, period_words, term_words
 from api.ctl.display.safe_text import columns
@@ -28,16 +29,11 @@ Cells = list[tuple[str, str]]
 
 def add(groups: Group) -> None:
     """Add the command."""
-    trace = add_command(
-        groups,
-        "trace",
-        _trace,
-        'trace 127.0.5.10 www.tiktok.com --at "2026-03-02 10:15"',
-    )
+    trace = groups.add_command("trace", _trace, 'trace 127.0.5.10 www.tiktok.com --at "2026-03-02 10:15"')
     trace.add_argument("client", metavar="CLIENT", help="address of the client")
     trace.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
     trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}, in the past")
-    add_site(trace)
+    trace.add_site()
 
 
 def _trace(client: Client, options: Options) -> Result:

@@ -4,18 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from api.ctl.command import (
-    Group,
-    Options,
-    Parser,
-    Result,
-    add_group,
-    add_limit,
-    add_site,
-    add_verb,
-    given,
-    slug,
-)
+from api.ctl.command import Group, Options, Parser, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted, table
@@ -32,21 +21,18 @@ _ONCE = "The token is shown only now, and can be used once"
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "node")
-    register = add_verb(
-        group,
+    group = groups.add_group("node")
+    register = group.add_verb(
         "register",
         _register,
         "Register a node. Prints its one-time enrolment token, and the commands to run on the node.",
         "node register office-1",
         "node register depot-1 --site depot --out enrolment-token",
     )
-    register.add_argument("name", type=slug, metavar="NAME", help="name of the node")
-    add_site(register)
+    register.add_slug("name", "name of the node")
+    register.add_site()
     _add_out(register)
-    lister = add_verb(
-        group, "list", _list, "List nodes.", "node list", "node list --behind", "node list --state silent"
-    )
+    lister = group.add_verb("list", _list, "List nodes.", "node list", "node list --behind", "node list --state silent")
     chosen = lister.add_mutually_exclusive_group()
     chosen.add_argument(
         "--behind",
@@ -55,29 +41,27 @@ def add(groups: Group) -> None:
         help="only nodes with an older policy: behind, or held by a local act",
     )
     chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only this state: {', '.join(STATES)}")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="only nodes of this site")
-    add_limit(lister)
-    show = add_verb(group, "show", _show, "Show a node and its last report.", "node show office-1")
-    show.add_argument("name", type=slug, metavar="NAME")
-    token = add_verb(
-        group,
+    lister.add_slug("--site", "only nodes of this site")
+    lister.add_limit()
+    show = group.add_verb("show", _show, "Show a node and its last report.", "node show office-1")
+    show.add_slug("name")
+    token = group.add_verb(
         "token",
         _token,
         "Make a new enrolment token for a node, for example to move it to another machine.",
         "node token office-1",
         "node token office-1 --out enrolment-token",
     )
-    token.add_argument("name", type=slug, metavar="NAME")
+    token.add_slug("name")
     _add_out(token)
-    remove = add_verb(
-        group,
+    remove = group.add_verb(
         "remove",
         _remove,
         "Remove a node. It keeps its last snapshot; the control plane sends none and accepts no reports.",
         "node remove office-1",
     )
-    remove.add_argument("name", type=slug, metavar="NAME")
-    add_verb(group, "key", _key, "Show the public key that verifies snapshots.", "node key")
+    remove.add_slug("name")
+    group.add_verb("key", _key, "Show the public key that verifies snapshots.", "node key")
 
 
 def _add_out(parser: Parser) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from api.ctl.command import PROGRAM, Group, Options, Result, add_limit, add_verb, given, slug
+from api.ctl.command import PROGRAM, Group, Options, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
@@ -20,8 +20,7 @@ _REGISTER = f"To register a network: {PROGRAM} range add AUTHORITY PREFIX --fund
 
 def add_check(group: Group) -> None:
     """Add the verb to the group `range`."""
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "check",
         _check,
         "List networks that sent queries recently but are in no range, ranges inside one of another authority, and "
@@ -29,12 +28,10 @@ def add_check(group: Group) -> None:
         "range check",
         "range check ghent --site default",
     )
-    parser.add_argument(
-        "authority", nargs="?", type=slug, metavar="AUTHORITY", help="only ranges and space of this authority"
-    )
-    parser.add_argument("--site", type=slug, metavar="SITE", help="only this site")
+    parser.add_slug("authority", "only ranges and space of this authority", nargs="?")
+    parser.add_slug("--site", "only this site")
     parser.add_argument("--own", action="store_true", help="also ranges inside one of the same authority")
-    add_limit(parser)
+    parser.add_limit()
 
 
 def _check(client: Client, options: Options) -> Result:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 
-from api.ctl.command import AUDIENCE, FUNDING, Group, Options, Result, add_site, add_verb, add_why, given, integer, slug
+from api.ctl.arguments import AUDIENCE, FUNDING, integer
+from api.ctl.command import Group, Options, Result, given
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress
 from api.ctl.display.safe_text import counted
@@ -33,8 +34,7 @@ _STAGES = {
 
 def add_import(group: Group) -> None:
     """Add the verb to the group `range`."""
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "import",
         _import,
         "Register and change the ranges of a CSV table, or of an export. Does all or nothing.",
@@ -65,9 +65,7 @@ def add_import(group: Group) -> None:
     parser.add_argument(
         "--sync", action="store_true", help="also remove ranges of the authority at the site that are not in the file"
     )
-    parser.add_argument(
-        "--authority", type=slug, metavar="AUTHORITY", help="with --sync or another format: the authority of all ranges"
-    )
+    parser.add_slug("--authority", "with --sync or another format: the authority of all ranges")
     parser.add_argument(
         "--max-removals",
         type=integer(0, MAX_ROWS),
@@ -75,8 +73,8 @@ def add_import(group: Group) -> None:
         help="with --sync: if more than N ranges would be removed, do nothing and end with exit code 1 "
         f"(default: {DEFAULT_REMOVALS}); required for an empty file",
     )
-    add_site(parser)
-    add_why(parser)
+    parser.add_site()
+    parser.add_why()
 
 
 def _import(client: Client, options: Options) -> Result:

@@ -2,22 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
+from api.ctl.arguments import AUDIENCE, FUNDING, prefix
 from api.ctl.command import (
-    AUDIENCE,
-    FUNDING,
     Body,
     Group,
     Options,
     Parser,
     Result,
-    add_group,
-    add_limit,
-    add_site,
-    add_verb,
-    add_why,
     given,
-    prefix,
-    slug,
 )
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
@@ -31,30 +23,29 @@ from api.ranges.schemas import RangeRead, RangeWritten, SiteRead
 
 def add(groups: Group) -> None:
     """Add the commands of both groups."""
-    group = add_group(groups, "range")
-    lister = add_verb(group, "list", _list, "List ranges.", "range list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only ranges of this authority")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="only ranges of this site")
-    add_limit(lister)
-    adder = add_verb(
-        group,
+    group = groups.add_group("range")
+    lister = group.add_verb("list", _list, "List ranges.", "range list --authority ghent")
+    lister.add_slug("--authority", "only ranges of this authority")
+    lister.add_slug("--site", "only ranges of this site")
+    lister.add_limit()
+    adder = group.add_verb(
         "add",
         _add,
         "Register a range to an authority.",
         'range add ghent 192.0.2.0/24 --funding public --audience staff --label "town hall"',
     )
-    adder.add_argument("authority", type=slug, metavar="AUTHORITY")
+    adder.add_slug("authority")
     _add_fields(adder, required=True)
     add_rehearsal(adder)
     _add_move(group)
-    setter = add_verb(
-        group, "set", _set, "Change the given fields of a range.", "range set 192.0.2.0/24 --audience public"
+    setter = group.add_verb(
+        "set", _set, "Change the given fields of a range.", "range set 192.0.2.0/24 --audience public"
     )
     _add_fields(setter, required=False)
-    remove = add_verb(group, "remove", _remove, "Deregister a range.", "range remove 192.0.2.0/24")
+    remove = group.add_verb("remove", _remove, "Deregister a range.", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
-    add_site(remove)
-    add_why(remove)
+    remove.add_site()
+    remove.add_why()
     add_import(group)
     add_check(group)
     _add_sites(groups)
@@ -81,35 +72,34 @@ def _add_changes(parser: Parser, *, required: bool) -> None:
         help=f"who uses the devices: {', '.join(AUDIENCE)}",
     )
     parser.add_argument("--label", metavar="TEXT", help="description of the network")
-    add_site(parser)
-    add_why(parser)
+    parser.add_site()
+    parser.add_why()
 
 
 def _add_move(group: Group) -> None:
-    mover = add_verb(
-        group,
+    mover = group.add_verb(
         "move",
         _move,
         "Move a range to another authority. Its clients get answers all the time; says which bans change for them.",
         'range move diest 192.0.2.0/24 --label "town hall of Diest"',
         "range move diest 192.0.2.0/24 --dry-run",
     )
-    mover.add_argument("authority", type=slug, metavar="AUTHORITY", help="new authority of the range")
+    mover.add_slug("authority", "new authority of the range")
     mover.add_argument("prefix", type=prefix, metavar="PREFIX")
     _add_changes(mover, required=False)
     add_rehearsal(mover)
 
 
 def _add_sites(groups: Group) -> None:
-    group = add_group(groups, "site")
-    add_limit(add_verb(group, "list", _list_sites, "List sites.", "site list"))
-    adder = add_verb(group, "add", _add_site, "Register a site.", 'site add harbour --name "Harbour office"')
-    setter = add_verb(group, "set", _set_site, "Register or rename a site.", 'site set harbour --name "Harbour office"')
+    group = groups.add_group("site")
+    group.add_verb("list", _list_sites, "List sites.", "site list").add_limit()
+    adder = group.add_verb("add", _add_site, "Register a site.", 'site add harbour --name "Harbour office"')
+    setter = group.add_verb("set", _set_site, "Register or rename a site.", 'site set harbour --name "Harbour office"')
     for parser in (adder, setter):
-        parser.add_argument("site", type=slug, metavar="SITE")
+        parser.add_slug("site")
         parser.add_argument("--name", default="", metavar="TEXT", help="name of the site")
-    remove = add_verb(group, "remove", _remove_site, "Remove a site that has no ranges.", "site remove harbour")
-    remove.add_argument("site", type=slug, metavar="SITE")
+    remove = group.add_verb("remove", _remove_site, "Remove a site that has no ranges.", "site remove harbour")
+    remove.add_slug("site")
 
 
 def _list(client: Client, options: Options) -> Result:

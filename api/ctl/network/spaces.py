@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from api.ctl.command import Group, Options, Result, add_group, add_limit, add_site, add_verb, given, prefix, slug
+from api.ctl.arguments import prefix
+from api.ctl.command import Group, Options, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
@@ -12,24 +13,20 @@ from api.spaces.schemas import SpaceRead
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "space")
-    lister = add_verb(group, "list", _list, "List allotted space.", "space list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only space of this authority")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="only space of this site")
-    add_limit(lister)
-    allot = add_verb(group, "allot", _allot, "Allot a prefix to an authority.", "space allot ghent 192.0.2.0/24")
-    allot.add_argument("authority", type=slug, metavar="AUTHORITY")
+    group = groups.add_group("space")
+    lister = group.add_verb("list", _list, "List allotted space.", "space list --authority ghent")
+    lister.add_slug("--authority", "only space of this authority")
+    lister.add_slug("--site", "only space of this site")
+    lister.add_limit()
+    allot = group.add_verb("allot", _allot, "Allot a prefix to an authority.", "space allot ghent 192.0.2.0/24")
+    allot.add_slug("authority")
     allot.add_argument("prefix", type=prefix, metavar="PREFIX")
-    add_site(allot)
-    withdraw = add_verb(
-        group,
-        "withdraw",
-        _withdraw,
-        "Withdraw a prefix. The ranges in it stay registered.",
-        "space withdraw 192.0.2.0/24",
+    allot.add_site()
+    withdraw = group.add_verb(
+        "withdraw", _withdraw, "Withdraw a prefix. The ranges in it stay registered.", "space withdraw 192.0.2.0/24"
     )
     withdraw.add_argument("prefix", type=prefix, metavar="PREFIX")
-    add_site(withdraw)
+    withdraw.add_site()
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -5,20 +5,8 @@ from typing import Any
 
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.chain.entry_hash import canonical
-from api.ctl.command import (
-    WHEN,
-    Group,
-    Options,
-    Parser,
-    Result,
-    Verb,
-    add_group,
-    add_limit,
-    add_verb,
-    given,
-    number,
-    slug,
-)
+from api.ctl.arguments import number
+from api.ctl.command import WHEN, Group, Options, Parser, Result, Verb, given
 from api.ctl.display.account_names import Accounts, account
 from api.ctl.display.act_lines import change_lines
 from api.ctl.display.listing import listed
@@ -41,10 +29,9 @@ _DETAILED_ACTS = _LOCAL_ACTS | {"suspension.start"}
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "audit")
+    group = groups.add_group("audit")
     _add_list(group)
-    exporter = add_verb(
-        group,
+    exporter = group.add_verb(
         "export",
         _export,
         "Print every entry as JSON lines, for `audit verify`.",
@@ -55,8 +42,7 @@ def add(groups: Group) -> None:
         "--after", type=number, metavar="SEQ", help="start after this entry, to continue an earlier export"
     )
     _add_verify(group)
-    lister = add_verb(
-        group,
+    lister = group.add_verb(
         "checkpoints",
         _checkpoints,
         "List checkpoints, the signed hashes of the audit log, newest first.",
@@ -64,16 +50,15 @@ def add(groups: Group) -> None:
         "audit checkpoints --held",
     )
     _add_held(lister, "print all as JSON lines, oldest first, to store elsewhere")
-    add_limit(lister)
-    maker = add_verb(
-        group, "checkpoint", _checkpoint, "Sign the current hash of the audit log.", "audit checkpoint --held"
+    lister.add_limit()
+    maker = group.add_verb(
+        "checkpoint", _checkpoint, "Sign the current hash of the audit log.", "audit checkpoint --held"
     )
     _add_held(maker, "print the checkpoint as a JSON line, to store elsewhere")
 
 
 def _add_list(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "list",
         _list,
         "List acts and what they changed, newest first. With --after, oldest first.",
@@ -86,13 +71,13 @@ def _add_list(group: Group) -> None:
     )
     parser.add_argument("--object", metavar="OBJECT", help="only this object, for example ban/ghent/tiktok")
     parser.add_argument("--account", type=account, metavar="ACCOUNT", help="only this account: its number or login")
-    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only acts that concern this authority")
+    parser.add_slug("--authority", "only acts that concern this authority")
     parser.add_argument("--since", metavar="WHEN", help=f"only acts from then on: {WHEN}")
     parser.add_argument("--until", metavar="WHEN", help="only acts before this time, or up to and including this date")
     parser.add_argument(
         "--after", type=number, metavar="SEQ", help="only acts after this entry, oldest first: to follow the audit log"
     )
-    add_limit(parser)
+    parser.add_limit()
 
 
 def _add_held(parser: Parser, text: str) -> None:
@@ -100,8 +85,7 @@ def _add_held(parser: Parser, text: str) -> None:
 
 
 def _add_verify(group: Group) -> None:
-    verifier = add_verb(
-        group,
+    verifier = group.add_verb(
         "verify",
         Verb(_verify, needs_token=False, local=True),
         "Verify exported audit log files, without the control plane. Exit code 1 if they are not intact, 2 if a "

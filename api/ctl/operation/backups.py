@@ -21,7 +21,7 @@ from api.archive.encryption import (
     parse_identities,
     parse_recipients,
 )
-from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_command
+from api.ctl.command import PROGRAM, Group, Options, Result, Verb
 from api.ctl.display.local_times import at_words
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import FOUND, WrongInput
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    backup = add_command(
-        groups,
+    backup = groups.add_command(
         "backup",
         _backup,
         "backup dnsfilter.backup",
@@ -49,8 +48,7 @@ def add(groups: Group) -> None:
         metavar="KEY",
         help="encrypt to this age public key before anything is written; may be repeated",
     )
-    restore = add_command(
-        groups,
+    restore = groups.add_command(
         "restore",
         Verb(_restore, needs_token=False, local=True),
         "restore dnsfilter.backup --state-dir .run",

@@ -3,18 +3,12 @@
 from collections.abc import Iterator
 
 from api.captures.schemas import CaptureRead
+from api.ctl.arguments import prefix
 from api.ctl.command import (
     Group,
     Options,
     Result,
-    add_group,
-    add_limit,
-    add_reason,
-    add_site,
-    add_verb,
     given,
-    prefix,
-    slug,
     term_body,
 )
 from api.ctl.display.account_names import Accounts
@@ -27,24 +21,22 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "capture")
-    start = add_verb(
-        group,
+    group = groups.add_group("capture")
+    start = group.add_verb(
         "start",
         _start,
         "Record the queries of a range, for at most an hour. Its authority gets a notice.",
         'capture start ghent 10.1.0.0/16 --for 10m --reason "payroll names do not resolve"',
     )
-    start.add_argument("authority", type=slug, metavar="AUTHORITY", help="authority of the range")
+    start.add_slug("authority", "authority of the range")
     start.add_argument("prefix", type=prefix, metavar="PREFIX", help="range, as it is registered")
-    add_site(start)
+    start.add_site()
     start.add_argument("--for", dest="for_", required=True, metavar="SPAN", help="duration, at most 1h: 10m, 45m")
-    add_reason(start)
-    lister = add_verb(group, "list", _list, "List captures, newest first.", "capture list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only captures of this authority")
-    add_limit(lister)
-    end = add_verb(
-        group,
+    start.add_reason()
+    lister = group.add_verb("list", _list, "List captures, newest first.", "capture list --authority ghent")
+    lister.add_slug("--authority", "only captures of this authority")
+    lister.add_limit()
+    end = group.add_verb(
         "end",
         _end,
         "End a capture now. The files stay on the nodes until 24 hours later, unless you delete them.",
@@ -52,7 +44,7 @@ def add(groups: Group) -> None:
     )
     end.add_argument("number", type=int, metavar="NUMBER")
     end.add_argument("--delete", action="store_true", help="delete the files too, also of a capture that has ended")
-    add_reason(end)
+    end.add_reason()
 
 
 def _start(client: Client, options: Options) -> Result:

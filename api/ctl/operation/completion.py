@@ -1,6 +1,6 @@
 """dnsfilterctl completion: print a completion script for a shell."""
 
-from api.ctl.command import Group, Options, Result, Verb, add_command
+from api.ctl.command import Group, Options, Result, Verb
 from api.ctl.remote.client import Client
 from dnsfilter.shell_completion import SHELLS, completion_script
 
@@ -8,7 +8,7 @@ from dnsfilter.shell_completion import SHELLS, completion_script
 def add(groups: Group) -> None:
     """Add the command."""
     verb = Verb(_completion, needs_token=False, local=True)
-    parser = add_command(groups, "completion", verb, "completion bash")
+    parser = groups.add_command("completion", verb, "completion bash")
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
 

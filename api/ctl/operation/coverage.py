@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.command import MAX_LIMIT, Group, Options, Result, add_command, add_limit, slug
+from api.ctl.command import MAX_LIMIT, Group, Options, Result
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
@@ -19,21 +19,15 @@ _WHY = {NotCounted.LEVEL: "the authority counts nothing", NotCounted.SMALL: "few
 
 def add(groups: Group) -> None:
     """Add the command."""
-    coverage = add_command(
-        groups,
-        "coverage",
-        _coverage,
-        "coverage ghent",
-        "coverage ghent --state stopped",
-    )
-    coverage.add_argument("authority", type=slug, metavar="AUTHORITY")
+    coverage = groups.add_command("coverage", _coverage, "coverage ghent", "coverage ghent --state stopped")
+    coverage.add_slug("authority")
     coverage.add_argument(
         "--state",
         choices=[str(state) for state in CoverageState],
         metavar="STATE",
         help="all ranges in this state: asking, stopped, never or not_counted; --limit has no effect then",
     )
-    add_limit(coverage)
+    coverage.add_limit()
 
 
 def _coverage(client: Client, options: Options) -> Result:

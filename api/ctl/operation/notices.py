@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from api.ctl.command import Group, Options, Result, add_group, add_limit, add_state, add_verb, given, slug
+from api.ctl.command import Group, Options, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
@@ -15,26 +15,19 @@ from api.notices.schemas import NoticeRead, NoticesRead, NoticeState, NoticeTest
 
 def add(groups: Group) -> None:
     """Add the command of the group."""
-    group = add_group(groups, "notice")
-    lister = add_verb(group, "list", _list, "List notices, newest first.", "notice list --state failed")
-    add_state(lister, NoticeState)
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only notices to this authority")
-    add_limit(lister)
-    tester = add_verb(
-        group,
+    group = groups.add_group("notice")
+    lister = group.add_verb("list", _list, "List notices, newest first.", "notice list --state failed")
+    lister.add_state(NoticeState)
+    lister.add_slug("--authority", "only notices to this authority")
+    lister.add_limit()
+    tester = group.add_verb(
         "test",
         _test,
         "Send a test mail, to an authority's contact or the installation's. Exit code 1 if the server refuses it.",
         "notice test",
         "notice test ghent",
     )
-    tester.add_argument(
-        "authority",
-        nargs="?",
-        type=slug,
-        metavar="AUTHORITY",
-        help="whose contact gets the mail (default: the installation's)",
-    )
+    tester.add_slug("authority", "whose contact gets the mail (default: the installation's)", nargs="?")
 
 
 def _list(client: Client, options: Options) -> Result:

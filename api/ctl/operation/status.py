@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_command
+from api.ctl.command import PROGRAM, Group, Options, Result, Verb
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
@@ -16,18 +16,8 @@ from dnsfilter import __version__
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    add_command(
-        groups,
-        "version",
-        Verb(_version, needs_token=False),
-        "version",
-    )
-    add_command(
-        groups,
-        "status",
-        Verb(_status, needs_token=False, takes_token=True),
-        "status",
-    )
+    groups.add_command("version", Verb(_version, needs_token=False), "version")
+    groups.add_command("status", Verb(_status, needs_token=False, takes_token=True), "status")
 
 
 def _version(client: Client, _options: Options) -> Result:

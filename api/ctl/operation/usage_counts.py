@@ -1,22 +1,10 @@
 """dnsfilterctl usage: what was counted for an authority's clients, without their addresses."""
 
-import argparse
 from collections.abc import Iterator
 from typing import get_args
 
-from api.ctl.command import (
-    Group,
-    Options,
-    Result,
-    add_group,
-    add_limit,
-    add_reason,
-    add_site,
-    add_verb,
-    given,
-    prefix,
-    slug,
-)
+from api.ctl.arguments import prefix
+from api.ctl.command import Group, Options, Parser, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
@@ -30,9 +18,8 @@ from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageR
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "usage")
-    show = add_verb(
-        group,
+    group = groups.add_group("usage")
+    show = group.add_verb(
         "show",
         _show,
         "Show how many queries bans refused, monitored or exempted, on days that are over. Numbers from 1 to 4 are <5.",
@@ -41,7 +28,7 @@ def add(groups: Group) -> None:
         "usage show ghent --csv",
     )
     _add_period(show)
-    show.add_argument("--service", type=slug, metavar="SERVICE", help="only this service")
+    show.add_slug("--service", "only this service")
     show.add_argument(
         "--by",
         choices=get_args(By),
@@ -50,17 +37,15 @@ def add(groups: Group) -> None:
         help="day, hour or range (default: day); ranges have their own counts only at the level range",
     )
     show.add_argument("--csv", action="store_true", help="write all rows as CSV")
-    add_limit(show)
-    bypass = add_verb(
-        group,
+    show.add_limit()
+    bypass = group.add_verb(
         "bypass",
         _bypass,
         "Show attempts to bypass the resolver, by day and kind, on days that are over. Numbers from 1 to 4 are <5.",
         "usage bypass ghent --from 2026-09-01",
     )
     _add_period(bypass)
-    clients = add_verb(
-        group,
+    clients = group.add_verb(
         "clients",
         _clients,
         "Show refused queries that were noted at the level client, for approvers. The audit log records each reading.",
@@ -68,11 +53,10 @@ def add(groups: Group) -> None:
         "usage clients ghent --service tiktok --csv",
     )
     _add_period(clients)
-    clients.add_argument("--service", type=slug, metavar="SERVICE", help="only this service")
+    clients.add_slug("--service", "only this service")
     clients.add_argument("--csv", action="store_true", help="write all rows as CSV")
-    add_limit(clients)
-    erase = add_verb(
-        group,
+    clients.add_limit()
+    erase = group.add_verb(
         "erase",
         _erase,
         "Erase what was counted in a period or for a range. The audit log records how much, and why.",
@@ -81,16 +65,16 @@ def add(groups: Group) -> None:
     )
     _add_period(erase, "first day (default: all before the last day)", "last day (default: all after the first day)")
     erase.add_argument("--range", type=prefix, metavar="PREFIX", help="only what was counted for this range")
-    add_site(erase)
-    add_reason(erase)
+    erase.add_site()
+    erase.add_reason()
 
 
 def _add_period(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     first: str = "first day, in the authority's time zone (default: 30 days)",
     last: str = "last day (default: the newest)",
 ) -> None:
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_slug("authority")
     parser.add_argument("--from", dest="from_", metavar="DATE", help=first)
     parser.add_argument("--to", metavar="DATE", help=last)
 

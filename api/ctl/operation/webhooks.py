@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.ctl.command import Group, Options, Result, add_group, add_verb, given, slug
+from api.ctl.command import Group, Options, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
@@ -15,9 +15,8 @@ _ONCE = "The secret is shown only now. The receiver needs it to check signatures
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "webhook")
-    adder = add_verb(
-        group,
+    group = groups.add_group("webhook")
+    adder = group.add_verb(
         "add",
         _add,
         "Add a receiver. Prints the secret with which its events are signed.",
@@ -25,21 +24,15 @@ def add(groups: Group) -> None:
         "webhook add https://siem.example.org/dnsfilter --authority ghent --types ban exemption suspension",
     )
     adder.add_argument("url", metavar="URL", help="https:// address of the receiver, or http:// on this machine")
-    adder.add_argument(
-        "--authority",
-        type=slug,
-        metavar="AUTHORITY",
-        help="only acts and notices that concern this authority (default: all)",
-    )
+    adder.add_slug("--authority", "only acts and notices that concern this authority (default: all)")
     adder.add_argument(
         "--types",
         nargs="+",
         metavar="TYPE",
         help="only these acts and notices, such as ban, ban.set_off, notice, notice.node_silent (default: all)",
     )
-    add_verb(group, "list", _list, "List webhooks, and how far each receiver is.", "webhook list")
-    remove = add_verb(
-        group,
+    group.add_verb("list", _list, "List webhooks, and how far each receiver is.", "webhook list")
+    remove = group.add_verb(
         "remove",
         _remove,
         "Remove a webhook. Its receiver gets no further events, also not those that it missed.",

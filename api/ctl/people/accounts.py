@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from api.accounts.schemas import AccountRead
-from api.ctl.command import Group, Options, Parser, Result, Run, add_group, add_limit, add_verb, given, slug
+from api.ctl.command import Group, Options, Parser, Result, Run, given
 from api.ctl.display.account_names import Accounts, account, login, own_token_notes
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
@@ -14,13 +14,12 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "account")
-    lister = add_verb(group, "list", _list, "List accounts by number.", "account list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only accounts of this authority")
-    add_limit(lister)
+    group = groups.add_group("account")
+    lister = group.add_verb("list", _list, "List accounts by number.", "account list --authority ghent")
+    lister.add_slug("--authority", "only accounts of this authority")
+    lister.add_limit()
     _add_account(group, "show", _show, "Show an account.", "account show ict-ghent")
-    adder = add_verb(
-        group,
+    adder = group.add_verb(
         "add",
         _add,
         "Add an account for a person, or with --service for a program. It can do nothing until granted a role.",
@@ -29,7 +28,7 @@ def add(groups: Group) -> None:
     )
     adder.add_argument("login", type=login, metavar="LOGIN", help="name of the account in commands")
     adder.add_argument("--name", required=True, metavar="TEXT", help="display name; can be erased")
-    adder.add_argument("--authority", type=slug, metavar="AUTHORITY", help="authority that it works for")
+    adder.add_slug("--authority", "authority that it works for")
     adder.add_argument("--service", action="store_true", help="the account is for a program, not a person")
     _add_account(
         group,
@@ -52,7 +51,7 @@ def add(groups: Group) -> None:
 
 
 def _add_account(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
-    parser = add_verb(group, name, run, summary, example)
+    parser = group.add_verb(name, run, summary, example)
     parser.add_argument("account", type=account, metavar="ACCOUNT", help="its number or login")
     return parser
 

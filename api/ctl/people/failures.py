@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from api.accounts.schemas import AuthenticationFailureRead
-from api.ctl.command import Group, Options, Result, add_group, add_limit, add_verb
+from api.ctl.command import Group, Options, Result
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
@@ -13,16 +13,13 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the command of the group."""
-    group = add_group(groups, "failures")
-    add_limit(
-        add_verb(
-            group,
-            "list",
-            _list,
-            "List authentication failures of the last 90 days, newest first. No other data holds client addresses.",
-            "failures list --limit 20",
-        )
-    )
+    group = groups.add_group("failures")
+    group.add_verb(
+        "list",
+        _list,
+        "List authentication failures of the last 90 days, newest first. No other data holds client addresses.",
+        "failures list --limit 20",
+    ).add_limit()
 
 
 def _list(client: Client, options: Options) -> Result:

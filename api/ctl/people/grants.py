@@ -7,14 +7,7 @@ from api.ctl.command import (
     Group,
     Options,
     Result,
-    add_group,
-    add_limit,
-    add_numbered,
-    add_reason,
-    add_term,
-    add_verb,
     given,
-    slug,
     term_body,
 )
 from api.ctl.display.account_names import ROLES, Accounts, account
@@ -28,9 +21,8 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "grant")
-    lister = add_verb(
-        group,
+    group = groups.add_group("grant")
+    lister = group.add_verb(
         "list",
         _list,
         "List grants of the authorities in which you hold a role. Includes grants that have ended.",
@@ -38,33 +30,26 @@ def add(groups: Group) -> None:
         "grant list --account ict-ghent",
     )
     lister.add_argument("--account", type=account, metavar="ACCOUNT", help="only this account: its number or login")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only grants in this authority")
-    add_limit(lister)
+    lister.add_slug("--authority", "only grants in this authority")
+    lister.add_limit()
     _add_add(group)
     end = _GRANTS.act("end", "reason")
-    add_reason(add_numbered(group, "end", end, "End a grant now.", 'grant end 4 --reason "left the desk"'))
+    group.add_numbered("end", end, "End a grant now.", 'grant end 4 --reason "left the desk"').add_reason()
 
 
 def _add_add(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "add",
         _add,
         "Grant a role in an authority, or in the installation. A grant to a person of another authority needs an end.",
         'grant add ghent ict-ghent operator --reason "the desk carries out the bans"',
         'grant add diest 7 approver --for "6 months" --reason "covers for a colleague"',
     )
-    parser.add_argument(
-        "authority",
-        nargs="?",
-        type=slug,
-        metavar="AUTHORITY",
-        help="authority in which the role holds; not for the last three roles",
-    )
+    parser.add_slug("authority", "authority in which the role holds; not for the last three roles", nargs="?")
     parser.add_argument("account", type=account, metavar="ACCOUNT", help="number or login of the account")
     parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
-    add_reason(parser)
-    add_term(parser)
+    parser.add_reason()
+    parser.add_term()
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from api.accounts.schemas import HeldRead, SelfRead, TokenRead
-from api.ctl.command import Group, Options, Result, Verb, add_command
+from api.ctl.command import Group, Options, Result, Verb
 from api.ctl.display.account_names import account_words
 from api.ctl.display.local_times import at_words, end_words
 from api.ctl.display.safe_text import columns
@@ -16,20 +16,11 @@ from api.ctl.remote.token_file import VARIABLE, ask_token, store_token, stored_p
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    add_command(
-        groups,
-        "login",
-        Verb(_login, needs_token=False, asks_token=True),
-        "login",
-        "login --token-file new-token",
+    groups.add_command(
+        "login", Verb(_login, needs_token=False, asks_token=True), "login", "login --token-file new-token"
     )
-    add_command(
-        groups,
-        "logout",
-        Verb(_logout, needs_token=False),
-        "logout",
-    )
-    add_command(groups, "whoami", _whoami, "whoami")
+    groups.add_command("logout", Verb(_logout, needs_token=False), "logout")
+    groups.add_command("whoami", _whoami, "whoami")
 
 
 def _login(client: Client, options: Options) -> Result:

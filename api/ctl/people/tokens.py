@@ -4,19 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api.accounts.schemas import TokenMade, TokenRead, TokensRevoked
-from api.ctl.command import (
-    Group,
-    Options,
-    Parser,
-    Result,
-    add_end,
-    add_group,
-    add_limit,
-    add_verb,
-    number,
-    slug,
-    term_body,
-)
+from api.ctl.arguments import number
+from api.ctl.command import Group, Options, Parser, Result, add_end, term_body
 from api.ctl.display.account_names import ROLES, TOKEN_PREFIX, Accounts, account
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
@@ -29,9 +18,8 @@ _ONCE = "The token is shown only now. Store it, for example with `dnsfilterctl l
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "token")
-    lister = add_verb(
-        group,
+    group = groups.add_group("token")
+    lister = group.add_verb(
         "list",
         _list,
         "List the tokens of an account. Includes tokens that have ended or were revoked.",
@@ -39,9 +27,8 @@ def add(groups: Group) -> None:
         "token list --account ict-ghent",
     )
     _add_account(lister)
-    add_limit(lister)
-    maker = add_verb(
-        group,
+    lister.add_limit()
+    maker = group.add_verb(
         "make",
         _make,
         "Make a token. It is shown only once, or written to a file that only you can read.",
@@ -58,13 +45,11 @@ def add(groups: Group) -> None:
         metavar="ROLE",
         help=f"limit the token to this role of the account; may be repeated: {', '.join(ROLES)}",
     )
-    maker.add_argument(
+    maker.add_slug(
         "--authority",
+        "limit the token to roles in this authority; may be repeated",
         dest="authorities",
         action="append",
-        type=slug,
-        metavar="AUTHORITY",
-        help="limit the token to roles in this authority; may be repeated",
     )
     maker.add_argument(
         "--outlives-maker",
@@ -76,8 +61,7 @@ def add(groups: Group) -> None:
         maker.add_argument_group("end", "At most a year from now, and not after the end of your own token."),
         required=True,
     )
-    revoker = add_verb(
-        group,
+    revoker = group.add_verb(
         "revoke",
         _revoke,
         "Revoke a token. Takes effect on the next request.",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from api.bans.requests.schemas import RequestRead
-from api.ctl.command import Group, add_numbered, add_reason
+from api.ctl.command import Group
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words
 from api.ctl.display.shown_names import Names
@@ -16,13 +16,13 @@ Asked: TypeAlias = ExemptionRead | RequestRead
 
 def add_deciding(group: Group, noun: str, kind: Numbered[Any]) -> None:
     """Add the commands to approve, reject and withdraw."""
-    approve = add_numbered(group, "approve", kind.act("approve", "note"), "Approve a request.", f"{noun} approve 1")
+    approve = group.add_numbered("approve", kind.act("approve", "note"), "Approve a request.", f"{noun} approve 1")
     approve.add_argument("--note", metavar="TEXT", help="note of the approver")
     for act, summary, why in (
         ("reject", "Reject a request.", "no end in sight"),
         ("withdraw", "Withdraw a request that is still open.", "found another way"),
     ):
-        add_reason(add_numbered(group, act, kind.act(act, "reason"), summary, f'{noun} {act} 1 --reason "{why}"'))
+        group.add_numbered(act, kind.act(act, "reason"), summary, f'{noun} {act} 1 --reason "{why}"').add_reason()
 
 
 def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:

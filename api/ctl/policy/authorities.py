@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Iterator
 
 from api.authorities.schemas import AuthorityRead
-from api.ctl.command import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, reason, slug
+from api.ctl.arguments import KINDS, reason
+from api.ctl.command import Body, Group, Options, Result, given
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, end_words, usable_zone
 from api.ctl.display.safe_text import columns, table
@@ -27,26 +28,25 @@ _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "authority")
-    lister = add_verb(group, "list", _list, "List authorities by slug.", "authority list --kind municipality")
+    group = groups.add_group("authority")
+    lister = group.add_verb("list", _list, "List authorities by slug.", "authority list --kind municipality")
     lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"only this kind: {', '.join(KINDS)}")
     lister.add_argument("--group", metavar="NAME", help="only authorities of this group")
-    add_limit(lister)
-    show = add_verb(group, "show", _show, "Show an authority.", "authority show ghent")
-    show.add_argument("authority", type=slug, metavar="AUTHORITY")
+    lister.add_limit()
+    show = group.add_verb("show", _show, "Show an authority.", "authority show ghent")
+    show.add_slug("authority")
     _add_set(group)
     _add_client_level(group)
     add_onboard(group)
-    remove = add_verb(
-        group, "remove", _remove, "Remove an authority that has no ranges, bans or bindings.", "authority remove ghent"
+    remove = group.add_verb(
+        "remove", _remove, "Remove an authority that has no ranges, bans or bindings.", "authority remove ghent"
     )
-    remove.add_argument("authority", type=slug, metavar="AUTHORITY")
+    remove.add_slug("authority")
     add_ends(group)
 
 
 def _add_set(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "set",
         _set,
         "Register an authority, or change the given fields of one that exists.",
@@ -54,7 +54,7 @@ def _add_set(group: Group) -> None:
         'authority set ghent --usage none --reason "the council does not need it"',
         "authority set ghent --off-needs-reason yes --off-needs-approver yes",
     )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_slug("authority")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument(
         "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="name in a language; may be repeated"
@@ -74,15 +74,14 @@ def _add_set(group: Group) -> None:
 
 
 def _add_client_level(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "client-level",
         _set_client_level,
         "Keep refused queries under daily pseudonyms of clients, until an end. Another usage level ends it early.",
         'authority client-level ghent --until 2026-12-31 --purpose "find devices that keep asking" '
         '--decision CBS/2026/1234 --legal-basis "decree over local government, article 56" --consultation DPO/2026/17',
     )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_slug("authority")
     parser.add_argument("--until", required=True, metavar="DATE", help="last day, or end; at most six months from now")
     parser.add_argument("--purpose", required=True, type=reason, metavar="TEXT", help="what it is for")
     parser.add_argument("--decision", required=True, metavar="TEXT", help="reference of the formal decision")

@@ -6,10 +6,9 @@ from typing import TypeAlias
 
 from api.bans.schemas import BanRead, State
 from api.bindings.schemas import BindingRead
-from api.ctl.ban_references import METAVAR, add_ban, reference
+from api.ctl.arguments import AUDIENCE, FUNDING, tiers, words_of
+from api.ctl.ban_references import METAVAR, reference
 from api.ctl.command import (
-    AUDIENCE,
-    FUNDING,
     KEPT,
     PROGRAM,
     Body,
@@ -17,24 +16,11 @@ from api.ctl.command import (
     Options,
     Parser,
     Result,
-    add_at,
-    add_decision,
     add_end,
-    add_group,
-    add_limit,
-    add_reason,
-    add_state,
-    add_term,
-    add_verb,
-    add_wait,
-    add_why,
     decision_body,
     given,
-    slug,
     term_body,
-    tiers,
     with_decision,
-    words_of,
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
@@ -60,47 +46,46 @@ _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "ban")
+    group = groups.add_group("ban")
     _add_switches(group)
-    lister = add_verb(
-        group, "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
+    lister = group.add_verb(
+        "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only bans of this authority")
-    lister.add_argument("--service", type=slug, metavar="SERVICE", help="only bans on this service")
+    lister.add_slug("--authority", "only bans of this authority")
+    lister.add_slug("--service", "only bans on this service")
     lister.add_argument("--follows", type=reference, metavar=METAVAR, help="only bans that follow this ban")
-    add_state(lister, State)
-    add_limit(lister)
+    lister.add_state(State)
+    lister.add_limit()
     summary = "Show a ban with its decision, terms, bindings and followers."
-    add_ban(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
+    group.add_verb("show", _show, summary, "ban show ghent tiktok").add_ban()
     _add_adopt(group)
     _add_set(group)
-    renew = add_verb(
-        group,
+    renew = group.add_verb(
         "renew",
         _renew,
         "Renew a ban: add a term, with the decision to renew.",
         'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
         "ban renew mechelen tiktok --following federal/tiktok --reference 2026/40",
     )
-    add_ban(renew)
+    renew.add_ban()
     renew.add_argument(
         "--following",
         type=reference,
         metavar=METAVAR,
         help="copy the remaining terms and the scope of this ban; later changes to it have no effect",
     )
-    add_why(renew)
-    add_term(renew, review=True, start="the end of the terms in force")
-    add_decision(renew, "decision to renew")
-    end = add_verb(group, "end", _end, "End a ban early.", 'ban end ghent tiktok --reason "decision annulled"')
-    add_ban(end)
-    add_at(end)
-    add_reason(end)
-    add_decision(end, "decision to end it")
+    renew.add_why()
+    renew.add_term(review=True, start="the end of the terms in force")
+    renew.add_decision("decision to renew")
+    end = group.add_verb("end", _end, "End a ban early.", 'ban end ghent tiktok --reason "decision annulled"')
+    end.add_ban()
+    end.add_at()
+    end.add_reason()
+    end.add_decision("decision to end it")
     add_reports(group)
-    remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
-    add_ban(remove)
-    add_why(remove)
+    remove = group.add_verb("remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
+    remove.add_ban()
+    remove.add_why()
 
 
 def _add_switches(group: Group) -> None:
@@ -115,18 +100,17 @@ def _add_switches(group: Group) -> None:
         ),
         ("watch", Mode.MONITOR, "Answer and count instead of refusing.", "ban watch ghent tiktok"),
     ):
-        parser = add_verb(group, name, _switch, summary, *examples)
+        parser = group.add_verb(name, _switch, summary, *examples)
         parser.set_defaults(mode=mode)
-        add_ban(parser)
+        parser.add_ban()
         if mode is Mode.OFF:
             add_end(parser)
         parser.add_argument("--reason", metavar="TEXT", help=f"why, {KEPT}")
-        add_wait(parser, "the change")
+        parser.add_wait("the change")
 
 
 def _add_adopt(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "adopt",
         _adopt,
         "Adopt a ban: with a decision and a term, by following another ban, or provisionally. "
@@ -135,7 +119,7 @@ def _add_adopt(group: Group) -> None:
         'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
         "ban adopt diest tiktok --provisional",
     )
-    add_ban(parser)
+    parser.add_ban()
     parser.add_argument(
         "--following",
         type=reference,
@@ -144,13 +128,12 @@ def _add_adopt(group: Group) -> None:
     )
     parser.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
     _add_fields(parser)
-    add_term(parser, review=True)
-    add_decision(parser)
+    parser.add_term(review=True)
+    parser.add_decision()
 
 
 def _add_set(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "set",
         _set,
         "Switch or change a ban, or adopt one. Adopting needs a decision and a term, or --provisional.",
@@ -159,15 +142,15 @@ def _add_set(group: Group) -> None:
         "ban set ghent tiktok --mode enforce --wait",
         "ban set ghent tiktok --provisional",
     )
-    add_ban(parser)
+    parser.add_ban()
     _add_fields(parser)
     standing = parser.add_mutually_exclusive_group()
     standing.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="turn a provisional ban into an ordinary one")
-    add_wait(parser, "the change")
-    term = add_term(parser, review=True)
+    parser.add_wait("the change")
+    term = parser.add_term(review=True)
     term.description = f"{term.description} With only --mode off, --until and --for set how long the ban is off."
-    add_decision(parser)
+    parser.add_decision()
 
 
 def _add_fields(parser: Parser) -> None:

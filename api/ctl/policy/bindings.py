@@ -3,22 +3,14 @@
 from collections.abc import Iterator
 
 from api.bindings.schemas import BindingRead
-from api.ctl.ban_references import METAVAR, add_ban, reference
+from api.ctl.arguments import words_of
+from api.ctl.ban_references import METAVAR, reference
 from api.ctl.command import (
     Group,
     Options,
     Result,
-    add_at,
-    add_group,
-    add_limit,
-    add_numbered,
-    add_reason,
-    add_term,
-    add_verb,
     given,
-    slug,
     term_body,
-    words_of,
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
@@ -32,45 +24,42 @@ from dnsfilter.policy.model import Ground
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "binding")
-    lister = add_verb(group, "list", _list, "List bindings.", "binding list --authority ghent")
-    lister.add_argument(
-        "--authority", type=slug, metavar="AUTHORITY", help="only bindings of this authority to bans of others"
-    )
+    group = groups.add_group("binding")
+    lister = group.add_verb("list", _list, "List bindings.", "binding list --authority ghent")
+    lister.add_slug("--authority", "only bindings of this authority to bans of others")
     lister.add_argument("--ban", type=reference, metavar=METAVAR, help="only bindings to this ban")
-    add_limit(lister)
-    add_numbered(group, "show", _BINDINGS.show, "Show a binding.", "binding show 1")
+    lister.add_limit()
+    group.add_numbered("show", _BINDINGS.show, "Show a binding.", "binding show 1")
     _add_add(group)
-    add_numbered(
-        group, "accept", _BINDINGS.act("accept"), "Accept an agreement, as the bound authority.", "binding accept 1"
+    group.add_numbered(
+        "accept", _BINDINGS.act("accept"), "Accept an agreement, as the bound authority.", "binding accept 1"
     )
     _add_finish(group, "withdraw", "Withdraw from an agreement, as the bound authority.")
     _add_finish(group, "end", "Record that the law or the agreement itself has ended.")
 
 
 def _add_add(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "add",
         _add,
         "Bind an authority to a ban: record a law, or propose an agreement. An agreement takes effect when accepted.",
         'binding add ghent brussels-region/tiktok --ground agreement --instrument "2026/7" --date 2026-03-16 '
         "--until 2026-09-30",
     )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="authority to bind")
-    add_ban(parser, "ban to apply")
+    parser.add_slug("authority", "authority to bind")
+    parser.add_ban("ban to apply")
     parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="reference of the law or the agreement")
     parser.add_argument("--date", required=True, metavar="DATE", help="date of the instrument")
-    add_term(parser)
+    parser.add_term()
 
 
 def _add_finish(group: Group, name: str, summary: str) -> None:
     example = f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"'
     run = _BINDINGS.act(name, "at", "reason", "reference")
-    parser = add_numbered(group, name, run, summary, example)
-    add_at(parser)
-    add_reason(parser)
+    parser = group.add_numbered(name, run, summary, example)
+    parser.add_at()
+    parser.add_reason()
     parser.add_argument("--reference", metavar="TEXT", help="reference of the decision behind it, if there is one")
 
 

@@ -3,23 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from api.ctl.ban_references import METAVAR, add_ban, reference
+from api.ctl.arguments import prefix
+from api.ctl.ban_references import METAVAR, reference
 from api.ctl.command import (
     PROGRAM,
     Group,
     Options,
     Result,
-    add_group,
-    add_limit,
-    add_numbered,
-    add_reason,
-    add_site,
-    add_state,
-    add_term,
-    add_verb,
     given,
-    prefix,
-    slug,
     term_body,
 )
 from api.ctl.display.account_names import Accounts
@@ -35,28 +26,27 @@ from api.exemptions.schemas import ExemptionRead, ExemptionState
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "exemption")
-    lister = add_verb(group, "list", _list, "List exemptions, including requests.", "exemption list --ban ghent/tiktok")
+    group = groups.add_group("exemption")
+    lister = group.add_verb("list", _list, "List exemptions, including requests.", "exemption list --ban ghent/tiktok")
     lister.add_argument("--ban", type=reference, metavar=METAVAR, help="only exemptions from this ban")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="only exemptions at this site")
-    add_state(lister, ExemptionState)
-    add_limit(lister)
-    add_numbered(group, "show", _EXEMPTIONS.show, "Show an exemption.", "exemption show 1")
+    lister.add_slug("--site", "only exemptions at this site")
+    lister.add_state(ExemptionState)
+    lister.add_limit()
+    group.add_numbered("show", _EXEMPTIONS.show, "Show an exemption.", "exemption show 1")
     _add_ask(group)
     add_deciding(group, "exemption", _EXEMPTIONS)
     revoke = _EXEMPTIONS.act("revoke", "reason")
-    add_reason(add_numbered(group, "revoke", revoke, "Revoke an exemption.", 'exemption revoke 1 --reason "not used"'))
+    group.add_numbered("revoke", revoke, "Revoke an exemption.", 'exemption revoke 1 --reason "not used"').add_reason()
 
 
 def _add_ask(group: Group) -> None:
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "ask",
         _ask,
         "Ask for an exemption. It takes effect when approved.",
         'exemption ask ghent/tiktok 192.0.2.0/28 --for "3 months" --hours "Mon-Fri 09:00-12:00" --reason "promotion"',
     )
-    add_ban(parser, "ban to remove")
+    parser.add_ban("ban to remove")
     parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="ranges, exactly as registered")
     parser.add_argument(
         "--hours",
@@ -69,9 +59,9 @@ def _add_ask(group: Group) -> None:
         metavar="ZONE",
         help="time zone of hours and dates (default: that of the authority of the ranges)",
     )
-    add_reason(parser)
-    add_site(parser)
-    add_term(parser)
+    parser.add_reason()
+    parser.add_site()
+    parser.add_term()
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from api.authorities.schemas import AuthorityRead
-from api.ctl.command import PROGRAM, Group, Options, Result, add_verb, slug
+from api.ctl.command import PROGRAM, Group, Options, Result
 from api.ctl.display.local_times import end_words, usable_zone
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
@@ -45,15 +45,14 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 
 def add_onboard(group: Group) -> None:
     """Add the verb to the group `authority`."""
-    parser = add_verb(
-        group,
+    parser = group.add_verb(
         "onboard",
         _onboard,
         "List what an authority needs before it is served, and name the next step.",
         "authority onboard harbour",
         "authority onboard ghent --check",
     )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_slug("authority")
     parser.add_argument("--check", action="store_true", help="exit with code 1 if a step is missing")
 
 

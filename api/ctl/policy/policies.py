@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from api.ctl.command import Group, Options, Result, add_group, add_verb
+from api.ctl.command import Group, Options, Result
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
@@ -18,7 +18,7 @@ MAX_BYTES = 8 * 1024 * 1024
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "policy")
+    group = groups.add_group("policy")
     _add_export(group)
     for name, run, summary in (
         (
@@ -28,13 +28,12 @@ def add(groups: Group) -> None:
         ),
         ("apply", _apply, "Apply a policy file in one revision, or do nothing. Never rewrites what has begun."),
     ):
-        parser = add_verb(group, name, run, summary, f"policy {name} policy.toml")
+        parser = group.add_verb(name, run, summary, f"policy {name} policy.toml")
         parser.add_argument("file", metavar="FILE", help="- is standard input")
 
 
 def _add_export(group: Group) -> None:
-    export = add_verb(
-        group,
+    export = group.add_verb(
         "export",
         _export,
         "Export the policy as a file, or write an archive of decisions, acts and reports.",

@@ -8,11 +8,6 @@ from api.ctl.command import (
     Group,
     Options,
     Result,
-    add_group,
-    add_limit,
-    add_numbered,
-    add_state,
-    add_verb,
     given,
 )
 from api.ctl.display.account_names import Accounts
@@ -35,11 +30,11 @@ _UNDONE = ("It would have done:", "It would no longer have refused:")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "request")
-    lister = add_verb(group, "list", _list, "List requests.", "request list --state requested")
-    add_state(lister, RequestState)
-    add_limit(lister)
-    add_numbered(group, "show", _REQUESTS.show, "Show a request.", "request show 1")
+    group = groups.add_group("request")
+    lister = group.add_verb("list", _list, "List requests.", "request list --state requested")
+    lister.add_state(RequestState)
+    lister.add_limit()
+    group.add_numbered("show", _REQUESTS.show, "Show a request.", "request show 1")
     add_deciding(group, "request", _REQUESTS)
 
 

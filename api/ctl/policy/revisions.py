@@ -3,18 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from api.ctl.command import (
-    Group,
-    Options,
-    Parser,
-    Result,
-    add_group,
-    add_limit,
-    add_reason,
-    add_verb,
-    add_wait,
-    integer,
-)
+from api.ctl.arguments import integer
+from api.ctl.command import Group, Options, Parser, Result
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.act_lines import act_lines, changed_lines
 from api.ctl.display.listing import listed
@@ -32,20 +22,18 @@ MAX_NUMBER = 2**63 - 1
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "revision")
-    add_limit(add_verb(group, "list", _list, "List revisions, newest first.", "revision list --limit 20"))
-    _add_number(add_verb(group, "show", _show, "Show a revision and its publications.", "revision show 12"))
-    diff = add_verb(
-        group,
+    group = groups.add_group("revision")
+    group.add_verb("list", _list, "List revisions, newest first.", "revision list --limit 20").add_limit()
+    _add_number(group.add_verb("show", _show, "Show a revision and its publications.", "revision show 12"))
+    diff = group.add_verb(
         "diff",
         _diff,
         "Show what a revision changed, object by object. Exit code 1 for differences.",
         "revision diff 12",
     )
     _add_number(diff)
-    add_limit(diff)
-    nodes = add_verb(
-        group,
+    diff.add_limit()
+    nodes = group.add_verb(
         "nodes",
         _nodes,
         "List which nodes have a revision or a later one. Exit code 1 if a node does not.",
@@ -53,10 +41,9 @@ def add(groups: Group) -> None:
         "revision nodes 12 --wait",
     )
     _add_number(nodes)
-    add_wait(nodes, "the revision")
-    add_limit(nodes)
-    back = add_verb(
-        group,
+    nodes.add_wait("the revision")
+    nodes.add_limit()
+    back = group.add_verb(
         "rollback",
         _rollback,
         "Restore ranges, modes, tiers and replies of a revision. Makes a new revision; never changes terms, bindings "
@@ -66,7 +53,7 @@ def add(groups: Group) -> None:
     )
     _add_number(back)
     back.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
-    add_reason(back)
+    back.add_reason()
 
 
 def _add_number(parser: Parser) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.ctl.command import Group, Options, Result, add_group, add_limit, add_verb, slug
+from api.ctl.command import Group, Options, Result
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
 from api.ctl.remote.client import Client, path
@@ -11,10 +11,10 @@ from api.services.schemas import ServiceRead, ServiceSummary, TierRead
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "service")
-    add_limit(add_verb(group, "list", _list, "List services by slug.", "service list"))
-    show = add_verb(group, "show", _show, "Show a service with all its domain names.", "service show tiktok")
-    show.add_argument("service", type=slug, metavar="SERVICE")
+    group = groups.add_group("service")
+    group.add_verb("list", _list, "List services by slug.", "service list").add_limit()
+    show = group.add_verb("show", _show, "Show a service with all its domain names.", "service show tiktok")
+    show.add_slug("service")
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 
+from api.ctl.arguments import slug
 from api.ctl.command import (
     Group,
     Options,
     Parser,
     Result,
-    add_at,
-    add_decision,
-    add_reason,
-    add_verb,
     decision_body,
     given,
-    slug,
     with_decision,
 )
 from api.ctl.display.local_times import at_words, usable_zone
@@ -25,26 +21,24 @@ from api.succession.schemas import ClosedRead, DoneRead, MergedRead
 
 def add_ends(group: Group) -> None:
     """Add the verbs to the group `authority`."""
-    close = add_verb(
-        group,
+    close = group.add_verb(
         "close",
         _close,
         "Close an authority on a date. Ends its bans, bindings, exemptions and roles; its ranges stay registered. "
         "Cannot be undone.",
         'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
     )
-    close.add_argument("authority", type=slug, metavar="AUTHORITY")
-    add_at(close)
+    close.add_slug("authority")
+    close.add_at()
     close.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     _add_common(close, "decision to close it")
-    merge = add_verb(
-        group,
+    merge = group.add_verb(
         "merge",
         _merge,
         "Merge an authority into another now. Its ranges, its space and what applies there move to the successor.",
         'authority merge village --into ghent --reason merger --legal-basis "decree 343" --reference 2026/4 --dry-run',
     )
-    merge.add_argument("authority", type=slug, metavar="AUTHORITY")
+    merge.add_slug("authority")
     merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="successor")
     add_rehearsal(merge)
     _add_common(
@@ -54,8 +48,8 @@ def add_ends(group: Group) -> None:
 
 
 def _add_common(parser: Parser, what: str) -> None:
-    add_reason(parser)
-    add_decision(parser, what, of_ban=False)
+    parser.add_reason()
+    parser.add_decision(what, of_ban=False)
 
 
 def _close(client: Client, options: Options) -> Result:

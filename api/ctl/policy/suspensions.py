@@ -11,14 +11,7 @@ from api.ctl.command import (
     Options,
     Parser,
     Result,
-    add_group,
-    add_limit,
-    add_numbered,
-    add_reason,
-    add_state,
-    add_verb,
     given,
-    slug,
     term_body,
 )
 from api.ctl.display.account_names import Accounts
@@ -48,9 +41,8 @@ class Current:
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    group = add_group(groups, "suspend", implied="start")
-    start = add_verb(
-        group,
+    group = groups.add_group("suspend", implied="start")
+    start = group.add_verb(
         "start",
         _start,
         "Suspend filtering for a time. `start` may be left out.",
@@ -62,25 +54,20 @@ def add(groups: Group) -> None:
     span = "duration: 30m, 1h30m, 4h; an operator may suspend at most 4h within 24h"
     reach.add_argument("--for", dest="for_", metavar="SPAN", help=span)
     reach.add_argument("--until", metavar="WHEN", help=f"end: {WHEN}")
-    add_reason(start)
-    lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspend list --state in_force")
-    add_state(lister, SuspensionState)
-    lister.add_argument(
-        "--authority",
-        type=slug,
-        metavar="AUTHORITY",
-        help="only suspensions that concern this authority, including those of everybody",
-    )
-    add_limit(lister)
-    add_numbered(group, "show", _SUSPENSIONS.show, "Show a suspension.", "suspend show 1")
+    start.add_reason()
+    lister = group.add_verb("list", _list, "List suspensions, newest first.", "suspend list --state in_force")
+    lister.add_state(SuspensionState)
+    lister.add_slug("--authority", "only suspensions that concern this authority, including those of everybody")
+    lister.add_limit()
+    group.add_numbered("show", _SUSPENSIONS.show, "Show a suspension.", "suspend show 1")
     summary = "End all suspensions of an authority, or those of everybody."
-    end = add_verb(group, "end", _end, summary, 'suspend end ghent --reason "it was not the filter"')
+    end = group.add_verb("end", _end, summary, 'suspend end ghent --reason "it was not the filter"')
     _add_whom(end, "authority whose suspensions end (default: those of everybody)")
-    add_reason(end)
+    end.add_reason()
 
 
 def _add_whom(parser: Parser, text: str) -> None:
-    parser.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help=text)
+    parser.add_slug("authority", text, nargs="?")
 
 
 def _start(client: Client, options: Options) -> Result:
