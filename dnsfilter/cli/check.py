@@ -4,11 +4,11 @@ import argparse
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import (
     DONE,
     WRONG_INPUT,
+    Commands,
     add_command,
     add_files,
     config_of,
@@ -25,11 +25,8 @@ from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.supervisor.sockets import address_faults, buffer_advice, buffer_ms, receive_buffer
 from dnsfilter.telemetry.terminal import say
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "check", check, "check configuration and policy file, and print every problem")
     add_files(command)

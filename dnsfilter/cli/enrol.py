@@ -3,20 +3,16 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import CONFIG_HELP, DONE, add_command, config_path
+from dnsfilter.cli.options import CONFIG_HELP, DONE, Commands, add_command, config_path
 from dnsfilter.config.load import load_config
 from dnsfilter.control.identity import is_key, load_token
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.supervisor.start import drop_root
 from dnsfilter.telemetry.terminal import say
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     enrol = add_command(commands, "enrol", enrol_node, "enrol this node at its control plane with a one-time token")
     enrol.add_argument("--config", type=Path, help=f"{CONFIG_HELP}, with control_plane.url")

@@ -5,10 +5,9 @@ import json
 import sys
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
-from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, store_of
+from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
 from dnsfilter.policy.decide import Decision
@@ -19,11 +18,8 @@ from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "explain", explain, "show this node's decision for a client and a name")
     add_files(command)

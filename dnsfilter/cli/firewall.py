@@ -5,10 +5,9 @@ import signal
 import time
 from ipaddress import ip_address
 from threading import Event
-from typing import TYPE_CHECKING
 
 from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
-from dnsfilter.cli.options import DONE, add_command, add_files, config_of, store_of
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, config_of, store_of
 from dnsfilter.config.endpoint import server_fault
 from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.errors import ConfigError, Problem
@@ -17,15 +16,12 @@ from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Prefix
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.telemetry import logs
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
-
 SYNTAXES = ("nftables", "pf", "cisco", "fortinet")
 BYTEDANCE = "tiktok"
 """The service whose catalogue entry has the prefixes of ByteDance."""
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "firewall", firewall, "keep clients under a ban from using other resolvers")
     add_files(command)

@@ -18,7 +18,7 @@ from dnsfilter.worker.privileges import node_user
 if TYPE_CHECKING:
     from dnsfilter.local.local_node import LocalNode
 
-    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 DONE, FOUND, WRONG_INPUT = 0, 1, 2
 UNIT_CONFIG = Path("/etc/dnsfilter/dnsfilter.toml")
@@ -27,7 +27,7 @@ CONFIG_HELP = f"configuration (TOML; default: {UNIT_CONFIG}, if it exists)"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-def add_command(commands: "Commands", name: str, run: object, text: str) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
     """Add a command. `run` carries it out: it gets the options and returns the exit code."""
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.set_defaults(run=run)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import (
     DONE,
+    Commands,
     add_command,
     add_files,
     config_path,
@@ -41,13 +42,12 @@ from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.telemetry import logs
 
 if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
     from dnsfilter.control.link import Control
 
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     add_files(add_command(commands, "serve", serve, "run the resolver in the foreground"))
 

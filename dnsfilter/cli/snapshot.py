@@ -5,18 +5,17 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, local_node
 from dnsfilter.cli.suspend import published_text
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.instants import at_words
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
     from dnsfilter.local.local_node import KeptSnapshot
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     snapshot = commands.add_parser("snapshot", help="list the snapshots on this node, or use an older one")
     acts = snapshot.add_subparsers(required=True, metavar="COMMAND")

@@ -5,18 +5,17 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, local_node
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.instants import at_words
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
     from dnsfilter.local.local_node import LocalNode, PublishedSuspension
     from dnsfilter.policy.model import Suspension
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     text = "suspend filtering on this node for a limited time, without the control plane"
     command = add_command(commands, "suspend", suspend, text)

@@ -3,17 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import WRONG_INPUT, add_command
+from dnsfilter.cli.options import WRONG_INPUT, Commands, add_command
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.telemetry.terminal import say
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "up", up, "run resolver and control plane together on this machine")
     command.add_argument(

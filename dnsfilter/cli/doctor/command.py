@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, add_command, add_files, store_of
+from dnsfilter.cli.options import DONE, FOUND, Commands, add_command, add_files, store_of
 from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.doctor.findings import Outcome, Subject
-    from dnsfilter.cli.options import Commands
     from dnsfilter.telemetry.scraped import Samples
 
 MOST_COUNT_S = 600.0
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "doctor", doctor, "look for what is wrong with this node and its machine")
     add_files(command)

@@ -2,16 +2,12 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, local_node
 from dnsfilter.telemetry.terminal import say
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     group = commands.add_parser("cache", help="the answers that this node has cached")
     flush = add_command(

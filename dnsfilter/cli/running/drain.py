@@ -3,23 +3,19 @@
 import argparse
 import socket
 import time
-from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, local_node
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.telemetry.terminal import say
-
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
 END_S = 15.0
 """Seconds that the node may take to answer its pending queries and end."""
 PAUSE_S = 0.1
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     text = "withdraw this node: /readyz answers 503 at once, and after some seconds the node ends"
     command = add_command(commands, "drain", drain, text)

@@ -6,16 +6,15 @@ import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT, add_command, add_files
+from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT, Commands, add_command, add_files
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
     from dnsfilter.wire.checker import Answer
     from dnsfilter.wire.edns import Ede
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     text = "ask the running node, and show the decision next to its answer"
     command = add_command(commands, "query", query, text)

@@ -1,16 +1,12 @@
 """`dnsfilter reload`: have the running node read its files again, and wait until it answers by them."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files
 from dnsfilter.telemetry.terminal import say
 
-if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     text = "have the running node read its files again, and wait until it answers by them"
     add_files(add_command(commands, "reload", reload, text))

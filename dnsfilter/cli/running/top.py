@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from dnsfilter.cli.options import DONE, add_command, add_files
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files
 from dnsfilter.telemetry.terminal import escape, say
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dnsfilter.cli.options import Commands
     from dnsfilter.cli.running.figures import Figures
     from dnsfilter.cli.running.last_names import LastNames
 
@@ -28,7 +27,7 @@ class Reading(Protocol):
     def on_a_screen(self) -> "Reading": ...
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "top", top, "show what the running node does now; Ctrl-C ends it")
     add_files(command)

@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, add_command
+from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, Commands, add_command
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
-    from dnsfilter.cli.options import Commands
     from dnsfilter.cli.setup.answers import Answers
     from dnsfilter.cli.setup.files import Draft
 
@@ -28,7 +27,7 @@ ELSEWHERE = "set up the control plane's machine, and edit this node's file (task
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     """Add the command."""
     text = "configure and start resolver and control plane on this machine, and register the office's networks"
     command = add_command(commands, "setup", setup, text)
