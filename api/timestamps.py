@@ -20,7 +20,6 @@ from dnsfilter.policy.model import Instant, WeeklyHours
 
 Default = TypeVar("Default", Instant, None)
 
-DAY_S = 86_400
 """Seconds of a day, for intervals. A day of the calendar may have an hour more or less."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

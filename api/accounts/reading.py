@@ -5,8 +5,8 @@ from api.accounts.state import grant_state
 from api.auth.revocation import shown_token
 from api.auth.roles import Role
 from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
-from api.timestamps import DAY_S, optional_text, timestamp_text
-from dnsfilter.policy.model import Instant
+from api.timestamps import optional_text, timestamp_text
+from dnsfilter.policy.model import DAY_S, Instant
 
 
 def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:

@@ -26,11 +26,11 @@ from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_authority
 from api.errors import Conflict, Fault, Forbidden, Invalid, invalid_at
-from api.timestamps import DAY_S, given_timestamp, parse_end
+from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.instants import at_words
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
-YEAR_S = 367 * 86_400
+YEAR_S = 367 * DAY_S
 """Longest life of a token in seconds: a leap year and the rest of its last day."""
 MAX_TOKENS = 50
 """Most valid tokens of one account."""

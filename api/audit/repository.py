@@ -10,8 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.db.models import AuditRow, MatterRow
 from api.http.pagination import Paging
 from api.http.parameters import demand_authority
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 MANY = 5_000
 """Limit of counting. Checking this number of entries one by one takes about ten milliseconds."""

@@ -18,7 +18,7 @@ from api.auth.tokens import Refused
 from api.db.models import AuthenticationFailureRow
 from api.db.session import Database
 from api.errors import TooMany
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 
 KEPT_S = 90 * DAY_S
 MAX_KEPT = 100_000

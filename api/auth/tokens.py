@@ -24,7 +24,7 @@ from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, Access, Actor, UnitOfWork
 from api.files import read_key_file, write_secret
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"

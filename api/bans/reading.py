@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, EndingRead, FormalRead, ShownBan, TermRead
-from api.bans.state import DAY_S, Switch, continues_after, due, state_of, switch_at
+from api.bans.state import Switch, continues_after, due, state_of, switch_at
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.http.formal_decisions import future_note
@@ -14,7 +14,7 @@ from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, through, timestamp_text
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.instants import at_words
-from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply
+from dnsfilter.policy.model import DAY_S, Audience, Funding, Instant, Mode, Reply
 
 
 def read_bans(

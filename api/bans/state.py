@@ -14,11 +14,10 @@ from api.bans.schemas import Days, State, What
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.db.period import SqlPeriod
 from dnsfilter.policy.intervals import FOREVER
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import DAY_S, Instant, Mode
 
 WARNINGS_DAYS: tuple[Days, ...] = get_args(Days)
 """Days before the end or review of a ban at which a warning is due, shortest first."""
-DAY_S = 86_400
 ENDING_S = WARNINGS_DAYS[-1] * DAY_S
 
 

@@ -22,7 +22,7 @@ from api.db.models.audit_log import AuditRow
 from api.db.session import NEAR_ENTRIES, Database
 from api.db.unit_of_work import entry_of
 from api.jobs import Job
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 from dnsfilter.telemetry.logs import emit
 
 QUICK_S = 2.0

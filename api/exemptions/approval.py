@@ -28,11 +28,11 @@ from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_state, is_approved
 from api.http.prefixes import maps_by_site
 from dnsfilter.policy.intervals import Interval, union
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 SHARE = 10
 """One address in this many of an authority must stay under the ban."""
-MIN_AGE_S = 30 * 86_400
+MIN_AGE_S = 30 * DAY_S
 """Seconds that a range must have existed, unless it is older than the ban."""
 _SitePrefix: TypeAlias = tuple[str, str]
 """Site and prefix of a range."""

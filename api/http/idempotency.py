@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.auth.caller import Caller
 from api.db.models import IdempotencyRow, TokenRow
 from api.errors import Conflict, Invalid
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

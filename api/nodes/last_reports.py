@@ -20,7 +20,7 @@ from api.nodes import repository
 from api.nodes.report_arrivals import Arrivals
 from api.nodes.schemas import ReportWrite
 from api.nodes.unregistered_prefixes import UnregisteredNetworks
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 
 EVERY_S = 60.0
 """Minimum interval in seconds between storing two reports of a node, unless they differ in an urgent field."""

@@ -18,7 +18,8 @@ from api.errors import Conflict, Invalid
 from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
 from api.suspensions.bound_bans import concerned
-from api.timestamps import DAY_S, stored_instant, timestamp_text
+from api.timestamps import stored_instant, timestamp_text
+from dnsfilter.policy.model import DAY_S
 
 ENROLMENT_S = DAY_S
 MAX_NODES = 1500

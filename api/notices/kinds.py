@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from api.db.base import Json
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 PAST_S = 7 * DAY_S
 """Events older than this, in seconds, produce no notice."""

@@ -28,8 +28,7 @@ from api.notices import repository
 from api.notices.due.all_due import due
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.letters import Names, authorities_in, letter
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Authority, Instant
+from dnsfilter.policy.model import DAY_S, Authority, Instant
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 30.0

@@ -12,8 +12,7 @@ from api.http.pagination import select_page
 from api.notices.kinds import Due
 from api.notices.schemas import NoticeState
 from api.publish.policy_rows import authority_value
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Authority, Instant
+from dnsfilter.policy.model import DAY_S, Authority, Instant
 
 BEGINNING = "beginning"
 """Key and kind of the row that holds the time of the installation's first look for notices. It is not a notice."""

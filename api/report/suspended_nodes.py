@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow, MatterRow, RangeRow
-from api.timestamps import DAY_S
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 SUSPEND, END = "node.suspend", "node.end_suspension"
 ENROL, REMOVE = "node.enrol", "node.remove"

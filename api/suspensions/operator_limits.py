@@ -9,11 +9,10 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound_bans import bound_bans
-from api.timestamps import DAY_S
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 OPERATORS_S = MAX_SUSPENSION_S
 """Seconds for which an authority may be suspended in a day without an approver."""

@@ -10,10 +10,9 @@ from api.db.unknown_names import numbered
 from api.http.pagination import Paging, select_page
 from api.suspensions.schemas import SuspensionState
 from api.suspensions.state import Suspended, in_state, is_holding
-from api.timestamps import DAY_S
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.intervals import Interval, Intervals, union
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 _ROW = SuspensionRow
 _PERIOD = SuspensionRow.sql_period()

@@ -16,9 +16,9 @@ from api.db.models import (
     UsageHourRow,
 )
 from api.db.session import Database, forget
-from api.timestamps import DAY_S
 from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
+from dnsfilter.policy.model import DAY_S
 
 SWEEP_S: Final = HOUR_S
 """Interval in seconds in which `age` is called. Clients go this much earlier, so that none is kept for too long."""

@@ -11,9 +11,8 @@ from api.db.base import Base, Json
 from api.db.bulk import raise_all, replace_all
 from api.db.models import AuthorityRow, CoverageDayRow, CoverageRow, RangeRow
 from api.http.pagination import select_page
-from api.timestamps import DAY_S
 from api.usage.state import COVERAGE_KEPT_S, HOUR_S, LARGEST, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
-from dnsfilter.policy.model import Usage
+from dnsfilter.policy.model import DAY_S, Usage
 
 RowOfRange = TypeVar("RowOfRange", CoverageRow, CoverageDayRow)
 

@@ -18,10 +18,10 @@ from api.db.models import (
 )
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
-from api.timestamps import DAY_S
 from api.usage.repository import DayKey, day_bounds
 from api.usage.schemas import ErasedRange, UsageErased
 from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.model import DAY_S
 
 Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageClientRow)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 from dnsfilter.telemetry.metrics import BanResult
 
 LARGEST: Final = 2**53 - 1

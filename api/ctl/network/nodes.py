@@ -12,6 +12,7 @@ from api.ctl.display.shown_names import Names
 from api.ctl.input_files import SECRET, write_atomically
 from api.ctl.remote.client import Client, path
 from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State
+from dnsfilter.policy.model import DAY_S
 
 STATES = get_args(State)
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
@@ -177,7 +178,7 @@ def _held(item: NodeRead) -> str:
 
 def _span(seconds: int) -> str:
     """Return a duration in the largest unit of which it has at least two."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+    for unit, size in (("d", DAY_S), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"

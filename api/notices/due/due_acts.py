@@ -14,9 +14,8 @@ from api.notices.due.merged_bans import Heir, heirs
 from api.notices.kinds import Due, Hour, Kind, threshold
 from api.suspensions import repository as suspensions
 from api.suspensions.state import ended_early, finish
-from api.timestamps import DAY_S
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S
-from dnsfilter.policy.model import Ground
+from dnsfilter.policy.model import DAY_S, Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
 REMINDED_S = 7 * DAY_S

@@ -10,11 +10,10 @@ from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.due.merged_bans import Heir, heirs
 from api.notices.kinds import Due, Hour, Kind, threshold
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 BEFORE_END_S = tuple(days * DAY_S for days in WARNINGS_DAYS)
-BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
+BEFORE_LAPSE_S = (6 * 3600, DAY_S)
 """For a provisional ban, which lasts 72 hours."""
 
 

@@ -16,8 +16,7 @@ from api.db.models import BanRow, TermRow
 from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_of
 from api.notices.due.merged_bans import Heir, heirs, successions
 from api.notices.kinds import Due, Hour, Kind
-from api.timestamps import DAY_S
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 FOLLOWED_S = 30 * DAY_S
 """Seconds after the end of its own ban during which an authority still gets notices about the followed ban."""

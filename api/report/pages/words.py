@@ -13,11 +13,10 @@ from api.locale.date_phrases import day_words
 from api.locale.translations import FALLBACK, LOCALES, translations
 from api.report.pages.vocabulary import ACTS, WORDS
 from api.report.schemas import FigureRead, Language, ReportRead
-from api.timestamps import DAY_S
 from dnsfilter.policy.calendar import DAY_NAMES, last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
 from dnsfilter.policy.intervals import Interval
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import DAY_S, Instant
 
 DOMAIN = "reports"
 INSTALLATION_ACCOUNT = 0

@@ -9,7 +9,7 @@ from api.auth.authentication_failures import BURST, INTERVAL_S, KEPT_S, Limits, 
 from api.auth.tokens import new_token
 from api.db.models import AuthenticationFailureRow
 from api.server.metrics.metric_table import API_LABEL_VALUES, REFUSED_TOKENS
-from api.timestamps import DAY_S
+from dnsfilter.policy.model import DAY_S
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 

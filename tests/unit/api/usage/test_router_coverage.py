@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from api.db.models import CoverageDayRow, CoverageRow
-from api.timestamps import DAY_S, timestamp_text
+from api.timestamps import timestamp_text
 from api.usage import coverage_queries
 from api.usage.ageing import age
 from api.usage.coverage_counts import KEPT_S, CoverageCounts
 from api.usage.state import COVERAGE_KEPT_S, HOUR_S
+from dnsfilter.policy.model import DAY_S
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.usage.conftest import batch

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.timestamps import DAY_S
 from api.usage.state import COVERAGE_KEPT_S, HOUR_S, WEEK_S, complete_hours, coverage_state, usual_queries
+from dnsfilter.policy.model import DAY_S
 
 MONDAY = 1_790_553_600
 """Monday 28 September 2026, 00:00 UTC."""
