@@ -2,16 +2,12 @@
 
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.endpoint import endpoint_text
-from tests.support.dig import NoAnswer
 from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually, program, status_of
-from tests.support.scripted import Scripted, silent
 from tests.support.steady_load import UNLIMITED, ConstantLoad
 
 pytestmark = pytest.mark.heavy
@@ -46,28 +42,3 @@ def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority
         assert not node.logged('event="upgrade started"')
     with node:
         assert node.dig("plain.example.org").rcode == "NOERROR"
-
-
-def test_without_a_running_node_nothing_is_left_behind(tmp_path: Path, authority: Knot) -> None:
-    with Node(tmp_path, authority.hostport) as node:
-        pass
-    command = drain(node)
-    assert "no running node at 127.0.0.1:" in command.communicate(timeout=60)[1]
-    assert command.returncode == 1
-    (node.state / "node/drain.json").write_text('{"for_s": 0}')  # of a command that was killed
-    with node:
-        assert node.is_ready()
-
-
-def test_lost_upstreams_lower_the_preference_but_withdraw_no_node(tmp_path: Path) -> None:
-    with Scripted(silent) as upstream, Node(tmp_path, endpoint_text(upstream.endpoint)) as node:
-        preferred = f"{node.ready_url()}?upstreams"
-        assert status_of(preferred) == 200
-
-        def lost() -> bool:
-            with suppress(NoAnswer):
-                node.dig("plain.example.org", extra=["+time=1"])
-            return status_of(preferred) == 503
-
-        assert eventually(lost, 30, 0.2)
-        assert status_of(node.ready_url()) == 200
