@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from api.archive import readable_texts
 from api.archive.zipping import Written, ZipWriter
+from api.audit.service import checkpoint_of
 from api.authorities.service import shown as shown_authority
-from api.chain.checkpoint import Checkpoint, Statement
 from api.chain.entry_hash import canonical
 from api.db.base import Base, Json
 from api.db.models import (
@@ -115,9 +115,8 @@ class _Found:
     def checkpoints(self) -> Iterator[str]:
         """Return every checkpoint as one line of JSON."""
         identity = self._installation.identity
-        for row in self._rows(CheckpointRow, CheckpointRow.number):
-            statement = Statement(row.number, identity, row.seq, row.hash, timestamp_text(row.time_s))
-            yield Checkpoint(statement, row.key, row.signature).line
+        rows = self._rows(CheckpointRow, CheckpointRow.number)
+        return (checkpoint_of(row, identity).line for row in rows)
 
     def origin(self) -> Json:
         """Return the installation, its revision, and the last entry of its audit log."""

@@ -18,11 +18,7 @@ router = APIRouter(route_class=Route, tags=["system"])
 
 
 @router.get(
-    "/openapi.json",
-    operation_id="description",
-    summary="Get the API's description",
-    response_class=JSONResponse,
-    response_model=dict[str, Any],
+    "/openapi.json", summary="Get the API's description", response_class=JSONResponse, response_model=dict[str, Any]
 )
 def description(_permit: Anybody) -> Response:
     """Return the description in OpenAPI 3.1."""
@@ -35,19 +31,19 @@ def _stored() -> bytes:
     return files("api.documentation").joinpath("openapi.json").read_bytes()
 
 
-@router.get("/docs", operation_id="documentation", summary="Read the API's description", response_class=HTMLResponse)
+@router.get("/docs", summary="Read the API's description", response_class=HTMLResponse)
 def documentation(_permit: Anybody) -> HTMLResponse:
     """Return a page that loads nothing from other hosts."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
-@router.get("/docs/page.js", operation_id="documentation_script", include_in_schema=False)
+@router.get("/docs/page.js", include_in_schema=False)
 def documentation_script(_permit: Anybody) -> Response:
     """Return the page's script."""
     return Response(SCRIPT, media_type="text/javascript")
 
 
-@router.get("/docs/page.css", operation_id="documentation_style", include_in_schema=False)
+@router.get("/docs/page.css", include_in_schema=False)
 def documentation_style(_permit: Anybody) -> Response:
     """Return the page's style sheet."""
     return Response(STYLE, media_type="text/css")

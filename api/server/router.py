@@ -15,7 +15,7 @@ from dnsfilter import __version__
 router = APIRouter(route_class=Route, tags=["system"])
 
 
-@router.get("/healthz", operation_id="health", summary="Check that the process is alive")
+@router.get("/healthz", summary="Check that the process is alive")
 def health(_permit: Anybody) -> HealthRead:
     """Answer as long as the process runs. This checks nothing else."""
     return HealthRead(status="ok")
@@ -23,7 +23,6 @@ def health(_permit: Anybody) -> HealthRead:
 
 @router.get(
     "/readyz",
-    operation_id="readiness",
     summary="Check that the control plane is ready",
     responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
 )
@@ -62,7 +61,7 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
     )
 
 
-@router.get("/version", operation_id="version", summary="Get the version")
+@router.get("/version", summary="Get the version")
 def version(_permit: Anybody) -> VersionRead:
     """Return the program's version."""
     return VersionRead(version=__version__)

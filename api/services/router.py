@@ -4,8 +4,7 @@ from fastapi import APIRouter
 
 from api.errors import NotFound, unknown
 from api.http.dependencies import RuntimeDep
-from api.http.pagination import cut_page, decode_cursor
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.parameters import PagingDep
 from api.http.permits import AnyAccount
 from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
@@ -16,18 +15,16 @@ from api.services.schemas import ServiceRead, ServiceSummary
 router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 
 
-@router.get("", operation_id="list_services", summary="List services", responses=documented())
-def list_services(
-    _permit: AnyAccount, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[ServiceSummary]:
+@router.get("", summary="List services")
+def list_services(_permit: AnyAccount, held: RuntimeDep, paging: PagingDep) -> Page[ServiceSummary]:
     """List services by slug, without their domain names."""
-    after = decode_cursor(cursor, str) if cursor is not None else ""
+    after = paging.after(str) or ""
     entries = sorted((entry for entry in held.catalogue.entries if entry.slug > after), key=lambda entry: entry.slug)
-    items, following = cut_page(entries, limit, lambda entry: entry.slug)
+    items, following = paging.cut(entries, lambda entry: entry.slug)
     return Page(items=[read_summary(entry) for entry in items], next=following)
 
 
-@router.get("/{slug}", operation_id="get_service", summary="Get a service", responses=documented(NOT_FOUND))
+@router.get("/{slug}", summary="Get a service", responses=documented(NOT_FOUND))
 def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
     """Get one service with its tiers and their domain names."""
     try:
