@@ -224,10 +224,6 @@ class Health:
         """Return whether to ask the server without EDNS."""
         return now_ms < self._servers[server].plain_until_ms
 
-    def is_healthy(self, server: int) -> bool:
-        """Return True if the server is not in back-off."""
-        return not self._servers[server].back_off_ms
-
     def consecutive_failures(self, server: int) -> int | None:
         """Return the failures in a row of a server in back-off, 0 for one that answers, None if neither is known."""
         known = self._servers[server]

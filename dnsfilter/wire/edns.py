@@ -18,8 +18,6 @@ MAX_EDE_TEXT: Final = 1024
 """Maximum number of bytes of an extended error's text. A longer text is left out; the code is sent."""
 _OPTION: Final = Struct("!HH")
 _FIXED: Final = Struct("!xHHIH")
-OPT_SIZE: Final = _FIXED.size
-"""Size in bytes of an OPT record without options."""
 _DO: Final = 0x8000
 _ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
 

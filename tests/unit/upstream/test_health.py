@@ -27,7 +27,7 @@ def test_two_failures_change_nothing_and_a_third_sends_the_server_last() -> None
     assert health.order((0, 1, 2), 1) == (0, 1, 2)
     health.failed(0, 0)
     assert health.order((0, 1, 2), 1) == (1, 2, 0)
-    assert not health.is_healthy(0)
+    assert health.consecutive_failures(0)
 
 
 def test_failures_that_are_not_consecutive_change_nothing() -> None:
@@ -67,7 +67,7 @@ def test_one_answer_makes_a_server_healthy_again() -> None:
     health = Health(2)
     down(health, 0, 0, times=20)
     health.succeeded(0, 12, 5_000)
-    assert health.is_healthy(0)
+    assert not health.consecutive_failures(0)
     assert health.order((0, 1), 5_001) == (0, 1)
     down(health, 0, 6_000, times=2)
     assert health.order((0, 1), 6_001) == (0, 1)
@@ -153,7 +153,7 @@ def test_a_dead_server_that_answers_a_probe_is_tried_by_the_next_question() -> N
     dead(health, 0)
     health.answered_probe(0, 100)
     assert [health.order((0, 1), now_ms) for now_ms in (101, 102)] == [(0, 1), (1, 0)]
-    assert not health.is_healthy(0)
+    assert health.consecutive_failures(0)
 
 
 def test_an_answered_probe_does_not_shorten_the_back_off_of_a_server_that_lives() -> None:
@@ -242,6 +242,6 @@ def test_a_server_that_leaves_eight_questions_unanswered_for_longer_than_usual_i
         assert health.order((0, 1), 1_000 + 10 * quiet_ms) == (0, 1), number
         health.sent(0, 1_000)
     assert [health.order((0, 1), 1_000 + quiet_ms - early) for early in (1, 0)] == [(0, 1), (1, 0)]
-    assert health.is_healthy(0)
+    assert not health.consecutive_failures(0)
     health.heard(0)
     assert health.order((0, 1), 2_000) == (0, 1)
