@@ -17,8 +17,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, create_engine, event
 
-from api.accounts.repository import get
-from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
+from api.accounts.schemas import AccountKind, AccountWrite
+from api.accounts.service import GrantWanted, TokenWanted, grant, make, make_token
 from api.application import make_application
 from api.audit.checkpoint_job import CheckpointJob
 from api.audit.signing_key import load_signing_key, make_signing_key
@@ -27,14 +27,16 @@ from api.auth.tokens import load_key, make_first_token, make_key
 from api.bans.requests.second_person_rule import SecondPerson
 from api.db.base import Base
 from api.db.session import Database
-from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, Access, Actor, UnitOfWork
 from api.events.event_job import EventJob
 from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
 from api.settings import Settings, parse_settings
+from api.timestamps import parse_end
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.catalogue_file import Category
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled
@@ -43,6 +45,8 @@ from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
 """2026-09-21 14:13:20 UTC: the start of a test's clock, which moves only when the test sets it."""
+FIRST = 1
+"""The number of the first administrator, and of its token."""
 
 
 BACKEND = os.environ.get("DNSFILTER_TEST_DATABASE", "sqlite")
@@ -98,10 +102,11 @@ class Plane:
         return response.json() if response.content else None
 
     def account(self, login: str, *roles: tuple[str, str | None], kind: str = "service") -> tuple[int, str]:
-        """Make an account with roles in an authority or (None) in the installation. Return its number and token."""
-        number = self._made(login, *roles, kind=kind)
-        made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
-        return number, made["token"]
+        """Make an account with roles in an authority or (None) in the installation. Return its number and token.
+
+        The administrator makes all of it, as by requests, which would take most of the time of many tests.
+        """
+        return self._made(login, *roles, kind=kind, actor=Actor(FIRST, Access.TOKEN, token=FIRST))
 
     def other(self) -> str:
         """Return the token of a second administrator. The first one made neither the token nor the grant.
@@ -109,24 +114,20 @@ class Plane:
         Requests need the approval of an independent person.
         """
         if self._other is None:
-            number = self._made("another", kind="service")
-            now_s = int(self.clock())
-            end_s = now_s + 90 * 86_400
-            wanted = TokenWanted("test", end_s, frozenset(), frozenset())
-            role = GrantWanted(Role.ADMINISTRATOR, None, now_s, end_s, "for a test")
-            with self.database.writing() as session:
-                unit, key = UnitOfWork(session, LOCAL, now_s), load_key(self.settings.token_key_path)
-                account = get(session, number)
-                grant(unit, account, role)
-                self._other = make_token(unit, key, account, wanted)[1].text
+            _, self._other = self._made("another", ("administrator", None), kind="service", actor=LOCAL)
         return self._other
 
-    def _made(self, login: str, *roles: tuple[str, str | None], kind: str) -> int:
-        number: int = self.done("POST", "/v1/accounts", {"kind": kind, "login": login, "name": login})["number"]
-        for role, authority in roles:
-            body = {"account": number, "role": role, "authority": authority, "reason": "for a test"}
-            self.done("POST", "/v1/grants", {**body, "for": "1 year"})
-        return number
+    def _made(self, login: str, *roles: tuple[str, str | None], kind: str, actor: Actor) -> tuple[int, str]:
+        now_s = int(self.clock())
+        expires, ends = (parse_end(now_s, None, None, span, DEFAULT_ZONE, now_s) for span in ("90 days", "1 year"))
+        assert expires is not None
+        wanted = TokenWanted("test", expires, frozenset(), frozenset(), actor.token)
+        with self.database.writing() as session:
+            unit, key = UnitOfWork(session, actor, now_s), load_key(self.settings.token_key_path)
+            account = make(unit, AccountWrite(kind=AccountKind(kind), login=login, name=login))
+            for role, authority in roles:
+                grant(unit, account, GrantWanted(Role(role), authority, now_s, ends, "for a test"))
+            return account.id, make_token(unit, key, account, wanted)[1].text
 
     def revision(self) -> int:
         """Return the revision of the database."""
@@ -219,6 +220,13 @@ def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Itera
 def town(plane: Plane) -> Plane:
     """Return a control plane with two authorities, a range of each, and a ban of the first on alpha."""
     return plane
+
+
+@pytest.fixture(scope="module")
+def untouched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """Return a `town` for the tests of a module that change nothing: they only read, or all their acts are refused."""
+    with opened(request, tmp_path_factory.mktemp("untouched") / "state", BACKEND, settled=True) as made:
+        yield made
 
 
 @contextmanager

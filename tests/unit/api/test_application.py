@@ -56,22 +56,6 @@ def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: 
     assert problem["request"] == response.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("POST", "/v1/authorities", "GET, HEAD"),
-        ("GET", "/v1/authorities/town/bans/alpha/end", "POST"),
-        ("POST", "/v1/authorities/town/bans/alpha", "DELETE, GET, HEAD, PATCH, PUT"),
-        ("HEAD", "/v1/requests/1/approve", "POST"),
-    ],
-)
-def test_a_wrong_method_is_answered_with_the_allowed_methods(
-    plane: Plane, method: str, path: str, allowed: str
-) -> None:
-    response = plane.call(method, path)
-    assert (response.status_code, response.headers["allow"]) == (405, allowed)
-
-
 def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
     valid = json.dumps(authority())
     sizes = {"Content-Length": "1048577"}

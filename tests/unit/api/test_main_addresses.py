@@ -102,9 +102,8 @@ def test_local_commands_work_without_options_if_the_network_has_tls(tmp_path: Pa
         with serving(state, ["--listen", f"127.0.0.1:8080,{LAN}:8080", *tls], space) as urls:
             assert urls == ["http://127.0.0.1:8080", f"https://{LAN}:8080"]
             ctl = [sys.executable, "-m", "api.cli", "--token-file", str(state / "admin-token")]
-            for command in (("status",), ("ban", "list")):
-                for options in ([], ["--api", f"https://{LAN}:8080", "--ca", str(authority.ca)]):
-                    done = space.run(*ctl, *options, *command, env=environ)
-                    assert done.returncode == 0, done.stderr
-                plain = space.run(*ctl, "--api", f"http://{LAN}:8080", *command, env=environ)
-                assert plain.returncode == 4
+            over_tls = ("--api", f"https://{LAN}:8080", "--ca", str(authority.ca))
+            for command in (("status",), ("ban", "list"), (*over_tls, "ban", "list")):
+                done = space.run(*ctl, *command, env=environ)
+                assert done.returncode == 0, done.stderr
+            assert space.run(*ctl, "--api", f"http://{LAN}:8080", "ban", "list", env=environ).returncode == 4

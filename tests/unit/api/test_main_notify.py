@@ -53,13 +53,3 @@ def test_it_is_ready_once_it_listens_and_has_published(tmp_path: Path, manager: 
         process.send_signal(signal.SIGTERM)
         assert manager.recv(1000).decode().split("\n")[0] == "STOPPING=1"
         assert process.wait(20) == 0
-
-
-def test_it_serves_without_a_service_manager(tmp_path: Path) -> None:
-    port = free_port()
-    with started(tmp_path, port, NOTIFY_SOCKET="/nowhere/notify") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"dnsfilter-api: listening on http://127.0.0.1:{port}, ")
-        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0

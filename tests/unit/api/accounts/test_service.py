@@ -175,15 +175,11 @@ def test_narrowed_token_cannot_grant_a_role_that_it_lacks(town: Plane) -> None:
     assert town.call("POST", "/v1/grants", body, token=_token(town, account)).status_code == 201
 
 
-def test_only_administrators_make_or_revoke_tokens_of_other_accounts(town: Plane) -> None:
+def test_nobody_revokes_a_token_of_another_account_under_their_own(town: Plane) -> None:
     one, token = town.account("one", ("operator", "town"), ("approver", "town"))
     other, _ = town.account("other")
-    path = f"/v1/accounts/{other}/tokens"
-    number = town.done("GET", path)["items"][0]["number"]
-    assert town.call("POST", path, {"label": "x", "for": "1 day"}, token=token).status_code == 403
-    assert town.call("DELETE", f"{path}/{number}", token=token).status_code == 403
+    number = town.done("GET", f"/v1/accounts/{other}/tokens")["items"][0]["number"]
     assert town.call("DELETE", f"/v1/accounts/{one}/tokens/{number}", token=token).status_code == 404
-    assert [item["number"] for item in town.done("DELETE", f"{path}/{number}")["tokens"]] == [number]
 
 
 # What is not allowed
@@ -201,22 +197,6 @@ def test_nobody_approves_their_own_request_with_any_of_their_tokens(town: Plane)
     assert town.done("POST", path, {})["decided_by"] == 1
 
 
-def test_an_approver_of_another_authority_does_not_decide(town: Plane) -> None:
-    _another_range(town, "zone")
-    town.done(
-        "POST",
-        "/v1/bindings",
-        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l", "date": "2026-09-01"},
-    )
-    body = {**EXEMPTION, "ranges": ["198.51.100.0/24"]}
-    number = town.done("POST", "/v1/exemptions", body, token=town.other())["number"]
-    _, zones = town.account("zones", ("approver", "zone"), ("operator", "zone"))
-    for act, details in (("approve", {}), ("reject", {"reason": "no need"}), ("revoke", {"reason": "no need"})):
-        assert town.call("POST", f"/v1/exemptions/{number}/{act}", details, token=zones).status_code == 403
-    _, towns = town.account("towns", ("approver", "town"))
-    assert town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=towns)["state"] == "in_force"
-
-
 def test_an_exemption_is_asked_for_by_an_operator_of_each_of_its_ranges(town: Plane) -> None:
     town.done(
         "POST",
@@ -227,16 +207,6 @@ def test_an_exemption_is_asked_for_by_an_operator_of_each_of_its_ranges(town: Pl
     _, one = town.account("one", ("operator", "zone"))
     _, both = town.account("both", ("operator", "zone"), ("operator", "town"))
     assert [town.call("POST", "/v1/exemptions", body, token=token).status_code for token in (one, both)] == [403, 201]
-
-
-def test_a_law_is_recorded_and_ended_by_administrators_only(town: Plane) -> None:
-    law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
-    _, token = town.account("desk", ("operator", "town"), ("operator", "zone"), ("approver", "town"))
-    assert town.call("POST", "/v1/bindings", law, token=token).status_code == 403
-    number = town.done("POST", "/v1/bindings", law)["number"]
-    assert town.call("POST", f"/v1/bindings/{number}/end", {"reason": "repealed"}, token=token).status_code == 403
-    assert town.call("POST", f"/v1/bindings/{number}/withdraw", {"reason": "no more"}, token=token).status_code == 409
-    assert town.done("POST", f"/v1/bindings/{number}/end", {"reason": "repealed"})["state"] == "ended"
 
 
 def test_nobody_grants_to_themselves_or_disables_or_erases_themselves(town: Plane) -> None:

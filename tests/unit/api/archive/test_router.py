@@ -122,11 +122,3 @@ def test_downloads_and_long_reads_do_not_prevent_a_backup(town: Plane) -> None:
             for other in range(quota._most):
                 stack.enter_context(quota.held(1000 + other))
         assert town.call("GET", "/v1/backup").status_code == 200
-
-
-def test_backup_role_makes_backups_and_reads_nothing_else(town: Plane) -> None:
-    _, token = town.account("backup-job", ("backup", None))
-    assert town.call("GET", "/v1/backup", token=token).status_code == 200
-    assert town.done("GET", "/v1/self", token=token)["roles"] == [{"role": "backup", "authority": None}]
-    for path in ("/v1/archive", "/v1/audit", "/v1/ranges", "/v1/nodes", "/v1/notices"):
-        assert town.call("GET", path, token=token).status_code == 403

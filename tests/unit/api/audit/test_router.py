@@ -27,8 +27,8 @@ def test_entries_after_a_number_follow_each_other(town: Plane) -> None:
 
 
 @pytest.mark.parametrize("after", ["-1", "2147483648", "x"])
-def test_a_wrong_number_is_refused(town: Plane, after: str) -> None:
-    assert town.call("GET", f"/v1/audit?after={after}").status_code == 422
+def test_a_wrong_number_is_refused(untouched: Plane, after: str) -> None:
+    assert untouched.call("GET", f"/v1/audit?after={after}").status_code == 422
 
 
 def test_others_entries_stay_hidden(town: Plane) -> None:
@@ -116,19 +116,6 @@ def test_idempotency_key_is_ignored_when_a_checkpoint_is_made(town: Plane) -> No
     assert "IdempotencyKey" not in str(described.get("parameters", []))
 
 
-def test_only_auditors_and_administrators_export_and_make_checkpoints(town: Plane) -> None:
-    _, auditor = town.account("auditor", ("auditor", None))
-    _, operator = town.account("operator", ("operator", "town"), ("approver", "town"), ("reader", "town"))
-    for method, path in (
-        ("GET", "/v1/audit/export"),
-        ("GET", "/v1/audit/checkpoints"),
-        ("POST", "/v1/audit/checkpoints"),
-    ):
-        assert town.call(method, path, token=auditor).status_code < 300
-        assert town.call(method, path, token=operator).status_code == 403
-        assert town.call(method, path, headers={}).status_code == 401
-
-
 @pytest.mark.parametrize("after", ["-1", "x", "99999999999999999999"])
-def test_invalid_entry_number_is_rejected(plane: Plane, after: str) -> None:
-    assert plane.call("GET", f"/v1/audit/export?after={after}").status_code == 422
+def test_invalid_entry_number_is_rejected(untouched: Plane, after: str) -> None:
+    assert untouched.call("GET", f"/v1/audit/export?after={after}").status_code == 422

@@ -86,7 +86,8 @@ async def _walk(
     addresses = (f"127.1.{number // 250 % 250}.{number % 250}" for number in count())
     for route, cases in asked.items():
         for caller in callers:
-            for case in cases:
+            # A token that is not accepted is refused before it matters whom the request concerns.
+            for case in cases if caller.columns else cases[:1]:
                 status = (await _send(plane.app, next(addresses), caller, route, case)).status_code
                 cells = [word for column in caller.columns for word in table[route][column].split(", ")]
                 allowed = any(_allows(cell, case) for cell in cells)

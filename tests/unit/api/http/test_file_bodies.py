@@ -71,10 +71,10 @@ def test_every_invalid_row_in_json_is_a_fault_with_its_index(town: Plane) -> Non
 )
 @pytest.mark.parametrize("path", [IMPORT, APPLY])
 def test_json_that_does_not_fit_the_model_is_refused_with_the_place(
-    town: Plane, path: str, content: bytes, place: str, message: str
+    untouched: Plane, path: str, content: bytes, place: str, message: str
 ) -> None:
-    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/json"}
-    response = town.call("POST", path, content=content, headers=headers)
+    headers = {"Authorization": f"Bearer {untouched.token}", "Content-Type": "application/json"}
+    response = untouched.call("POST", path, content=content, headers=headers)
     assert response.status_code == 422
     found = [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
     assert any(at.startswith(place) and message in text for at, text in found), found

@@ -122,8 +122,8 @@ def test_every_filter_refuses_unknown_names_and_suggests_a_similar_one(town: Pla
         ("/v1/bans?state=qqq", "'in_force'"),
     ],
 )
-def test_an_unknown_word_is_refused_with_a_suggestion(town: Plane, path: str, text: str) -> None:
-    (message,) = _faults(town.call("GET", path)).values()
+def test_an_unknown_word_is_refused_with_a_suggestion(untouched: Plane, path: str, text: str) -> None:
+    (message,) = _faults(untouched.call("GET", path)).values()
     assert text in message
 
 
@@ -140,14 +140,14 @@ def test_an_unknown_word_is_refused_with_a_suggestion(town: Plane, path: str, te
         ("/v1/who?address=192.0.2.1&site=defualt", 'No site "defualt". Did you mean "default"?'),
     ],
 )
-def test_an_unknown_name_in_a_path_gets_a_suggestion(town: Plane, path: str, text: str) -> None:
-    response = town.call("GET", path)
+def test_an_unknown_name_in_a_path_gets_a_suggestion(untouched: Plane, path: str, text: str) -> None:
+    response = untouched.call("GET", path)
     assert (response.status_code, response.json()["detail"]) == (404, text)
 
 
 @pytest.mark.parametrize("act", ["ba", "b%25", "_", "ban.", "bans.adopt", "x" * 64])
-def test_a_part_of_an_act_s_name_or_a_wildcard_is_refused(town: Plane, act: str) -> None:
-    (message,) = _faults(town.call("GET", f"/v1/audit?act={act}")).values()
+def test_a_part_of_an_act_s_name_or_a_wildcard_is_refused(untouched: Plane, act: str) -> None:
+    (message,) = _faults(untouched.call("GET", f"/v1/audit?act={act}")).values()
     assert message.startswith("No act ")
 
 

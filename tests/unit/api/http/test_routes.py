@@ -140,8 +140,8 @@ def _get(plane: Plane, path: str, tag: str, token: str | None = None) -> Any:
 @pytest.mark.parametrize(
     "path", ["/healthz", "/docs", "/v1/authorities", "/v1/authorities/town", "/v1/authorities/gone"]
 )
-def test_head_is_answered_as_get_without_the_body(town: Plane, path: str) -> None:
-    full, alone = town.call("GET", path), town.call("HEAD", path)
+def test_head_is_answered_as_get_without_the_body(untouched: Plane, path: str) -> None:
+    full, alone = untouched.call("GET", path), untouched.call("HEAD", path)
     own = {"x-request-id", "date"}
     assert (alone.status_code, alone.content) == (full.status_code, b"")
     assert {name: text for name, text in alone.headers.items() if name not in own} | {"content-length": ""} == {
@@ -164,10 +164,10 @@ def test_a_stale_act_gets_the_tag_of_the_object(town: Plane) -> None:
     ("method", "header"),
     [("GET", "If-None-Match"), ("GET", "If-Match"), ("PATCH", "If-Match"), ("PATCH", "If-None-Match")],
 )
-def test_a_tag_that_is_too_long_is_invalid(town: Plane, method: str, header: str) -> None:
-    headers = {"Authorization": f"Bearer {town.token}", header: f'"{"x" * MAX_TAGS}"'}
+def test_a_tag_that_is_too_long_is_invalid(untouched: Plane, method: str, header: str) -> None:
+    headers = {"Authorization": f"Bearer {untouched.token}", header: f'"{"x" * MAX_TAGS}"'}
     body = {"contact": "it@example.org"} if method == "PATCH" else None
-    found = town.call(method, "/v1/authorities/town", body, headers=headers)
+    found = untouched.call(method, "/v1/authorities/town", body, headers=headers)
     assert (found.status_code, found.json()["type"]) == (422, "/problems/invalid")
     assert found.json()["faults"] == [
         {"place": f"header.{header.lower()}", "message": f"give at most {MAX_TAGS} characters"}

@@ -93,6 +93,12 @@ def report(**changes: Any) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def unheard(untouched: Plane) -> Machine:
+    """Return an enrolled node for the tests of a module whose reports are all rejected."""
+    return Machine.enrolled(untouched, "office-1")
+
+
 @pytest.fixture
 def machine(plane: Plane) -> Machine:
     """Return an enrolled node."""

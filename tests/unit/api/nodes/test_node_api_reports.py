@@ -168,10 +168,10 @@ def test_lists_are_filtered_and_paginated(town: Plane) -> None:
         {"journal": [_entry(1, uid=-1)]},
     ],
 )
-def test_invalid_report_is_rejected_completely(machine: Machine, changes: dict[str, Any]) -> None:
-    assert machine.call("POST", "report", report(**changes)).status_code == 422
-    assert machine.stands()["seen"] is None
-    assert machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"] == []
+def test_invalid_report_is_rejected_completely(unheard: Machine, changes: dict[str, Any]) -> None:
+    assert unheard.call("POST", "report", report(**changes)).status_code == 422
+    assert unheard.stands()["seen"] is None
+    assert unheard.plane.done("GET", "/v1/audit?act=node.suspend")["items"] == []
 
 
 def test_unknown_fields_of_a_newer_node_are_ignored(machine: Machine) -> None:

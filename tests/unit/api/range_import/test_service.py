@@ -139,14 +139,14 @@ def test_audit_log_is_complete_after_an_import_and_the_past_is_traced_and_restor
         ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "repeats line 3"),
     ],
 )
-def test_invalid_row_is_reported_with_its_line_and_nothing_is_done(town: Plane, row: str, words: str) -> None:
-    before = rows(town), town.revision()
+def test_invalid_row_is_reported_with_its_line_and_nothing_is_done(untouched: Plane, row: str, words: str) -> None:
+    before = rows(untouched), untouched.revision()
     good = "203.0.113.128/25,town,public,staff,hall\n"
-    response = send(town, f"{HEADER}{good}{row}\n")
+    response = send(untouched, f"{HEADER}{good}{row}\n")
     assert response.status_code == 422
     [(place, message)] = faults(response)
     assert (place, words in message) == ("line 4" if "repeats" in words else "line 3", True), message
-    assert (rows(town), town.revision()) == before
+    assert (rows(untouched), untouched.revision()) == before
 
 
 def test_every_invalid_row_is_reported(town: Plane) -> None:
@@ -173,8 +173,8 @@ def test_first_of_very_many_invalid_rows_are_reported(town: Plane) -> None:
         "prefix,prefix,authority,funding,audience\n",
     ],
 )
-def test_a_table_without_its_columns_is_refused_with_their_names(town: Plane, text: str) -> None:
-    response = send(town, text)
+def test_a_table_without_its_columns_is_refused_with_their_names(untouched: Plane, text: str) -> None:
+    response = send(untouched, text)
     assert response.status_code == 422
     [(place, message)] = faults(response)
     assert (place, "prefix, authority, funding, audience, label" in message) == ("line 1", True)
@@ -289,8 +289,8 @@ def test_a_sync_removes_no_range_that_an_exemption_names(town: Plane) -> None:
 
 
 @pytest.mark.parametrize("query", ["?sync=true", "?authority=town", "?sync=true&authority=town&max_removals=-1"])
-def test_sync_needs_an_authority(town: Plane, query: str) -> None:
-    assert send(town, HEADER, query).status_code == 422
+def test_sync_needs_an_authority(untouched: Plane, query: str) -> None:
+    assert send(untouched, HEADER, query).status_code == 422
 
 
 def test_a_sync_takes_no_row_of_another_authority_or_site(town: Plane) -> None:

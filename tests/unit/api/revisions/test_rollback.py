@@ -116,8 +116,8 @@ def test_the_difference_of_a_large_revision_comes_in_pages(town: Plane) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "999", "9223372036854775807"])
-def test_unknown_revision_is_not_found(town: Plane, number: str) -> None:
-    assert town.call("GET", f"/v1/revisions/{number}").status_code == 404
+def test_unknown_revision_is_not_found(untouched: Plane, number: str) -> None:
+    assert untouched.call("GET", f"/v1/revisions/{number}").status_code == 404
 
 
 @on_both_databases
@@ -248,9 +248,9 @@ def test_everything_that_prevents_a_rollback_is_reported_and_nothing_is_done(tow
 
 @pytest.mark.parametrize(("number", "body", "status"), [(999, WHY, 404), (1, {}, 422), (1, {"reason": ""}, 422)])
 def test_a_rollback_names_a_revision_that_is_kept_and_a_reason(
-    town: Plane, number: int, body: dict[str, str], status: int
+    untouched: Plane, number: int, body: dict[str, str], status: int
 ) -> None:
-    assert town.call("POST", f"/v1/revisions/{number}/rollback", body).status_code == status
+    assert untouched.call("POST", f"/v1/revisions/{number}/rollback", body).status_code == status
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def _if_match(plane: Plane, value: str) -> dict[str, str]:
         ("/v1/spaces/default/fe80::/64", {"authority": "town"}, 422),
     ],
 )
-def test_invalid_allotment_is_rejected(town: Plane, path: str, body: dict[str, str], status: int) -> None:
-    assert town.call("PUT", path, body).status_code == status
+def test_invalid_allotment_is_rejected(untouched: Plane, path: str, body: dict[str, str], status: int) -> None:
+    assert untouched.call("PUT", path, body).status_code == status
 
 
 def test_neither_an_authority_with_space_nor_its_site_is_removed(town: Plane) -> None:

