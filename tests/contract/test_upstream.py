@@ -102,19 +102,6 @@ def test_number_of_pending_questions_is_limited(start: Start) -> None:
     assert data(rig.ask(query(NAME))) == TRUTH
 
 
-def test_flood_from_one_client_leaves_room_for_others(start: Start) -> None:
-    rig = start(office(), Scripted(silent))
-    refused = 0
-    for number in range(600):
-        outcome = rig.judge(query(f"n{number}.example.org", id=7), transport=Transport.TCP)
-        assert isinstance(outcome, Miss)
-        refused += sum(isinstance(event, Answered) for event in rig.engine.forward(outcome, number))
-    assert refused == 600 - 512
-    rig.upstream.serve()
-    rig.upstream.behave = says(RECORDS)
-    assert data(rig.ask(query(NAME), MECHELEN)) == TRUTH
-
-
 # The upstream query.
 
 

@@ -262,19 +262,6 @@ def test_notices_that_wait_when_the_mail_server_is_taken_away_are_given_up(bindi
     assert (job.status().waiting, {state for state, _, _ in _states(bindings)}) == (0, {"not_mailed"})
 
 
-def test_thread_sends_and_stops(bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TICK_S", 0.01)
-    job = notifier(bindings, mailbox)
-    job.start()
-    try:
-        until = time.monotonic() + 30
-        while len(mailbox.received) < 2 and time.monotonic() < until:
-            time.sleep(0.01)
-    finally:
-        job.stop()
-    assert len(mailbox.received) == 2
-
-
 def test_publication_causes_a_look_before_the_next_round(
     bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Suspensions: nothing is refused for some minutes, and they end by themselves."""
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -192,13 +191,14 @@ def test_closed_authority_cannot_be_suspended_and_its_successor_is_named(town: P
     assert town.done("GET", BASE)["items"] == []
 
 
-def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
+def test_lists_are_newest_first_narrowed_and_the_same_for_all_readers(town: Plane) -> None:
+    _, reader = town.account("the-reader", ("reader", "town"))
     for authority, span in (("town", "1m"), ("zone", "1h"), (None, "1h")):
         _start(town, authority, span)
     town.clock.now += 120
 
     def numbers(query: str) -> list[int]:
-        return [row["number"] for row in town.done("GET", f"{BASE}?{query}")["items"]]
+        return [row["number"] for row in town.done("GET", f"{BASE}?{query}", token=reader)["items"]]
 
     assert numbers("") == [3, 2, 1]
     assert numbers("state=in_force") == [3, 2]
@@ -243,27 +243,6 @@ def test_an_end_without_a_zone_is_by_the_clock_of_the_authority_else_of_the_defa
     for slug, clock in (("town", "16:30"), ("zone", "17:30"), (None, "17:30")):
         made = town.done("POST", BASE, {"authority": slug, "until": f"2026-09-21 {clock}", "reason": WHY})
         assert made["end"] == "2026-09-21T15:30:00Z"
-
-
-def test_only_permitted_roles_suspend(town: Plane) -> None:
-    tokens = {role: town.account(f"the-{role}", (role, "town"))[1] for role in ("reader", "operator", "approver")}
-    body = {"authority": "town", "for": "30m", "reason": WHY}
-    may = {"reader": 403, "operator": 201, "approver": 201}
-    for role, token in tokens.items():
-        made = town.call("POST", BASE, body, token=token)
-        assert (role, made.status_code) == (role, may[role])
-        number = made.json().get("number") or _start(town)["number"]
-        ended = town.call("POST", f"{BASE}/{number}/end", {"reason": WHY}, token=token).status_code
-        assert (role, ended) == (role, 200 if may[role] == 201 else 403)
-        town.clock.now += 1
-    for role, other in product(("operator", "approver"), (None, "zone")):
-        assert town.call("POST", BASE, {**body, "authority": other}, token=tokens[role]).status_code == 403
-        number = _start(town, other)["number"]
-        ending = town.call("POST", f"{BASE}/{number}/end", {"reason": WHY}, token=tokens[role])
-        assert ending.status_code == 403
-        town.done("POST", f"{BASE}/{number}/end", {"reason": WHY})
-        town.clock.now += 1
-    assert len(town.done("GET", BASE, token=tokens["reader"])["items"]) == 7
 
 
 def test_acts_concern_the_affected_authorities(town: Plane) -> None:
