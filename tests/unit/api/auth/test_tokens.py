@@ -48,14 +48,6 @@ def test_a_token_whose_file_was_moved_away_is_not_made_again(plane: Plane) -> No
     assert isinstance(_present(plane, plane.token), Caller)
 
 
-def test_a_new_token_revokes_the_old_one(plane: Plane) -> None:
-    key = load_key(plane.settings.token_key_path)
-    replace_token(plane.database, key, plane.settings.token_path, START)
-    fresh = plane.settings.token_path.read_text().strip()
-    assert isinstance(_present(plane, fresh), Caller)
-    assert _present(plane, plane.token) == Refused(Refusal.REVOKED, 1)
-
-
 def test_the_audit_log_records_a_replaced_token_without_its_text(plane: Plane) -> None:
     before = plane.revision()
     key = load_key(plane.settings.token_key_path)
