@@ -152,15 +152,6 @@ def test_a_tag_of_space_that_was_withdrawn_is_not_that_of_the_next_allotment(tow
     assert town.done("GET", SPACE)["revision"] == entry["seq"]
 
 
-def test_an_administrator_registers_anywhere_and_an_operator_no_range_of_another_authority(
-    town: Plane, operator: str
-) -> None:
-    _range(town, "203.0.113.0/28", "zone")
-    body = {"authority": "zone", "funding": "public", "audience": "staff"}
-    for prefix in ("203.0.113.0/28", "203.0.113.16/28"):
-        assert town.call("PUT", f"/v1/ranges/default/{prefix}", body, token=operator).status_code == 403
-
-
 def test_operator_loses_permission_when_space_is_withdrawn(town: Plane, operator: str) -> None:
     path = "/v1/ranges/default/203.0.113.0/24"
     assert town.call("PUT", path, ACTIONS["register"][1], token=operator).status_code == 201
