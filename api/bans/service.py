@@ -330,7 +330,8 @@ def _demand_reason(owner: AuthorityRow, row: BanRow, before: Switch, after: Swit
         return
     if owner.off_needs_reason:
         until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
-        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
+        verb = "off" if after.mode is Mode.OFF else "watch"
+        command = f'dnsfilterctl ban {verb} {row.authority} {row.service}{until} --reason "…"'
         message = (
             f"{row.authority} requires a reason when {row.authority}/{row.service} stops refusing. Give one: {command}"
         )
