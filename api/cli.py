@@ -12,7 +12,7 @@ from api.ctl.command import PROGRAM, Options, Result, Verb
 from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
 from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.parser import parser_for
-from api.ctl.remote.fault_places import places_of
+from api.ctl.remote.fault_locations import location_translator
 from api.ctl.remote.token_file import DEFAULT_URL, Token, exposure_warning, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
@@ -60,7 +60,7 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         _warn(exposure_warning(url))
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
     try:
-        with Client(url, token.value if token else None, ca, places_of(options)) as client:
+        with Client(url, token.value if token else None, ca, location_translator(options)) as client:
             try:
                 result = verb.run(client, options)
             except WaitsForApproval as waits:

@@ -31,9 +31,9 @@ MAX_NAMES = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a request: `place` is a path of keys, `message` says what to do."""
+    """One thing wrong in a request: `location` is a path of keys, `message` says what to do."""
 
-    place: str
+    location: str
     message: str
 
 
@@ -46,12 +46,12 @@ class NotAuthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """The caller is known but may not do this. `authority` is the one that the caller named at `place`, if any."""
+    """The caller is known but may not do this. `authority` is the one that the caller named at `location`, if any."""
 
-    def __init__(self, message: str, authority: str | None = None, place: str = "path.slug") -> None:
+    def __init__(self, message: str, authority: str | None = None, location: str = "path.slug") -> None:
         super().__init__(message)
         self.authority = authority
-        self.place = place
+        self.location = location
 
 
 class TooMany(ApiError):
@@ -101,24 +101,24 @@ class Invalid(ApiError):
     """The most faults that a message and an answer list."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        listed = [f"{fault.place}: {fault.message}" for fault in faults[: self.MAX_LISTED]]
+        listed = [f"{fault.location}: {fault.message}" for fault in faults[: self.MAX_LISTED]]
         more = [f"and {len(faults) - len(listed)} more"] if len(faults) > len(listed) else []
         super().__init__("; ".join(listed + more))
         self.faults = tuple(faults)
 
     @classmethod
-    def at(cls, place: str, message: str) -> "Invalid":
+    def at(cls, location: str, message: str) -> "Invalid":
         """Return the error for a single fault."""
-        return cls((Fault(place, message),))
+        return cls((Fault(location, message),))
 
 
 @contextmanager
-def invalid_at(place: str) -> Iterator[None]:
-    """Turn a ValueError of the block into Invalid at `place`, with the same message."""
+def invalid_at(location: str) -> Iterator[None]:
+    """Turn a ValueError of the block into Invalid at `location`, with the same message."""
     try:
         yield
     except ValueError as error:
-        raise Invalid.at(place, str(error)) from error
+        raise Invalid.at(location, str(error)) from error
 
 
 @contextmanager

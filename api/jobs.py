@@ -90,8 +90,8 @@ class Job:
 
     def report(self, error: Exception) -> None:
         """Log an error with its traceback, once for each type and line that raised it."""
-        places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-        kind = (type(error), *(places[-1] if places else ("", 0)))
+        lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+        kind = (type(error), *(lines[-1] if lines else ("", 0)))
         if kind not in self._logged:
             self._logged.add(kind)
             emit(log, logging.ERROR, "unexpected error, continuing", failure=error, thread=self._name)

@@ -103,7 +103,7 @@ def serve(settings: Settings) -> int:
         ready = f"{listening}, state in {settings.state_dir}"
         if turn is not None:
             turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        server = Server(app, ready, listeners, certificate, publisher.news.close)
+        server = Server(app, ready, listeners, certificate, publisher.announcements.close)
         server.run([listener.socket for listener in listeners])
         return 1 if turn is not None and turn.lost else 0
 
@@ -188,4 +188,4 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     except NotPublished:
         emit(log, logging.WARNING, "starting without a published snapshot, publishing is retried")
     # Before the first act: storing lists of a million names takes seconds.
-    publisher.settle()
+    publisher.store_in_force()

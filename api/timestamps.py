@@ -76,19 +76,19 @@ def given_timestamp(
     default: Default,
     time_zone: str,
     now: Instant,
-    place: str,
+    location: str,
     *,
     second: bool = False,
     past: bool = False,
 ) -> Instant | Default:
-    """Return `parse_timestamp` of a field, or `default` if it is absent. Raise Invalid at `place`."""
-    with invalid_at(place):
+    """Return `parse_timestamp` of a field, or `default` if it is absent. Raise Invalid at `location`."""
+    with invalid_at(location):
         return default if text is None else parse_timestamp(text, time_zone, now, second=second, past=past)
 
 
-def given_bound(text: str | None, time_zone: str, now: Instant, place: str, *, past: bool = False) -> Instant | None:
-    """Return `parse_bound` of a field, or None if it is absent. Raise Invalid at `place`."""
-    with invalid_at(place):
+def given_bound(text: str | None, time_zone: str, now: Instant, location: str, *, past: bool = False) -> Instant | None:
+    """Return `parse_bound` of a field, or None if it is absent. Raise Invalid at `location`."""
+    with invalid_at(location):
         return None if text is None else parse_bound(text, time_zone, now, past=past)
 
 

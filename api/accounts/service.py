@@ -16,7 +16,7 @@ from api.auth.permit import Permit
 from api.auth.revocation import revoke, shown_token
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.second_person import demand_other_account, demand_unrelated_account
-from api.auth.tokens import Fresh, new_token
+from api.auth.tokens import NewToken, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
@@ -193,7 +193,7 @@ def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None =
 
 def make_own_token(
     unit: UnitOfWork, caller: Caller, key: bytes, owner: AccountRow, body: TokenWrite
-) -> tuple[TokenRow, Fresh]:
+) -> tuple[TokenRow, NewToken]:
     """Make the token that a body describes, with the caller's token. Raise `Forbidden` if it would allow more."""
     expires = _wanted_end(unit, body, owner.authority, unit.now_s)
     if expires is None:
@@ -206,7 +206,7 @@ def make_own_token(
     return make_token(unit, key, owner, wanted)
 
 
-def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenWanted) -> tuple[TokenRow, Fresh]:
+def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenWanted) -> tuple[TokenRow, NewToken]:
     """Make a token. Only the returned value has its text. Raise `Invalid` or `Conflict` if it cannot be made."""
     if account.disabled_s is not None:
         raise Conflict(f"account {account.id} is disabled: enable it first")

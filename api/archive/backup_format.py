@@ -37,7 +37,7 @@ class Member(BaseModel):
     rows: Count
 
 
-class Head(BaseModel):
+class AuditLogEnd(BaseModel):
     """Number and hash of the last entry of the audit log, or 0 and zeros before the first."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
     time: Word
     installation: Word
     revision: Count
-    audit: Head
+    audit: AuditLogEnd
     numbers: dict[Word, Count]
     members: dict[Word, Member]
 

@@ -10,7 +10,7 @@ from api.archive.backup_format import (
     FORMAT,
     MANIFEST,
     TOKEN_KEY,
-    Head,
+    AuditLogEnd,
     Manifest,
     Member,
     dump_manifest,
@@ -58,7 +58,7 @@ def _manifest(session: Session, now_s: int, tables: Iterable[Table]) -> Manifest
         time=timestamp_text(now_s),
         installation=installation.identity,
         revision=installation.revision,
-        audit=Head(seq=seq, hash=digest),
+        audit=AuditLogEnd(seq=seq, hash=digest),
         numbers=_numbers(session, tables),
         members={},
     )

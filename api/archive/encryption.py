@@ -46,7 +46,7 @@ def parse_identities(text: str) -> Sequence[pyrage.x25519.Identity]:
 
 def encrypt(pieces: Iterable[bytes], target: Writable, recipients: Sequence[pyrage.x25519.Recipient]) -> None:
     """Write pieces so that only the recipients can read them. Raise errors of the iterable and of writing."""
-    source, sink = _Source(pieces), _Sink(target)
+    source, sink = _Source(pieces), _WritableFile(target)
     try:
         pyrage.encrypt_io(source, sink, recipients)
     except pyrage.EncryptError:
@@ -56,7 +56,7 @@ def encrypt(pieces: Iterable[bytes], target: Writable, recipients: Sequence[pyra
 
 def decrypt(source: IO[bytes], target: Writable, identities: Sequence[pyrage.x25519.Identity]) -> None:
     """Write the decrypted content. Raise NotDecrypted and errors of writing. Discard the target after an error."""
-    sink = _Sink(target)
+    sink = _WritableFile(target)
     try:
         pyrage.decrypt_io(source, sink, identities)
     except (pyrage.DecryptError, OSError) as error:
@@ -103,7 +103,7 @@ class _Source:
         return bytes(taken)
 
 
-class _Sink:
+class _WritableFile:
     """A writable file that remembers its error."""
 
     def __init__(self, file: Writable) -> None:

@@ -58,7 +58,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RestoreOptions:
     """The parameters of a restore. `digest` is the SHA-256 of the backup's file.
 
     With `broken`, restore even if the hash chain was already broken when the backup was made, and record that.
@@ -71,7 +71,9 @@ class Order:
     report: Callable[[str], None] = lambda _step: None
 
 
-def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct_passwd | None = None) -> Restored:
+def restore(
+    file: IO[bytes], order: RestoreOptions, settings: Settings, owner: pwd.struct_passwd | None = None
+) -> Restored:
     """Make the installation of a backup. `owner` gets its files (None: they stay the caller's).
 
     Raise BadBackup, NotEmpty and OSError. Raise SQLAlchemyError if the database is unreachable. Leave nothing then.
@@ -80,29 +82,29 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
     backup = open_backup(file)
     _usable(backup)
     url = make_url(settings.database)
-    place = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
-    _empty(settings, place, backup)
+    database_file = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    _empty(settings, database_file, backup)
     held = os.umask(0o077)
     try:
-        with make_directories(_wanted(settings.state_dir, place), owner):
-            keyed = _keyed(settings.token_key_path, backup.token_key(), place, owner)
-            if place is None:
+        with make_directories(_wanted(settings.state_dir, database_file), owner):
+            keyed = _keyed(settings.token_key_path, backup.token_key(), database_file, owner)
+            if database_file is None:
                 with keyed:
                     filled = _into(settings.database, backup, order)
             else:
-                filled = _into_file(place, backup, order, owner, keyed)
+                filled = _into_file(database_file, backup, order, owner, keyed)
     finally:
         os.umask(held)
     # A backup of an earlier installation in this directory says nothing about this one.
     settings.last_backup_path.unlink(missing_ok=True)
-    return replace(filled, database=place, owner=None if owner is None else owner.pw_name)
+    return replace(filled, database=database_file, owner=None if owner is None else owner.pw_name)
 
 
-def _wanted(state_dir: Path, place: Path | None) -> dict[Path, int]:
+def _wanted(state_dir: Path, database_file: Path | None) -> dict[Path, int]:
     """Return the directories that an installation needs, with their modes."""
     wanted = {state_dir: 0o750}
-    if place is not None:
-        wanted.setdefault(place.parent, 0o700)
+    if database_file is not None:
+        wanted.setdefault(database_file.parent, 0o700)
     return wanted
 
 
@@ -117,12 +119,12 @@ def _usable(backup: Backup) -> None:
         raise BadBackup(f"token-key: not the {KEY_BYTES} bytes of a key")
 
 
-def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
+def _empty(settings: Settings, database_file: Path | None, backup: Backup) -> None:
     key = settings.token_key_path
     if key.exists() and key.read_bytes() != backup.token_key():
         raise NotEmpty(f"{key} already exists: name another state directory, or move the old one away")
-    if place is not None:
-        _vacant(place)
+    if database_file is not None:
+        _vacant(database_file)
         return
     database = Database(settings.database)
     try:
@@ -133,15 +135,15 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
         raise NotEmpty(f"the database already has {len(tables)} tables: name an empty one")
 
 
-def _vacant(place: Path) -> None:
+def _vacant(database_file: Path) -> None:
     # SQLite would apply an existing log to the new database.
-    for path in (place, place.with_name(f"{place.name}-wal")):
+    for path in (database_file, database_file.with_name(f"{database_file.name}-wal")):
         if os.path.lexists(path):
             raise NotEmpty(f"the database {path} already exists: name another, or move the old one away")
 
 
 @contextmanager
-def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
+def _keyed(key: Path, content: bytes, database_file: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
     """Write the key of the token hashes before its database appears: without it, no token would be valid.
 
     If the block fails, remove the key unless it was there before. Raise NotEmpty if another key has appeared.
@@ -157,16 +159,20 @@ def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_pass
         yield
     except BaseException:
         # Another process that made a database here may have used the key.
-        if made and (place is None or not place.exists()):
+        if made and (database_file is None or not database_file.exists()):
             key.unlink(missing_ok=True)
         raise
 
 
 def _into_file(
-    place: Path, backup: Backup, order: Order, owner: pwd.struct_passwd | None, keyed: AbstractContextManager[None]
+    database_file: Path,
+    backup: Backup,
+    order: RestoreOptions,
+    owner: pwd.struct_passwd | None,
+    keyed: AbstractContextManager[None],
 ) -> Restored:
     """Fill a temporary file, then rename it: the database appears only when it is complete."""
-    temporary = place.with_name(f".{place.name}.restoring")
+    temporary = database_file.with_name(f".{database_file.name}.restoring")
     try:
         _remove(temporary)
         done = _into(f"sqlite:///{temporary}", backup, order)
@@ -174,16 +180,18 @@ def _into_file(
         set_owner(temporary, owner)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        _vacant(place)
+        _vacant(database_file)
         with keyed:
             try:
-                rename_exclusively(temporary, place)
+                rename_exclusively(temporary, database_file)
             except FileExistsError as error:
-                message = f"the database {place} has appeared during the restore: another process uses the target"
+                message = (
+                    f"the database {database_file} has appeared during the restore: another process uses the target"
+                )
                 raise NotEmpty(message) from error
     finally:
         _remove(temporary)
-    sync_directory(place.parent)
+    sync_directory(database_file.parent)
     return done
 
 
@@ -199,7 +207,7 @@ def _settle(database: Path) -> None:
         raise OSError(errno.EIO, reason, str(database))
 
 
-def _into(url: str, backup: Backup, order: Order) -> Restored:
+def _into(url: str, backup: Backup, order: RestoreOptions) -> Restored:
     """Fill a database in one transaction. Raise BadBackup, also for values that a database cannot store."""
     database = Database(url, create=True)
     try:
@@ -222,7 +230,7 @@ def _into(url: str, backup: Backup, order: Order) -> Restored:
     return Restored(backup.manifest, revision, rows, fault)
 
 
-def _load(connection: Connection, backup: Backup, order: Order) -> int:
+def _load(connection: Connection, backup: Backup, order: RestoreOptions) -> int:
     """Insert every row into the tables of the backup's schema, in an order that foreign keys allow."""
     metadata = MetaData()
     metadata.reflect(connection)
@@ -324,7 +332,7 @@ def _fault(session: Session, manifest: Manifest) -> str | None:
     return reader.fault
 
 
-def _record(session: Session, manifest: Manifest, order: Order, fault: str | None) -> int:
+def _record(session: Session, manifest: Manifest, order: RestoreOptions, fault: str | None) -> int:
     unit = UnitOfWork(session, LOCAL, order.now_s)
     audit = manifest.audit
     after: Json = {"backup": order.digest, "time": manifest.time, "seq": audit.seq, "hash": audit.hash}

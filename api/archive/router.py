@@ -37,7 +37,7 @@ def get_backup(held: RuntimeDep, permit: BackupMaker) -> Download:
     """
     with ExitStack() as stack:
         stack.enter_context(held.backups.held(permit.caller.account))
-        held.publishing.settle()
+        held.publishing.store_in_force()
         now_s = int(held.clock())
         on_sent = partial(note_backup, held.settings.last_backup_path, now_s)
         return _made(held, stack, lambda session, file: backup(session, held.token_key, now_s, file), on_sent)

@@ -69,7 +69,7 @@ class _Delivery:
 class CheckpointJob:
     """Make and send checkpoints of one database with one key.
 
-    `start` starts threads. `make` and `settle` also work without them.
+    `start` starts threads. `make` and `send_missing` also work without them.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class CheckpointJob:
             return False
         return True
 
-    def settle(self) -> bool:
+    def send_missing(self) -> bool:
         """Send each destination the checkpoints that it lacks. Return True if nothing is left."""
         done = [self._catch_up(delivery) for delivery in self._deliveries]
         return all(done)

@@ -42,7 +42,7 @@ _LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListedActs:
     """Which acts a list is asked for, by its query parameters."""
 
     act: Annotated[
@@ -79,7 +79,7 @@ async def list_audit(
     response: Response,
     held: RuntimeDep,
     permit: ReaderOfSome,
-    asked: Annotated[Asked, Depends()],
+    asked: Annotated[ListedActs, Depends()],
     paging: PagingDep,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     prefer: Annotated[
@@ -104,9 +104,9 @@ async def list_audit(
             rows, following = repository.page(session, wanted, paging, newest_first=sort == "-seq")
             return Page(items=[read_entry(row) for row in rows], next=following)
 
-    news = part_of(request, "publisher", Publisher).news
+    announcements = part_of(request, "publisher", Publisher).announcements
     with waiting(request, response, held, permit, wait_s):
-        return await followed(read, lambda: _newest(held), wait_s or 0, lambda: news.is_closed)
+        return await followed(read, lambda: _newest(held), wait_s or 0, lambda: announcements.is_closed)
 
 
 def _newest(held: Runtime) -> int:

@@ -17,7 +17,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """A request as it was sent: enough to carry it out later."""
 
     operation: str
@@ -35,18 +35,20 @@ class Sent:
         return found if isinstance(found, dict) else None
 
 
-class Waits(Exception):
+class NeedsSecondPerson(Exception):
     """Raised if an act needs a second person: it is rolled back and becomes a request."""
 
 
-class Judging(Protocol):
+class SecondPersonRule(Protocol):
     """The rule: which acts wait, and how they are recorded."""
 
-    def judge(self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: Sent) -> None:
+    def judge(
+        self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: SentRequest
+    ) -> None:
         """Compare the policy before the acts of `unit` with the one after them.
 
-        Raise `Waits` if they need a second person, and Invalid if they need a reason.
+        Raise `NeedsSecondPerson` if they need a second person, and Invalid if they need a reason.
         """
 
-    def ask(self, unit: UnitOfWork, waits: Waits) -> Json:
+    def ask(self, unit: UnitOfWork, waits: NeedsSecondPerson) -> Json:
         """Record the request. Return it as the API shows it."""

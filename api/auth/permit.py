@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from api.auth.caller import Caller
-from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
+from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role, RoleScope, Rule
 from api.errors import Forbidden
 
 MAX_ENDED = 5
@@ -26,22 +26,22 @@ class Permit:
     def enter(self, path: Mapping[str, object]) -> None:
         """Raise Forbidden unless the caller holds the rule's roles, as far as the path decides that."""
         named = path.get("slug")
-        authority = named if isinstance(named, str) and self.rule.where is Where.PATH else None
+        authority = named if isinstance(named, str) and self.rule.where is RoleScope.PATH else None
         match self.rule.where:
-            case Where.OPEN | Where.ACCOUNT:
+            case RoleScope.OPEN | RoleScope.ACCOUNT:
                 allowed, self.settled = True, True
-            case Where.PATH:
+            case RoleScope.PATH:
                 allowed, self.settled = self.caller.has(self.rule.roles, authority), True
-            case Where.SELF:
+            case RoleScope.SELF:
                 allowed, self.settled = self._is_own(path) or self.caller.has(self.rule.roles, None), True
-            case Where.ACTED:
+            case RoleScope.ACTED:
                 self.settled = self._is_own(path)
                 allowed = self.settled or self.caller.anywhere(self.rule.roles)
-            case Where.INSTALLATION:
+            case RoleScope.INSTALLATION:
                 allowed, self.settled = self.caller.has(self.rule.roles, None), True
-            case Where.OBJECT | Where.SOME:
+            case RoleScope.OBJECT | RoleScope.SOME:
                 allowed = self.caller.anywhere(self.rule.roles)
-            case Where.ENROLMENT | Where.NODE:
+            case RoleScope.ENROLMENT | RoleScope.NODE:
                 raise Forbidden("this is for nodes, which have their own tokens")
         if not allowed:
             raise self._refused(authority)
@@ -55,8 +55,8 @@ class Permit:
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
             raise self._refused(None, self.rule.roles, words)
 
-    def demand_named(self, authority: str | None, place: str = "body.authority") -> None:
-        """Do as `demand`, for an authority that the caller named at `place`, or for all (None).
+    def demand_named(self, authority: str | None, location: str = "body.authority") -> None:
+        """Do as `demand`, for an authority that the caller named at `location`, or for all (None).
 
         The refusal repeats the name.
         """
@@ -67,7 +67,7 @@ class Permit:
             roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
             message = f"this needs the role {roles}: it concerns all authorities if none is named{self.ended(())}"
             raise Forbidden(message)
-        raise self._refused(authority, place=place)
+        raise self._refused(authority, location=location)
 
     def visible(self) -> frozenset[str] | None:
         """Return the authorities in which the caller holds the rule's roles, or None for all."""
@@ -101,11 +101,11 @@ class Permit:
         authority: str | None,
         roles: frozenset[Role] | None = None,
         unnamed: str = "an authority",
-        place: str = "path.slug",
+        location: str = "path.slug",
     ) -> Forbidden:
         """Return the error that names `roles`, or without them all roles but administrator, who may do everything."""
         roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
         held = ((roles & OF_AUTHORITY, f"of {authority or unnamed}"), (roles & OF_INSTALLATION, "in this installation"))
         named = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
         ended = self.ended(None if authority is None else (authority,))
-        return Forbidden(f"this needs the role {', or '.join(named)}{ended}", authority, place)
+        return Forbidden(f"this needs the role {', or '.join(named)}{ended}", authority, location)

@@ -19,7 +19,7 @@ OF_AUTHORITY = frozenset({Role.READER, Role.OPERATOR, Role.APPROVER})
 OF_INSTALLATION = frozenset({Role.BACKUP, Role.AUDITOR, Role.ADMINISTRATOR})
 
 
-class Where(StrEnum):
+class RoleScope(StrEnum):
     """Where a role must be held for an operation."""
 
     OPEN = "open"
@@ -49,7 +49,7 @@ class Where(StrEnum):
 class Rule:
     """The requirement of an operation: its caller holds one of `roles` at `where`."""
 
-    where: Where
+    where: RoleScope
     roles: frozenset[Role] = frozenset()
 
 

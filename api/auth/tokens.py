@@ -44,7 +44,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class NewToken:
     """A new token: its text, which is not stored, and the parts that are stored."""
 
     text: str
@@ -52,11 +52,11 @@ class Fresh:
     digest: str
 
 
-def new_token(key: bytes) -> Fresh:
+def new_token(key: bytes) -> NewToken:
     """Return a new token of 256 random bits."""
     public = secrets.token_hex(6)
     text = f"{PREFIX}{public}_{secrets.token_urlsafe(32)}"
-    return Fresh(text, public, digest(key, text))
+    return NewToken(text, public, digest(key, text))
 
 
 def digest(key: bytes, token: str) -> str:

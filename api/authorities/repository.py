@@ -60,11 +60,11 @@ def get(session: Session, slug: str) -> AuthorityRow:
     return row
 
 
-def named(session: Session, slug: str, place: str) -> AuthorityRow:
-    """Return the authority that a request names at `place`; raise `Invalid` if there is none."""
+def named(session: Session, slug: str, location: str) -> AuthorityRow:
+    """Return the authority that a request names at `location`; raise `Invalid` if there is none."""
     row = session.get(AuthorityRow, slug)
     if row is None:
-        raise Invalid.at(place, no_authority(session, slug))
+        raise Invalid.at(location, no_authority(session, slug))
     return row
 
 

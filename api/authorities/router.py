@@ -128,9 +128,9 @@ def put_client_level(
 @router.delete(
     "/{slug}", summary="Remove an authority", status_code=204, responses=documented(NOT_FOUND, NOT_PUBLISHED)
 )
-def delete_authority(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
+def remove_authority(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
     """Remove an authority that nothing refers to, such as ranges, bans, bindings or accounts."""
-    service.delete(unit, row)
+    service.remove(unit, row)
 
 
 def _answer(unit: UnitOfWork, row: AuthorityRow, response: Response) -> AuthorityRead:

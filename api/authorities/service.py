@@ -120,7 +120,7 @@ def set_client_level(unit: UnitOfWork, row: AuthorityRow, body: ClientLevelWrite
     unit.record("authority.set_client_level", subject(row), before, shown(row), row.slug)
 
 
-def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
+def remove(unit: UnitOfWork, row: AuthorityRow) -> None:
     """Remove an authority that nothing refers to and whose closing is not recorded; raise `Conflict` otherwise."""
     if repository.in_use(unit.session, row.slug):
         raise Conflict(

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.authorities.state import sql_is_closed
-from api.bans.state import gapless_end, is_held, quoted_term, reference_in, reviewed_term, switch_at
+from api.bans.state import gapless_end, is_held, mode_setting_at, quoted_term, reference_in, reviewed_term
 from api.db.models import AuthorityRow, BanRow
 from api.db.session import Database
 from api.publish.repository import MANY
@@ -31,7 +31,7 @@ class BanSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedSummary:
     """A summary of a ban's row with this revision, which is right from `since` until before `until`."""
 
     revision: int
@@ -53,7 +53,7 @@ class BanSummaries:
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
-        self._kept: Mapping[int, _Kept] = {}
+        self._kept: Mapping[int, _CachedSummary] = {}
         self._summaries: Sequence[BanSummary] = ()
 
     def summaries(self) -> Sequence[BanSummary]:
@@ -80,16 +80,16 @@ def _read(session: Session, numbers: Sequence[int]) -> Iterable[BanRow]:
     return session.scalars(statement.where(BanRow.number.in_(numbers)) if len(numbers) <= MANY else statement)
 
 
-def _kept(row: BanRow, now: Instant) -> _Kept:
+def _kept(row: BanRow, now: Instant) -> _CachedSummary:
     dates = [row.off_until_s]
     for term in row.terms:
         dates += (term.start_s, term.recorded_s, term.period.end, term.review_by_s)
     until = min((date for date in dates if date is not None and date > now), default=FOREVER)
-    return _Kept(row.revision, _summary(row, now), now, until)
+    return _CachedSummary(row.revision, _summary(row, now), now, until)
 
 
 def _summary(row: BanRow, now: Instant) -> BanSummary:
-    switch, reviewed = switch_at(row, now), reviewed_term(row.terms, now)
+    switch, reviewed = mode_setting_at(row, now), reviewed_term(row.terms, now)
     return BanSummary(
         authority=row.authority,
         service=row.service,

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, EndingRead, FormalRead, ShownBan, TermRead
-from api.bans.state import Switch, continues_after, due, state_of, switch_at
+from api.bans.state import ModeSetting, continues_after, due, mode_setting_at, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.http.formal_decisions import future_note
@@ -41,7 +41,7 @@ def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
     """Return many bans as `shown` does; `zones` maps each authority to its time zone."""
     names = _followed(session, rows)
-    found = (ShownBan(**_fields(row, switch_at(row, now), zones[row.authority], names)) for row in rows)
+    found = (ShownBan(**_fields(row, mode_setting_at(row, now), zones[row.authority], names)) for row in rows)
     return [ban.model_dump(mode="json") for ban in found]
 
 
@@ -90,7 +90,7 @@ def _notes(row: BanRow, now: Instant, time_zone: str) -> list[str]:
     return notes
 
 
-def _fields(row: BanRow, switch: Switch, time_zone: str, names: Mapping[int, str]) -> Json:
+def _fields(row: BanRow, switch: ModeSetting, time_zone: str, names: Mapping[int, str]) -> Json:
     """Return the fields that the audit log stores too."""
     terms = sorted(row.terms, key=lambda term: (term.start_s, term.id or 0))
     return {
@@ -113,7 +113,7 @@ def _fields(row: BanRow, switch: Switch, time_zone: str, names: Mapping[int, str
 
 
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
-    switch = switch_at(row, now)
+    switch = mode_setting_at(row, now)
     return BanRead(
         **_fields(row, switch, time_zone, names),
         mode_set=optional_text(switch.since),

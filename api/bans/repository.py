@@ -46,11 +46,11 @@ def find_reference(session: Session, reference: str) -> BanRow | None:
     return find(session, authority, service)
 
 
-def named(session: Session, reference: str, place: str) -> BanRow:
+def named(session: Session, reference: str, location: str) -> BanRow:
     """Return the ban of a reference `authority/service`; raise Invalid if there is none."""
     row = find_reference(session, reference)
     if row is None:
-        raise Invalid.at(place, no_ban(session, reference))
+        raise Invalid.at(location, no_ban(session, reference))
     return row
 
 

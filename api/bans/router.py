@@ -179,9 +179,9 @@ def patch_ban(
     status_code=204,
     responses=documented(NOT_FOUND, NOT_PUBLISHED),
 )
-def delete_ban(owner: Owner, row: Changed, unit: UnitDep, _permit: OperatorOfPath) -> None:
+def remove_ban(owner: Owner, row: Changed, unit: UnitDep, _permit: OperatorOfPath) -> None:
     """Remove a ban if none of its terms has begun."""
-    acts.delete(unit, owner, row)
+    acts.remove(unit, owner, row)
 
 
 @of_authority.post(

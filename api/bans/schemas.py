@@ -28,7 +28,7 @@ class State(StrEnum):
     LAPSED = "lapsed"
 
 
-class What(StrEnum):
+class DueKind(StrEnum):
     """What happens to a ban: it ends, or its review is due."""
 
     END = "end"
@@ -154,7 +154,7 @@ class EndingRead(Read):
     """
 
     at: Timestamp
-    what: What
+    what: DueKind
     days: Days
     days_left: int
 

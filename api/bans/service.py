@@ -11,7 +11,7 @@ from api.bans import repository
 from api.bans.reading import shown
 from api.bans.repository import audit_subject
 from api.bans.schemas import Ending, Renewal
-from api.bans.state import Switch, gapless_start, has_begun, live_terms, switch_at
+from api.bans.state import ModeSetting, gapless_start, has_begun, live_terms, mode_setting_at
 from api.bans.terms import (
     add_terms,
     already_adopted,
@@ -158,7 +158,7 @@ def _reaching(row: BanRow, at: Instant, now: Instant) -> list[tuple[TermRow, Ins
     return [(term, end) for term, end in ends if until(term.period.end) > end]
 
 
-def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
+def remove(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     """Remove a ban that has not begun and that nothing refers to; raise `Conflict` if it may not be removed."""
     why = _why_not_removable(unit, row)
     if why is not None:
@@ -215,7 +215,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         terms=[],
     )
     # The ban has refused nothing yet, so no reason is required.
-    first = switch_at(row, unit.now_s)
+    first = mode_setting_at(row, unit.now_s)
     _set_mode(row, first, _switched(unit, row, first, replace(change, mode=change.mode or Mode.ENFORCE)))
     add_terms(row, terms, unit.now_s)
     _check(row, service)
@@ -246,7 +246,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         if not row.provisional:
             demand_own_reference(change.decision, "body.decision")
         row.decision, changed = decision_columns(change.decision), True
-    known = switch_at(row, unit.now_s)
+    known = mode_setting_at(row, unit.now_s)
     wanted = _switched(unit, row, known, change)
     # Each step is a separate act; the toggle is the last.
     steps: tuple[tuple[str, Callable[[], bool]], ...] = (
@@ -286,7 +286,7 @@ def _set_scope(row: BanRow, change: BanChange) -> bool:
     )
 
 
-def _toggle(authority: AuthorityRow, row: BanRow, known: Switch, wanted: Switch) -> bool:
+def _toggle(authority: AuthorityRow, row: BanRow, known: ModeSetting, wanted: ModeSetting) -> bool:
     """Set the mode, its end and its reason. Raise `Invalid` if a required reason is missing."""
     if wanted == known:
         return False
@@ -295,13 +295,13 @@ def _toggle(authority: AuthorityRow, row: BanRow, known: Switch, wanted: Switch)
     return True
 
 
-def _set_mode(row: BanRow, known: Switch, wanted: Switch) -> None:
+def _set_mode(row: BanRow, known: ModeSetting, wanted: ModeSetting) -> None:
     row.returns_to = None if wanted.mode is not Mode.OFF else wanted.returns or _returning(row, known)
     row.mode, row.mode_reason, row.off_until_s = str(wanted.mode), wanted.reason, wanted.until
     row.mode_set_s, row.mode_set_by = wanted.since, wanted.by
 
 
-def _switched(unit: UnitOfWork, row: BanRow, known: Switch, change: BanChange) -> Switch:
+def _switched(unit: UnitOfWork, row: BanRow, known: ModeSetting, change: BanChange) -> ModeSetting:
     """Return the mode setting after the change; raise Invalid if there is no mode to return to."""
     if change.mode is None:
         return known
@@ -321,10 +321,10 @@ def _switched(unit: UnitOfWork, row: BanRow, known: Switch, change: BanChange) -
         return known
     # A new end or reason for the same mode does not change its start.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
-    return Switch(mode, since, unit.actor.account, reason, until, returns)
+    return ModeSetting(mode, since, unit.actor.account, reason, until, returns)
 
 
-def _demand_reason(owner: AuthorityRow, row: BanRow, before: Switch, after: Switch) -> None:
+def _demand_reason(owner: AuthorityRow, row: BanRow, before: ModeSetting, after: ModeSetting) -> None:
     """Raise `Invalid` if the ban stops refusing, its authority requires a reason, and none is given."""
     if after.reason or not (after.mode is Mode.OFF or _stops_refusing(before, after)):
         return
@@ -338,18 +338,18 @@ def _demand_reason(owner: AuthorityRow, row: BanRow, before: Switch, after: Swit
         raise Invalid.at("body.mode_reason", message)
 
 
-def _stops_refusing(before: Switch, after: Switch) -> bool:
+def _stops_refusing(before: ModeSetting, after: ModeSetting) -> bool:
     """Return whether the ban starts to refuse later than before, or no longer refuses."""
     return _refuses_from(after) > _refuses_from(before)
 
 
-def _refuses_from(switch: Switch) -> Instant:
+def _refuses_from(switch: ModeSetting) -> Instant:
     if switch.mode is Mode.ENFORCE:
         return 0
     return switch.until if switch.until is not None and switch.returns is Mode.ENFORCE else FOREVER
 
 
-def _returning(row: BanRow, known: Switch) -> Mode | None:
+def _returning(row: BanRow, known: ModeSetting) -> Mode | None:
     """Return the current mode, or the mode before the ban was off; None if it was never in another mode."""
     if known.mode is not Mode.OFF:
         return known.mode

@@ -10,7 +10,7 @@ from typing import assert_never, get_args
 from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
 from sqlalchemy.orm import aliased
 
-from api.bans.schemas import Days, State, What
+from api.bans.schemas import Days, DueKind, State
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.db.period import SqlPeriod
 from dnsfilter.policy.intervals import FOREVER
@@ -26,12 +26,12 @@ class Due:
     """The next end or review of a ban in force, at `at`. `days` is the shortest warning that is due."""
 
     at: Instant
-    what: What
+    what: DueKind
     days: Days
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class ModeSetting:
     """The mode of a ban at an instant.
 
     It applies from `since`, set by the account `by` for `reason`. `by` is None if the mode returned by itself or the
@@ -46,13 +46,13 @@ class Switch:
     returns: Mode | None = None
 
 
-def switch_at(row: BanRow, at: Instant) -> Switch:
+def mode_setting_at(row: BanRow, at: Instant) -> ModeSetting:
     """Return the mode that a ban has at an instant, from what was set last."""
     lasting, until = row.lasting_mode, row.off_until_s
     if until is not None and until <= at:
-        return Switch(lasting, until, None, "")
+        return ModeSetting(lasting, until, None, "")
     known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason)
-    return Switch(*known) if until is None else Switch(*known, until, lasting)
+    return ModeSetting(*known) if until is None else ModeSetting(*known, until, lasting)
 
 
 def held_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
@@ -124,8 +124,8 @@ def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
         return None
     reviewed = reviewed_term(terms, at)
     if reviewed is not None:
-        return _due(reviewed.review_by_s, What.REVIEW, at)
-    return _due(_reach(live, held), What.END, at)
+        return _due(reviewed.review_by_s, DueKind.REVIEW, at)
+    return _due(_reach(live, held), DueKind.END, at)
 
 
 def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
@@ -188,7 +188,7 @@ def _is_within(term: TermRow) -> bool:
     return end is None or (term.review_by_s is not None and term.review_by_s < end)
 
 
-def _due(at: Instant | None, what: What, now: Instant) -> Due | None:
+def _due(at: Instant | None, what: DueKind, now: Instant) -> Due | None:
     if at is None or at > now + ENDING_S:
         return None
     return Due(at, what, next(days for days in WARNINGS_DAYS if at <= now + days * DAY_S))
@@ -218,7 +218,7 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
 
 
 def sql_mode_at(now: Instant) -> ColumnElement[str | None]:
-    """Select the mode of a ban, as `switch_at` returns it."""
+    """Select the mode of a ban, as `mode_setting_at` returns it."""
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 

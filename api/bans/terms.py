@@ -49,11 +49,11 @@ def demand_formal(decision: FormalDecision, why: str) -> None:
         )
 
 
-def demand_own_reference(decision: FormalDecision, place: str) -> None:
+def demand_own_reference(decision: FormalDecision, location: str) -> None:
     """Raise `Invalid` if the formal decision follows a ban and has no reference of its own."""
     if decision.follows is not None and not decision.reference:
         raise Invalid.at(
-            f"{place}.reference", "this follows another ban and needs its own formal decision: give its reference"
+            f"{location}.reference", "this follows another ban and needs its own formal decision: give its reference"
         )
 
 
@@ -65,16 +65,18 @@ def demand_own_decisions(decision: FormalDecision, terms: Sequence[Term]) -> Non
         demand_own_reference(term.decision, f"body.terms.{index}.decision")
 
 
-def demand_renewal(decision: FormalDecision, place: str) -> None:
+def demand_renewal(decision: FormalDecision, location: str) -> None:
     """Raise `Invalid` if a term is added to a ban by a formal decision without a reference."""
     if not decision.reference:
-        raise Invalid.at(f"{place}.reference", "a renewal needs its own formal decision: give its reference")
+        raise Invalid.at(f"{location}.reference", "a renewal needs its own formal decision: give its reference")
 
 
-def demand_ahead(term: Term, place: str, now: Instant) -> None:
+def demand_ahead(term: Term, location: str, now: Instant) -> None:
     """Raise `Invalid` if a new term has already ended: it would never have an effect."""
     if term.end is not None and term.end <= now:
-        raise Invalid.at(f"{place}.end", "the term has already ended and would never have an effect: give a later end")
+        raise Invalid.at(
+            f"{location}.end", "the term has already ended and would never have an effect: give a later end"
+        )
 
 
 def provisional_term(given: Sequence[Term], now: Instant) -> Term:
@@ -241,9 +243,9 @@ def add_terms(row: BanRow, terms: Iterable[Term], now: Instant) -> None:
 
 def demand_new_term(term: Term, index: int, now: Instant) -> None:
     """Raise `Invalid` if a new term has ended, or its formal decision lacks its own reference."""
-    place = f"body.terms.{index}"
-    demand_own_reference(term.decision, f"{place}.decision")
-    demand_ahead(term, place, now)
+    location = f"body.terms.{index}"
+    demand_own_reference(term.decision, f"{location}.decision")
+    demand_ahead(term, location, now)
 
 
 def demand_new_reference(row: BanRow, reference: str, now: Instant) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from api.bans import repository
 from api.bans.schemas import BanWrite, DecisionWrite, TermWrite
-from api.bans.state import switch_at
+from api.bans.state import mode_setting_at
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit_of_work import UnitOfWork
@@ -43,7 +43,7 @@ def as_decided(row: BanRow, now: Instant, *, reason: str = "") -> BanChange:
 
     `reason` replaces a missing reason, unless the ban refuses.
     """
-    switch = switch_at(row, now)
+    switch = mode_setting_at(row, now)
     return BanChange(
         mode=row.lasting_mode,
         mode_reason=switch.reason or ("" if switch.mode is Mode.ENFORCE else reason),
@@ -61,7 +61,7 @@ class Subject:
     """The ban that a request concerns: what is written about it, as values of the policy.
 
     Times are local to the authority `owner`, and said when the request was made. `row` is None if the ban does not
-    exist yet. Methods raise `Invalid` with the place in the body.
+    exist yet. Methods raise `Invalid` with the location in the body.
     """
 
     unit: UnitOfWork
@@ -85,23 +85,23 @@ class Subject:
             provisional=body.provisional,
         )
 
-    def decision(self, body: DecisionWrite, place: str = "body.decision") -> FormalDecision:
+    def decision(self, body: DecisionWrite, location: str = "body.decision") -> FormalDecision:
         """Return a formal decision. It must be able to follow the ban that it names."""
-        follows = None if body.follows is None else self._source(body.follows, f"{place}.follows")
+        follows = None if body.follows is None else self._source(body.follows, f"{location}.follows")
         return FormalDecision(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
 
-    def term(self, body: TermWrite, begins: Instant, place: str = "body") -> Term:
+    def term(self, body: TermWrite, begins: Instant, location: str = "body") -> Term:
         """Return a term, recorded now. Without `start` it begins at `begins`."""
         time_zone, asked = self.owner.time_zone, self.unit.asked_s
-        with invalid_at(place):
+        with invalid_at(location):
             start = begins if body.start is None else parse_timestamp(body.start, time_zone, asked)
             end = parse_end(start, body.end, body.until, body.for_, time_zone, asked)
             review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
         if end is not None and end <= start:
-            raise Invalid.at(place, "the term ends before it starts: give a later end")
+            raise Invalid.at(location, "the term ends before it starts: give a later end")
         if end is None and review_by is None:
-            raise Invalid.at(place, "give an end (end, until or for) or a date of review (review_by)")
-        decision = FormalDecision() if body.decision is None else self.decision(body.decision, f"{place}.decision")
+            raise Invalid.at(location, "give an end (end, until or for) or a date of review (review_by)")
+        decision = FormalDecision() if body.decision is None else self.decision(body.decision, f"{location}.decision")
         return Term(start, end, review_by, self.unit.now_s, decision)
 
     def _terms(self, wanted: Sequence[TermWrite]) -> tuple[Term, ...]:
@@ -127,33 +127,35 @@ class Subject:
             values[index] = term
         return tuple(values[index] for index in range(len(wanted)))
 
-    def _source(self, reference: str, place: str) -> int:
+    def _source(self, reference: str, location: str) -> int:
         """Return the number of the ban that is followed."""
         session, slug = self.unit.session, self.owner.slug
         authority, _, service = reference.partition("/")
         if service != self.service:
-            raise Invalid.at(place, f"{reference} is not a ban on {self.service}: follow a ban on the same service")
+            raise Invalid.at(location, f"{reference} is not a ban on {self.service}: follow a ban on the same service")
         if authority == slug:
-            raise Invalid.at(place, f"{reference} is this authority's own ban: follow another authority's ban, or none")
+            raise Invalid.at(
+                location, f"{reference} is this authority's own ban: follow another authority's ban, or none"
+            )
         source = repository.find(session, authority, service)
         if source is None:
-            raise Invalid.at(place, no_ban(session, reference))
+            raise Invalid.at(location, no_ban(session, reference))
         if self.row is not None and repository.leads_to(session, source, self.row.number):
             message = f"{reference} already follows {slug}/{self.service}: follow another ban, or none"
-            raise Invalid.at(place, message)
+            raise Invalid.at(location, message)
         return source.number
 
     def _off_until(self, body: BanWrite) -> Instant | None:
         """Return when the ban is no longer off. A day counts to its end, as in a term."""
         if body.until is None and body.for_ is None:
             return None
-        place, asked = "body.for" if body.until is None else "body.until", self.unit.asked_s
+        location, asked = "body.for" if body.until is None else "body.until", self.unit.asked_s
         if body.mode is not Mode.OFF:
-            raise Invalid.at(place, "only the mode off takes an end: set the mode to off, or omit the end")
-        with invalid_at(place):
+            raise Invalid.at(location, "only the mode off takes an end: set the mode to off, or omit the end")
+        with invalid_at(location):
             found = parse_end(asked, None, body.until, body.for_, self.owner.time_zone, asked)
         if found is None or found <= self.unit.now_s:
-            raise Invalid.at(place, f"{body.until or body.for_} has passed: give a later time")
+            raise Invalid.at(location, f"{body.until or body.for_} has passed: give a later time")
         return found
 
 

@@ -20,7 +20,7 @@ _ROW = re.compile(rb"^[\s>]*(\d{1,19})\s{2,}\S.*?\s{2,}(\d{1,19})\s{2,}([0-9a-f]
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class TextCheckpoint:
     """A checkpoint as text: entry `seq` has `hash`. Nothing proves who wrote it."""
 
     number: int
@@ -29,7 +29,7 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadableCheckpoint:
     """A checkpoint that cannot be read. It begins with `part` in line `line`."""
 
     line: int
@@ -37,7 +37,7 @@ class Unread:
     reason: str
 
 
-def find_checkpoints(lines: Iterable[bytes]) -> Iterator[Checkpoint | Printed | Unread]:
+def find_checkpoints(lines: Iterable[bytes]) -> Iterator[Checkpoint | TextCheckpoint | UnreadableCheckpoint]:
     """Yield the checkpoints in lines, each with its line break. Skip everything else."""
     objects, sentences, number = _Objects(), _Sentences(), 0
     for number, line in enumerate(lines, start=1):
@@ -55,7 +55,7 @@ class _Objects:
         """The beginning of an object that is not closed yet, and in `_line` where it is."""
         self._line = 0
 
-    def read(self, number: int, line: bytes) -> Iterator[Checkpoint | Unread]:
+    def read(self, number: int, line: bytes) -> Iterator[Checkpoint | UnreadableCheckpoint]:
         begun, text = len(self._open), self._open + line
         start = 0
         while (found := _OBJECT.search(text, start)) is not None:
@@ -75,7 +75,7 @@ class _Objects:
         perhaps = _PERHAPS.search(text, start)
         self._keep(b"" if perhaps is None else text[perhaps.start() :], number)
 
-    def end(self) -> Iterator[Unread]:
+    def end(self) -> Iterator[UnreadableCheckpoint]:
         """Yield what is still open after the last line."""
         if _OBJECT.match(self._open):
             yield _unread(self._line, self._open, "not a checkpoint: it is truncated")
@@ -92,7 +92,7 @@ class _Sentences:
         self._rest = b""
         """What is left of the last line, which a sentence may go on from."""
 
-    def read(self, number: int, line: bytes) -> Iterator[Printed | Unread]:
+    def read(self, number: int, line: bytes) -> Iterator[TextCheckpoint | UnreadableCheckpoint]:
         row = _ROW.match(line)
         if row is not None:
             yield _printed(number, row)
@@ -105,27 +105,27 @@ class _Sentences:
             start = found.end()
         self._rest = text[max(start, before) :]
 
-    def end(self, number: int) -> Iterator[Printed | Unread]:
+    def end(self, number: int) -> Iterator[TextCheckpoint | UnreadableCheckpoint]:
         """Yield what still lacks its hash after the last line."""
         found = _SENTENCE.search(self._rest)
         if found is not None:
             yield _printed(number, found)
 
 
-def _parsed(line: int, text: bytes) -> Checkpoint | Unread:
+def _parsed(line: int, text: bytes) -> Checkpoint | UnreadableCheckpoint:
     try:
         return parse_checkpoint(text)
     except ValueError as error:
         return _unread(line, text, str(error))
 
 
-def _printed(line: int, found: re.Match[bytes]) -> Printed | Unread:
+def _printed(line: int, found: re.Match[bytes]) -> TextCheckpoint | UnreadableCheckpoint:
     number, seq = int(found[1]), int(found[2])
     if found[3] is None or not (0 < number <= MAX_NUMBER and 0 < seq <= MAX_NUMBER):
         return _unread(line, found[0], "not a checkpoint: the text has no complete hash")
-    return Printed(number, seq, found[3].decode())
+    return TextCheckpoint(number, seq, found[3].decode())
 
 
-def _unread(line: int, text: bytes, reason: str) -> Unread:
+def _unread(line: int, text: bytes, reason: str) -> UnreadableCheckpoint:
     # A truncated line may be followed by what a log puts before the next one.
-    return Unread(line, text.split(b"\n", 1)[0].rstrip(b"\r\0"), reason)
+    return UnreadableCheckpoint(line, text.split(b"\n", 1)[0].rstrip(b"\r\0"), reason)

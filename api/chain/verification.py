@@ -13,7 +13,7 @@ from typing import Any
 
 from api.chain.checkpoint import Checkpoint, Statement
 from api.chain.entry_hash import FIELDS, GENESIS, TOKEN
-from api.chain.held_checkpoints import Printed
+from api.chain.held_checkpoints import TextCheckpoint
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """More than an entry can have: a request body has at most a quarter of it."""
@@ -58,7 +58,7 @@ class CheckpointComparison:
     """The first checkpoint that the audit log does not agree with."""
     later: Checkpoint | None
     """The first agreeing checkpoint made after `disagreeing`. It is of the present audit log, and so proves nothing."""
-    printed: Printed | None
+    printed: TextCheckpoint | None
     """The last checkpoint as text that the audit log agrees with, before the first one that disagrees."""
     beyond: int
     """Number of checkpoints of entries after the last one that was read."""
@@ -93,7 +93,7 @@ def verify(
     lines: Iterable[bytes],
     held: Sequence[Checkpoint] | None = None,
     keys: Set[str] = frozenset(),
-    printed: Sequence[Printed] = (),
+    printed: Sequence[TextCheckpoint] = (),
 ) -> Report:
     """Verify the lines of an audit log, each with its line break. Read them once, and keep few in memory.
 
@@ -208,7 +208,7 @@ def _missing(first: int, last: int) -> str:
 
 
 def _compared(
-    chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], keys: Set[str], printed: Sequence[Printed]
+    chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], keys: Set[str], printed: Sequence[TextCheckpoint]
 ) -> CheckpointComparison:
     faults: list[str] = []
     sound = list(_genuine(chain, held, keys, faults))
@@ -244,13 +244,13 @@ def _compared(
 class _Text:
     """The result of comparing checkpoints as text. `disagreeing` is the first whose hash the audit log has not."""
 
-    agreeing: Printed | None
-    disagreeing: Printed | None
-    beyond: Sequence[Printed]
+    agreeing: TextCheckpoint | None
+    disagreeing: TextCheckpoint | None
+    beyond: Sequence[TextCheckpoint]
     faults: Sequence[str]
 
 
-def _compared_text(hashes: dict[int, str], printed: Sequence[Printed], ends: int) -> _Text:
+def _compared_text(hashes: dict[int, str], printed: Sequence[TextCheckpoint], ends: int) -> _Text:
     in_order = sorted(printed, key=lambda one: (one.seq, one.number))
     other = next((one for one in in_order if hashes.get(one.seq, one.hash) != one.hash), None)
     ends = ends if other is None else min(ends, other.seq)
@@ -260,7 +260,7 @@ def _compared_text(hashes: dict[int, str], printed: Sequence[Printed], ends: int
     return _Text(agreeing[-1] if agreeing else None, other, beyond, faults)
 
 
-def _other_text(printed: Printed, found: str) -> str:
+def _other_text(printed: TextCheckpoint, found: str) -> str:
     return (
         f"entry {printed.seq} has the hash {found}, but {_words(printed)} says {printed.hash}. The text is not signed: "
         f"check that it is of this installation"
@@ -274,7 +274,7 @@ def _cut_off(chain: Chain, checkpoint: str, seq: int) -> str:
     )
 
 
-def _is_at_or_after(one: Statement, other: Printed | None) -> bool:
+def _is_at_or_after(one: Statement, other: TextCheckpoint | None) -> bool:
     return other is not None and one.seq >= other.seq
 
 
@@ -336,8 +336,8 @@ def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint,
     return f"the audit log was rebuilt {between} {_words(disagreeing)}: {other} is different{hint}{since}"
 
 
-def _words(checkpoint: Checkpoint | Printed) -> str:
-    if isinstance(checkpoint, Printed):
+def _words(checkpoint: Checkpoint | TextCheckpoint) -> str:
+    if isinstance(checkpoint, TextCheckpoint):
         return f"checkpoint {checkpoint.number} as text"
     statement = checkpoint.statement
     return f"checkpoint {statement.number} ({statement.time}, entry {statement.seq})"

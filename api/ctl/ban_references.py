@@ -33,11 +33,11 @@ def reference(text: str) -> str:
 def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]) -> list[str]:
     """Return the arguments of a command with the two words of each ban as one."""
     options: dict[str, argparse.Action] = {}
-    places: list[argparse.Action] = []
+    positional: list[argparse.Action] = []
     for action in actions:
         options.update(dict.fromkeys(action.option_strings, action))
-        places += [] if action.option_strings else [action]
-    ban = next((at for at, action in enumerate(places) if action.type is reference), None)
+        positional += [] if action.option_strings else [action]
+    ban = next((at for at, action in enumerate(positional) if action.type is reference), None)
     position = 0
     alone: int | None = None
     found: list[str] = []

@@ -23,7 +23,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "ban": Command("policy.bans", "Switch, adopt and renew bans on services."),
         "suspend": Command(
             "policy.suspensions",
-            "Suspend filtering for an authority, or for everybody. Nothing is refused during a suspension. "
+            "Suspend an authority, or all. Nothing is refused during a suspension. "
             "It ends by itself, after four hours at most. `suspend ghent` means `suspend start ghent`.",
         ),
         "status": Command("operation.status", "Show whether the control plane is ready. Exit code 1 if it is not."),

@@ -47,7 +47,7 @@ class MailAborted(smtplib.SMTPServerDisconnected):
     """Raised when the connection to a server is abandoned. The message does not repeat the server's words."""
 
 
-class _Patient(smtplib.SMTP):
+class _TimedSmtp(smtplib.SMTP):
     """A connection with a time limit for the server's greeting and for each message. Raise `MAIL_FAILURES`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -96,8 +96,8 @@ class _Patient(smtplib.SMTP):
         return MailAborted(reason)
 
 
-class _PatientAndSecure(_Patient, smtplib.SMTP_SSL):
-    """A `_Patient` connection with TLS from the first byte."""
+class _TimedSmtpOverTls(_TimedSmtp, smtplib.SMTP_SSL):
+    """A `_TimedSmtp` connection with TLS from the first byte."""
 
 
 def connect(destination: MailDestination) -> smtplib.SMTP:
@@ -109,11 +109,11 @@ def connect(destination: MailDestination) -> smtplib.SMTP:
     name = socket.gethostname()
     secure = ssl.create_default_context()
     if destination.tls:
-        server: smtplib.SMTP = _PatientAndSecure(
+        server: smtplib.SMTP = _TimedSmtpOverTls(
             destination.host, destination.port, name, timeout=TIMEOUT_S, context=secure
         )
     else:
-        server = _Patient(destination.host, destination.port, name, timeout=TIMEOUT_S)
+        server = _TimedSmtp(destination.host, destination.port, name, timeout=TIMEOUT_S)
     if destination.login is not None:
         try:
             _log_in(server, destination.login, None if destination.tls else secure)

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from api.auth.roles import Where
+from api.auth.roles import RoleScope
 from api.documentation.webhooks import webhooks
 from api.http import idempotency, problems
 from api.http.dependencies import permit, precondition, unit_of_work
@@ -26,7 +26,7 @@ from dnsfilter import __version__
 TITLE = "dnsfilter"
 SUMMARY = "Which services are banned on whose networks, by whose decision, and for how long"
 TEXT = """\
-The control plane of **dnsfilter** holds the policy, records every act, and publishes snapshots that resolvers read.
+The control plane of **dnsfilter** holds the policy, records every act, and publishes snapshots that nodes read.
 
 - **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
   `operator`, `approver`) or in the installation (`backup`, `auditor`, `administrator`).
@@ -57,7 +57,7 @@ TAGS: Mapping[str, str] = {
     "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
-    "suspensions": "The emergency switch: nothing is refused for an authority, or for all, for some minutes.",
+    "suspensions": "Times in which nothing is refused for an authority, or for all. They end by themselves.",
     "decision": "What a node answers a client now or answered at another time, and why.",
     "policy": "The complete policy as one file.",
     "revisions": "The changes of each revision of the policy, and rolling back.",
@@ -168,7 +168,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         # FastAPI gives all answers of a route one media type, but problems have their own.
         if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
             response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
-    if isinstance(route, Route) and route.rule.where is Where.OPEN:
+    if isinstance(route, Route) and route.rule.where is RoleScope.OPEN:
         operation["security"] = []
     calls = set(_calls(route.dependant))
     act = method in _ACTS and unit_of_work in calls

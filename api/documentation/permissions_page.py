@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from api.auth.roles import OF_AUTHORITY, Role, Rule, Where
+from api.auth.roles import OF_AUTHORITY, Role, RoleScope, Rule
 from api.auth.second_person import ALONE
 from api.http.routes import Route
 
@@ -18,7 +18,7 @@ CONDITIONS: Mapping[str, str] = {
         "space; the audit entry also concerns authorities whose bans are bound to this one"
     ),
     "patch_range": "as for registering",
-    "delete_range": "as for registering",
+    "remove_range": "as for registering",
     "import_ranges": "each row as for registering",
     "get_import": "your own import",
     "list_overlaps": "in the inner range's authority",
@@ -97,19 +97,19 @@ def renewed(page: str, routes: Sequence[Route]) -> str:
 def cell(rule: Rule, column: str) -> str:
     """Return the rule's text in the column of a role, of no role, or of no token."""
     match rule.where:
-        case Where.OPEN:
+        case RoleScope.OPEN:
             return YES
-        case Where.ACCOUNT:
+        case RoleScope.ACCOUNT:
             return NO if column == "no token" else YES
-        case Where.PATH | Where.OBJECT:
+        case RoleScope.PATH | RoleScope.OBJECT:
             held = OWN if column in OF_AUTHORITY else YES
-        case Where.SOME:
+        case RoleScope.SOME:
             held = PART if column in OF_AUTHORITY else YES
-        case Where.INSTALLATION:
+        case RoleScope.INSTALLATION:
             held = YES
-        case Where.ENROLMENT | Where.NODE:
+        case RoleScope.ENROLMENT | RoleScope.NODE:
             return NO
-        case Where.SELF | Where.ACTED:
+        case RoleScope.SELF | RoleScope.ACTED:
             if column not in rule.roles:
                 return NO if column == "no token" else SELF
             held = f"{SELF}, {OWN}" if column in OF_AUTHORITY else YES

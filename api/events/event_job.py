@@ -189,7 +189,7 @@ class EventJob:
             self._note_failure(receiver, progress, error)
         except Exception as error:
             self._note_failure(receiver, progress, error)
-            raise  # The job logs it with its place.
+            raise  # The job logs it with its location.
         finally:
             progress.is_busy = False
 

@@ -33,7 +33,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class SkippedEvents:
     """The events that a receiver rejected until they were left out: their number, and the last one with the reason."""
 
     count: int = 0
@@ -96,12 +96,12 @@ def park(session: Session, receiver: str, at: Position, event: str, reason: str)
     return True
 
 
-def parked(session: Session, receiver: str) -> Parked:
+def parked(session: Session, receiver: str) -> SkippedEvents:
     """Return the events that a receiver rejected until they were left out."""
     row = session.get(EventCursorRow, receiver)
     if row is None or row.parked == 0:
-        return Parked()
-    return Parked(row.parked, row.parked_last.get("event", ""), row.parked_last.get("reason", ""))
+        return SkippedEvents()
+    return SkippedEvents(row.parked, row.parked_last.get("event", ""), row.parked_last.get("reason", ""))
 
 
 def forget(session: Session, receiver: str) -> None:

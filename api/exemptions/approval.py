@@ -147,10 +147,10 @@ def _leaves_enough(session: Session, row: ExemptionRow, owner: str, since: int, 
     return True
 
 
-def _sizes(places: Iterable[_SitePrefix]) -> Mapping[_SiteVersion, int]:
+def _sizes(ranges: Iterable[_SitePrefix]) -> Mapping[_SiteVersion, int]:
     """Return the number of addresses in these ranges, at each site and of each version of IP."""
     spans: defaultdict[_SiteVersion, list[Interval]] = defaultdict(list)
-    for site, prefix in places:
+    for site, prefix in ranges:
         network = ip_network(prefix)
         first = int(network.network_address)
         spans[site, network.version].append((first, first + network.num_addresses))

@@ -225,12 +225,12 @@ def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> se
     owners = repository.owners(unit.session, site, prefixes)
     faults = []
     for index, prefix in enumerate(prefixes):
-        place, owner = f"body.ranges.{index}", owners.get(prefix)
+        location, owner = f"body.ranges.{index}", owners.get(prefix)
         if owner is None:
-            faults.append(Fault(place, f"{prefix} is not registered at site {site}: name a registered range"))
+            faults.append(Fault(location, f"{prefix} is not registered at site {site}: name a registered range"))
         elif owner != ban.authority and not bindings.of(unit.session, ban.number, owner):
             faults.append(
-                Fault(place, f"{prefix} belongs to {owner}, where the ban does not apply: name another range")
+                Fault(location, f"{prefix} belongs to {owner}, where the ban does not apply: name another range")
             )
     if faults:
         raise Invalid(faults)

@@ -7,11 +7,11 @@ from api.errors import Invalid, invalid_at
 from api.explain.schemas import (
     AheadRead,
     AllottedRead,
+    ClientRangeRead,
     ConcernRead,
     ConsideredRead,
     DecisionRead,
     NestedRead,
-    PlaceRead,
     SuspendedRead,
     WhoRead,
     WinnerRead,
@@ -38,14 +38,14 @@ EDE_PROHIBITED = 18
 _RCODES = {Reply.REFUSED: "REFUSED", Reply.NXDOMAIN: "NXDOMAIN", Reply.NODATA: "NOERROR", Reply.ADDRESS: "NOERROR"}
 
 
-def parse_client(text: str, place: str) -> Address:
+def parse_client(text: str, location: str) -> Address:
     """Return an address, an IPv4-mapped one as IPv4; raise `Invalid` if it is not an address."""
     try:
         address = ip_address(text)
     except ValueError as error:
-        raise Invalid.at(place, f"{text!r} is not an IP address") from error
+        raise Invalid.at(location, f"{text!r} is not an IP address") from error
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise Invalid.at(place, f"{text!r} has a zone index: give the address without it")
+        raise Invalid.at(location, f"{text!r} has a zone index: give the address without it")
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped if mapped is not None else address
 
@@ -55,7 +55,7 @@ def authority_words(site: str, client: Address) -> str:
     return f"the authority, if any, that {client} at site {site} belongs to"
 
 
-def parse_question(text: str, place: str, services: Mapping[str, Service]) -> WireName:
+def parse_question(text: str, location: str, services: Mapping[str, Service]) -> WireName:
     """Return the domain name in what a person typed, which may be a URL.
 
     Raise `Invalid` if there is none, or if it is the name of a service, which is no domain name.
@@ -63,8 +63,8 @@ def parse_question(text: str, place: str, services: Mapping[str, Service]) -> Wi
     said = text.strip().casefold()
     for service in services.values():
         if said in (service.slug, service.name.casefold()):
-            raise Invalid.at(place, f"{service.name} is a service. Try {_example_name(service)}.")
-    with invalid_at(place):
+            raise Invalid.at(location, f"{service.name} is a service. Try {_example_name(service)}.")
+    with invalid_at(location):
         return parse_typed_name(text)
 
 
@@ -99,7 +99,7 @@ def decision_read(
         winner=None if won is None else _winner(won, decision),
         rows=[_considered(policy, explained.range, item, at) for item in explained.considered],
         services=list(explained.services),
-        range=_place(explained.range),
+        range=_client_range(explained.range),
         authority=decision.authority,
         suspension=suspension_read(policy, decision.authority, at),
         client=str(client),
@@ -123,7 +123,7 @@ def who_read(
     return WhoRead(
         address=str(client),
         site=site,
-        range=_place(found),
+        range=_client_range(found),
         nesting=_nesting(policy, site, client, visible),
         space=space,
         authority=authority.slug if authority else None,
@@ -261,10 +261,10 @@ def _considered(policy: Policy, found: Range | None, item: Considered, at: Insta
     )
 
 
-def _place(found: Range | None) -> PlaceRead | None:
+def _client_range(found: Range | None) -> ClientRangeRead | None:
     if found is None:
         return None
-    return PlaceRead(
+    return ClientRangeRead(
         site=found.site,
         prefix=str(found.prefix),
         label=found.label,

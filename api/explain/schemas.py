@@ -44,7 +44,7 @@ class ConsideredRead(Read):
     ahead: AheadRead | None
 
 
-class PlaceRead(Read):
+class ClientRangeRead(Read):
     """The range of a client."""
 
     site: str
@@ -81,7 +81,7 @@ class DecisionRead(Read):
     winner: WinnerRead | None
     rows: list[ConsideredRead]
     services: list[str]
-    range: PlaceRead | None
+    range: ClientRangeRead | None
     authority: str | None
     suspension: SuspendedRead | None
     client: str
@@ -135,7 +135,7 @@ class WhoRead(Read):
 
     address: str
     site: str
-    range: PlaceRead | None
+    range: ClientRangeRead | None
     nesting: list[NestedRead]
     space: AllottedRead | None
     authority: str | None

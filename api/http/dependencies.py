@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller
-from api.auth.judged_acts import JSON, Judging, Sent, Waits
+from api.auth.judged_acts import JSON, NeedsSecondPerson, SecondPersonRule, SentRequest
 from api.auth.permit import Permit
 from api.auth.roles import Rule
 from api.auth.tokens import Refused, authenticate, caller_of_token, held_token, note_use
@@ -74,7 +74,7 @@ class Publishing(Protocol):
     def catch_up(self) -> None:
         """Bring the database's policy into force, unless it already is. Raise NotPublished."""
 
-    def settle(self) -> None:
+    def store_in_force(self) -> None:
         """Store which snapshots came into force. Do not call this inside a writing transaction."""
 
 
@@ -89,7 +89,7 @@ class Runtime:
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
-    second_person: Judging
+    second_person: SecondPersonRule
     downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
     backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
     costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
@@ -148,7 +148,7 @@ def _unknown_first(held: Runtime) -> Iterator[None]:
             message = None if session.get(AuthorityRow, error.authority) else no_authority(session, error.authority)
         if message is None:
             raise
-        raise (NotFound(message) if error.place == "path.slug" else Invalid.at(error.place, message)) from None
+        raise (NotFound(message) if error.location == "path.slug" else Invalid.at(error.location, message)) from None
 
 
 def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCredentials | None) -> Caller:
@@ -224,7 +224,7 @@ def unit_of_work(
     try:
         with _unknown_first(held):
             yield from _act(request, held, permit, body)
-    except Waits as waits:
+    except NeedsSecondPerson as waits:
         raise idempotency.Answered(_ask(request, held, permit, waits)) from None
     except _NotAccepted as error:
         note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
@@ -260,13 +260,13 @@ def _act(request: Request, held: Runtime, permit: Permit, body: bytes) -> Iterat
         held.publishing.publish(policy)
 
 
-def _sent(request: Request, body: bytes) -> Sent:
+def _sent(request: Request, body: bytes) -> SentRequest:
     path = {name: str(value) for name, value in request.path_params.items()}
     media_type = str(request.scope.get("media_type", JSON))
-    return Sent(route_of(request).operation_id or "", path, request.url.query, media_type, body)
+    return SentRequest(route_of(request).operation_id or "", path, request.url.query, media_type, body)
 
 
-def _ask(request: Request, held: Runtime, permit: Permit, waits: Waits) -> Response:
+def _ask(request: Request, held: Runtime, permit: Permit, waits: NeedsSecondPerson) -> Response:
     """Record that an act waits for a second person, in a transaction of its own. Return the answer."""
     with held.database.writing() as session:
         unit = UnitOfWork(session, permit.caller.actor, int(held.clock()))

@@ -26,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class KeyedRequest:
     """A request with a key. `digest` covers the request and the caller's permissions."""
 
     account: int
@@ -43,7 +43,7 @@ class Answered(Exception):
         self.answer = answer
 
 
-def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
+def keyed(request: Request, caller: Caller, token: TokenRow) -> KeyedRequest | None:
     """Return the request's key, or None if it has none. Raise Invalid.
 
     The caller's permissions are part of the request: who has lost one must not get the answer again.
@@ -57,10 +57,10 @@ def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
     permissions = [held, sorted(token.roles), sorted(token.authorities)]
     path, query, body = request.url.path, request.url.query, str(request.scope["body_sha256"])
     identity = "\n".join((request.method, path, query, body, json.dumps(permissions)))
-    return Keyed(caller.account, key, path, sha256(identity.encode()).hexdigest())
+    return KeyedRequest(caller.account, key, path, sha256(identity.encode()).hexdigest())
 
 
-def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
+def find(session: Session, asked: KeyedRequest, now_s: int) -> Response | None:
     """Return the answer to the same request, or None for a new key.
 
     Raise Invalid for another request with the key, and Conflict if the answer was not kept. Call this within the
@@ -84,7 +84,7 @@ def is_done(session: Session, account: int, key: str, path: str, now_s: int) -> 
     return row is not None and row.path == path and row.created_s > now_s - KEPT_S
 
 
-def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) -> None:
+def keep(session: Session, asked: KeyedRequest, answer: Response | None, now_s: int) -> None:
     """Keep the answer of an act, in the act's transaction. Keep no body for None, or for too large an answer."""
     sweep(session, now_s)
     content = b"" if answer is None else bytes(answer.body)

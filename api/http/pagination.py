@@ -80,14 +80,14 @@ def sorted_page(
 ) -> tuple[Sequence[Row], str | None]:
     """Return a page of ORM rows sorted by `sort`, a name of `sorting`, descending after a `-`. Raise Invalid."""
     column, down = sorting.columns[sort.removeprefix("-")], sort.startswith("-")
-    place = tuple_(column, sorting.key)
+    position = tuple_(column, sorting.key)
     if cursor is not None:
         last = _decoded(cursor)
         kinds = [str, column.type.python_type, sorting.key.type.python_type]
         if not isinstance(last, list) or [type(part) for part in last] != kinds or last[0] != sort:
             raise not_ours()
         after = tuple_(*map(_bounded, last[1:]))
-        statement = statement.where(place < after if down else place > after)
+        statement = statement.where(position < after if down else position > after)
     order = (column.desc(), sorting.key.desc()) if down else (column, sorting.key)
     rows = session.scalars(statement.order_by(*order).limit(limit + 1)).all()
     return cut_page(rows, limit, lambda row: [sort, getattr(row, column.key), getattr(row, sorting.key.key)])
@@ -107,7 +107,7 @@ def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     return _bounded(key)
 
 
-def decode_place(cursor: str, kinds: Sequence[type]) -> list[str | int]:
+def decode_keys(cursor: str, kinds: Sequence[type]) -> list[str | int]:
     """Return the keys in a cursor of a list that several columns order. Raise Invalid."""
     found = _decoded(cursor)
     if not isinstance(found, list) or [type(key) for key in found] != list(kinds):

@@ -58,8 +58,8 @@ def demand_own(_unit: UnitOfWork, permit: Permit, row: Any) -> None:
 def row_to_read(key: Key, find: Callable[..., Any], demand: Demand | None = None) -> Any:
     """Return the dependency of a route that reads the row which `find` returns for the key."""
 
-    def row(unit: UnitDep, permit: PermitDep, place: Annotated[Any, Depends(key)]) -> Any:
-        found = find(unit.session, *place)
+    def row(unit: UnitDep, permit: PermitDep, keys: Annotated[Any, Depends(key)]) -> Any:
+        found = find(unit.session, *keys)
         if demand is not None:
             demand(unit, permit, found)
         return found

@@ -20,15 +20,15 @@ _MAX_SHOWN = 60
 """The most characters of a text that a message repeats."""
 
 
-def parse_prefix(text: str, place: str) -> Prefix:
+def parse_prefix(text: str, location: str) -> Prefix:
     """Return a prefix in canonical form. Raise Invalid for host bits, a scope id, mapped and link-local prefixes."""
     try:
         prefix = ip_network(text)
     except ValueError as error:
-        raise Invalid.at(place, why_no_prefix(text)) from error
+        raise Invalid.at(location, why_no_prefix(text)) from error
     fault = prefix_fault(prefix)
     if fault is not None:
-        raise Invalid.at(place, f"{prefix} {fault}")
+        raise Invalid.at(location, f"{prefix} {fault}")
     return prefix
 
 

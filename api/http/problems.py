@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from api import errors
 from api.db.unusable import DISK_FULL, Unusable, is_disk_full
 from api.http.entity_tags import etag
-from api.http.schemas import MAX_PLACE, ProblemRead, place_of, words_of
+from api.http.schemas import MAX_LOCATION, ProblemRead, location_of, words_of
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
@@ -104,7 +104,7 @@ INVALID = Kind(
     422,
     "invalid",
     "the request is not valid",
-    "A value is missing, malformed or contradicts another one. `faults` lists each with its place and what to give.",
+    "A value is missing, malformed or contradicts another one. `faults` lists each with its location and what to give.",
 )
 TOO_MANY = Kind(
     429,
@@ -189,7 +189,9 @@ def content(
         "request": request,
     }
     if faults:
-        body["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:most]]
+        body["faults"] = [
+            {"location": fault.location[:MAX_LOCATION], "message": fault.message} for fault in faults[:most]
+        ]
     return body
 
 
@@ -257,7 +259,7 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     # pydantic's own text repeats the input, which may be long or private.
-    faults = [errors.Fault(place_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
+    faults = [errors.Fault(location_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
     count = len(faults)
     detail = f"{count} fault{'s' if count != 1 else ''} in the request"
     return problem(INVALID, detail, id_of(request.scope), faults)

@@ -13,17 +13,21 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
-from api.auth.roles import Role, Rule, Where
+from api.auth.roles import Role, RoleScope, Rule
 from api.auth.second_person import ALONE
 from api.errors import Fault, Invalid, did_you_mean
 from api.http.entity_tags import MAX_TAGS, OF_REVISION, answer_tag, is_known
 from api.http.problems import documented
-from api.http.schemas import Reason, place_of
+from api.http.schemas import Reason, location_of
 
 MAX_UNKNOWN = 20
 """The most unknown query parameters that an answer names."""
-_LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
-_NAMED_IN: Mapping[Where, str] = {Where.PATH: "{slug}", Where.SELF: "{account}", Where.ACTED: "{account}"}
+_LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
+_NAMED_IN: Mapping[RoleScope, str] = {
+    RoleScope.PATH: "{slug}",
+    RoleScope.SELF: "{account}",
+    RoleScope.ACTED: "{account}",
+}
 """The part of a route's path that its rule refers to."""
 _READS = ("GET", "HEAD")
 
@@ -54,7 +58,7 @@ class Route(APIRoute):
         # These run before a transaction begins.
         checked = [first, *(dependencies or ()), Depends(_demand_known)]
         options["operation_id"] = options.get("operation_id") or endpoint.__name__
-        if self.rule.where is not Where.OPEN:
+        if self.rule.where is not RoleScope.OPEN:
             options["responses"] = {**documented(), **(options.get("responses") or {})}
         alone = set(options.get("methods") or ("GET",)) == {"GET"} or options["operation_id"] in ALONE
         self.may_wait = Role.OPERATOR in self.rule.roles and not alone
@@ -157,7 +161,7 @@ async def _demand_known(request: Request) -> None:
     wrong = [(name, times) for name, times in given.items() if name not in known or times > 1]
     if wrong:
         raise Invalid(
-            [Fault(place_of(("query", name)), _wrong(name, times, known)) for name, times in wrong[:MAX_UNKNOWN]]
+            [Fault(location_of(("query", name)), _wrong(name, times, known)) for name, times in wrong[:MAX_UNKNOWN]]
         )
 
 

@@ -102,8 +102,8 @@ SpanText = Annotated[
 ]
 Link = Annotated[str, StringConstraints(max_length=500, pattern=LINK)]
 
-MAX_PLACE = 200
-"""The most characters of a fault's place. The client chooses the field names in it, of any length."""
+MAX_LOCATION = 200
+"""The most characters of a fault's location. The client chooses the field names in it, of any length."""
 
 Item = TypeVar("Item")
 
@@ -137,7 +137,7 @@ class Page(Read, Generic[Item]):
 class FaultRead(Read):
     """One fault of a request."""
 
-    place: str
+    location: str
     message: str
 
 
@@ -184,12 +184,12 @@ def validated_json(kind: type[Body], text: bytes) -> Body:
 
 
 def _invalid(error: ValidationError) -> Invalid:
-    return Invalid([Fault(place_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()])
+    return Invalid([Fault(location_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()])
 
 
-def place_of(keys: Iterable[object]) -> str:
-    """Return the place of a fault from the keys that lead there, cut if it is long."""
-    return ".".join(str(key) for key in keys if key != "[key]")[:MAX_PLACE]
+def location_of(keys: Iterable[object]) -> str:
+    """Return the location of a fault from the keys that lead there, cut if it is long."""
+    return ".".join(str(key) for key in keys if key != "[key]")[:MAX_LOCATION]
 
 
 def words_of(fault: Mapping[str, Any]) -> str:

@@ -67,28 +67,28 @@ def _path(text: str) -> Path:
 
 def parse_environment(text: str) -> dict[str, str]:
     """Return the variables that systemd sets for such a file. Ignore lines that assign nothing."""
-    found, place = {}, 0
-    while place < len(text) and (line := _LINE.match(text, place)) is not None:
+    found, offset = {}, 0
+    while offset < len(text) and (line := _LINE.match(text, offset)) is not None:
         name, equals = line.groups()
-        place = line.end()
+        offset = line.end()
         if equals:
-            value, place = _value(text, place)
+            value, offset = _value(text, offset)
             if _NAME.fullmatch(name := name.rstrip(" \t")):
                 found[name] = value
-        place += 1  # the end of the line
+        offset += 1  # the end of the line
     return found
 
 
-def _value(text: str, place: int) -> tuple[str, int]:
-    """Return the value that begins at `place`, and the end of its line: quoted parts, then perhaps a plain one."""
+def _value(text: str, offset: int) -> tuple[str, int]:
+    """Return the value that begins at `offset`, and the end of its line: quoted parts, then perhaps a plain one."""
     made = ""
-    while (quoted := _QUOTED.match(text, place)) is not None:
+    while (quoted := _QUOTED.match(text, offset)) is not None:
         single, double = quoted.groups()
         made += _ESCAPE.sub(_in_quotes, double) if single is None else single
-        place = quoted.end()
-    plain = _PLAIN.match(text, place)
+        offset = quoted.end()
+    plain = _PLAIN.match(text, offset)
     if plain is None:  # cannot happen: the pattern matches anywhere
-        raise ValueError(f"no value at {place}")
+        raise ValueError(f"no value at {offset}")
     return made + _ESCAPE.sub(_outside_quotes, plain[1]), plain.end()
 
 

@@ -16,11 +16,11 @@ from api.db.session import Database
 from api.http.quota import Quota
 from api.nodes import repository
 from api.nodes.last_reports import UNREGISTERED_S, LastReports
-from api.nodes.repository import Brief
+from api.nodes.repository import NodeSummary
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
 from api.nodes.state import (
     LocalSuspension,
-    NodeHaving,
+    NodeProgress,
     Standing,
     has_revision,
     last_report,
@@ -29,7 +29,7 @@ from api.nodes.state import (
     standing_of,
 )
 from api.nodes.unregistered_prefixes import Position
-from api.publish.newest import News
+from api.publish.announcements import Announcements
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
 from api.usage.intake import UsageIntake
@@ -77,19 +77,19 @@ class Fleet:
         self._journals: dict[int, Bucket] = {}
 
     @property
-    def news(self) -> News:
+    def announcements(self) -> Announcements:
         """The newest snapshot, and the nodes that wait for the next one."""
-        return self.publisher.news
+        return self.publisher.announcements
 
     def read(self, row: NodeRow) -> NodeRead:
         """Return a node with its current state."""
-        return read_node(row, self.reports.received(row.number), self.news, self._clock())
+        return read_node(row, self.reports.received(row.number), self.announcements, self._clock())
 
-    def states(self, session: Session, rows: Sequence[Brief]) -> Sequence[State]:
+    def states(self, session: Session, rows: Sequence[NodeSummary]) -> Sequence[State]:
         """Return the current state of each node."""
         return [standing.state for _, _, standing in self._known(session, rows)]
 
-    def _known(self, session: Session, rows: Sequence[Brief]) -> Sequence[tuple[Brief, Json, Standing]]:
+    def _known(self, session: Session, rows: Sequence[NodeSummary]) -> Sequence[tuple[NodeSummary, Json, Standing]]:
         """Return each node with its last report and its standing."""
         now_s = self._clock()
         received = [(row, self.reports.received(row.number)) for row in rows]
@@ -98,18 +98,18 @@ class Fleet:
         found = []
         for row, known in received:
             body, seen_s = last_report(written.get(row.number, {}), row.seen_s, known)
-            found.append((row, body, standing_of(row, body, seen_s, self.news, now_s)))
+            found.append((row, body, standing_of(row, body, seen_s, self.announcements, now_s)))
         return found
 
-    def _enrolled(self, session: Session) -> Sequence[tuple[Brief, Json, Standing]]:
+    def _enrolled(self, session: Session) -> Sequence[tuple[NodeSummary, Json, Standing]]:
         """Return the same for each enrolled node, by name."""
-        rows = repository.briefs(session)
+        rows = repository.summaries(session)
         return self._known(session, [row for row in rows if row.removed_s is None and row.enrolled_s is not None])
 
     def forget(self, number: int) -> None:
         """Drop a node's last report, and end its waiting for a snapshot."""
         self.reports.forget(number)
-        self.news.dismiss(number)
+        self.announcements.end_wait(number)
 
     def admitted(self, number: int, entries: int) -> int:
         """Return how many of `entries` journal entries can be recorded now. The limit protects the disk."""
@@ -125,7 +125,7 @@ class Fleet:
     def counts(self) -> Mapping[str, int]:
         """Count the nodes in each state. Raise SQLAlchemyError."""
         with self._database.reading() as session:
-            found = Counter(self.states(session, repository.briefs(session)))
+            found = Counter(self.states(session, repository.summaries(session)))
         return {state: found[state] for state in get_args(State)}
 
     def figures(self) -> Sequence[NodeFigures]:
@@ -144,20 +144,20 @@ class Fleet:
             for row, body, standing in found
         ]
 
-    def having(self, session: Session, revision: int) -> Sequence[NodeHaving]:
+    def having(self, session: Session, revision: int) -> Sequence[NodeProgress]:
         """Return for each enrolled node whether it applies the revision or a later one, by name."""
         found = []
         for row, body, standing in self._enrolled(session):
             received = self.reports.received(row.number)
             since_s = standing.seen_s if received is None else received.since_s
-            has = has_revision(body, revision, self.news.newest)
-            found.append(NodeHaving(row.name, row.site, standing.state, body.get("revision"), since_s, has))
+            has = has_revision(body, revision, self.announcements.newest)
+            found.append(NodeProgress(row.name, row.site, standing.state, body.get("revision"), since_s, has))
         return found
 
     def reach(self) -> Reach:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""
         with self._database.reading() as session:
-            known = self._known(session, repository.briefs(session))
+            known = self._known(session, repository.summaries(session))
         serving = [(standing, body) for _, body, standing in known if standing.is_serving]
         now = timestamp_text(int(self._clock()))
         ends = (body.get("learning_until") for _, body in serving)

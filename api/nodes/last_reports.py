@@ -90,7 +90,7 @@ class LastReports:
             self._received.pop(number, None)
         self.unregistered.forget(number)
 
-    def settle(self) -> None:
+    def store_due(self) -> None:
         """Store the reports that are due, and drop old unregistered prefixes. Raise SQLAlchemyError."""
         now_s = self._clock()
         self.unregistered.expire(now_s - UNREGISTERED_S)
@@ -137,7 +137,7 @@ class LastReports:
                     self._received[number] = replace(now, written_s=received.at_s, due=now is not received and now.due)
 
     def _write(self) -> None:
-        for step in (self.settle, self.sweep):
+        for step in (self.store_due, self.sweep):
             self._job.attempt(step, expected=(SQLAlchemyError,), failed="reports of nodes not stored, retrying")
 
 

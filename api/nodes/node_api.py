@@ -22,7 +22,7 @@ from api.nodes import service
 from api.nodes.enrolment_file import remove_used
 from api.nodes.node_permits import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
-from api.publish.newest import Dismissed
+from api.publish.announcements import NodeLostAccess
 from api.timestamps import stored_instant
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 
@@ -83,14 +83,14 @@ async def get_own_snapshot(
     A node can wait only once: another request ends the earlier wait.
     """
     tags = {part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")}
-    newest = fleet.news.newest
+    newest = fleet.announcements.newest
     known = newest.digest if newest is not None and newest.digest in tags else None
     # A waiting request does not count against the limits of requests.
     resting: AbstractContextManager[None] = request.scope["rest"]()
     try:
         with resting:
-            newest = await fleet.news.next(known, wait, node.number)
-    except Dismissed:
+            newest = await fleet.announcements.next(known, wait, node.number)
+    except NodeLostAccess:
         raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
     if newest is None:
         raise NotPublished("no snapshot is published yet")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller
 from api.auth.node_tokens import NodeCaller, authenticate_enrolment, authenticate_node
-from api.auth.roles import Rule, Where
+from api.auth.roles import RoleScope, Rule
 from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
 from api.errors import Forbidden, NotAuthenticated
@@ -45,9 +45,9 @@ def fleet(request: Request) -> Fleet:
 
 
 FleetDep = Annotated[Fleet, Depends(fleet)]
-NodeDep = Annotated[NodeCaller, Depends(enrolled_node), Rule(Where.NODE)]
+NodeDep = Annotated[NodeCaller, Depends(enrolled_node), Rule(RoleScope.NODE)]
 """The permit of a route for nodes: the node that the token belongs to."""
-EnrollingDep = Annotated[str, Depends(enrolling_token), Rule(Where.ENROLMENT)]
+EnrollingDep = Annotated[str, Depends(enrolling_token), Rule(RoleScope.ENROLMENT)]
 """The permit to enrol: the token that was shown when the node was registered."""
 
 

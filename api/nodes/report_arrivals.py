@@ -4,7 +4,7 @@ import asyncio
 from threading import Lock
 from typing import TypeAlias
 
-from api.publish.newest import resolve
+from api.publish.announcements import resolve
 
 _Future: TypeAlias = "asyncio.Future[None]"
 

@@ -13,7 +13,7 @@ from api.errors import NotFound
 _CHUNK = 500
 
 
-class Brief(NamedTuple):
+class NodeSummary(NamedTuple):
     """The fields of a node that its state depends on, without its report."""
 
     number: int
@@ -48,12 +48,12 @@ def named(session: Session, names: Sequence[str]) -> Sequence[NodeRow]:
     return session.scalars(select(NodeRow).where(NodeRow.name.in_(names)).order_by(NodeRow.name)).all()
 
 
-def briefs(session: Session, site: str | None = None, after: str = "") -> Sequence[Brief]:
+def summaries(session: Session, site: str | None = None, after: str = "") -> Sequence[NodeSummary]:
     """Return the same nodes as `all_of`, without the fields that take long to read."""
-    columns = [getattr(NodeRow, name) for name in Brief._fields]
+    columns = [getattr(NodeRow, name) for name in NodeSummary._fields]
     statement = select(*columns).where(NodeRow.name > after).order_by(NodeRow.name)
     rows = session.execute(statement if site is None else statement.where(NodeRow.site == site))
-    return [Brief(*row) for row in rows]
+    return [NodeSummary(*row) for row in rows]
 
 
 def reports(session: Session, numbers: Sequence[int]) -> Mapping[int, Json]:

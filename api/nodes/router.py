@@ -46,8 +46,8 @@ def list_nodes(
     """List nodes by name, with their last reports."""
     after = paging.after(str) or ""
     if behind or state is not None:
-        briefs = repository.briefs(unit.session, site, after)
-        states = zip(briefs, fleet.states(unit.session, briefs), strict=True)
+        summaries = repository.summaries(unit.session, site, after)
+        states = zip(summaries, fleet.states(unit.session, summaries), strict=True)
         found = (row.name for row, now in states if state in (None, now) and (now in OLDER or not behind))
         rows = repository.named(unit.session, tuple(islice(found, paging.limit + 1)))
     else:

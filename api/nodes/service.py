@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.node_tokens import JOURNAL
-from api.auth.tokens import Fresh, new_token
+from api.auth.tokens import NewToken, new_token
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, NodeRow, SiteRow
 from api.db.sites import authorities_at
@@ -33,7 +33,7 @@ _SUSPENDING = ("suspend", "end_suspension")
 LOCAL_ACTS = tuple(f"node.{act}" for act in get_args(LocalAct))
 
 
-def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRow, Fresh]:
+def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRow, NewToken]:
     """Register a node and return it with its enrolment token. The name of a removed node can be used again.
 
     Raise Conflict if the name is in use or there are too many nodes. Raise Invalid if the site is unknown.
@@ -57,7 +57,7 @@ def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRo
     return row, fresh
 
 
-def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
+def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> NewToken:
     """Make a new enrolment token. The node's own token stays valid until the node enrols again.
 
     Raise `Conflict` if the node was removed.
@@ -70,7 +70,7 @@ def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
     return fresh
 
 
-def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> Fresh:
+def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> NewToken:
     """Enrol a node and return its own token. Its enrolment token and its previous token become invalid.
 
     Its journal may start again at 1, as on a machine that replaces another.
@@ -162,7 +162,7 @@ def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, 
     return concerned(session, known, (stored_instant(entry.time), stored_instant(entry.until)))
 
 
-def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
+def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> NewToken:
     fresh = new_token(key)
     row.enrolment_public, row.enrolment_digest = fresh.public, fresh.digest
     row.enrolment_until_s = unit.now_s + ENROLMENT_S

@@ -7,9 +7,9 @@ from typing import Any
 from api.db.base import Json
 from api.db.models import NodeRow
 from api.nodes.last_reports import ReceivedReport
-from api.nodes.repository import Brief
+from api.nodes.repository import NodeSummary
 from api.nodes.schemas import NodeRead, State
-from api.publish.newest import Newest, News
+from api.publish.announcements import AnnouncedSnapshot, Announcements
 from api.timestamps import optional_text, stored_instant, timestamp_text
 from dnsfilter.policy.model import Instant
 
@@ -52,15 +52,17 @@ class Standing:
         return self.state == "current" and self.behind_since_s is None
 
 
-def standing_of(row: NodeRow | Brief, body: Json, seen_s: int | None, news: News, now_s: float) -> Standing:
+def standing_of(
+    row: NodeRow | NodeSummary, body: Json, seen_s: int | None, announcements: Announcements, now_s: float
+) -> Standing:
     """Return the standing of a node from its last report `body`, received at `seen_s`."""
     if row.removed_s is not None:
         return Standing("removed", seen_s, None, None)
     if row.enrolled_s is None:
         return Standing("waiting", None, None, None)
-    newest = news.newest
+    newest = announcements.newest
     behind_by = _behind_by(body, newest)
-    since_s = _behind_since(row, body, news)
+    since_s = _behind_since(row, body, announcements)
     if now_s - (row.enrolled_s if seen_s is None else seen_s) >= SILENT_S:
         state: State = "silent"
     elif seen_s is None:
@@ -79,7 +81,7 @@ def is_held(body: Json, newest: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeHaving:
+class NodeProgress:
     """Whether a node applies a revision or a later one.
 
     `revision` is what it reported last, for the first time at `since_s` as far as this process knows.
@@ -98,7 +100,7 @@ class NodeHaving:
         return not self.has and self.state != "silent"
 
 
-def has_revision(body: Json, wanted: int, newest: Newest | None) -> bool:
+def has_revision(body: Json, wanted: int, newest: AnnouncedSnapshot | None) -> bool:
     """Return whether a node with this report applies the revision or a later one.
 
     A revision above the newest is from another history, or false.
@@ -130,11 +132,11 @@ def local_suspensions(node: str, site: str, report: Json, now_s: Instant) -> Ite
             yield LocalSuspension(node, site, one["authority"], until_s)
 
 
-def read_node(row: NodeRow, received: ReceivedReport | None, news: News, now_s: float) -> NodeRead:
+def read_node(row: NodeRow, received: ReceivedReport | None, announcements: Announcements, now_s: float) -> NodeRead:
     """Return a node as the API shows it."""
     body, seen_s = last_report(row.report, row.seen_s, received)
-    stands = standing_of(row, body, seen_s, news, now_s)
-    newest = news.newest
+    stands = standing_of(row, body, seen_s, announcements, now_s)
+    newest = announcements.newest
     since_s = stands.behind_since_s
     reported: dict[str, Any] = {field: body.get(field) for field in _REPORTED_FIELDS}
     return NodeRead(
@@ -155,7 +157,7 @@ def read_node(row: NodeRow, received: ReceivedReport | None, news: News, now_s: 
     )
 
 
-def _behind_by(body: Json, newest: Newest | None) -> int | None:
+def _behind_by(body: Json, newest: AnnouncedSnapshot | None) -> int | None:
     """Return None also for a revision above the newest: it is from another history, or false."""
     revision = body.get("revision")
     if newest is None or revision is None or revision > newest.revision:
@@ -163,9 +165,9 @@ def _behind_by(body: Json, newest: Newest | None) -> int | None:
     return newest.revision - int(revision)
 
 
-def _behind_since(row: NodeRow | Brief, body: Json, news: News) -> float | None:
+def _behind_since(row: NodeRow | NodeSummary, body: Json, announcements: Announcements) -> float | None:
     """Return since when a newer snapshot than the reported one exists, at the earliest since the enrolment."""
-    since_s = news.superseded_s(body.get("manifest"))
+    since_s = announcements.superseded_s(body.get("manifest"))
     return None if since_s is None else max(since_s, row.enrolled_s or 0)
 
 

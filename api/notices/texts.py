@@ -164,7 +164,7 @@ TEXTS: Mapping[Kind, Text] = {
         "DNS queries of {range} are being recorded",
         "To find a fault, a recording of the names that devices in your network {range} (site {site}) query was "
         "started {at}. The recording (capture {number}) lasts {until} and ends automatically. Its file stays on the "
-        "resolvers, where only system administrators can read it. It is deleted automatically {deleted}.",
+        "nodes, where only system administrators can read it. It is deleted automatically {deleted}.",
         "To see who did this and why:",
     ),
     Kind.BINDING_PROPOSED: Text(
@@ -198,40 +198,40 @@ TEXTS: Mapping[Kind, Text] = {
         "binds you as before.",
     ),
     Kind.NODE_SUSPENDED: Text(
-        "bans are suspended on resolver {node} for {scope}",
-        "On resolver {node} (site {site}), all bans were suspended locally for {scope}. No queries are refused there. "
+        "bans are suspended on node {node} for {scope}",
+        "On node {node} (site {site}), all bans were suspended locally for {scope}. No queries are refused there. "
         "{binds} The suspension lasts {until} and ends automatically.",
     ),
     Kind.NODE_SILENT: Text(
-        "resolver {node} no longer reports",
-        "Resolver {node} (site {site}) last reported {at}. It may continue to work with its current rules, but it "
+        "node {node} no longer reports",
+        "Node {node} (site {site}) last reported {at}. It may continue to work with its current rules, but it "
         "receives no changes.",
         "Check that the machine is running and can reach the control plane.",
-        "{count} resolvers of site {site} no longer report",
-        "{count} resolvers (site {site}) no longer report: {nodes}. The first of them last reported {at}. They may "
+        "{count} nodes of site {site} no longer report",
+        "{count} nodes (site {site}) no longer report: {nodes}. The first of them last reported {at}. They may "
         "continue to work with their current rules, but they receive no changes.",
     ),
     Kind.NODE_BEHIND: Text(
-        "resolver {node} works with outdated rules",
-        "Resolver {node} (site {site}) does not yet apply the change that came into force {at}.",
+        "node {node} works with outdated rules",
+        "Node {node} (site {site}) does not yet apply the change that came into force {at}.",
         "Check the log of the machine to see why it does not apply the new rules.",
-        "{count} resolvers of site {site} work with outdated rules",
-        "{count} resolvers (site {site}) do not yet apply the change that came into force {at}: {nodes}.",
+        "{count} nodes of site {site} work with outdated rules",
+        "{count} nodes (site {site}) do not yet apply the change that came into force {at}: {nodes}.",
     ),
     Kind.NODE_HELD: Text(
-        "resolver {node} works with older rules, selected locally",
-        "Resolver {node} (site {site}) works with revision {revision}, which was selected locally on the node. It does "
+        "node {node} works with older rules, selected locally",
+        "Node {node} (site {site}) works with revision {revision}, which was selected locally on the node. It does "
         "not apply the change that came into force {at}. The next change ends this.",
         "Check whether this is still needed. The newest revision can be selected again on the machine.",
-        "{count} resolvers of site {site} work with older rules, selected locally",
-        "{count} resolvers (site {site}) work with revision {revision}, which was selected locally on the nodes: "
+        "{count} nodes of site {site} work with older rules, selected locally",
+        "{count} nodes (site {site}) work with revision {revision}, which was selected locally on the nodes: "
         "{nodes}. They do not apply the change that came into force {at}. The next change ends this.",
     ),
     Kind.NODE_BACK: Text(
-        "resolver {node} applies the current rules again",
-        "Resolver {node} (site {site}) is reachable and applies the current rules again.",
+        "node {node} applies the current rules again",
+        "Node {node} (site {site}) is reachable and applies the current rules again.",
         "",
-        "{count} resolvers of site {site} apply the current rules again",
-        "{count} resolvers (site {site}) are reachable and apply the current rules again: {nodes}.",
+        "{count} nodes of site {site} apply the current rules again",
+        "{count} nodes (site {site}) are reachable and apply the current rules again: {nodes}.",
     ),
 }

@@ -12,7 +12,7 @@ from api.auth.roles import Role
 from api.authorities.schemas import AuthorityState
 from api.authorities.state import authority_state
 from api.bans.schemas import State
-from api.bans.state import state_of, switch_at
+from api.bans.state import mode_setting_at, state_of
 from api.db.models import AuthorityRow, BanRow, NodeRow, RangeRow, SpaceRow
 from api.delivery.destinations import is_mailbox
 from api.http.prefixes import maps_by_site
@@ -101,7 +101,7 @@ def _first(texts: Sequence[str], most: int = 3) -> list[str]:
 def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     rows = session.scalars(select(BanRow).where(BanRow.authority == slug).order_by(BanRow.service)).all()
     states = [(row, state_of(row.terms, now_s, suspended=False, off=False)) for row in rows]
-    live = [(row.service, state, switch_at(row, now_s).mode) for row, state in states if state != State.LAPSED]
+    live = [(row.service, state, mode_setting_at(row, now_s).mode) for row, state in states if state != State.LAPSED]
     found = [
         f"{service} ({'off' if mode is Mode.OFF else str(state).replace('_', ' ')})" for service, state, mode in live
     ]
@@ -146,17 +146,17 @@ def _nodes(session: Session, slug: str, *, named: bool) -> StepRead:
     # A node that has never reported has no snapshot and serves nobody.
     seen = [node for node in enrolled if node.seen_s is not None]
     served = {node.site for node in seen}
-    idle = [_place(node.name, node.site, named=named) for node in enrolled if node.site not in served]
+    idle = [_node_words(node.name, node.site, named=named) for node in enrolled if node.site not in served]
     without = sorted(sites - {node.site for node in enrolled})
     wanted = [f"enrol a node at {', '.join(_first(without))}"] if without else []
     wanted += [f"start {', '.join(_first(idle))}: it has enrolled but never reported"] if idle else []
     todo = "; ".join(wanted)
     return _step(
         Step.NODE,
-        _first([_place(node.name, node.site, named=named) for node in seen]),
+        _first([_node_words(node.name, node.site, named=named) for node in seen]),
         todo or ("" if sites else "register a range first: its sites need nodes"),
     )
 
 
-def _place(name: str, site: str, *, named: bool) -> str:
+def _node_words(name: str, site: str, *, named: bool) -> str:
     return f"{name if named else 'a node'} at {site}"

@@ -53,7 +53,7 @@ def overlaps(
         )
 
     page = filter(wanted, found.overlaps_after(keys[0] if keys else None))
-    items, following = paging.cut(page, lambda item: _place(item.value.site, item.value.prefix))
+    items, following = paging.cut(page, lambda item: _cursor_key(item.value.site, item.value.prefix))
     return [_overlap(item, visible) for item in items], following
 
 
@@ -74,7 +74,7 @@ def unused(
         return allowed and authority in (None, space.authority) and site in (None, space.site)
 
     page = _gaps(spaces, found, list(map(wanted, spaces)), keys)
-    items, following = paging.cut(page, lambda item: _place(item.site, item.space, item.prefix))
+    items, following = paging.cut(page, lambda item: _cursor_key(item.site, item.space, item.prefix))
     return list(items), following
 
 
@@ -126,7 +126,7 @@ def _overlap(item: Overlap, visible: frozenset[str] | None) -> OverlapRead:
     )
 
 
-def _place(site: str, *prefixes: Prefix | str) -> str:
+def _cursor_key(site: str, *prefixes: Prefix | str) -> str:
     return " ".join((site, *map(str, prefixes)))
 
 

@@ -123,7 +123,7 @@ class _Run:
             if key in known and known[key].authority != entry.authority:
                 with collect_faults(self.faults, f"range/{entry.site}/{entry.prefix}"):
                     stuck.add(key)
-                    range_acts.delete_known(self.unit, known[key], exempted, self.binders)
+                    range_acts.remove_known(self.unit, known[key], exempted, self.binders)
                     stuck.remove(key)
                     del known[key]
         # A prefix has one row: delete the old ones before adding new ones.
@@ -295,20 +295,20 @@ class _Run:
             BanRow,
             # A ban that was ended before it began is in no file.
             lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
-            lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
+            lambda row: ban_acts.remove(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
         )
         exempted = ranges.exempted(self.unit.session, self.unit.now_s)
         ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}
         self._remove(
             RangeRow,
             lambda row: (row.site, row.prefix) in ranges_kept,
-            lambda row: range_acts.delete_known(self.unit, row, exempted, self.binders),
+            lambda row: range_acts.remove_known(self.unit, row, exempted, self.binders),
         )
         authorities_kept = {authority.slug for authority in self.wanted.authorities}
         self._remove(
             AuthorityRow,
             lambda row: row.slug in authorities_kept,
-            lambda row: authority_acts.delete(self.unit, row),
+            lambda row: authority_acts.remove(self.unit, row),
         )
         self._remove_sites()
 
@@ -317,7 +317,7 @@ class _Run:
         self._remove(
             SiteRow,
             lambda row: row.slug in sites_kept,
-            lambda row: range_acts.delete_site(self.unit, row),
+            lambda row: range_acts.remove_site(self.unit, row),
         )
 
     def _remove(self, kind: type[Row], kept: Callable[[Row], bool], act: Callable[[Row], None]) -> None:

@@ -30,7 +30,7 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
             held.publishing.check(unit)
         except Invalid as error:
             raise ConfigError(
-                tuple(Problem(f"{path}: {fault.place}", fault.message) for fault in error.faults)
+                tuple(Problem(f"{path}: {fault.location}", fault.message) for fault in error.faults)
             ) from error
     return True
 

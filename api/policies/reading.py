@@ -22,4 +22,4 @@ def read_acts(rows: Iterable[AuditRow]) -> list[ActRead]:
 
 def read_faults(faults: Iterable[Fault]) -> list[FaultRead]:
     """Return faults as the API shows them."""
-    return [FaultRead(place=fault.place, message=fault.message) for fault in faults]
+    return [FaultRead(location=fault.location, message=fault.message) for fault in faults]

@@ -33,7 +33,7 @@ class ChangedBans:
     The clients of a range that only one policy has are those of the next wider range in the other one, if any.
     """
 
-    places: tuple[tuple[str, Prefix], ...]
+    ranges: tuple[tuple[str, Prefix], ...]
     before: str | None
     after: str | None
     begin: _Applied
@@ -45,18 +45,18 @@ def changed_bans(before: Policy, after: Policy, now: Instant) -> tuple[ChangedBa
     changed = {(held.site, held.prefix) for held in changed_items(before.ranges, after.ranges)}
     if not changed:
         return ()
-    sides = _Side(before, now), _Side(after, now)
+    sides = _ComparedPolicy(before, now), _ComparedPolicy(after, now)
     groups: dict[tuple[str | None, str | None, _Applied, _Applied], list[tuple[str, Prefix]]] = {}
-    for place in sorted(changed, key=lambda item: (item[0], item[1].version, item[1])):
-        was, becomes = (side.holding(*place) for side in sides)
+    for changed_range in sorted(changed, key=lambda item: (item[0], item[1].version, item[1])):
+        was, becomes = (side.holding(*changed_range) for side in sides)
         held, kept = (side.applied(found) for side, found in zip(sides, (was, becomes), strict=True))
         if held != kept:
             owners = [None if found is None else found.authority for found in (was, becomes)]
-            groups.setdefault((owners[0], owners[1], kept - held, held - kept), []).append(place)
-    return tuple(ChangedBans(tuple(places), *key) for key, places in groups.items())
+            groups.setdefault((owners[0], owners[1], kept - held, held - kept), []).append(changed_range)
+    return tuple(ChangedBans(tuple(ranges), *key) for key, ranges in groups.items())
 
 
-class _Side:
+class _ComparedPolicy:
     """One of the two policies."""
 
     def __init__(self, policy: Policy, now: Instant) -> None:
@@ -73,8 +73,8 @@ class _Side:
         """Return the bans that apply in a range. Ranges that no exemption names share them with their kind."""
         if held is None:
             return frozenset()
-        place = held.site, held.prefix
-        key = held.authority, held.funding, held.audience, place if place in self._exempted else None
+        own = held.site, held.prefix
+        key = held.authority, held.funding, held.audience, own if own in self._exempted else None
         if key not in self._known:
             self._known[key] = frozenset(self._standing(held))
         return self._known[key]

@@ -1,8 +1,8 @@
 """Record which snapshot came into force when: in order, and without delaying acts.
 
-A publication is noted in memory. A thread stores it soon after, or `settle` does, which readers of the past call first.
-If the process is killed in between, its last snapshot remains in the store, and its manifest says when it was made: the
-next start records it.
+A publication is noted in memory. A thread stores it soon after, or `store_in_force` does. Readers of the past call it
+first. If the process is killed in between, its last snapshot remains in the store, and its manifest says when it was
+made: the next start records it.
 """
 
 import logging
@@ -59,7 +59,7 @@ class Recorder:
         self._catalogue: CatalogueDigest | None = None
         self._unstored: tuple[ServiceList, ...] = ()
         self._turn = threading.Lock()
-        self._job = Job("record", self.settle, retry_s=(FIRST_RETRY_S, LAST_RETRY_S))
+        self._job = Job("record", self.store_in_force, retry_s=(FIRST_RETRY_S, LAST_RETRY_S))
 
     @property
     def catalogue(self) -> CatalogueDigest:
@@ -91,7 +91,7 @@ class Recorder:
             ):
                 self.note(manifest, manifest.made_s)
 
-    def settle(self) -> bool:
+    def store_in_force(self) -> bool:
         """Store the noted snapshots. Return whether nothing is left. Do not call this inside a writing transaction."""
         with self._turn:
             batch = tuple(self._noted)
@@ -117,7 +117,7 @@ class Recorder:
     def stop(self) -> None:
         """Stop the thread and store what is left."""
         self._job.stop()
-        self._job.attempt(self.settle)
+        self._job.attempt(self.store_in_force)
 
     def _write(self, session: Session, catalogue: CatalogueDigest, batch: tuple[_Noted, ...]) -> None:
         if self._unstored:

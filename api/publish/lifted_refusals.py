@@ -57,7 +57,7 @@ class LiftedRefusal:
     decider: str
 
 
-class _Place(NamedTuple):
+class _Clients(NamedTuple):
     """Clients that share their rows, and their class before and after. Without a class nothing is refused."""
 
     site: str
@@ -97,7 +97,13 @@ def lifted_refusals(
     changes = _Changes.between(before, after)
     if not any((changes.bans, changes.bindings, changes.exemptions, changes.ranges)):
         return ()
-    return tuple(sorted(_Comparison(_Side(before, now), _Side(after, now), changes, frozenset(deciders)).lifted()))
+    return tuple(
+        sorted(
+            _Comparison(
+                _ComparedPolicy(before, now), _ComparedPolicy(after, now), changes, frozenset(deciders)
+            ).lifted()
+        )
+    )
 
 
 class _Changes(NamedTuple):
@@ -119,7 +125,7 @@ class _Changes(NamedTuple):
         )
 
 
-class _Side:
+class _ComparedPolicy:
     """One of the two policies: what it refuses for a class of ranges."""
 
     def __init__(self, policy: Policy, now: Instant) -> None:
@@ -150,7 +156,9 @@ class _Side:
 
 
 class _Comparison:
-    def __init__(self, before: _Side, after: _Side, changes: _Changes, deciders: frozenset[str]) -> None:
+    def __init__(
+        self, before: _ComparedPolicy, after: _ComparedPolicy, changes: _Changes, deciders: frozenset[str]
+    ) -> None:
         self._before, self._after, self._changes, self._deciders = before, after, changes, deciders
         self._bans = {ban.number for ban in changes.bans}
         self._rebound = {(binding.ban, binding.authority) for binding in changes.bindings}
@@ -159,16 +167,16 @@ class _Comparison:
 
     def lifted(self) -> Iterator[LiftedRefusal]:
         """Yield what is refused before and not after."""
-        for place in (*self._kinds(), *self._exempted(), *self._ranges()):
-            held, was, kept = place.before, self._before.refused(place.before), self._after.refused(place.after)
+        for clients in (*self._kinds(), *self._exempted(), *self._ranges()):
+            held, was, kept = clients.before, self._before.refused(clients.before), self._after.refused(clients.after)
             for (service, tier), pieces in was.items():
                 for piece in pieces:
                     decider = self._decider(piece.ban, held.authority)
                     if decider is None:
                         continue
                     for addresses, (start, end) in self._lost((service, tier), piece, decider, was, kept):
-                        clients = held.authority, place.site, place.prefix, held.funding, held.audience
-                        yield LiftedRefusal(*clients, service, tier, start, end, addresses, decider)
+                        whose = held.authority, clients.site, clients.prefix, held.funding, held.audience
+                        yield LiftedRefusal(*whose, service, tier, start, end, addresses, decider)
 
     def _lost(
         self, tier: _Tier, piece: _Piece, decider: str, was: _Refused, kept: _Refused
@@ -216,26 +224,26 @@ class _Comparison:
             if changed and not self._deciders.isdisjoint((owners[number], authority)):
                 yield authority
 
-    def _kinds(self) -> Iterator[_Place]:
+    def _kinds(self) -> Iterator[_Clients]:
         """Yield the kinds of ranges that such a ban covers, registered or not: a ban is for later ranges too."""
         concerned = self._bans | {number for number, _ in self._rebound}
         bans = [ban for side in (self._before, self._after) for number, ban in side.bans.items() if number in concerned]
         kinds = {kind for ban in bans for kind in product(ban.funding, ban.audience)}
         for authority, kind in product(sorted(self._authorities), sorted(kinds)):
             held = RangeClass(authority, *kind)
-            yield _Place("", "", held, held)
+            yield _Clients("", "", held, held)
 
-    def _exempted(self) -> Iterator[_Place]:
+    def _exempted(self) -> Iterator[_Clients]:
         """Yield the ranges that exemptions name, if a ban that applies there or such an exemption changed."""
         touched = {(one.site, prefix) for one in self._changes.exemptions for prefix in one.ranges}
         named = self._before.named | self._after.named
         if named and (self._authorities or touched):
             for held in self._before.policy.ranges:
-                place = held.site, held.prefix
-                if place in touched or (held.authority in self._authorities and place in named):
-                    yield self._place(place, held, held)
+                key = held.site, held.prefix
+                if key in touched or (held.authority in self._authorities and key in named):
+                    yield self._clients(key, held, held)
 
-    def _ranges(self) -> Iterator[_Place]:
+    def _ranges(self) -> Iterator[_Clients]:
         """Yield the ranges that were registered, changed or removed. Their clients may be those of a wider range."""
         before, after = self._before.policy.ranges, self._after.policy.ranges
         changed = {(held.site, held.prefix) for held in self._changes.ranges}
@@ -245,11 +253,11 @@ class _Comparison:
         for site, prefix in sorted(changed, key=str):
             was, becomes = (found[site].of(prefix) if site in found else None for found in maps)
             if was is not None:
-                yield self._place((site, prefix), was, becomes)
+                yield self._clients((site, prefix), was, becomes)
 
-    def _place(self, place: _SitePrefix, before: Range, after: Range | None) -> _Place:
+    def _clients(self, key: _SitePrefix, before: Range, after: Range | None) -> _Clients:
         becomes = None if after is None else self._after.class_of(after)
-        return _Place(place[0], str(place[1]), self._before.class_of(before), becomes)
+        return _Clients(key[0], str(key[1]), self._before.class_of(before), becomes)
 
 
 def _first(pieces: Iterable[_Piece]) -> Intervals:

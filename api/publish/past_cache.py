@@ -9,13 +9,13 @@ from sqlalchemy import Text, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from api.db.models import VersionRow
-from api.publish.past_policies import LoadedServices, Past, Publication, policy_in
+from api.publish.past_policies import LoadedServices, PastPolicy, Publication, policy_in
 from api.publish.recompiled import is_reproduced
 
 MAX_KEPT = 3
 """A policy of 100,000 ranges takes about 100 MB."""
 
-Made: TypeAlias = tuple[Past, bool | None]
+CheckedPast: TypeAlias = tuple[PastPolicy, bool | None]
 """A past policy, and whether it reproduces the files of its publication."""
 
 
@@ -24,9 +24,9 @@ class PastPolicyCache:
 
     def __init__(self) -> None:
         self._turn = Lock()
-        self._kept: OrderedDict[tuple[Publication, bytes], Made] = OrderedDict()
+        self._kept: OrderedDict[tuple[Publication, bytes], CheckedPast] = OrderedDict()
 
-    def of(self, session: Session, found: Publication, held: LoadedServices) -> Made:
+    def of(self, session: Session, found: Publication, held: LoadedServices) -> CheckedPast:
         """Return a past policy, and whether it is reproduced. Rebuild it if its stored versions were altered."""
         key = found, _digest(session, found.revision)
         # Build one at a time: each uses a core for seconds.

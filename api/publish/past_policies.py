@@ -69,7 +69,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastPolicy:
     """A publication, the rows behind it, and their policy."""
 
     publication: Publication
@@ -85,10 +85,10 @@ def kept_publication_at(session: Session, at: Instant) -> Publication:
     return found
 
 
-def policy_in(session: Session, found: Publication, held: LoadedServices) -> Past:
+def policy_in(session: Session, found: Publication, held: LoadedServices) -> PastPolicy:
     """Rebuild the policy of a publication. It takes seconds if there are many ranges."""
     rows = rows_at(session, found.revision)
-    return Past(found, rows, policy_of(values_of(rows), services_of(session, found.catalogue, held)))
+    return PastPolicy(found, rows, policy_of(values_of(rows), services_of(session, found.catalogue, held)))
 
 
 def authority_at(session: Session, revision: int, site: str, client: Address) -> str | None:

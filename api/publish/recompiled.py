@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import PublicationRow
-from api.publish.past_policies import Past, rows_at
+from api.publish.past_policies import PastPolicy, rows_at
 from api.publish.policy_rows import policy_of, values_of
 from api.publish.repository import revision
 from dnsfilter import __version__
@@ -19,7 +19,7 @@ from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
 
 
-def is_reproduced(past: Past) -> bool | None:
+def is_reproduced(past: PastPolicy) -> bool | None:
     """Return whether the past policy reproduces the files of its publication; None if another version compiled them."""
     found = past.publication
     if found.version != __version__:

@@ -15,8 +15,8 @@ from api.db.unit_of_work import UnitOfWork
 from api.db.unusable import is_disk_full
 from api.errors import Fault, Invalid, NotPublished
 from api.jobs import Job
+from api.publish.announcements import Announcements
 from api.publish.in_force_log import Recorder
-from api.publish.newest import News
 from api.publish.policy_rows import policy_of
 from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
@@ -72,7 +72,7 @@ class Publisher:
         self._store = store
         self._clock = clock
         self._key = key
-        self._news = News()
+        self._announcements = Announcements()
         self._names = compile_names(tuple(services.values()))
         self._policies = Policies()
         self._policy: Policy | None = None
@@ -93,9 +93,9 @@ class Publisher:
         return self._status
 
     @property
-    def news(self) -> News:
+    def announcements(self) -> Announcements:
         """The newest snapshot for nodes."""
-        return self._news
+        return self._announcements
 
     @property
     def public_key(self) -> str:
@@ -169,9 +169,9 @@ class Publisher:
         """The digest of the services' lists, which publications refer to."""
         return self._recorder.catalogue.digest
 
-    def settle(self) -> None:
+    def store_in_force(self) -> None:
         """Store what came into force. Do not call this inside a writing transaction."""
-        self._recorder.settle()
+        self._recorder.store_in_force()
 
     def note_stored(self) -> None:
         """Record the store's snapshot if a process ended before it was recorded."""
@@ -222,7 +222,7 @@ class Publisher:
         except (DnsfilterError, OSError) as error:
             raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
         now_s = self._clock()
-        self._news.announce(policy.revision, compiled.manifest, now_s)
+        self._announcements.announce(policy.revision, compiled.manifest, now_s)
         self._recorder.note(parse_manifest(compiled.manifest), int(now_s))
         self._policy = policy
         status = self._status

@@ -24,7 +24,7 @@ NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")
 
 LINE, ITEM = "line ", "body.rows."
-"""Prefixes of the place of a row: the line follows in a file, the index in a list."""
+"""Prefixes of the location of a row: the line follows in a file, the index in a list."""
 _PROGRESS_ROWS = 1_000
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _FUNDING = {str(word): word for word in Funding}
@@ -84,7 +84,7 @@ def fault(line: int, message: str, where: str = LINE) -> Fault:
 
 def line_of(found: Fault) -> int:
     """Return the line or index of such a fault."""
-    return int(re.split(r"[ .]", found.place)[-1])
+    return int(re.split(r"[ .]", found.location)[-1])
 
 
 def csv_lines(text: str) -> Iterator[_Line]:

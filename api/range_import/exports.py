@@ -82,8 +82,8 @@ def _kea(text: str) -> Iterator[Network]:
         for label, group in groups:
             for subnet in (*_items(group.get("subnet4", [])), *_items(group.get("subnet6", []))):
                 prefix = _text(subnet, "subnet")
-                places = lines.get(prefix) or [1]
-                yield Network(places.pop(0) if len(places) > 1 else places[0], prefix, _comment(subnet) or label)
+                found = lines.get(prefix) or [1]
+                yield Network(found.pop(0) if len(found) > 1 else found[0], prefix, _comment(subnet) or label)
 
 
 def _blanked(match: re.Match[str]) -> str:

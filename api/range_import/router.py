@@ -29,7 +29,7 @@ tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 TABLE = FileBody(MEDIA_TYPE, RangesWrite)
 
 Synced = Annotated[
-    bool, Query(alias="sync", description="Also deregister ranges of `authority` at `site` that are not in the file.")
+    bool, Query(alias="sync", description="Also remove ranges of `authority` at `site` that are not in the file.")
 ]
 Removals = Annotated[
     int | None,

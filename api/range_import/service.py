@@ -39,7 +39,7 @@ _Columns: TypeAlias = tuple[str, str, str, str, str, str]
 """Site, prefix, authority, label, funding and audience of a range."""
 
 
-class Known(NamedTuple):
+class RegisteredRow(NamedTuple):
     """A registered range, by the columns of its row."""
 
     id: int
@@ -53,7 +53,7 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Deregister what `authority` has at `site` and not in the table: at most `most` ranges.
+    """Remove what `authority` has at `site` and not in the table: at most `most` ranges.
 
     Without `most`, the limit is `DEFAULT_REMOVALS`; a table without rows then removes nothing, because it may be a
     failed export.
@@ -79,8 +79,8 @@ class Plan:
     """What a table asks for, in the order of its lines. Nothing is done yet."""
 
     register: list[Range] = field(default_factory=list)
-    change: list[tuple[Known, Range]] = field(default_factory=list)
-    remove: list[Known] = field(default_factory=list)
+    change: list[tuple[RegisteredRow, Range]] = field(default_factory=list)
+    remove: list[RegisteredRow] = field(default_factory=list)
     unchanged: int = 0
     withheld: str = ""
     """Why it is not carried out although every row is valid; empty if it is carried out."""
@@ -207,14 +207,16 @@ def _versions(session: Session, plan: Plan, revision: int) -> Iterator[tuple[int
         yield row.id, dict(zip(names, row, strict=True))
 
 
-def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], Known]:
+def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], RegisteredRow]:
     sites = {row.value.site for row in wanted.rows} | ({wanted.sync.site} if wanted.sync else set())
-    columns = [getattr(RangeRow, name) for name in Known._fields]
+    columns = [getattr(RangeRow, name) for name in RegisteredRow._fields]
     rows = session.execute(select(*columns).where(RangeRow.site.in_(sites)).order_by(RangeRow.id))
-    return {(row.site, row.prefix): Known(*row) for row in rows}
+    return {(row.site, row.prefix): RegisteredRow(*row) for row in rows}
 
 
-def _rules(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], Known]) -> dict[str, RegistrationRules]:
+def _rules(
+    session: Session, wanted: Wanted, known: Mapping[tuple[str, str], RegisteredRow]
+) -> dict[str, RegistrationRules]:
     """Return what the caller may do at each site, from the registered ranges and those to be registered."""
     ranges: defaultdict[str, dict[str, tuple[Prefix, str]]] = defaultdict(dict)
     for row in wanted.rows:
@@ -246,7 +248,7 @@ def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None)
     return None
 
 
-def _taken(value: Range, held: Known, acting_for: frozenset[str] | None) -> str | None:
+def _taken(value: Range, held: RegisteredRow, acting_for: frozenset[str] | None) -> str | None:
     """Return that another authority already has the prefix; None if not."""
     if held.authority == value.authority:
         return None
@@ -254,7 +256,7 @@ def _taken(value: Range, held: Known, acting_for: frozenset[str] | None) -> str 
     return f"{value.prefix} at site {value.site} is already registered to {owner}"
 
 
-def _missing(wanted: Wanted, known: Mapping[tuple[str, str], Known], sync: Sync) -> list[Known]:
+def _missing(wanted: Wanted, known: Mapping[tuple[str, str], RegisteredRow], sync: Sync) -> list[RegisteredRow]:
     named = {(row.value.site, str(row.value.prefix)) for row in wanted.rows}
     return [
         held
@@ -263,7 +265,7 @@ def _missing(wanted: Wanted, known: Mapping[tuple[str, str], Known], sync: Sync)
     ]
 
 
-def _not_theirs(removed: Sequence[Known], rules: Mapping[str, RegistrationRules]) -> list[Fault]:
+def _not_theirs(removed: Sequence[RegisteredRow], rules: Mapping[str, RegistrationRules]) -> list[Fault]:
     refused = ((held, rules[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
     return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
 
@@ -305,7 +307,7 @@ def _columns(value: Range) -> _Columns:
 
 
 def _row(value: Range, revision: int) -> Json:
-    return {**dict(zip(Known._fields[1:], _columns(value), strict=True)), "revision": revision}
+    return {**dict(zip(RegisteredRow._fields[1:], _columns(value), strict=True)), "revision": revision}
 
 
 def _changed(value: Range, revision: int) -> Json:
@@ -313,7 +315,7 @@ def _changed(value: Range, revision: int) -> Json:
     return {"label": value.label, "funding": str(value.funding), "audience": str(value.audience), "revision": revision}
 
 
-def _subject(known: Known) -> str:
+def _subject(known: RegisteredRow) -> str:
     return f"range/{known.site}/{known.prefix}"
 
 

@@ -50,8 +50,8 @@ def read_changes(found: Iterable[ChangedBans]) -> list[ChangedBansRead]:
     """Return which bans change in ranges as the API shows it."""
     return [
         ChangedBansRead(
-            ranges=[f"range/{site}/{prefix}" for site, prefix in each.places[:MAX_LISTED_RANGES]],
-            count=len(each.places),
+            ranges=[f"range/{site}/{prefix}" for site, prefix in each.ranges[:MAX_LISTED_RANGES]],
+            count=len(each.ranges),
             before=each.before,
             after=each.after,
             begin=_applied(each.begin),

@@ -88,9 +88,9 @@ def put_site(
 
 
 @sites.delete("/{site}", summary="Remove a site", status_code=204, responses=documented(NOT_FOUND, NOT_PUBLISHED))
-def delete_site(row: ChangedSite, unit: UnitDep, _permit: Administrator) -> None:
+def remove_site(row: ChangedSite, unit: UnitDep, _permit: Administrator) -> None:
     """Remove a site that has no space, ranges, exemptions or nodes."""
-    service.delete_site(unit, row)
+    service.remove_site(unit, row)
 
 
 @ranges.get("", summary="List ranges")
@@ -185,17 +185,17 @@ def patch_range(
 
 @ranges.delete(
     "/{site}/{address}/{length}",
-    summary="Deregister a range",
+    summary="Remove a range",
     status_code=204,
     responses=documented(NOT_FOUND, NOT_PUBLISHED),
 )
-def delete_range(row: Changed, unit: UnitDep, permit: OperatorOfObject) -> None:
-    """Deregister the range. Its clients then belong to the next larger range, or to none.
+def remove_range(row: Changed, unit: UnitDep, permit: OperatorOfObject) -> None:
+    """Remove the range. Its clients then belong to the next larger range, or to none.
 
     If this leaves too little of the authority under an exempted ban, an administrator must do it.
     """
     with keeping_enough_under_ban(unit, permit, {row.authority}):
-        service.delete(unit, row)
+        service.remove(unit, row)
 
 
 def _written(

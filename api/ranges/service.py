@@ -38,7 +38,7 @@ def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
     return row, False
 
 
-def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
+def remove_site(unit: UnitOfWork, row: SiteRow) -> None:
     """Remove a site that nothing refers to; raise `Conflict` otherwise."""
     if row.slug == DEFAULT_SITE:
         raise Conflict(f"site {DEFAULT_SITE} cannot be removed")
@@ -49,7 +49,7 @@ def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
 
 
 def demand_change(unit: UnitOfWork, permit: Permit, row: RangeRow) -> None:
-    """Raise `Forbidden` if the caller may not change or deregister the range."""
+    """Raise `Forbidden` if the caller may not change or remove the range."""
     permit.demand(row.authority)
     spaces.demand(unit, permit.caller, row.site, ip_network(row.prefix), row.authority)
 
@@ -149,16 +149,16 @@ def taken_error(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
     return Forbidden(f"{row.prefix} at site {row.site} {message}")
 
 
-def delete(unit: UnitOfWork, row: RangeRow) -> None:
-    """Deregister a range; raise `Conflict` if an exemption names it."""
+def remove(unit: UnitOfWork, row: RangeRow) -> None:
+    """Remove a range; raise `Conflict` if an exemption names it."""
     session, now = unit.session, unit.now_s
-    delete_known(unit, row, repository.exempted(session, now), bindings.binders(session, now))
+    remove_known(unit, row, repository.exempted(session, now), bindings.binders(session, now))
 
 
-def delete_known(
+def remove_known(
     unit: UnitOfWork, row: RangeRow, exempted: Collection[tuple[str, str]], binders: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """Do what `delete` does, with the exempted ranges and the `binders` of `put_known` known."""
+    """Do what `remove` does, with the exempted ranges and the `binders` of `put_known` known."""
     _demand_unnamed(row, exempted)
     concerned = (row.authority, *binders.get(row.authority, ()))
     unit.record("range.remove", subject(row), shown(row), None, *concerned)

@@ -52,9 +52,9 @@ class Counted:
             CountedDaysRead(
                 first=first.isoformat(),
                 last=last.isoformat(),
-                **{result: self._total(parts[result][place]) for result in RESULTS},
+                **{result: self._total(parts[result][index]) for result in RESULTS},
             )
-            for place, (first, last) in enumerate(self.spans)
+            for index, (first, last) in enumerate(self.spans)
         ]
 
     def counts(self, rows: Iterable[Day]) -> CountsRead:
@@ -68,9 +68,9 @@ class Counted:
             BypassIntervalRead(
                 first=first.isoformat(),
                 last=last.isoformat(),
-                attempts={kind: self._total(parts[kind][place]) for kind in parts},
+                attempts={kind: self._total(parts[kind][index]) for kind in parts},
             )
-            for place, (first, last) in enumerate(self.spans)
+            for index, (first, last) in enumerate(self.spans)
         ]
 
     def attempts(self, rows: Sequence[Bypass]) -> dict[str, FigureRead]:

@@ -19,7 +19,7 @@ from api.report.pages.html_page import CONTENT_SECURITY_POLICY, html_page
 from api.report.pages.markdown_text import markdown_text
 from api.report.pages.words import default_language
 from api.report.schemas import FileFormat, Interval, Language, ReportRead
-from api.report.service import Asked, Sources
+from api.report.service import ReportDays, Sources
 from api.timestamps import parse_date
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["report"])
@@ -61,7 +61,7 @@ Accept = Annotated[str, Header(max_length=1000, include_in_schema=False)]
 class _Wanted:
     """The parameters of a report."""
 
-    asked: Asked
+    asked: ReportDays
     language: Language | None
     file_format: FileFormat
     names: bool
@@ -76,7 +76,7 @@ def _wanted(
     names: NamesFlag = True,
     accept: Accept = "",
 ) -> _Wanted:
-    asked = Asked(parse_date(first), parse_date(last), interval)
+    asked = ReportDays(parse_date(first), parse_date(last), interval)
     by_header = _FORMATS[preferred_type(accept, [*_FORMATS])]
     return _Wanted(asked, language, file_format or by_header, names)
 
@@ -118,7 +118,7 @@ def get_study(slug: Slug, unit: UnitDep, permit: AccountableOfPath, held: Runtim
 
 def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -> Sources:
     # Do this first: a reading transaction does not see what is published after its start.
-    held.publishing.settle()
+    held.publishing.store_in_force()
     services = {slug: service.name for slug, service in held.services.items()}
     return Sources(unit.session, services, permit.visible() if wanted.names else frozenset(), unit.now_s)
 

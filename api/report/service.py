@@ -68,7 +68,7 @@ from dnsfilter.policy.model import Mode
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportDays:
     """The days of a report, and the interval of its counts; None for one that gives a readable number of rows."""
 
     first: date
@@ -95,14 +95,14 @@ class Sources:
     now_s: int
 
 
-def report_ban(sources: Sources, authority: str, service: str, asked: Asked) -> ReportRead:
+def report_ban(sources: Sources, authority: str, service: str, asked: ReportDays) -> ReportRead:
     """Return the report of an authority's ban. Raise `NotFound` if there is none, `Invalid` for days to come."""
     owner = authorities.get(sources.session, authority)
     ban = bans.get(sources.session, authority, service)
     return _Maker(sources, owner, asked).report(ReportKind.BAN, [ban])
 
 
-def study(sources: Sources, authority: str, asked: Asked) -> ReportRead:
+def study(sources: Sources, authority: str, asked: ReportDays) -> ReportRead:
     """Return the report of all services that an authority only monitored. Raise as `report_ban` does."""
     owner = authorities.get(sources.session, authority)
     maker = _Maker(sources, owner, asked)
@@ -114,7 +114,7 @@ def study(sources: Sources, authority: str, asked: Asked) -> ReportRead:
 class _Maker:
     """Make one report of an authority."""
 
-    def __init__(self, sources: Sources, owner: AuthorityRow, asked: Asked) -> None:
+    def __init__(self, sources: Sources, owner: AuthorityRow, asked: ReportDays) -> None:
         self._sources, self._owner, self._asked = sources, owner, asked
         self._session = sources.session
         zone = owner.time_zone

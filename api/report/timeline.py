@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from api.bans.state import switch_at
+from api.bans.state import mode_setting_at
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, TermRow
 from dnsfilter.policy.calendar import parse_instant
@@ -70,7 +70,7 @@ def _spans(row: AuditRow, after: Json, end: Instant) -> Iterable[ModeSpan]:
     if was.off_until_s is not None and row.time_s < was.off_until_s < end:
         starts.append(was.off_until_s)
     for start, until in zip(starts, [*starts[1:], end], strict=True):
-        switch = switch_at(was, start)
+        switch = mode_setting_at(was, start)
         act = row.seq if start == row.time_s else None
         yield ModeSpan(start, until, switch.mode, switch.reason, act, switch.by)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from starlette.concurrency import run_in_threadpool
 
 from api.nodes.report_arrivals import Arrivals
-from api.nodes.state import NodeHaving
+from api.nodes.state import NodeProgress
 
 LOOK_S = 1.0
 """Seconds until the next look without a report: a node may have become silent, and the server may stop."""
@@ -16,11 +16,11 @@ GATHER_S = 0.05
 
 
 async def reached(
-    read: Callable[[], Sequence[NodeHaving]],
+    read: Callable[[], Sequence[NodeProgress]],
     arrivals: Arrivals,
     wait_s: float,
     is_stopping: Callable[[], bool],
-) -> Sequence[NodeHaving]:
+) -> Sequence[NodeProgress]:
     """Return what `read` finds, as soon as no node is awaited, or after `wait_s`. `read` runs in a thread."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s

@@ -18,7 +18,7 @@ WITHOUT_REVISION = ("account.", "checkpoint.", "grant.", "node.", "space.", "tok
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RevisionActs:
     """A revision: its first and last act, and their number."""
 
     number: int
@@ -27,7 +27,7 @@ class Made:
     acts: int
 
 
-def page(session: Session, paging: Paging) -> tuple[Sequence[Made], str | None]:
+def page(session: Session, paging: Paging) -> tuple[Sequence[RevisionActs], str | None]:
     """Return a page of revisions, newest first."""
     statement = select(AuditRow.revision).where(AuditRow.revision > 0).distinct()
     if (last := paging.after(int)) is not None:
@@ -37,7 +37,7 @@ def page(session: Session, paging: Paging) -> tuple[Sequence[Made], str | None]:
     return _made(session, shown), following
 
 
-def get(session: Session, number: int) -> Made:
+def get(session: Session, number: int) -> RevisionActs:
     """Return one revision; raise `NotFound` if there is none."""
     found = _made(session, [number]) if number > 0 else []
     if not found:
@@ -103,7 +103,7 @@ def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping
     return found
 
 
-def _made(session: Session, numbers: Sequence[int]) -> list[Made]:
+def _made(session: Session, numbers: Sequence[int]) -> list[RevisionActs]:
     """Return revisions with their acts, in the order of `numbers`.
 
     Acts that change no policy are recorded under the current revision; they do not count as its own.
@@ -118,7 +118,9 @@ def _made(session: Session, numbers: Sequence[int]) -> list[Made]:
     wanted = {seq for row in rows for seq in (row.seq, row.last)}
     entries = {row.seq: row for row in session.scalars(select(AuditRow).where(AuditRow.seq.in_(wanted)))}
     made = {
-        entries[row.seq].revision: Made(entries[row.seq].revision, entries[row.seq], entries[row.last], row.acts)
+        entries[row.seq].revision: RevisionActs(
+            entries[row.seq].revision, entries[row.seq], entries[row.last], row.acts
+        )
         for row in rows
     }
     return [made[number] for number in numbers if number in made]

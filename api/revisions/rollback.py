@@ -72,7 +72,7 @@ class _Run:
             entry = then.get(key)
             if entry is None or entry.authority != row.authority:
                 with collect_faults(self.faults, subject(row)):
-                    range_acts.delete_known(self.unit, row, exempted, self.binders)
+                    range_acts.remove_known(self.unit, row, exempted, self.binders)
                     del known[key]
         # A prefix has one row: delete the old ones before adding new ones.
         session.flush()

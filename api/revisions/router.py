@@ -14,13 +14,13 @@ from api.http.routes import Route
 from api.http.schemas import Page
 from api.http.waiting import waiting
 from api.nodes.node_permits import FleetDep
-from api.nodes.state import NodeHaving
+from api.nodes.state import NodeProgress
 from api.policies.reading import read_acts
 from api.publish.past_policies import publication_of
 from api.revisions import repository
 from api.revisions.object_versions import changes
 from api.revisions.reached_nodes import reached
-from api.revisions.repository import Made
+from api.revisions.repository import RevisionActs
 from api.revisions.rollback import roll_back
 from api.revisions.schemas import (
     NodeOfRevision,
@@ -42,7 +42,7 @@ Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="Number of the revi
 @router.get("", summary="List revisions")
 def list_revisions(unit: UnitDep, _permit: Auditor, held: RuntimeDep, paging: PagingDep) -> Page[RevisionSummary]:
     """List revisions, newest first."""
-    held.publishing.settle()
+    held.publishing.store_in_force()
     rows, following = repository.page(unit.session, paging)
     since = repository.in_force(unit.session, [row.number for row in rows])
     items = [RevisionSummary(**_summary(row, since.get(row.number))) for row in rows]
@@ -52,7 +52,7 @@ def list_revisions(unit: UnitDep, _permit: Auditor, held: RuntimeDep, paging: Pa
 @router.get("/{number}", summary="Get a revision", responses=documented(NOT_FOUND))
 def get_revision(number: Number, unit: UnitDep, _permit: Auditor, held: RuntimeDep, paging: PagingDep) -> RevisionRead:
     """Get one revision, with a page of its changes from the one before, object by object."""
-    held.publishing.settle()
+    held.publishing.store_in_force()
     session = unit.session
     found = repository.get(session, number)
     versions, following = repository.versions(session, number, paging)
@@ -93,13 +93,13 @@ async def list_nodes_of_revision(
     after = paging.after(str) or ""
     wait_s = wanted_wait_s([prefer])
 
-    def read() -> Sequence[NodeHaving]:
+    def read() -> Sequence[NodeProgress]:
         with held.database.reading() as session:
             repository.demand_recorded(session, number)
             return fleet.having(session, number)
 
     with waiting(request, response, held, permit, wait_s):
-        found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.news.is_closed)
+        found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.announcements.is_closed)
     wanted = (node for node in found if node.name > after and not (lacking and node.has))
     shown, following = paging.cut(wanted, lambda node: node.name)
     without = [node for node in found if not node.has]
@@ -138,7 +138,7 @@ def rollback(
     )
 
 
-def _node(found: NodeHaving) -> NodeOfRevision:
+def _node(found: NodeProgress) -> NodeOfRevision:
     since = None if found.since_s is None else int(found.since_s)
     return NodeOfRevision(
         name=found.name,
@@ -150,7 +150,7 @@ def _node(found: NodeHaving) -> NodeOfRevision:
     )
 
 
-def _summary(found: Made, in_force: Instant | None) -> dict[str, Any]:
+def _summary(found: RevisionActs, in_force: Instant | None) -> dict[str, Any]:
     return {
         "number": found.number,
         "time": timestamp_text(found.first.time_s),

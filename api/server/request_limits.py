@@ -20,7 +20,7 @@ OF_HEALTH = frozenset({"/healthz", "/readyz", "/version"})
 READS = frozenset({"GET", "HEAD"})
 
 
-class Work(Enum):
+class RequestKind(Enum):
     """The kinds of requests. No kind takes the slots of another."""
 
     NODE = auto()
@@ -29,13 +29,13 @@ class Work(Enum):
     ACT = auto()
 
 
-SLOTS: Mapping[Work, tuple[int, int]] = {
-    Work.NODE: (32, 4),
-    Work.HEALTH: (16, 4),
+SLOTS: Mapping[RequestKind, tuple[int, int]] = {
+    RequestKind.NODE: (32, 4),
+    RequestKind.HEALTH: (16, 4),
     # Fewer than the connections of the database's pool (15): each read keeps one until its answer is ready.
-    Work.READ: (8, 4),
+    RequestKind.READ: (8, 4),
     # Only one act at a time writes: more slots would only hold threads.
-    Work.ACT: (16, 4),
+    RequestKind.ACT: (16, 4),
 }
 """Concurrent requests: of all callers, and of one. A caller is a known token, or else the client's address."""
 ALL_SLOTS = sum(most for most, _ in SLOTS.values())
@@ -58,7 +58,7 @@ class LoadMiddleware:
     token.
     """
 
-    def __init__(self, app: ASGIApp, slots: Mapping[Work, Slots] | None = None) -> None:
+    def __init__(self, app: ASGIApp, slots: Mapping[RequestKind, Slots] | None = None) -> None:
         self._app = app
         self._slots = slots or {work: Slots(*limits) for work, limits in SLOTS.items()}
         self._known: OrderedDict[bytes, None] = OrderedDict()
@@ -96,12 +96,12 @@ class LoadMiddleware:
             self._known.popitem(last=False)
 
 
-def _work_of(scope: Scope) -> Work:
+def _work_of(scope: Scope) -> RequestKind:
     if scope["path"].startswith(OF_NODES):
-        return Work.NODE
+        return RequestKind.NODE
     if scope["path"] in OF_HEALTH:
-        return Work.HEALTH
-    return Work.READ if scope["method"] in READS else Work.ACT
+        return RequestKind.HEALTH
+    return RequestKind.READ if scope["method"] in READS else RequestKind.ACT
 
 
 def token_of(scope: Scope) -> str:

@@ -18,7 +18,7 @@ class RegistrationRules:
     """The authorities that have space inside a prefix and smaller than it."""
 
     def refusal(self, prefix: Prefix, authority: str, site: str | None = None) -> str | None:
-        """Return why an operator may not register, change or deregister that range of `authority`; None if allowed.
+        """Return why an operator may not register, change or remove that range of `authority`; None if allowed.
 
         The range must be in space that is allotted to the authority, even if that is inside another authority's space.
         It must not be inside another authority's range, nor contain space of another authority. The text names the site

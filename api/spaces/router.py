@@ -55,6 +55,6 @@ def put_space(
 
 
 @router.delete("/{site}/{address}/{length}", summary="Withdraw space", status_code=204, responses=documented(NOT_FOUND))
-def delete_space(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
+def withdraw_space(row: Changed, unit: UnitDep, _permit: Administrator) -> None:
     """Withdraw the space. Ranges registered in it stay; only administrators can change them from then on."""
     service.withdraw(unit, row)

@@ -42,7 +42,7 @@ def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
 
 
 def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authority: str) -> None:
-    """Raise `Forbidden` if the caller may not register, change or deregister that range of `authority`.
+    """Raise `Forbidden` if the caller may not register, change or remove that range of `authority`.
 
     An administrator may anywhere, an operator as `RegistrationRules.refusal` says.
     """

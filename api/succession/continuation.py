@@ -14,7 +14,7 @@ from itertools import chain
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.requests import repository as requests
-from api.bans.state import has_lapsed, live_terms, switch_at
+from api.bans.state import has_lapsed, live_terms, mode_setting_at
 from api.bans.wanted_change import as_decided
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
@@ -305,7 +305,7 @@ def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
     if mode is Mode.OFF:
         return (mode,)
     tiers = frozenset(ban.tiers) & {tier.number for tier in service.tiers}
-    return mode, switch_at(ban, now).until, tiers, frozenset(ban.funding), frozenset(ban.audience)
+    return mode, mode_setting_at(ban, now).until, tiers, frozenset(ban.funding), frozenset(ban.audience)
 
 
 def _binds(row: BindingRow, wanted: BindingRow) -> bool:

@@ -1,1 +1,1 @@
-"""Suspensions, the emergency switch: nothing is refused for some minutes."""
+"""Suspensions: nothing is refused for some minutes."""

@@ -43,11 +43,11 @@ def get_suspension(row: Shown, unit: UnitDep, _permit: AnyAccount, response: Res
     return _answer(unit, row, response)
 
 
-@router.post("", summary="Suspend all bans for some minutes", status_code=201, responses=documented(NOT_PUBLISHED))
+@router.post("", summary="Start a suspension", status_code=201, responses=documented(NOT_PUBLISHED))
 def start_suspension(
     body: SuspensionWrite, unit: UnitDep, permit: SuspenderOfObject, response: Response
 ) -> SuspensionRead:
-    """Refuse nothing for the authority or, as an administrator, for all. The suspension ends by itself.
+    """Suspend the authority or, as an administrator, all: nothing is refused. The suspension ends by itself.
 
     During a suspension, a new one must end later, at most four hours from now. More than four hours in 24, or a ban
     that applies by law, needs an approver or an administrator.

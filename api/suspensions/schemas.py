@@ -34,7 +34,7 @@ class SuspensionState(StrEnum):
 
 
 class SuspensionWrite(Strict):
-    """Refuse nothing for `authority` from now on: `for` a duration or `until` a time, at most four hours.
+    """Suspend `authority` from now on: `for` a duration or `until` a time, at most four hours.
 
     `authority` is required; null means all. A time without a zone is in that of the authority; for all,
     Europe/Brussels.

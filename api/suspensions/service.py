@@ -37,7 +37,7 @@ def demand_of(_unit: UnitOfWork, permit: Permit, row: SuspensionRow) -> None:
 
 
 def start(unit: UnitOfWork, caller: Caller, body: SuspensionWrite) -> SuspensionRow:
-    """Refuse nothing for the authority, or for all if it is None, from now until the wanted end.
+    """Suspend the authority, or all if it is None, from now until the wanted end.
 
     Raise `Invalid` for an unknown authority, no end, or one beyond four hours. Raise `Conflict` if a suspension lasts
     as long already, or the authority is closed. Raise `Forbidden` if an approver is needed.

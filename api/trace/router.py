@@ -48,7 +48,7 @@ def get_trace(
     """
     address, question = parse_client(client, "query.client"), parse_question(name, "query.name", held.services)
     # Do this first: a reading transaction does not see what is published after its start.
-    held.publishing.settle()
+    held.publishing.store_in_force()
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
     asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)

@@ -17,8 +17,8 @@ from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead
 from api.explain.policy_answers import decision_read
 from api.explain.schemas import DecisionRead
-from api.publish.past_cache import Made
-from api.publish.past_policies import RAISE_ACT, LoadedServices, Past, Publication, lost_after
+from api.publish.past_cache import CheckedPast
+from api.publish.past_policies import RAISE_ACT, LoadedServices, PastPolicy, Publication, lost_after
 from api.services.schemas import SourceRead
 from api.suspensions.state import suspended_at
 from api.timestamps import given_timestamp, optional_text, timestamp_text
@@ -51,7 +51,9 @@ def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     return at
 
 
-def trace(session: Session, asked: Question, made: Made, held: LoadedServices, catalogue: Catalogue) -> TraceRead:
+def trace(
+    session: Session, asked: Question, made: CheckedPast, held: LoadedServices, catalogue: Catalogue
+) -> TraceRead:
     """Return the grounds of a past decision.
 
     `made` is the policy in force then, and whether it matches what was published.
@@ -132,7 +134,7 @@ def _span(session: Session, found: Publication) -> tuple[Instant, Instant | None
 
 
 def _ban(
-    session: Session, past: Past, decision: DecisionRead, at: Instant
+    session: Session, past: PastPolicy, decision: DecisionRead, at: Instant
 ) -> tuple[BanRead | None, TermRead | None, FormalRead | None]:
     """Return the deciding ban as it was, its term in force, and the formal decision behind that."""
     if decision.winner is None:
@@ -146,7 +148,7 @@ def _ban(
     return ban, term, term.decision if term.decision != FormalRead() else ban.decision
 
 
-def _binding(past: Past, decision: DecisionRead, at: Instant) -> BindingRead | None:
+def _binding(past: PastPolicy, decision: DecisionRead, at: Instant) -> BindingRead | None:
     """Return the binding through which the deciding ban applied."""
     if decision.winner is None or not decision.winner.bound:
         return None
@@ -155,7 +157,7 @@ def _binding(past: Past, decision: DecisionRead, at: Instant) -> BindingRead | N
     return read_binding(row, decision.winner.ban, at, _zones(past)[row.authority])
 
 
-def _exemptions(past: Past, decision: DecisionRead, at: Instant) -> list[ExemptionRead]:
+def _exemptions(past: PastPolicy, decision: DecisionRead, at: Instant) -> list[ExemptionRead]:
     """Return the exemptions that removed a ban for this question."""
     numbers = {row.exemption for row in decision.rows if row.standing == Standing.EXEMPTED}
     found = [row for row in past.rows.exemptions if row.number in numbers]
@@ -240,9 +242,9 @@ def _listed(found: Listed, sources: _Sources) -> ListedRead:
     )
 
 
-def _ban_row(past: Past, number: int) -> BanRow:
+def _ban_row(past: PastPolicy, number: int) -> BanRow:
     return next(row for row in past.rows.bans if row.number == number)
 
 
-def _zones(past: Past) -> Mapping[str, str]:
+def _zones(past: PastPolicy) -> Mapping[str, str]:
     return {row.slug: row.time_zone for row in past.rows.authorities}

@@ -48,7 +48,7 @@ class Attempts(NamedTuple):
     queries: int
 
 
-class Asked(NamedTuple):
+class RangeTotal(NamedTuple):
     """All queries of a range."""
 
     prefix: str
@@ -67,11 +67,11 @@ class Refused(NamedTuple):
     queries: int
 
 
-Item: TypeAlias = Count | Attempts | Asked | Refused
+Item: TypeAlias = Count | Attempts | RangeTotal | Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldBatch:
     """A batch of a node at a site. It was counted from `start_s` to `end_s` and came at `taken_s`, by our clock.
 
     `items` has counts of all kinds, in an order that never changes: a part of them may be stored already.
@@ -123,7 +123,7 @@ def items_of(batch: UsageBatch) -> Sequence[Item]:
             for one in batch.counts
         ),
         *(Attempts(one.authority, one.kind, one.queries) for one in batch.bypass),
-        *(Asked(one.prefix, one.queries) for one in batch.ranges),
+        *(RangeTotal(one.prefix, one.queries) for one in batch.ranges),
         *(
             Refused(one.authority, one.minute_s, one.service, one.ban_authority, one.ground, one.client, one.queries)
             for one in batch.clients
@@ -135,7 +135,7 @@ def items_of(batch: UsageBatch) -> Sequence[Item]:
 class Part:
     """The counts `first` up to but without `last` of a batch."""
 
-    held: Held
+    held: HeldBatch
     first: int
     last: int
 
@@ -177,9 +177,9 @@ class Registered:
             self._authorities = {row.slug: row for row in session.scalars(select(AuthorityRow))}
         for part in parts:
             site = part.held.site
-            named = {item.prefix for item in part.items if isinstance(item, Count | Asked)}
+            named = {item.prefix for item in part.items if isinstance(item, Count | RangeTotal)}
             self._read_owners(session, site, {prefix for prefix in named if prefix is not None})
-            for slug in {item.authority for item in part.items if not isinstance(item, Asked)}:
+            for slug in {item.authority for item in part.items if not isinstance(item, RangeTotal)}:
                 self._read_presence(session, site, slug)
 
     def book(self, parts: Iterable[Part]) -> Sums:
@@ -192,13 +192,13 @@ class Registered:
                         self._book_count(sums, part.held, item)
                     case Attempts():
                         self._book_bypass(sums, part.held, item)
-                    case Asked():
+                    case RangeTotal():
                         self._book_range(sums, part.held, item)
                     case Refused():
                         self._book_client(sums, part.held, item)
         return sums
 
-    def _book_count(self, sums: Sums, held: Held, count: Count) -> None:
+    def _book_count(self, sums: Sums, held: HeldBatch, count: Count) -> None:
         row = self._counted(held, count.authority)
         if row is None or count.result not in RESULTS or not self._knows(count):
             return
@@ -209,13 +209,13 @@ class Registered:
             hour_s = start_of_hour(at_s, row.time_zone)
             sums.hours[HourKey(row.slug, held.site, prefix, hour_s, *ban)] += count.queries
 
-    def _book_bypass(self, sums: Sums, held: Held, attempt: Attempts) -> None:
+    def _book_bypass(self, sums: Sums, held: HeldBatch, attempt: Attempts) -> None:
         row = self._counted(held, attempt.authority)
         if row is not None and attempt.kind in frozenset(Bypass):
             day = local_day(held.counted_s, row.time_zone).isoformat()
             sums.bypass[BypassKey(row.slug, day, attempt.kind)] += attempt.queries
 
-    def _book_range(self, sums: Sums, held: Held, asked: Asked) -> None:
+    def _book_range(self, sums: Sums, held: HeldBatch, asked: RangeTotal) -> None:
         owner = self._owners[held.site, asked.prefix]
         row = None if owner is None else self._counted(held, owner[0])
         if owner is None or row is None or not asked.queries or not_counted(owner[1], row.usage_level) is not None:
@@ -224,13 +224,13 @@ class Registered:
         sums.asked[key] = max(sums.asked.get(key, 0), held.end_s)
         sums.ranges.setdefault(key, Counter())[held.counted_s - held.counted_s % HOUR_S] += asked.queries
 
-    def _book_client(self, sums: Sums, held: Held, refused: Refused) -> None:
+    def _book_client(self, sums: Sums, held: HeldBatch, refused: Refused) -> None:
         row, minute_s = self._counted(held, refused.authority), held.minute_of(refused)
         if row is not None and self._knows(refused) and has_client_level(row, minute_s, MINUTE_S):
             decided = refused.service, refused.ban_authority, refused.ground
             sums.clients[ClientKey(row.slug, minute_s, *decided, refused.client)] += refused.queries
 
-    def _counted(self, held: Held, authority: str) -> AuthorityRow | None:
+    def _counted(self, held: HeldBatch, authority: str) -> AuthorityRow | None:
         """Return an authority of the node's site whose queries are counted; None for another one."""
         row = (self._authorities or {}).get(authority)
         if row is None or row.usage_level is Usage.NONE or not self._at_site[held.site, authority]:

@@ -22,7 +22,7 @@ from api.errors import Invalid
 from api.jobs import Job
 from api.usage import coverage_queries, repository
 from api.usage.ageing import SWEEP_S, age
-from api.usage.booking import Held, Part, Registered, Sums, items_of
+from api.usage.booking import HeldBatch, Part, Registered, Sums, items_of
 from api.usage.rate import MAX_AT_ONCE, Rates
 from api.usage.repository import Progress
 from api.usage.schemas import UsageBatch
@@ -59,7 +59,7 @@ class UsageIntake:
         self._clock = clock
         self._rates = Rates(monotonic)
         self._lock = threading.Lock()
-        self._held: dict[tuple[int, str, int], Held] = {}
+        self._held: dict[tuple[int, str, int], HeldBatch] = {}
         self._stored: dict[int, tuple[str, int]] = {}
         """The last stored batch of each node: its stream and sequence."""
         self._settling = threading.Lock()
@@ -80,7 +80,7 @@ class UsageIntake:
         now_s = int(self._clock())
         start_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
         end_s = min(max(batch.end_s - clock_off_s, start_s), now_s)
-        held = Held(node, site, batch.stream, batch.sequence, items_of(batch), start_s, end_s, now_s, clock_off_s)
+        held = HeldBatch(node, site, batch.stream, batch.sequence, items_of(batch), start_s, end_s, now_s, clock_off_s)
         queries = sum(item.queries for item in held.items)
         if queries > MAX_AT_ONCE:
             raise Invalid.at(
@@ -89,7 +89,7 @@ class UsageIntake:
         self._hold(held, queries)
         return stored
 
-    def settle(self) -> None:
+    def store_held(self) -> None:
         """Store the batches that are held. Raise SQLAlchemyError."""
         with self._settling:
             changes = 0
@@ -124,7 +124,7 @@ class UsageIntake:
         with self._database.reading() as session:
             return repository.progress(session, node, stream).complete
 
-    def _hold(self, held: Held, queries: int) -> None:
+    def _hold(self, held: HeldBatch, queries: int) -> None:
         """Hold a batch, unless it is held already or there is no room. Its node sends it again."""
         with self._lock:
             if held.key in self._held:
@@ -199,7 +199,7 @@ class UsageIntake:
             reached = Progress(sequence, part.last if part.last < len(held.items) else 0)
             repository.note_progress(session, held.node, held.stream, reached, int(self._clock()))
 
-    def _forget(self, held: Held, stored: int) -> None:
+    def _forget(self, held: HeldBatch, stored: int) -> None:
         """Drop a batch that is stored, and remember for its node that batches up to `stored` are."""
         with self._lock:
             self._held.pop(held.key, None)
@@ -208,7 +208,7 @@ class UsageIntake:
                 self._stored[held.node] = held.stream, stored
 
     def _write(self) -> None:
-        for step in (self.settle, self.sweep):
+        for step in (self.store_held, self.sweep):
             failed = "usage not stored or not deleted, retrying"
             self._job.attempt(step, expected=(SQLAlchemyError,), failed=failed)
 

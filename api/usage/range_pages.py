@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Integer, and_, case, column, func, select,
 from sqlalchemy.orm import Session
 
 from api.db.models import UsageDayRow, UsageHourRow
-from api.http.pagination import cut_page, decode_place
+from api.http.pagination import cut_page, decode_keys
 from api.usage.release import Figure, bounded, figure, may_split
 from api.usage.repository import BAN_NAMES, DAY_NAMES, Counted, Wanted, day_bounds
 from api.usage.state import HIDDEN_BELOW
@@ -55,7 +55,7 @@ def page_of_hours(
 ) -> tuple[Sequence[Counted], str | None]:
     """Return a page of the counts of ranges by hour, in their order. Raise Invalid for a foreign cursor."""
     columns = _columns(_HOUR_NAMES)
-    after = None if cursor is None else _place(cursor, _HOUR_NAMES)
+    after = None if cursor is None else _cursor_keys(cursor, _HOUR_NAMES)
     found: list[Counted] = []
     for days in _growing(_days(wanted, 0 if after is None else int(after[0]))):
         for day, splits in _splits(session, wanted, _parts(session, wanted, days, BAN_NAMES)).items():
@@ -69,15 +69,15 @@ def page_of_hours(
             for *key, queries in session.execute(statement.limit(limit + 1 - len(found))):
                 found.append(_counted(_HOUR_NAMES, key, figure(queries)))
             if len(found) > limit:
-                return cut_page(found, limit, _hour_place)
-    return cut_page(found, limit, _hour_place)
+                return cut_page(found, limit, _hour_keys)
+    return cut_page(found, limit, _hour_keys)
 
 
 def page_of_ranges(
     session: Session, wanted: Wanted, limit: int, cursor: str | None
 ) -> tuple[Sequence[Counted], str | None]:
     """Return a page of the counts of ranges over all days, in their order. Raise Invalid for a foreign cursor."""
-    after = None if cursor is None else tuple(_place(cursor, _RANGE_NAMES))
+    after = None if cursor is None else tuple(_cursor_keys(cursor, _RANGE_NAMES))
     days = _days(wanted)
     parts = _parts(session, wanted, days, _RANGE_NAMES)
     of_days = _splits(session, wanted, parts)
@@ -100,8 +100,8 @@ def _splits(session: Session, wanted: Wanted, parts: Sequence[_Part]) -> Mapping
     sums = defaultdict[_Day, dict[_Key, list[int]]](dict)
     for part in parts:
         known = sums[part.day].setdefault(part.ban, [0, 0, 0])
-        for place, queries in enumerate((part.shown, part.hidden, part.hidden_sum)):
-            known[place] += queries
+        for index, queries in enumerate((part.shown, part.hidden, part.hidden_sum)):
+            known[index] += queries
     row = UsageDayRow
     of_days = select(*(getattr(row, name) for name in DAY_NAMES), row.queries)
     of_days = of_days.where(row.authority == wanted.authority, row.day.in_([day.name for day in sums]))
@@ -158,7 +158,7 @@ def _growing(days: Sequence[_Day]) -> Iterator[Sequence[_Day]]:
         start, size = start + size, 2 * size
 
 
-def _hour_place(one: Counted) -> list[Any]:
+def _hour_keys(one: Counted) -> list[Any]:
     return [getattr(one, name) for name in _HOUR_NAMES]
 
 
@@ -166,5 +166,5 @@ def _columns(names: Sequence[str]) -> list[ColumnElement[str]]:
     return [getattr(UsageHourRow, name) for name in names]
 
 
-def _place(cursor: str, names: Sequence[str]) -> Sequence[str | int]:
-    return decode_place(cursor, [int if name == "hour_s" else str for name in names])
+def _cursor_keys(cursor: str, names: Sequence[str]) -> Sequence[str | int]:
+    return decode_keys(cursor, [int if name == "hour_s" else str for name in names])

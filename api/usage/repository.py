@@ -19,7 +19,7 @@ from api.db.models import (
     UsageStreamRow,
     VersionRow,
 )
-from api.http.pagination import cut_page, decode_place
+from api.http.pagination import cut_page, decode_keys
 from api.usage.release import Figure, figure
 from api.usage.state import LARGEST
 from dnsfilter.policy.calendar import after_day, local_midnight
@@ -176,7 +176,7 @@ def page_of_days(
     if wanted.service is not None:
         statement = statement.where(row.service == wanted.service)
     if cursor is not None:
-        statement = statement.where(tuple_(*columns) > tuple_(*decode_place(cursor, [str] * len(columns))))
+        statement = statement.where(tuple_(*columns) > tuple_(*decode_keys(cursor, [str] * len(columns))))
     ordered = statement.order_by(*columns).limit(limit + 1)
     found = [
         Counted(**dict(zip(DAY_NAMES, key, strict=True)), figure=figure(n)) for *key, n in session.execute(ordered)
@@ -196,7 +196,7 @@ def clients_page(
     if service is not None:
         statement = statement.where(row.service == service)
     if cursor is not None:
-        statement = statement.where(tuple_(*columns[1:]) > tuple_(*decode_place(cursor, (int, str, str, str, str))))
+        statement = statement.where(tuple_(*columns[1:]) > tuple_(*decode_keys(cursor, (int, str, str, str, str))))
     ordered = statement.order_by(*columns[1:]).limit(limit + 1)
     found = [(ClientKey(*key), queries) for *key, queries in session.execute(ordered)]
     return cut_page(found, limit, lambda one: one[0][1:])

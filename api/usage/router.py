@@ -144,9 +144,9 @@ def list_clients(
     first, last = _days(from_, to, local_day(unit.now_s, row.time_zone))
     start_s, end_s = repository.day_bounds(first, last, row.time_zone)
     as_table = _wants_csv(request, format_)
-    place = (MAX_ROWS, None) if as_table else (limit, cursor)
+    page = (MAX_ROWS, None) if as_table else (limit, cursor)
     found, following = repository.clients_page(
-        unit.session, authority, service, max(start_s, unit.now_s - CLIENTS_KEPT_S), end_s, *place
+        unit.session, authority, service, max(start_s, unit.now_s - CLIENTS_KEPT_S), end_s, *page
     )
     if as_table:
         _demand_complete(following)

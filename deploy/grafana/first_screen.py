@@ -65,7 +65,7 @@ WELL = (
     ),
     Panel(
         title="Nodes", kind="stat", colours=ONE_IS_GOOD, values={"-1": ("down", "red")},
-        question="How many resolvers does Prometheus reach, and which not? All sites: one that is down has no site.",
+        question="How many nodes does Prometheus reach, and which not? All sites: one that is down has no site.",
         queries={
             "up": known('sum(up{job="dnsfilter"})'),
             "{{instance}}": '(up{job="dnsfilter"} == 0) - 1',

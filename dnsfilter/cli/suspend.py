@@ -1,4 +1,4 @@
-"""`dnsfilter suspend`: suspend filtering on this node for a limited time, without the control plane."""
+"""`dnsfilter suspend`: suspend all, or an authority, on this node for a limited time, without the control plane."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    text = "suspend filtering on this node for a limited time, without the control plane"
+    text = "suspend all, or an authority, on this node for a limited time, without the control plane"
     command = add_command(commands, "suspend", suspend, text)
     add_files(command)
     whom = command.add_mutually_exclusive_group()

@@ -86,7 +86,7 @@ class LocalNode:
         """The reason why the last act is in memory only. None if it is on disk."""
 
     def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
-        """Suspend filtering for the clients of that authority (None: all), from now on for `duration`.
+        """Suspend that authority (None: all) on this node, from now on for `duration`.
 
         This replaces a suspension of the same authority. Raise ConfigError for a wrong argument, UnavailableError if
         the caller may not do this or it fails.

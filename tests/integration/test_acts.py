@@ -68,7 +68,7 @@ services = st.sampled_from(SERVICES)
 modes = st.sampled_from(("enforce", "monitor", "off"))
 prefixes = st.sampled_from(sorted(RANGES))
 fundings = st.sampled_from(("public", "partly_public", "private"))
-places = st.integers(0, 10_000)
+choices = st.integers(0, 10_000)
 days = st.integers(0, 5)
 hours = st.sampled_from((None, *WEEKLY))
 lengths = st.sampled_from((1, HOUR, DAY, 2 * DAY, 5 * DAY, 9 * DAY))
@@ -80,7 +80,7 @@ class Acts(Acted):
     @initialize(
         start=st.sampled_from(STARTS),
         bans=st.lists(st.tuples(slugs, services, modes, st.integers(-1, 1), lengths, st.booleans()), max_size=4),
-        bindings=st.lists(st.tuples(places, slugs, st.just(True), st.just(0), lengths), max_size=3),
+        bindings=st.lists(st.tuples(choices, slugs, st.just(True), st.just(0), lengths), max_size=3),
     )
     def begin(self, start: int, bans: list[Any], bindings: list[Any]) -> None:
         self.plane.clock.now = start
@@ -105,11 +105,11 @@ class Acts(Acted):
     def wait(self, span: int) -> None:
         self.plane.clock.now += span
 
-    @rule(place=places)
-    def wait_for_an_edge(self, place: int) -> None:
+    @rule(choice=choices)
+    def wait_for_an_edge(self, choice: int) -> None:
         ahead = sorted({edge for edge in self.list.edges() if self.now < edge < self.now + 30 * DAY})
         if ahead:
-            self.plane.clock.now = ahead[place % len(ahead)]
+            self.plane.clock.now = ahead[choice % len(ahead)]
 
     # Bans.
 
@@ -145,9 +145,9 @@ class Acts(Acted):
             ban = Ban(made["number"], slug, service, mode, terms, covered, "provisional" in body)
             self.list.bans[slug, service] = ban
 
-    @rule(place=places, length=lengths)
-    def confirm(self, place: int, length: int) -> None:
-        ban = self.ban(place, [one for one in self.list.bans.values() if one.provisional])
+    @rule(choice=choices, length=lengths)
+    def confirm(self, choice: int, length: int) -> None:
+        ban = self.ban(choice, [one for one in self.list.bans.values() if one.provisional])
         if ban is None:
             return
         term = Span(self.now, self.now + length, self.now)
@@ -162,25 +162,25 @@ class Acts(Acted):
         if self.act("PATCH", f"/v1/authorities/{slug}/bans/{service}", body) is not None:
             self.list.bans[slug, service].mode = mode
 
-    @rule(place=places, funding=fundings)
-    def change_scope(self, place: int, funding: str) -> None:
-        ban = self.ban(place)
+    @rule(choice=choices, funding=fundings)
+    def change_scope(self, choice: int, funding: str) -> None:
+        ban = self.ban(choice)
         body = {"funding": [funding], "audience": ["staff", "public"]}
         if ban is not None and self.act("PATCH", path_of(ban), body) is not None:
             ban.covered = ({funding}, {"staff", "public"})
 
-    @rule(place=places, start=st.integers(-2, 6), length=lengths)
-    def renew(self, place: int, start: int, length: int) -> None:
-        ban = self.ban(place)
+    @rule(choice=choices, start=st.integers(-2, 6), length=lengths)
+    def renew(self, choice: int, start: int, length: int) -> None:
+        ban = self.ban(choice)
         term = self.span(start, length)
         body = {**written(term), "decision": self.decision()}
         if ban is not None and self.act("POST", f"{path_of(ban)}/terms", body) is not None:
             ban.terms.append(term)
 
-    @rule(place=places, start=days, length=lengths, leave=st.sampled_from(("none", "planned", "one")))
-    def write_terms(self, place: int, start: int, length: int, leave: str) -> None:
+    @rule(choice=choices, start=days, length=lengths, leave=st.sampled_from(("none", "planned", "one")))
+    def write_terms(self, choice: int, start: int, length: int, leave: str) -> None:
         """Send a PUT with the current terms and one more. Planned terms that it omits are removed."""
-        ban = self.ban(place)
+        ban = self.ban(choice)
         if ban is None:
             return
         read = self.plane.done("GET", path_of(ban))["terms"]
@@ -194,17 +194,17 @@ class Acts(Acted):
         said = [(second(one["start"]), second(one["end"])) for one in kept]
         ban.terms = [span for span in ban.terms if span.start <= self.now or span.is_among(said)] + [term]
 
-    @rule(place=places, after=days)
-    def end(self, place: int, after: int) -> None:
-        ban = self.ban(place)
+    @rule(choice=choices, after=days)
+    def end(self, choice: int, after: int) -> None:
+        ban = self.ban(choice)
         at = self.now + after * DAY
         body = {"at": text(at), "reason": "it is lifted"}
         if ban is not None and self.act("POST", f"{path_of(ban)}/end", body) is not None:
             ban.end(at, self.now)
 
-    @rule(place=places)
-    def remove(self, place: int) -> None:
-        ban = self.ban(place)
+    @rule(choice=choices)
+    def remove(self, choice: int) -> None:
+        ban = self.ban(choice)
         if ban is not None and self.act("DELETE", path_of(ban)) is not None:
             del self.list.bans[ban.owner, ban.service]
             assert all(span.start > self.now for span in ban.terms)
@@ -230,9 +230,9 @@ class Acts(Acted):
 
     # Elsewhere.
 
-    @rule(place=places, to=slugs, law=st.booleans(), start=days, length=lengths)
-    def bind(self, place: int, to: str, law: bool, start: int, length: int) -> None:
-        ban = self.ban(place)
+    @rule(choice=choices, to=slugs, law=st.booleans(), start=days, length=lengths)
+    def bind(self, choice: int, to: str, law: bool, start: int, length: int) -> None:
+        ban = self.ban(choice)
         if ban is None:
             return
         span = self.span(start, length, self.now if law else FOREVER)
@@ -242,12 +242,12 @@ class Acts(Acted):
         if made is not None:
             ban.bound[made["number"]] = Bound(to, law, span)
 
-    @rule(place=places, verb=st.sampled_from(("accept", "accept", "withdraw", "end")), after=days)
-    def go_on_with_a_binding(self, place: int, verb: str, after: int) -> None:
+    @rule(choice=choices, verb=st.sampled_from(("accept", "accept", "withdraw", "end")), after=days)
+    def go_on_with_a_binding(self, choice: int, verb: str, after: int) -> None:
         known = [one for ban in self.list.bans.values() for one in ban.bound.items()]
         if not known:
             return
-        number, bound = known[place % len(known)]
+        number, bound = known[choice % len(known)]
         at = self.now + after * DAY
         body = None if verb == "accept" else {"at": text(at), "reason": "so decided"}
         if self.act("POST", f"/v1/bindings/{number}/{verb}", body) is None:
@@ -258,11 +258,11 @@ class Acts(Acted):
             assert verb == "end" or not bound.law
             bound.span.end = at
 
-    @rule(place=places, which=places, start=days, length=lengths, weekly_=hours, approved=st.booleans())
+    @rule(choice=choices, which=choices, start=days, length=lengths, weekly_=hours, approved=st.booleans())
     def ask_for_an_exemption(
-        self, place: int, which: int, start: int, length: int, weekly_: str | None, approved: bool
+        self, choice: int, which: int, start: int, length: int, weekly_: str | None, approved: bool
     ) -> None:
-        ban = self.ban(place)
+        ban = self.ban(choice)
         if ban is None:
             return
         concerned = {ban.owner, *(one.to for one in ban.bound.values())}
@@ -278,12 +278,12 @@ class Acts(Acted):
         if approved:
             self.decide_about_an_exemption(-1, "approve")
 
-    @rule(place=places, verb=st.sampled_from(("approve", "approve", "reject", "revoke")))
-    def decide_about_an_exemption(self, place: int, verb: str) -> None:
+    @rule(choice=choices, verb=st.sampled_from(("approve", "approve", "reject", "revoke")))
+    def decide_about_an_exemption(self, choice: int, verb: str) -> None:
         known = [one for ban in self.list.bans.values() for one in ban.exempted.items()]
         if not known:
             return
-        number, exempted = max(known) if place < 0 else known[place % len(known)]
+        number, exempted = max(known) if choice < 0 else known[choice % len(known)]
         body = None if verb == "approve" else {"reason": "so decided"}
         if self.act("POST", f"/v1/exemptions/{number}/{verb}", body, token=self.other) is None:
             return
@@ -292,7 +292,7 @@ class Acts(Acted):
         else:
             exempted.span.end = min(exempted.span.end, self.now)
 
-    # The emergency switch.
+    # Suspensions.
 
     @rule(slug=st.sampled_from((*sorted(ZONES), None)), minutes=st.integers(1, 240))
     def suspend(self, slug: str | None, minutes: int) -> None:
@@ -301,11 +301,11 @@ class Acts(Acted):
         if made is not None:
             self.list.suspended[made["number"]] = (slug, Span(self.now, self.now + minutes * MINUTE))
 
-    @rule(place=places)
-    def end_a_suspension(self, place: int) -> None:
+    @rule(choice=choices)
+    def end_a_suspension(self, choice: int) -> None:
         if not self.list.suspended:
             return
-        number = sorted(self.list.suspended)[place % len(self.list.suspended)]
+        number = sorted(self.list.suspended)[choice % len(self.list.suspended)]
         if self.act("POST", f"/v1/suspensions/{number}/end", {"reason": "it works again"}) is not None:
             _, span = self.list.suspended[number]
             span.end = min(span.end, max(self.now, span.start + 1))
@@ -320,13 +320,13 @@ class Acts(Acted):
             self.list.ranges[prefix] = (slug, funding, audience)
 
     @rule(prefix=prefixes)
-    def deregister(self, prefix: str) -> None:
+    def remove_range(self, prefix: str) -> None:
         if self.act("DELETE", f"/v1/ranges/default/{prefix}") is not None:
             del self.list.ranges[prefix]
 
-    @rule(place=places)
-    def roll_back(self, place: int) -> None:
-        revision = sorted(self.past)[place % len(self.past)]
+    @rule(choice=choices)
+    def roll_back(self, choice: int) -> None:
+        revision = sorted(self.past)[choice % len(self.past)]
         if self.act("POST", f"/v1/revisions/{revision}/rollback", {"reason": "it was a mistake"}) is not None:
             self.list.roll_back(self.past[revision])
 
@@ -334,11 +334,11 @@ class Acts(Acted):
     def export(self) -> None:
         self.files = [*self.files[-2:], (self.plane.call("GET", "/v1/policy").text, self.list.copy())]
 
-    @rule(place=places)
-    def apply(self, place: int) -> None:
+    @rule(choice=choices)
+    def apply(self, choice: int) -> None:
         if not self.files:
             return
-        content, then = self.files[place % len(self.files)]
+        content, then = self.files[choice % len(self.files)]
         headers = {"Authorization": f"Bearer {self.plane.token}", "Content-Type": "application/toml"}
         if self.act("POST", "/v1/policy/apply", content=content, headers=headers) is not None:
             self.list.apply(then, self.now, {key: ban.number for key, ban in self.read().bans.items()})

@@ -67,16 +67,16 @@ def test_the_subject_is_the_summary_and_the_text_says_what_to_do(tmp_path: Path)
     with office(tmp_path) as found:
         found.send(alert("DnsfilterNodeDown", instance="ghent-1"))
         to, subject, text = found.mail(1)
-        assert (to, subject) == ("dns-on-call@example.org", "The resolver ghent-1 does not answer Prometheus.")
+        assert (to, subject) == ("dns-on-call@example.org", "The node ghent-1 does not answer Prometheus.")
         assert "systemctl status dnsfilter" in text
         assert "Severity:   critical\n" in text
         assert f"What to do: {RUNBOOK}node.html#dnsfilternodedown\n" in text
         assert f"Dashboards: {DASHBOARDS}\n" in text
         found.send(alert("DnsfilterNodeDown", instance="ghent-2"))
-        assert found.mail(2)[1] == "The resolver ghent-2 does not answer Prometheus."
+        assert found.mail(2)[1] == "The node ghent-2 does not answer Prometheus."
         found.send(alert("DnsfilterNodeDown", instance="ghent-1", ended=True))
         to, subject, text = found.mail(3)
-        expected = ("dns-on-call@example.org", "Resolved: The resolver ghent-1 does not answer Prometheus.")
+        expected = ("dns-on-call@example.org", "Resolved: The node ghent-1 does not answer Prometheus.")
         assert (to, subject) == expected
         assert "Until:" in text
 

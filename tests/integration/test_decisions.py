@@ -211,8 +211,8 @@ def test_diest_counts_totals_and_nothing_that_names_anybody(opened: Open) -> Non
 
 def test_mechelen_follows_by_its_own_decision_and_is_notified_when_the_source_renews(opened: Open) -> None:
     with mail_server() as mailbox:
-        place = f"smtp://127.0.0.1:{mailbox.port}?from=dns@example.org"
-        office = opened("2028-03-13 09:00", DNSFILTER_API_NOTICES_MAIL=place)
+        destination = f"smtp://127.0.0.1:{mailbox.port}?from=dns@example.org"
+        office = opened("2028-03-13 09:00", DNSFILTER_API_NOTICES_MAIL=destination)
         adopt(office, "federal", HALF_A_YEAR)
         path = "/v1/authorities/mechelen/bans/tiktok"
         without = office.request("PUT", path, {"decision": {"follows": "federal/tiktok"}})

@@ -19,8 +19,8 @@ from tests.support.firewalls import (
     OTHER,
     PUBLIC,
     Firewall,
-    Places,
-    places,
+    Networks,
+    networks,
     reaches,
 )
 from tests.support.namespaces import Namespace
@@ -34,8 +34,8 @@ VIDEO, ENCRYPTED = service("video", ["video.example"]), service(ENCRYPTED_DNS, [
 
 
 @pytest.fixture(scope="module")
-def net() -> Iterator[Places]:
-    with places() as made:
+def net() -> Iterator[Networks]:
+    with networks() as made:
         yield made
 
 
@@ -48,13 +48,13 @@ VIDEO_BAN = office(ban(1, "ghent", "video"))
 
 
 @pytest.fixture(scope="module")
-def running(net: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
+def running(net: Networks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
     with Firewall(net.gateway, tmp_path_factory.mktemp("gateway"), office(), ("--resolver", ALLOWED)) as firewall:
         yield firewall
 
 
 @pytest.fixture
-def firewall(net: Places, running: Firewall) -> Firewall:
+def firewall(net: Networks, running: Firewall) -> Firewall:
     """Return the firewall of a node, without a ban. Each test publishes its own policy."""
     running.publish(office())
     assert comes_true(lambda: asks(net, net.banned) and asks(net, net.banned, port=853) and not bans_networks(running))
@@ -67,7 +67,7 @@ def bans_networks(firewall: Firewall) -> bool:
     return last[1] != "0"
 
 
-def asks(net: Places, client: Namespace, address: str = OTHER[0], port: int = 53, kind: int = UDP) -> bool:
+def asks(net: Networks, client: Namespace, address: str = OTHER[0], port: int = 53, kind: int = UDP) -> bool:
     return reaches(client, net.world, address, port, kind)
 
 
@@ -75,7 +75,7 @@ def comes_true(holds: Callable[[], bool]) -> bool:
     return eventually(holds, within_s=30, every_s=0.1)
 
 
-def test_a_banned_client_reaches_no_other_resolver(net: Places, firewall: Firewall) -> None:
+def test_a_banned_client_reaches_no_other_resolver(net: Networks, firewall: Firewall) -> None:
     firewall.publish(VIDEO_BAN)
     assert comes_true(lambda: not asks(net, net.banned))
     for other, mine in zip(OTHER, GATEWAY, strict=True):
@@ -87,7 +87,7 @@ def test_a_banned_client_reaches_no_other_resolver(net: Places, firewall: Firewa
             assert reaches(net.banned, net.gateway, mine, 53, kind)
 
 
-def test_encrypted_resolvers_are_closed_where_their_ban_is_enforced(net: Places, firewall: Firewall) -> None:
+def test_encrypted_resolvers_are_closed_where_their_ban_is_enforced(net: Networks, firewall: Firewall) -> None:
     firewall.publish(office(ban(1, "ghent", ENCRYPTED_DNS)))
     assert comes_true(lambda: not asks(net, net.banned, OTHER[0], 853))
     for kind in (UDP, TCP):
@@ -99,7 +99,7 @@ def test_encrypted_resolvers_are_closed_where_their_ban_is_enforced(net: Places,
             assert asks(net, net.banned, ALLOWED, port, kind)
 
 
-def test_the_rules_follow_the_start_and_the_end_of_a_term(net: Places, firewall: Firewall) -> None:
+def test_the_rules_follow_the_start_and_the_end_of_a_term(net: Networks, firewall: Firewall) -> None:
     start, end = int(time()) + 3, int(time()) + 5
     firewall.publish(office(ban(1, "ghent", "video", terms=(Term(start, end),))))
     assert comes_true(lambda: asks(net, net.banned))
@@ -109,7 +109,7 @@ def test_the_rules_follow_the_start_and_the_end_of_a_term(net: Places, firewall:
     assert time() >= end
 
 
-def test_the_rules_follow_an_exemption(net: Places, firewall: Firewall) -> None:
+def test_the_rules_follow_an_exemption(net: Networks, firewall: Firewall) -> None:
     start, end = int(time()) + 3, int(time()) + 5
     firewall.publish(office(ban(1, "ghent", "video"), exemption(1, 1, BANNED[:1], start, end)))
     assert comes_true(lambda: not asks(net, net.banned))
@@ -120,7 +120,7 @@ def test_the_rules_follow_an_exemption(net: Places, firewall: Firewall) -> None:
     assert time() >= end
 
 
-def test_the_rules_follow_a_local_suspension(net: Places, firewall: Firewall) -> None:
+def test_the_rules_follow_a_local_suspension(net: Networks, firewall: Firewall) -> None:
     firewall.publish(VIDEO_BAN)
     assert comes_true(lambda: not asks(net, net.banned))
     command = [
@@ -140,7 +140,7 @@ def test_the_rules_follow_a_local_suspension(net: Places, firewall: Firewall) ->
     assert comes_true(lambda: not asks(net, net.banned))
 
 
-def test_a_removed_table_comes_back_and_other_tables_stay(net: Places, firewall: Firewall) -> None:
+def test_a_removed_table_comes_back_and_other_tables_stay(net: Networks, firewall: Firewall) -> None:
     firewall.publish(VIDEO_BAN)
     assert comes_true(lambda: not asks(net, net.banned) and bans_networks(firewall))
     firewall.nft("flush", "ruleset")
@@ -156,7 +156,7 @@ def test_a_removed_table_comes_back_and_other_tables_stay(net: Places, firewall:
     "change", ["flush table inet dnsfilter", "flush set inet dnsfilter banned4", "flush chain inet dnsfilter forward"]
 )
 def test_rules_that_another_program_removed_from_the_table_come_back(
-    net: Places, firewall: Firewall, change: str
+    net: Networks, firewall: Firewall, change: str
 ) -> None:
     firewall.publish(VIDEO_BAN)
     assert comes_true(lambda: not asks(net, net.banned) and bans_networks(firewall))
@@ -168,7 +168,7 @@ def test_rules_that_another_program_removed_from_the_table_come_back(
 
 
 def test_redirection_and_the_end_of_the_program(tmp_path: Path) -> None:
-    with places() as net:
+    with networks() as net:
         with Firewall(net.gateway, tmp_path / "kept", VIDEO_BAN, ("--redirect", "--keep")):
             for mine, other in zip(GATEWAY, OTHER, strict=True):
                 for kind in (UDP, TCP):

@@ -150,7 +150,7 @@ def test_without_a_snapshot_it_does_not_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])
-def test_check_prints_every_problem_with_its_place(tmp_path: Path, extra: list[str]) -> None:
+def test_check_prints_every_problem_with_its_location(tmp_path: Path, extra: list[str]) -> None:
     config = tmp_path / "dnsfilter.toml"
     config.write_text(
         'listen = ["127.0.0.1:5300"]\nlisten_to = 1\n[upstream]\nservers = ["127.0.0.1:5300", "nowhere"]\n'

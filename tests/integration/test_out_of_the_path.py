@@ -1,4 +1,4 @@
-"""The runbook's plan to take dnsfilter out of the path: refuse nothing, or give another resolver its address."""
+"""The runbook's plan to take dnsfilter out of the path: suspend all, or give another resolver its address."""
 
 import subprocess
 from pathlib import Path

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from api.archive.restore import NotEmpty, Order, restore
+from api.archive.restore import NotEmpty, RestoreOptions, restore
 from api.chain.verification import verify
 from api.db.exclusive import Turn
 from api.db.models import AuditRow
@@ -137,7 +137,7 @@ def elsewhere(tmp_path: Path, backend: str, server: Server) -> Settings:
 def test_a_backup_is_restored_on_the_other_database(town: Plane, elsewhere: Settings) -> None:
     data = town.call("GET", "/v1/backup").content
     seq, _ = _chain_of(town)
-    restored = restore(io.BytesIO(data), Order("d" * 64, START + 60), elsewhere)
+    restored = restore(io.BytesIO(data), RestoreOptions("d" * 64, START + 60), elsewhere)
     assert (restored.revision, restored.manifest.audit.seq) == (town.revision() + 1, seq)
     database = Database(elsewhere.database)
     try:
@@ -149,7 +149,7 @@ def test_a_backup_is_restored_on_the_other_database(town: Plane, elsewhere: Sett
     finally:
         database.close()
     with pytest.raises(NotEmpty):
-        restore(io.BytesIO(data), Order("d" * 64, START + 60), elsewhere)
+        restore(io.BytesIO(data), RestoreOptions("d" * 64, START + 60), elsewhere)
 
 
 @on_both_databases

@@ -14,6 +14,11 @@ BANNED = (
 WORD = re.compile(
     rf"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(sorted(BANNED, key=len, reverse=True))})(?![a-z])"
 )
+REMOVED = re.compile(
+    r"(?i)\b(?:emergency switch|deregister(?:s|ed|ing)?|suspend(?:s|ing)? filtering"
+    r"|delete_(?:ban|range|site|space|authority))\b"
+)
+"""Words of earlier names: a suspension, remove, and the operations that remove."""
 BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
 FOREIGN = ("application/octet-stream", "zonefile-load: whole")
 """Names that others have defined."""
@@ -26,7 +31,7 @@ def banned(text: str) -> list[str]:
     """Return the banned words of a text, in order of appearance."""
     for name in FOREIGN:
         text = text.replace(name, "")
-    return [*WORD.findall(text), *BODIES.findall(text)]
+    return [*WORD.findall(text), *BODIES.findall(text), *REMOVED.findall(text)]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,7 @@ def banned(text: str) -> list[str]:
         ("class StrangerPrefix: tellTale", ["Stranger", "tell"]),
         ("the bodies of Belgium, request bodies", ["the bodies"]),
         ("wholesale, foretell, untold", []),
+        ("Deregister a range. Suspend filtering: delete_ban", ["Deregister", "Suspend filtering", "delete_ban"]),
         ("Content-Type: application/octet-stream", []),
     ],
 )

@@ -133,9 +133,9 @@ class BootedMachine(Namespace):
 def _control_groups() -> str:
     """Return where version 2 of control groups is mounted."""
     for line in Path("/proc/mounts").read_text().splitlines():
-        _, place, kind, *_ = line.split()
+        _, directory, kind, *_ = line.split()
         if kind == "cgroup2":
-            return place
+            return directory
     return impossible("no control groups of version 2 are mounted")
 
 

@@ -22,8 +22,8 @@ class Api(Process):
     def __init__(self, directory: Path, policy: str, options: Sequence[str] = ()) -> None:
         super().__init__(directory, "api")
         self.port = free_port()
-        self.place = f"127.0.0.1:{self.port}"
-        self.url = f"http://{self.place}"
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}"
         self.state = directory / "state"
         directory.mkdir(parents=True, exist_ok=True)
         self._policy = directory / "policy.toml"
@@ -33,7 +33,7 @@ class Api(Process):
     def command(self) -> list[str]:
         return [
             *(program("dnsfilter-api"), "--create", "--state-dir", str(self.state), "--init-policy", str(self._policy)),
-            *("--listen", self.place, "--metrics-listen", "127.0.0.1:0"),
+            *("--listen", self.address, "--metrics-listen", "127.0.0.1:0"),
             *self._options,
         ]
 
@@ -63,19 +63,19 @@ class ApiWithin(Api):
 
     def __init__(self, space: Namespace, directory: Path, policy: str, address: str) -> None:
         super().__init__(directory, policy, ("--allow-plain",))
-        self.place = f"{address}:8080"
-        self.url = f"http://{self.place}"
+        self.address = f"{address}:8080"
+        self.url = f"http://{self.address}"
         self._space = space
 
     def command(self) -> list[str]:
         return self._space.command(*super().command())
 
     def is_ready(self) -> bool:
-        return self._space.status_of(self.place) == 200
+        return self._space.status_of(self.address) == 200
 
     def connection(self) -> HTTPConnection:
         """Return a new connection of a client in the same namespace."""
-        host, _, port = self.place.rpartition(":")
+        host, _, port = self.address.rpartition(":")
         made = HTTPConnection(host, int(port))
         made.sock = self._space.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.sock.settimeout(60)

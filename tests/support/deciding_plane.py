@@ -57,10 +57,10 @@ class Acted(RuleBasedStateMachine):
         self.decisions += 1
         return {"organ": "council", "reference": str(self.decisions), "legal_basis": "decree 1", **also}
 
-    def ban(self, place: int, among: Sequence[Ban] | None = None) -> Ban | None:
+    def ban(self, choice: int, among: Sequence[Ban] | None = None) -> Ban | None:
         """Return one of the bans, or None if there is none."""
         found = list(self.list.bans.values()) if among is None else among
-        return found[place % len(found)] if found else None
+        return found[choice % len(found)] if found else None
 
     def span(self, start_days: int, length: int, known: int | None = None) -> Span:
         first = self.now + start_days * DAY

@@ -24,13 +24,13 @@ from tests.support.policies import NOW, network, policy
 LISTEN = "192.0.2.1"
 
 
-def subject(place: Path, more: str = "", *, listen: str = LISTEN, published: Policy | None = None) -> Subject:
+def subject(directory: Path, more: str = "", *, listen: str = LISTEN, published: Policy | None = None) -> Subject:
     """Return a subject whose node runs with revision 1 in force. `more` is configuration after the addresses."""
-    path = place / "dnsfilter.toml"
+    path = directory / "dnsfilter.toml"
     path.write_text(f'listen = ["{listen}"]\nstate_dir = "state"\n{more}\n[upstream]\nservers = ["192.0.2.53"]\n')
-    store = SnapshotStore(place / "state/snapshots")
+    store = SnapshotStore(directory / "state/snapshots")
     store.publish(compile_policy(published or policy(network("192.0.2.0/24", "ghent")), NOW))
-    root = place / "machine"
+    root = directory / "machine"
     root.mkdir(exist_ok=True)
     config = load_config(path)
     known = KnownConfig(path, config, config, (), "no node runs with this file")

@@ -368,9 +368,9 @@ class Rig:
         """Return the bypass attempts by authority and kind that are not 0, under the policy in force."""
         counts, words = self.counters.unreleased()[-1].counts, self.snapshot.words
         found = {
-            (authority, kind.value): counts[words.first_bypass + bypass_word(number, place)]
+            (authority, kind.value): counts[words.first_bypass + bypass_word(number, index)]
             for number, authority in enumerate(words.bypass)
-            for place, kind in enumerate(Bypass)
+            for index, kind in enumerate(Bypass)
         }
         return {key: number for key, number in found.items() if number}
 
@@ -453,8 +453,8 @@ def running(
             socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)
         )
         sock.bind((listen, 0))
-        place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        counters = CounterBlock.create(place / "counters", len(zones.endpoints), capacity=1_024)
+        path = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        counters = CounterBlock.create(path / "counters", len(zones.endpoints), capacity=1_024)
         stack.callback(counters.close)
         clock, snapshot = FakeClock(wall_s), snapshot_of(policy, made_s)
         engine = make_engine(

@@ -26,7 +26,7 @@ PUBLIC, ALLOWED = "9.9.9.9", "203.0.113.54"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Networks:
     """The four networks, by their namespaces."""
 
     gateway: Namespace
@@ -36,7 +36,7 @@ class Places:
 
 
 @contextmanager
-def places() -> Iterator[Places]:
+def networks() -> Iterator[Networks]:
     """Make the networks. The gateway routes between them."""
     with ExitStack() as stack:
         gateway = stack.enter_context(Namespace())
@@ -49,7 +49,7 @@ def places() -> Iterator[Places]:
             link(gateway, space, here, there, name)
             space.ip("route", "add", "default", "via", f"{net}.1")
             space.ip("route", "add", "default", "via", f"2001:db8:{net6}::1")
-        made = Places(gateway, *others)
+        made = Networks(gateway, *others)
         probe = gateway.component("nft").run("list", "ruleset")
         if probe.returncode != 0:
             impossible(f"the kernel refuses nftables: {probe.stderr}")

@@ -15,7 +15,7 @@ LARGEST = 65_000
 
 
 class Kind(Enum):
-    """What an edit does. `place` is taken modulo the number of choices."""
+    """What an edit does. `position` is taken modulo the number of choices."""
 
     BYTE = "set a byte"
     BIT = "flip a bit of the header"
@@ -28,7 +28,7 @@ class Kind(Enum):
     REPEAT = "say a record twice, or many times"
     FORGET = "leave a record out"
     SPLICE = "put a record of another seed in"
-    OPT = "put an OPT in, at any place"
+    OPT = "put an OPT in, at any position"
     TAIL = "add bytes behind the last record"
     CUT = "end the message early"
     GROW = "add many records of text"
@@ -43,7 +43,7 @@ class Edit:
     """One edit of a message. `data` has at least one byte."""
 
     kind: Kind
-    place: int
+    position: int
     data: bytes
 
 
@@ -61,7 +61,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The place of a record: `[start, end)` is the record, `length` the place of its data's length.
+    """The position of a record: `[start, end)` is the record, `length` the position of its data's length.
 
     Sections are 1 to 3.
     """
@@ -99,28 +99,28 @@ def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
     if edit.kind in _RECORD_KINDS:
         return _with_records(message, edit, donors)
     data = bytearray(message)
-    place = edit.place % (len(data) or 1)
+    position = edit.position % (len(data) or 1)
     value = edit.data
     match edit.kind:
         case Kind.BYTE:
-            data[place : place + 1] = value[:1]
+            data[position : position + 1] = value[:1]
         case Kind.BIT if len(data) >= 4:
-            data[2 + place % 2] ^= 1 << value[0] % 8
+            data[2 + position % 2] ^= 1 << value[0] % 8
         case Kind.WORD:
-            data[place : place + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
+            data[position : position + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
         case Kind.POINTER:
-            data[place : place + 2] = (0xC000 | (place - value[0]) & 0x3FFF).to_bytes(2, "big")
+            data[position : position + 2] = (0xC000 | (position - value[0]) & 0x3FFF).to_bytes(2, "big")
         case Kind.INSERT:
-            data[place:place] = value
+            data[position:position] = value
         case Kind.REMOVE:
-            del data[place : place + value[0] % 24 + 1]
+            del data[position : position + value[0] % 24 + 1]
         case Kind.COUNT:
-            at = 4 + edit.place % 4 * 2
+            at = 4 + edit.position % 4 * 2
             data[at : at + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
         case Kind.TAIL:
             data += value
         case Kind.CUT:
-            del data[place:]
+            del data[position:]
         case Kind.GROW:
             text = b"\xc0\x0c\0\x10\0\1\0\0\1\x2c\0\xff\xfe" + bytes(254)
             for _ in range(min(value[0], (LARGEST - len(data)) // len(text))):
@@ -135,7 +135,7 @@ def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
     """Return the message after an edit of complete records. The header's counts match the records."""
     known = pieces(message)
     data = bytearray(message)
-    chosen = known[edit.place % len(known)] if known else None
+    chosen = known[edit.position % len(known)] if known else None
     times = edit.data[0] % 40 if edit.data[0] > 200 else 1
     match edit.kind:
         case Kind.OPT:
@@ -143,7 +143,7 @@ def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
             record = b"\0\0\x29\x04\xd0\0\0\x80\0" + len(options).to_bytes(2, "big") + options
             _put(data, record, 1, chosen if edit.data[0] % 2 else None)
         case Kind.SPLICE:
-            donor = donors[edit.place % len(donors)]
+            donor = donors[edit.position % len(donors)]
             given = pieces(donor)
             if given:
                 piece = given[edit.data[0] % len(given)]
@@ -188,8 +188,8 @@ def mutant(seeds: Mapping[str, bytes], name: str, edits: Sequence[Edit]) -> Muta
     return Mutant(name, tuple(edits), data)
 
 
-places = st.one_of(st.integers(0, 63), st.integers(0, LARGEST))
-edits = st.builds(Edit, st.sampled_from(Kind), places, st.binary(min_size=1, max_size=8))
+positions = st.one_of(st.integers(0, 63), st.integers(0, LARGEST))
+edits = st.builds(Edit, st.sampled_from(Kind), positions, st.binary(min_size=1, max_size=8))
 
 
 def mutants(seeds: Mapping[str, bytes], most_edits: int = 4) -> st.SearchStrategy[Mutant]:

@@ -112,9 +112,9 @@ class Namespace:
         """
         self._must("mount", *arguments)
 
-    def unmount(self, place: str) -> None:
-        """Remove the uppermost mount from `place`, even if it is in use. Raise AssertionError if this fails."""
-        self._must("umount", "--lazy", place)
+    def unmount(self, directory: str) -> None:
+        """Remove the uppermost mount from `directory`, even if it is in use. Raise AssertionError if this fails."""
+        self._must("umount", "--lazy", directory)
 
     def socket(self, family: int, kind: int) -> socket.socket:
         """Return a socket of this network for the caller's own use.

@@ -237,7 +237,7 @@ def _services(draw: st.DrawFn, slug: str) -> Service:
 @st.composite
 def _ranges(draw: st.DrawFn) -> tuple[Range, ...]:
     some_site = st.sampled_from((DEFAULT_SITE,) * 4 + ("annex",))
-    places = draw(st.sets(st.tuples(some_site, st.sampled_from(_PREFIXES)), min_size=1, max_size=8))
+    keys = draw(st.sets(st.tuples(some_site, st.sampled_from(_PREFIXES)), min_size=1, max_size=8))
     return tuple(
         Range(
             prefix,
@@ -246,7 +246,7 @@ def _ranges(draw: st.DrawFn) -> tuple[Range, ...]:
             draw(st.sampled_from((Audience.STAFF,) * 4 + (Audience.PUBLIC,))),
             site=site,
         )
-        for site, prefix in sorted(places, key=str)
+        for site, prefix in sorted(keys, key=str)
     )
 
 

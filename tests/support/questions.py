@@ -189,10 +189,10 @@ def _below(name: bytes, draw: random.Random) -> bytes:
 
 
 def _qtype(existing: Sequence[int], draw: random.Random) -> int:
-    place = draw.random()
-    if place < 0.6 and existing:
+    choice = draw.random()
+    if choice < 0.6 and existing:
         return draw.choice(existing)
-    return int(dns.rdatatype.from_text(draw.choice(COMMON_TYPES if place < 0.85 else RARE_TYPES)))
+    return int(dns.rdatatype.from_text(draw.choice(COMMON_TYPES if choice < 0.85 else RARE_TYPES)))
 
 
 def _case(name: bytes, draw: random.Random) -> bytes:
@@ -202,9 +202,9 @@ def _case(name: bytes, draw: random.Random) -> bytes:
     out = bytearray(name)
     at = 0
     while out[at]:
-        for place in range(at + 1, at + 1 + out[at]):
-            if 0x61 <= out[place] <= 0x7A and draw.random() < 0.5:
-                out[place] -= 0x20
+        for index in range(at + 1, at + 1 + out[at]):
+            if 0x61 <= out[index] <= 0x7A and draw.random() < 0.5:
+                out[index] -= 0x20
         at += out[at] + 1
     return bytes(out)
 

@@ -49,9 +49,9 @@ class _Starting:
         self._stack = ExitStack()
 
     def __call__(self, policy: Policy, *upstreams: Scripted, **settings: Any) -> Rig:
-        place = self._directory / str(next(self._numbers))
-        place.mkdir()
-        return self._stack.enter_context(running(self._kind, policy, *upstreams, directory=place, **settings))
+        directory = self._directory / str(next(self._numbers))
+        directory.mkdir()
+        return self._stack.enter_context(running(self._kind, policy, *upstreams, directory=directory, **settings))
 
     def close(self) -> None:
         self._stack.close()

@@ -205,14 +205,14 @@ def two_nodes(directory: Path) -> Iterator[TwoNodes]:
             space.ip("link", "set", f"eth{number}", "name", "eth0")
             space.ip("link", "set", "eth0", "up")
             space.add_address(f"2001:db8::5{number}/64", f"fe80::5{number}/64", device="eth0")
-            place = directory / f"node-{number}"
-            node = NodeWithin(space, place, f"{CLIENT}:5353", address="0.0.0.0", config=_CLIENTS)
+            node_directory = directory / f"node-{number}"
+            node = NodeWithin(space, node_directory, f"{CLIENT}:5353", address="0.0.0.0", config=_CLIENTS)
             text = node.config.read_text()
             node.config.write_text(text.replace('"0.0.0.0:53"', '"0.0.0.0:53", "[::]:53"'))
             nodes.append(stack.enter_context(node))
-            _show_options(space, place)
+            _show_options(space, node_directory)
             _apply_sysctl(space)
-            keepers.append(stack.enter_context(Keepalived(space, place, priority, node.metrics_address)))
+            keepers.append(stack.enter_context(Keepalived(space, node_directory, priority, node.metrics_address)))
         yield TwoNodes(client, spaces, (nodes[0], nodes[1]), (keepers[0], keepers[1]))
 
 

@@ -14,9 +14,9 @@ def often(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]:
     `one_of` takes no weights: it looks into its arguments, and drops duplicates.
     """
     strategies = [strategy for _, strategy in choices]
-    return st.sampled_from(places([weight for weight, _ in choices])).flatmap(strategies.__getitem__)
+    return st.sampled_from(indexes([weight for weight, _ in choices])).flatmap(strategies.__getitem__)
 
 
-def places(weights: Sequence[int]) -> list[int]:
+def indexes(weights: Sequence[int]) -> list[int]:
     """Return the index of each weight, repeated as often as the weight says."""
-    return [place for place, weight in enumerate(weights) for _ in range(weight)]
+    return [index for index, weight in enumerate(weights) for _ in range(weight)]

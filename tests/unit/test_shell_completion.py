@@ -38,13 +38,13 @@ def _expected(parser: argparse.ArgumentParser) -> Iterator[tuple[list[str], set[
     """Yield words of a command line and the possible last words, for one command."""
     words = parser.prog.split()
     options = [action for action in parser._actions if action.option_strings]
-    places = [action for action in parser._actions if not action.option_strings]
+    positional = [action for action in parser._actions if not action.option_strings]
     yield [*words, "--"], {name for action in options for name in action.option_strings if name.startswith("--")}
     for action in options:
         known = action.type.known if isinstance(action.type, Words) else action.choices
         if known:
             yield [*words, action.option_strings[-1], ""], set(known)
-    for at, action in enumerate(places):
+    for at, action in enumerate(positional):
         if action.choices:
             yield [*words, *["192.0.2.1"] * at, ""], set(action.choices)
 

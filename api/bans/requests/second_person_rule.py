@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.auth.judged_acts import Sent, Waits
+from api.auth.judged_acts import NeedsSecondPerson, SentRequest
 from api.auth.permit import Permit
-from api.auth.roles import Where
+from api.auth.roles import RoleScope
 from api.auth.second_person import ALONE
 from api.bans.requests import service
 from api.bans.requests.reading import MAX_LIFTS, read_request
@@ -32,7 +32,7 @@ _CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "ti
 """The fields of a lifted refusal that say which queries of which clients."""
 
 
-class _WaitsFor(Waits):
+class _WaitsFor(NeedsSecondPerson):
     def __init__(self, wanted: service.Wanted) -> None:
         super().__init__(f"waits for an approver of {wanted.authority}")
         self.wanted = wanted
@@ -49,8 +49,10 @@ class _Rules:
 class SecondPerson:
     """The rule, as the unit of work applies it."""
 
-    def judge(self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: Sent) -> None:
-        """Let the acts of `unit` pass, and record what they lift; or raise `Waits`.
+    def judge(
+        self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: SentRequest
+    ) -> None:
+        """Let the acts of `unit` pass, and record what they lift; or raise `NeedsSecondPerson`.
 
         Raise `Invalid` without a required reason. Raise `Conflict` if a request would lift what it does not say.
         """
@@ -58,9 +60,9 @@ class SecondPerson:
             return
         rules = _rules(unit.session, permit)
         if rules or unit.approval is not None:
-            _Judged(unit, permit, rules).judge(before(), after, sent)
+            _PolicyComparison(unit, permit, rules).judge(before(), after, sent)
 
-    def ask(self, unit: UnitOfWork, waits: Waits) -> Json:
+    def ask(self, unit: UnitOfWork, waits: NeedsSecondPerson) -> Json:
         """Record and return the request. Raise `Conflict` if one about the same object is waiting."""
         if not isinstance(waits, _WaitsFor):
             raise waits
@@ -86,14 +88,14 @@ def _with_approver(session: Session) -> Collection[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _PolicyComparison:
     """The acts of a unit, and the rules of the authorities for which its caller acts."""
 
     unit: UnitOfWork
     permit: Permit
     rules: Mapping[str, _Rules]
 
-    def judge(self, before: Policy, after: Policy, sent: Sent) -> None:
+    def judge(self, before: Policy, after: Policy, sent: SentRequest) -> None:
         approval = self.unit.approval
         # What an approver of one authority approves must not lift what an approver of another decides.
         deciders = self.rules.keys() if approval is None else {approval.authority, *_with_approver(self.unit.session)}
@@ -116,7 +118,7 @@ class _Judged:
             shown = {"reason": reason, "lifts": lifts[:MAX_LIFTS], "lift_count": len(lifts)}
             self.unit.record(LIFT, self._object(sent), None, shown, *authorities)
 
-    def _demand_approver(self, authorities: set[str], sent: Sent, lifts: list[Json], reason: str) -> None:
+    def _demand_approver(self, authorities: set[str], sent: SentRequest, lifts: list[Json], reason: str) -> None:
         waiting = sorted(slug for slug in authorities if self.rules[slug].approver)
         if not waiting or self.permit.caller.administers:
             return
@@ -129,25 +131,25 @@ class _Judged:
         return all(act.act in MODE_ACTS for act in self.unit.acts)
 
     def _demand_reason(self, authorities: set[str], reason: str) -> None:
-        all_of_it = self.permit.rule.where is Where.INSTALLATION
+        all_of_it = self.permit.rule.where is RoleScope.INSTALLATION
         needing = sorted(slug for slug in authorities if self.rules[slug].reason)
         if needing and not reason and not all_of_it and not self._sets_only_modes():
             message = f"{needing[0]} requires a reason when less is refused: give one"
             raise Invalid.at("query.reason", message)
 
-    def _wanted(self, authority: str, sent: Sent, lifts: list[Json], reason: str) -> service.Wanted:
+    def _wanted(self, authority: str, sent: SentRequest, lifts: list[Json], reason: str) -> service.Wanted:
         acts = [
             {"act": act.act, "object": act.subject, "before": act.before, "after": act.after} for act in self.unit.acts
         ]
         return service.Wanted(authority, self._object(sent), sent, acts, self.unit.act_count, lifts, reason)
 
-    def _object(self, sent: Sent) -> str:
+    def _object(self, sent: SentRequest) -> str:
         """Return the object of all acts of the unit, or else the name of the operation."""
         subjects = {act.subject for act in self.unit.acts if not act.act.startswith("request.")}
         return subjects.pop() if len(subjects) == 1 and self.unit.act_count <= len(self.unit.acts) else sent.operation
 
 
-def _reason(sent: Sent) -> str:
+def _reason(sent: SentRequest) -> str:
     """Return the reason that a request gives, in its query or in its body."""
     given = parse_qs(sent.query).get("reason", [""])[0].strip()
     body = sent.json or {}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from api.auth.judged_acts import Sent
+from api.auth.judged_acts import SentRequest
 from api.auth.permit import Permit
 from api.auth.second_person import demand_second_person
 from api.bans.requests import repository
@@ -24,7 +24,7 @@ class Wanted:
 
     authority: str
     object: str
-    sent: Sent
+    sent: SentRequest
     acts: list[Json]
     act_count: int
     lifts: list[Json]

@@ -11,11 +11,11 @@ from api.ctl.policy.suspensions import local_lines, suspended_lines
 from api.ctl.remote.client import Client
 from api.explain.schemas import (
     AllottedRead,
+    ClientRangeRead,
     ConcernRead,
     ConsideredRead,
     DecisionRead,
     NestedRead,
-    PlaceRead,
     WhoRead,
     WinnerRead,
 )
@@ -84,7 +84,7 @@ def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[st
         ("answer", answer_words(found)),
         *([("text", found.text)] if found.text else []),
         ("client", found.client),
-        ("range", place_words(found.range, found.site)),
+        ("range", range_words(found.range, found.site)),
         ("authority", names.labelled(found.authority)),
         ("name", found.name),
         ("service", services),
@@ -124,12 +124,12 @@ def answer_words(found: DecisionRead) -> str:
     return f"{found.rcode}, EDE {found.ede}{title}"
 
 
-def place_words(place: PlaceRead | None, site: str) -> str:
+def range_words(found: ClientRangeRead | None, site: str) -> str:
     """Return the range that holds the client."""
-    if place is None:
+    if found is None:
         return f"unregistered: in no range of site {site}"
-    label = f"{place.label}; " if place.label else ""
-    return f"{place.prefix} ({label}{use_words(place.audience, place.funding)}) at site {place.site}"
+    label = f"{found.label}; " if found.label else ""
+    return f"{found.prefix} ({label}{use_words(found.audience, found.funding)}) at site {found.site}"
 
 
 def _winner(winner: WinnerRead | None, names: Names) -> str:
@@ -177,7 +177,7 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
     rows = [
         ("address", found.address),
-        ("range", place_words(found.range, found.site)),
+        ("range", range_words(found.range, found.site)),
         ("authority", names.labelled(found.authority)),
         ("contact", found.contact or "none"),
         ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),

@@ -8,7 +8,7 @@ from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words, period_words, term_words
 from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
-from api.ctl.explain.explain import answer_words, considered_row, place_words
+from api.ctl.explain.explain import answer_words, considered_row, range_words
 from api.ctl.policy.ban_lines import decision_rows
 from api.ctl.policy.revisions import digest_rows
 from api.ctl.remote.client import Client
@@ -71,7 +71,7 @@ def _question(found: TraceRead, names: Names, zone: str | None) -> Cells:
     return [
         ("question", f"{decision.client} asked for {decision.name}"),
         ("at", at_words(found.at, zone)),
-        ("range", place_words(decision.range, decision.site)),
+        ("range", range_words(decision.range, decision.site)),
         ("authority", names.labelled(decision.authority)),
         ("answer", answer_words(decision)),
         *([("text", decision.text)] if decision.text else []),

@@ -13,14 +13,14 @@ MAX_NAMED = 5
 """The most ranges that a line names."""
 
 
-class Changing(Protocol):
+class WithChangedBans(Protocol):
     """An answer that says which bans change."""
 
     @property
     def changes(self) -> list[ChangedBansRead]: ...
 
 
-Answer = TypeVar("Answer", bound=Changing)
+Answer = TypeVar("Answer", bound=WithChangedBans)
 
 
 def add_rehearsal(parser: Parser) -> None:

@@ -122,14 +122,14 @@ def _converted(client: Client, options: Options, text: str) -> tuple[str, Client
     except UnreadableExport as error:
         raise WrongInput(f"{name}: {error}") from error
     if faults:
-        raise WrongInput(*(f"{name} {fault.place}: {fault.message}" for fault in faults))
+        raise WrongInput(*(f"{name} {fault.location}: {fault.message}" for fault in faults))
     table = StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow((*NEEDED, "label"))
     writer.writerows((prefix, options.authority, options.funding, options.audience, label) for _, prefix, label in rows)
     # The heading is line 1 of the table.
     lines = {f"{LINE}{number}": f"{name} {LINE}{line}" for number, (line, _, _) in enumerate(rows, 2)}
-    return table.getvalue(), client.placing(lambda place: lines.get(place, place))
+    return table.getvalue(), client.with_translator(lambda location: lines.get(location, location))
 
 
 @contextmanager

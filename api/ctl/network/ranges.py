@@ -42,7 +42,7 @@ def add(groups: Group) -> None:
         "set", _set, "Change the given fields of a range.", "range set 192.0.2.0/24 --audience public"
     )
     _add_fields(setter, required=False)
-    remove = group.add_verb("remove", _remove, "Deregister a range.", "range remove 192.0.2.0/24")
+    remove = group.add_verb("remove", _remove, "Remove a range.", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
     remove.add_site()
     remove.add_why()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.chain.checkpoint import Checkpoint, parse_public
-from api.chain.held_checkpoints import Printed, Unread, find_checkpoints
+from api.chain.held_checkpoints import TextCheckpoint, UnreadableCheckpoint, find_checkpoints
 from api.chain.verification import MAX_LINE_BYTES, CheckpointComparison, Report, verify
 from api.ctl.command import Result
 from api.ctl.display.local_times import at_words
@@ -35,7 +35,7 @@ class _Held:
     """What was found in the files with checkpoints. `unread` and `torn` are lines for people."""
 
     signed: list[Checkpoint] = field(default_factory=list)
-    printed: list[Printed] = field(default_factory=list)
+    printed: list[TextCheckpoint] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
 
@@ -79,16 +79,16 @@ def _add(held: _Held, name: str) -> None:
     A truncated line, as a power cut or a full disk leaves, is read if the complete line follows.
     """
     signed: list[Checkpoint] = []
-    printed: list[Printed] = []
-    unread: list[tuple[Unread, int]] = []
+    printed: list[TextCheckpoint] = []
+    unread: list[tuple[UnreadableCheckpoint, int]] = []
     with _opened(name) as file:
         for found in find_checkpoints(iter(lambda: file.readline(MAX_HELD_LINE), b"")):
             match found:
                 case Checkpoint():
                     signed.append(found)
-                case Printed():
+                case TextCheckpoint():
                     printed.append(found)
-                case Unread():
+                case UnreadableCheckpoint():
                     unread.append((found, len(signed)))
             if len(signed) + len(printed) + len(unread) > MAX_HELD:
                 raise WrongInput(f"{name} has more than {MAX_HELD} checkpoints")
@@ -153,7 +153,7 @@ def _data_of(compared: CheckpointComparison, held: _Held) -> dict[str, object]:
     }
 
 
-def _fields(printed: Printed) -> dict[str, object]:
+def _fields(printed: TextCheckpoint) -> dict[str, object]:
     return {"checkpoint": printed.number, "seq": printed.seq, "hash": printed.hash}
 
 

@@ -133,14 +133,14 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     from sqlalchemy.exc import SQLAlchemyError
 
     from api.archive.backup_format import BadBackup
-    from api.archive.restore import NotEmpty, Order, restore
+    from api.archive.restore import NotEmpty, RestoreOptions, restore
     from api.installation.owner import owner_of
     from dnsfilter.errors import ConfigError, UnavailableError
 
     try:
         settings = _settings(options)
         with Progress() as progress:
-            order = Order(digest, int(time.time()), options.accept_damage, progress.say)
+            order = RestoreOptions(digest, int(time.time()), options.accept_damage, progress.say)
             done = restore(plain, order, settings, owner_of(settings))
     except ConfigError as error:
         raise WrongInput(*(f"{problem}" for problem in error.problems)) from error

@@ -67,12 +67,12 @@ def _add(client: Client, options: Options) -> Result:
 
 def _lines(found: GrantRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = _zone(found, names)
-    place = names.labelled(found.authority, "the installation")
+    within = names.labelled(found.authority, "the installation")
     rows = [
         ("grant", str(found.number)),
         ("of", accounts.words(found.account)),
         ("role", found.role),
-        ("in", place),
+        ("in", within),
         ("term", period_words(found.start, found.end, zone)),
         ("state", found.state.replace("_", " ")),
         ("reason", found.reason),

@@ -86,7 +86,7 @@ def _diff(client: Client, options: Options) -> Result:
     with Progress() as progress:
         progress.say("comparing")
         found = client.send_text(DifferenceRead, path("policy", "diff"), text)
-    faults = tuple(client.fault(fault.place, fault.message) for fault in found.faults)
+    faults = tuple(client.fault(fault.location, fault.message) for fault in found.faults)
     notes = *faults, *warning_notes(found.warnings)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
     return Result(found, lambda: _lines(found.acts, bool(faults)), code, notes)

@@ -1,4 +1,4 @@
-"""dnsfilterctl suspend: the emergency switch, and the banner of other commands while one is in force."""
+"""dnsfilterctl suspend, and the banner of other commands while a suspension is in force."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ def add(groups: Group) -> None:
     start = group.add_verb(
         "start",
         _start,
-        "Suspend filtering for a time. `start` may be left out.",
+        "Start a suspension. `start` may be left out.",
         'suspend ghent --for 30m --reason "crisis centre"',
         'suspend --for 10m --reason "is it the filter?"',
     )

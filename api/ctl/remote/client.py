@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from api.bans.requests.schemas import RequestRead
 from api.ctl.exit_codes import CtlError, Denied, NotInForce, TokenRejected, Unreachable, Withheld, WrongInput
 from api.ctl.remote.answer_reading import Problem, answer_of
-from api.ctl.remote.fault_places import Places, fault_line
+from api.ctl.remote.fault_locations import LocationTranslator, fault_line
 from api.http.schemas import Page
 
 READ_S = 60.0
@@ -89,15 +89,15 @@ class Client:
     """A client of the control plane at `url`, as a context manager, for one thread.
 
     Without `token` it can only ask what needs none. `ca` is a file of CA certificates to trust; None: those that the
-    machine trusts. `places` translates the places of faults. Raise WrongInput if `ca` is unusable.
+    machine trusts. `translate` translates the locations of faults. Raise WrongInput if `ca` is unusable.
     """
 
-    def __init__(self, url: str, token: str | None, ca: str | None = None, places: Places = str) -> None:
+    def __init__(self, url: str, token: str | None, ca: str | None = None, translate: LocationTranslator = str) -> None:
         # Imported here, because help and wrong input need no HTTP.
         from api.ctl.remote.connection import Connection
 
         self.url = url
-        self._places = places
+        self._translate = translate
         self._connection = Connection(url, url.removeprefix(UNIX) if url.startswith(UNIX) else None, ca)
         if token is not None:
             self.use_token(token)
@@ -108,11 +108,11 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
 
-    def placing(self, places: Places) -> Self:
-        """Return this client with a translator of places that applies before its own."""
-        own, placed = self._places, copy(self)
-        placed._places = lambda place: own(places(place))
-        return placed
+    def with_translator(self, translate: LocationTranslator) -> Self:
+        """Return this client with a translator of locations that applies before its own."""
+        own, made = self._translate, copy(self)
+        made._translate = lambda location: own(translate(location))
+        return made
 
     def another(self) -> Self:
         """Return a client with a connection of its own, for another thread."""
@@ -230,8 +230,8 @@ class Client:
             found: Found = answer_of(kind).model_validate_json(answer[1])
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the answer"
-            raise self._connection.unexpected_answer(f"{place}: {first['msg']}") from error
+            location = ".".join(map(str, first["loc"])) or "the answer"
+            raise self._connection.unexpected_answer(f"{location}: {first['msg']}") from error
         return found
 
     def _problem(self, status: int, body: bytes) -> CtlError:
@@ -246,7 +246,7 @@ class Client:
             # The detail may repeat the faults, which are listed one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)
             lines = [problem.title] if repeated else lines
-            lines += [self.fault(fault.place, fault.message) for fault in problem.faults]
+            lines += [self.fault(fault.location, fault.message) for fault in problem.faults]
         if status in (401, 403):
             return _refusal(status, *lines)
         if problem.type == "/problems/not-published":
@@ -257,6 +257,6 @@ class Client:
             return Unreachable(f"{self.url} cannot answer now: {lines[0]}", *lines[1:])
         return WrongInput(*lines)
 
-    def fault(self, place: str, message: str) -> str:
-        """Return a line for a fault, with its place as an option or argument of the command."""
-        return fault_line(self._places(place), message)
+    def fault(self, location: str, message: str) -> str:
+        """Return a line for a fault, with its location as an option or argument of the command."""
+        return fault_line(self._translate(location), message)

@@ -14,8 +14,8 @@ class BanRow(Base):
     """An authority's decision on one service. Numbers are never reused.
 
     `mode_set_s` is when `mode` was last set, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on,
-    the mode is `returns_to`: see `switch_at` in `api.bans.state`. If a ban is off without an end, `returns_to` is the
-    earlier mode. `superseded_by` is the successor's ban that continues this one after a merger.
+    the mode is `returns_to`: see `mode_setting_at` in `api.bans.state`. If a ban is off without an end, `returns_to` is
+    the earlier mode. `superseded_by` is the successor's ban that continues this one after a merger.
     """
 
     __tablename__ = "bans"

@@ -1,4 +1,4 @@
-"""Suspensions: the emergency switch."""
+"""Suspensions of an authority, or of all."""
 
 from sqlalchemy import ForeignKey, Integer, String, case
 from sqlalchemy.orm import Mapped, mapped_column

@@ -10,7 +10,7 @@ from api.db.models import AuditRow, BanRow, BindingRow, CaptureRow, ConcernRow, 
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_end, exemption_state, in_state, is_approved
 from api.notices.due.due_bans import facts_at
-from api.notices.due.merged_bans import Heir, heirs
+from api.notices.due.successor_bans import SuccessorBan, successor_bans
 from api.notices.kinds import Due, Hour, Kind, threshold
 from api.suspensions import repository as suspensions
 from api.suspensions.state import ended_early, finish
@@ -31,10 +31,10 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
     ending = and_(is_approved(hour.now), row.sql_period().end <= last)
     rows = session.scalars(select(row).where(or_(undecided, decided, ending)).order_by(row.number)).all()
     bans = _bans(session, {found.ban for found in rows})
-    owners, merged = _owners(session, [found.number for found in rows]), heirs(session, hour)
+    owners, merged = _owners(session, [found.number for found in rows]), successor_bans(session, hour)
     for found in rows:
-        heir = merged.get(found.ban)
-        if heir is not None and heir.replaces(found):
+        successor = merged.get(found.ban)
+        if successor is not None and successor.replaces(found):
             continue  # The exemption that replaces it causes its own notice.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
         end, state = exemption_end(found), exemption_state(found, hour.now)
@@ -83,7 +83,7 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
         row.recorded_s > hour.oldest, row.accepted_s > hour.oldest, row.ended_s > hour.oldest
     )
     rows = session.scalars(select(row).where(wanted).order_by(row.number)).all()
-    bans, merged = _bans(session, {found.ban for found in rows}), heirs(session, hour)
+    bans, merged = _bans(session, {found.ban for found in rows}), successor_bans(session, hour)
     for found in rows:
         if _is_continued_by_merger(found, merged):
             continue
@@ -109,20 +109,24 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
 
 def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
     """Yield notices about bans that continue under a successor, to the authorities that remain bound."""
-    for number, heir in heirs(session, hour).items():
-        for authority in sorted(heir.bound):
-            facts = {**facts_at(heir.ban, heir.at), "former": heir.was.authority, "at_s": heir.at}
-            if hour.fresh(heir.at):
+    for number, successor in successor_bans(session, hour).items():
+        for authority in sorted(successor.bound):
+            facts = {
+                **facts_at(successor.ban, successor.at),
+                "former": successor.merged.authority,
+                "at_s": successor.at,
+            }
+            if hour.fresh(successor.at):
                 yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
 
 
-def _is_continued_by_merger(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
+def _is_continued_by_merger(row: BindingRow, merged: Mapping[int, SuccessorBan]) -> bool:
     """Return whether a merger ended the binding and replaced it by another, or made it as such a replacement."""
-    heir = merged.get(row.ban)
-    if heir is not None and row.ended_s == heir.at:
+    successor = merged.get(row.ban)
+    if successor is not None and row.ended_s == successor.at:
         # The successor needs no binding to its own ban.
-        return bool(row.superseded_by) or row.authority == heir.ban.authority
-    return row.ended_s is None and any(heir.created(row) for heir in merged.values())
+        return bool(row.superseded_by) or row.authority == successor.ban.authority
+    return row.ended_s is None and any(successor.created(row) for successor in merged.values())
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.bans.state import WARNINGS_DAYS, quoted_term, reference_in, reviewed_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
-from api.notices.due.merged_bans import Heir, heirs
+from api.notices.due.successor_bans import SuccessorBan, successor_bans
 from api.notices.kinds import Due, Hour, Kind, threshold
 from dnsfilter.policy.model import DAY_S, Instant
 
@@ -24,7 +24,7 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     ending = and_(end > hour.oldest, end <= last)
     reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
     rows = bans_with(session, or_(ending, reviewed))
-    bindings, merged = bindings_of(session, [row.number for row in rows]), heirs(session, hour)
+    bindings, merged = bindings_of(session, [row.number for row in rows]), successor_bans(session, hour)
     for row in rows:
         bound = [binding for binding in bindings if binding.ban == row.number]
         for term in row.terms:
@@ -45,7 +45,7 @@ def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow
 
 
 def _end_notices(
-    row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None
+    row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, successor: SuccessorBan | None
 ) -> Iterator[Due]:
     end = term.period.end
     # A term that was ended before it began, or recorded after its end, never held.
@@ -58,7 +58,7 @@ def _end_notices(
         own = {**facts, "provisional": True} if row.provisional else facts
         yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
         for authority in bound_at(bound, end - 1):
-            if heir is not None and heir.continues(term) and heir.applies_to(authority):
+            if successor is not None and successor.continues(term) and successor.applies_to(authority):
                 continue
             key = f"ban_lapsed/{row.number}/{end}/{authority}"
             yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)

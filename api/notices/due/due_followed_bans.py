@@ -14,7 +14,7 @@ from api.bans.state import reference_in
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_of
-from api.notices.due.merged_bans import Heir, heirs, successions
+from api.notices.due.successor_bans import SuccessorBan, successions, successor_bans
 from api.notices.kinds import Due, Hour, Kind
 from dnsfilter.policy.model import DAY_S, Instant
 
@@ -27,22 +27,22 @@ def due_followed_bans(session: Session, hour: Hour) -> Iterator[Due]:
     sources = bans_with(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
     if not sources:
         return
-    merged, later = heirs(session, hour), successions(session)
+    merged, later = successor_bans(session, hour), successions(session)
     origins = {source.number: _origins(source.number, later) for source in sources}
     followers = _followers(session, frozenset(chain.from_iterable(origins.values())), later)
     for source in sources:
-        heir, since = merged.get(source.number), origins[source.number]
+        successor, since = merged.get(source.number), origins[source.number]
         for (follower, own_since), followed in followers.items():
             numbers = followed & since.keys()
             if not numbers or follower.number in since:
                 continue
             known = max(own_since, min(since[number] for number in numbers))
-            if heir is None or heir.ban.number != follower.number:
-                yield from _notices_to_follower(source, follower, known, hour, heir)
+            if successor is None or successor.ban.number != follower.number:
+                yield from _notices_to_follower(source, follower, known, hour, successor)
 
 
 def _notices_to_follower(
-    source: BanRow, follower: BanRow, since: Instant, hour: Hour, heir: Heir | None
+    source: BanRow, follower: BanRow, since: Instant, hour: Hour, successor: SuccessorBan | None
 ) -> Iterator[Due]:
     """Yield the notices to one follower. It follows since `since` by a merger; 0: by its own decision."""
     adopted = min(term.recorded_s for term in follower.terms)
@@ -50,10 +50,19 @@ def _notices_to_follower(
     if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
         return
     facts = {"ban": reference_of(follower), "source": source.authority, **own}
-    if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.continues_any_term():
+    if (
+        successor is not None
+        and hour.fresh(successor.at)
+        and successor.at >= adopted
+        and successor.continues_any_term()
+    ):
         key = f"{Kind.SOURCE_GOES_ON}/{source.number}/{follower.number}"
-        succession = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
-        succession |= {"former": source.authority, "at_s": heir.at}
+        succession = {
+            **facts,
+            "source": successor.ban.authority,
+            "reference": facts_at(successor.ban, successor.at)["reference"],
+        }
+        succession |= {"former": source.authority, "at_s": successor.at}
         yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, succession)
     first = min(term.recorded_s for term in source.terms)
     # A planned term that was ended together with a term that had begun shares the notice of that term.
@@ -65,7 +74,7 @@ def _notices_to_follower(
         if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
             yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, of_term)
         ended = term.ended_s
-        if (heir is not None and heir.continues(term)) or (begun and term.period.is_void):
+        if (successor is not None and successor.continues(term)) or (begun and term.period.is_void):
             continue
         if ended is not None and ended > max(hour.oldest, adopted, since) and not is_continued(source, term, ended):
             key = f"source_ended/{source.number}/{ended}/{follower.number}"
@@ -86,10 +95,10 @@ def _origins(number: int, later: Mapping[int, tuple[int, Instant]]) -> Mapping[i
     """Return the ban and the bans that it succeeded, each with the instant of the succession (0 for the ban itself)."""
     found, reached = {number: 0}, [number]
     while reached:
-        heir = reached.pop()
+        successor = reached.pop()
         for was, (ban, at) in later.items():
-            if ban == heir and was not in found:
-                found[was] = max(at, found[heir])
+            if ban == successor and was not in found:
+                found[was] = max(at, found[successor])
                 reached.append(was)
     return found
 

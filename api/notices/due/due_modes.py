@@ -22,7 +22,7 @@ _ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
 
 
 @dataclass(frozen=True, slots=True)
-class _Spell:
+class _ModePeriod:
     """A mode that a ban had from `start` on. `entry` is the act that set it, None if the mode returned automatically.
 
     `until` is set if the ban is off for a limited time.
@@ -37,13 +37,13 @@ class _Spell:
 def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
     """Yield notices about modes that were set or returned automatically, to the owner and the bound authorities."""
     for ban in _changed(session, hour):
-        spells = _spells(session, ban, hour.now)
-        for index, spell in enumerate(spells):
-            kind = _kind(spell) if hour.fresh(spell.start) else None
-            if kind is None or (kind is Kind.BAN_BACK and not _is_back(ban, spells[: index + 1])):
+        periods = _periods(session, ban, hour.now)
+        for index, period in enumerate(periods):
+            kind = _kind(period) if hour.fresh(period.start) else None
+            if kind is None or (kind is Kind.BAN_BACK and not _is_back(ban, periods[: index + 1])):
                 continue
-            more = {} if spell.until is None else {"until_s": spell.until}
-            yield from _notices(session, ban, kind, spell.start, more)
+            more = {} if period.until is None else {"until_s": period.until}
+            yield from _notices(session, ban, kind, period.start, more)
 
 
 def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
@@ -55,29 +55,31 @@ def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
     return session.scalars(statement.order_by(BanRow.number)).all()
 
 
-def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
-    """Return the modes that the ban has had, from the audit log. Each act on the ban starts a spell."""
+def _periods(session: Session, ban: BanRow, now: Instant) -> list[_ModePeriod]:
+    """Return the modes that the ban has had, from the audit log. Each act on the ban starts a period."""
     statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
     entries = session.scalars(statement.order_by(AuditRow.seq)).all()
     known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
-    spells = []
+    periods = []
     for entry, following in zip_longest(known, known[1:]):
         after = entry.after or {}
         off_until = after.get("off_until")
         until = None if off_until is None else stored_instant(off_until)
-        spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry, until))
+        periods.append(_ModePeriod(entry.time_s, Mode(after["mode"]), entry, until))
         if until is not None and until <= (now if following is None else following.time_s):
-            spells.append(_Spell(until, Mode(after["returns_to"]), None))
-    return spells
+            periods.append(_ModePeriod(until, Mode(after["returns_to"]), None))
+    return periods
 
 
-def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
-    """Return whether the ban refuses in the last spell, and refused in an earlier one."""
-    if not is_held(ban.terms, spells[-1].start):
+def _is_back(ban: BanRow, periods: Sequence[_ModePeriod]) -> bool:
+    """Return whether the ban refuses in the last period, and refused in an earlier one."""
+    if not is_held(ban.terms, periods[-1].start):
         return False
-    if spells[0].until is not None:
+    if periods[0].until is not None:
         return True  # A merger or a policy file created the ban, and it refused before that.
-    refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
+    refused = (
+        (period.start, following.start) for period, following in pairwise(periods) if period.mode is Mode.ENFORCE
+    )
     held = list(chain.from_iterable(span(term.period) for term in ban.terms))
     return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
 
@@ -101,14 +103,14 @@ def due_lifts(session: Session, hour: Hour) -> Iterator[Due]:
             yield Due(f"{kind}/{entry.seq}/{authority}", kind, authority, facts)
 
 
-def _kind(spell: _Spell) -> Kind | None:
-    """Return the kind of notice about a spell; None if its act changed neither the mode nor its end."""
-    if spell.entry is not None:
-        before, after = spell.entry.before or {}, spell.entry.after or {}
+def _kind(period: _ModePeriod) -> Kind | None:
+    """Return the kind of notice about a period; None if its act changed neither the mode nor its end."""
+    if period.entry is not None:
+        before, after = period.entry.before or {}, period.entry.after or {}
         same = (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until"))
-        if same or spell.entry.act not in _ACTS:
+        if same or period.entry.act not in _ACTS:
             return None
-    return {Mode.OFF: Kind.BAN_OFF, Mode.MONITOR: Kind.BAN_MONITORED, Mode.ENFORCE: Kind.BAN_BACK}[spell.mode]
+    return {Mode.OFF: Kind.BAN_OFF, Mode.MONITOR: Kind.BAN_MONITORED, Mode.ENFORCE: Kind.BAN_BACK}[period.mode]
 
 
 def _notices(session: Session, ban: BanRow, kind: Kind, at: Instant, more: Json) -> Iterator[Due]:

@@ -39,7 +39,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A row of a chart of times: spans from 0 to 1, each with the place of its fill in `FILLS` and its tip."""
+    """A row of a chart of times: spans from 0 to 1, each with the index of its fill in `FILLS` and its tip."""
 
     name: str
     spans: Sequence[tuple[float, float, int, str]]
@@ -61,7 +61,7 @@ def bars(caption: Caption, labels: Sequence[str], series: Sequence[Series], numb
 def times(
     caption: Caption, bands: Sequence[Band], ticks: Sequence[tuple[float, str]], legend: Sequence[str], reach: float = 1
 ) -> Chart:
-    """Return a chart of times: a row for each band. `ticks` are labels at places from 0 to 1.
+    """Return a chart of times: a row for each band. `ticks` are labels at positions from 0 to 1.
 
     Rows end at `reach`: nothing is known of the time after it.
     """
@@ -75,10 +75,10 @@ def times(
             size = max(1.5, (end - start) * width)
             x = min(NAMES_WIDTH + start * width, NAMES_WIDTH + width - size)
             shapes.append(_rectangle(FILLS[fill], x, y, size, BAND, tip))
-    for place, label in ticks:
-        x = NAMES_WIDTH + place * width
+    for position, label in ticks:
+        x = NAMES_WIDTH + position * width
         shapes.append(_line("tick", x, bottom - BAND_GAP, x, bottom))
-        shapes.append(_text(x, bottom + 12, label, _anchor(place)))
+        shapes.append(_text(x, bottom + 12, label, _anchor(position)))
     shapes += _legend(legend, bottom + 32, NAMES_WIDTH)
     return _chart(caption, bottom + 36, shapes)
 
@@ -88,13 +88,13 @@ def _chart(caption: Caption, height: int, shapes: Sequence[Shape]) -> Chart:
 
 
 def _rectangle(fill: str, x: float, y: float, width: float, height: float, tip: str = "") -> Shape:
-    places = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
-    return Shape("rect", {"class": fill, **places}, tip=tip)
+    numbers = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
+    return Shape("rect", {"class": fill, **numbers}, tip=tip)
 
 
 def _line(style: str, x1: float, y1: float, x2: float, y2: float) -> Shape:
-    places = {"x1": f"{x1:.1f}", "y1": f"{y1:.1f}", "x2": f"{x2:.1f}", "y2": f"{y2:.1f}"}
-    return Shape("line", {"class": style, **places})
+    numbers = {"x1": f"{x1:.1f}", "y1": f"{y1:.1f}", "x2": f"{x2:.1f}", "y2": f"{y2:.1f}"}
+    return Shape("line", {"class": style, **numbers})
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> Shape:
@@ -110,23 +110,23 @@ def _grid(top: int, number: Callable[[int], str]) -> Iterator[Shape]:
 
 def _stacks(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator[Shape]:
     step = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
-    for place, label in enumerate(labels):
-        x, y = LEFT + place * step, float(TOP + BARS_HEIGHT)
+    for index, label in enumerate(labels):
+        x, y = LEFT + index * step, float(TOP + BARS_HEIGHT)
         for fill, each in zip(FILLS, series, strict=False):
-            found = each.numbers[place]
+            found = each.numbers[index]
             size = HIDDEN_HEIGHT if found is None else BARS_HEIGHT * found / top
             if size:
                 y -= size
-                tip = f"{label}: {each.name} {each.texts[place]}"
+                tip = f"{label}: {each.name} {each.texts[index]}"
                 yield _rectangle(fill, x + step * 0.12, y, step * 0.76, size, tip)
 
 
 def _bar_labels(labels: Sequence[str]) -> Iterator[Shape]:
     step, every = (WIDTH - LEFT - RIGHT) / max(1, len(labels)), -(-len(labels) // MOST_LABELS)
-    for place in range(0, len(labels), max(1, every)):
-        x, y = LEFT + (place + 0.5) * step, TOP + BARS_HEIGHT
+    for index in range(0, len(labels), max(1, every)):
+        x, y = LEFT + (index + 0.5) * step, TOP + BARS_HEIGHT
         yield _line("tick", x, y, x, y + 4)
-        yield _text(x, y + 16, labels[place], "middle")
+        yield _text(x, y + 16, labels[index], "middle")
 
 
 def _legend(names: Sequence[str], y: int, left: int = LEFT) -> Iterator[Shape]:
@@ -137,8 +137,8 @@ def _legend(names: Sequence[str], y: int, left: int = LEFT) -> Iterator[Shape]:
         x += 36 + 6.5 * len(name)
 
 
-def _anchor(place: float) -> str:
-    return "start" if place < 0.05 else "end" if place > 0.95 else "middle"
+def _anchor(position: float) -> str:
+    return "start" if position < 0.05 else "end" if position > 0.95 else "middle"
 
 
 def _round_up(most: int) -> int:

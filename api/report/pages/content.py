@@ -7,7 +7,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `numeric` are the places of its columns with numbers. `total` is a last row."""
+    """A table. `numeric` are the indexes of its columns with numbers. `total` is a last row."""
 
     kind: ClassVar = "table"
     caption: str

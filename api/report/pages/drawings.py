@@ -52,7 +52,7 @@ def modes_chart(words: Words, ban: BanReportRead) -> Chart:
 
     def span(start: str, end: str, fill: int, name: str) -> tuple[float, float, int, str]:
         text = f"{name}: {words.start(start)} – {words.end(end)}"
-        return _place(words, start), _place(words, end), fill, text
+        return _position(words, start), _position(words, end), fill, text
 
     bands = [
         Band(_("Term"), [span(one.start, one.end, 0, _("Term")) for one in ban.in_force]),
@@ -74,7 +74,7 @@ def modes_chart(words: Words, ban: BanReportRead) -> Chart:
         _("One row for terms, one for modes, one for times without effect. The tables give the same."),
     )
     legend = [*map(words.word, MODES), _("without effect for some")]
-    return times(caption, bands, _ticks(words), legend, reach=_place(words, words.made.until))
+    return times(caption, bands, _ticks(words), legend, reach=_position(words, words.made.until))
 
 
 def _series(words: Words, name: str, figures: Sequence[FigureRead]) -> Series:
@@ -89,7 +89,7 @@ def _label(words: Words, first: str) -> str:
     return words.short_label(first)
 
 
-def _place(words: Words, timestamp: str) -> float:
+def _position(words: Words, timestamp: str) -> float:
     start, end = parse_instant(words.made.start), parse_instant(words.made.end)
     return (parse_instant(timestamp) - start) / (end - start)
 

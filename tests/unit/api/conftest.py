@@ -248,7 +248,7 @@ def _kept(directory: Path, act: Callable[[Plane], None]) -> Path:
     made = make_plane(directory)
     made.publisher.publish_current()
     act(made)
-    made.publisher.settle()
+    made.publisher.store_in_force()
     made.database.close()
     return directory
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.http import problems
-from api.server.request_limits import LoadMiddleware, Work
+from api.server.request_limits import LoadMiddleware, RequestKind
 from api.server.request_slots import Slots
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
@@ -129,9 +129,9 @@ def test_a_fault_repeats_no_long_name_of_a_field(plane: Plane, method: str, path
     plane.done("PUT", TOWN, authority())
     response = plane.call(method, path, {f"{number}{'x' * 5000}": 1 for number in range(150)})
     assert response.status_code == 422
-    places = [fault["place"] for fault in response.json()["faults"]]
-    assert len(places) == problems.MAX_FAULTS
-    assert max(map(len, places)) == 200
+    locations = [fault["location"] for fault in response.json()["faults"]]
+    assert len(locations) == problems.MAX_FAULTS
+    assert max(map(len, locations)) == 200
     assert len(response.content) < 100_000
 
 
@@ -147,7 +147,7 @@ def test_requests_beyond_the_limit_are_refused_as_overload() -> None:
             await free.wait()
             await Response(status_code=204)(scope, receive, send)
 
-        transport = httpx.ASGITransport(LoadMiddleware(slow, {Work.READ: Slots(2, 2, queued_s=0.05)}))
+        transport = httpx.ASGITransport(LoadMiddleware(slow, {RequestKind.READ: Slots(2, 2, queued_s=0.05)}))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             taken = [asyncio.create_task(client.get("/")) for _ in range(2)]
             while begun < 2:

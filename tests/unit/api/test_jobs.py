@@ -175,7 +175,7 @@ def test_writing_node_reports_continues_after_an_error(
     plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     reports = LastReports(plane.database, plane.clock)
-    broken = _Broken(patch, reports, "settle")
+    broken = _Broken(patch, reports, "store_due")
     reports.start()
     assert broken.was_called_again()
     reports.stop()
@@ -253,6 +253,6 @@ def test_delivering_checkpoints_continues_after_an_error(
     _Broken(patch, checkpoint_job, "deliver")
     made = checkpoint_job.CheckpointJob(plane.database, KEY, (FileDestination(tmp_path / "held"),), plane.clock)
     made.make()
-    assert [made.settle(), made.settle()] == [False, True]
+    assert [made.send_missing(), made.send_missing()] == [False, True]
     assert [(one.failures, one.undelivered) for one in made.status()] == [(1, 0)]
     assert _logged(caplog) == ONCE

@@ -100,8 +100,8 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path, taken: int, option: str) 
 def test_wrong_settings_are_all_reported_and_exit_2() -> None:
     code, out, err = run_api(["--listen", "nowhere", "--init-policy", "/none"], DNSFILTER_API_COLOUR="red")
     assert (code, out) == (2, "")
-    places = [line.split(": ")[1] for line in err.splitlines()]
-    assert places == ["DNSFILTER_API_COLOUR", "--listen", "--init-policy"]
+    locations = [line.split(": ")[1] for line in err.splitlines()]
+    assert locations == ["DNSFILTER_API_COLOUR", "--listen", "--init-policy"]
 
 
 def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None:

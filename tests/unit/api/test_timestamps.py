@@ -122,7 +122,7 @@ def test_printed_periods_can_be_parsed_back(at: int) -> None:
 def test_a_fault_names_its_field_and_what_to_write() -> None:
     with pytest.raises(Invalid) as caught:
         given_timestamp("1 July 2026 09:00 CET", None, ZONE, NOW, "body.at")
-    assert caught.value.faults[0].place == "body.at"
+    assert caught.value.faults[0].location == "body.at"
     assert "write CEST, or an offset such as +02:00" in caught.value.faults[0].message
     with pytest.raises(Invalid):
         given_bound("through 1 July 2026 09:00", ZONE, NOW, "body.until")

@@ -68,7 +68,7 @@ def test_grafanas_types_have_every_field_of_a_dashboard(path: Path) -> None:
 
 
 def _missing(ours: object, theirs: object, at: str = "") -> Iterator[str]:
-    """Yield the places at which `theirs` lacks or changes a value of `ours`."""
+    """Yield the paths at which `theirs` lacks or changes a value of `ours`."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for name, value in ours.items():
             yield from _missing(value, theirs.get(name), f"{at}/{name}")

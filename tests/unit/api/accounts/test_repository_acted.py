@@ -47,8 +47,8 @@ def test_role_holders_of_the_bans_authority_see_who_asked_for_an_exemption(town:
     town.done("POST", "/v1/bindings", law)
     zones, token = town.account("zones", ("operator", "zone"))
     _, approver = town.account("approver", ("approver", "town"))
-    place = {"authority": "zone", "funding": "public", "audience": "staff"}
-    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", place)
+    values = {"authority": "zone", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", values)
     exemption = {"ban": "town/alpha", "ranges": ["203.0.113.0/24"], "for": "30 days", "reason": "promotion"}
     assert town.done("POST", "/v1/exemptions", exemption, token=token)["requested_by"] == zones
     assert _named(town, zones, approver) == "zones"

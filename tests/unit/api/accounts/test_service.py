@@ -17,8 +17,8 @@ EXEMPTION = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", 
 
 def _another_range(plane: Plane, slug: str) -> None:
     """Register a further range, so that an exemption of the first does not exempt the complete authority."""
-    place = {"authority": slug, "funding": "public", "audience": "staff"}
-    plane.done("PUT", "/v1/ranges/default/203.0.113.0/24", place)
+    values = {"authority": slug, "funding": "public", "audience": "staff"}
+    plane.done("PUT", "/v1/ranges/default/203.0.113.0/24", values)
 
 
 def _toggle(plane: Plane, token: str, ban: str = BAN) -> int:

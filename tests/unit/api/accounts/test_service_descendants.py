@@ -36,8 +36,8 @@ def test_revoking_a_token_revokes_tokens_made_with_it(town: Plane) -> None:
 
 def test_token_cannot_approve_or_grant_for_the_account_that_made_it(town: Plane) -> None:
     # Without a further range, the exemption would cover the complete authority.
-    place = {"authority": "town", "funding": "public", "audience": "staff"}
-    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", place)
+    values = {"authority": "town", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", values)
     admin, asking = town.account("admin", ("administrator", None))
     approver, own = town.account("approver", ("approver", "town"))
     exemption = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}

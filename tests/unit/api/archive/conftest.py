@@ -39,7 +39,7 @@ def fill(plane: Plane) -> None:
     plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
     node.use(batch([count(range={"prefix": "192.0.2.0/24"})], [bypass()]))
     plane.done("PATCH", "/v1/authorities/town", {"usage": "authority"})
-    plane.publisher.settle()
+    plane.publisher.store_in_force()
 
 
 @pytest.fixture

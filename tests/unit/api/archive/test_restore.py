@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from api.archive.backup_format import BadBackup
-from api.archive.restore import ACT, NotEmpty, Order, Restored, restore
+from api.archive.restore import ACT, NotEmpty, Restored, RestoreOptions, restore
 from api.auth.tokens import load_key
 from api.chain.entry_hash import entry_hash
 from api.db import migration
@@ -44,7 +44,7 @@ Rows = list[dict[str, Any]]
 def restored(
     data: bytes, target: Settings, *, broken: bool = False, owner: pwd.struct_passwd | None = None
 ) -> Restored:
-    return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target, owner)
+    return restore(io.BytesIO(data), RestoreOptions(DIGEST, LATER, broken), target, owner)
 
 
 def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object]) -> Restored:
@@ -54,7 +54,7 @@ def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object
         if step == "verifying the audit log":
             meanwhile()
 
-    return restore(io.BytesIO(data), Order(DIGEST, LATER, report=report), target)
+    return restore(io.BytesIO(data), RestoreOptions(DIGEST, LATER, report=report), target)
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def test_each_restore_begins_a_later_epoch_also_with_a_clock_that_is_slow(
 ) -> None:
     epochs = []
     for now_s in (LATER, LATER + 60, 5):
-        restore(io.BytesIO(backup), Order(DIGEST, now_s), target)
+        restore(io.BytesIO(backup), RestoreOptions(DIGEST, now_s), target)
         plane = _started(target.state_dir)
         epochs.append(plane.publisher.committed().epoch)
         if now_s > LATER:
@@ -331,18 +331,18 @@ def test_files_that_appear_during_a_restore_are_kept(backup: bytes, target: Sett
 def test_a_database_that_appears_at_the_last_instant_is_kept_with_the_key(
     filled: Plane, backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, link = target.state_dir / "dnsfilter.sqlite3", os.link
+    file, link = target.state_dir / "dnsfilter.sqlite3", os.link
 
     def late(source: Path, name: Path) -> None:
-        if name == place:
-            place.write_bytes(b"another's")
+        if name == file:
+            file.write_bytes(b"another's")
         link(source, name)
 
     monkeypatch.setattr(os, "link", late)
     with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 has appeared during the restore"):
         restored(backup, target)
-    assert {path.name for path in target.state_dir.iterdir()} == {place.name, "token-key"}
-    assert place.read_bytes() == b"another's"
+    assert {path.name for path in target.state_dir.iterdir()} == {file.name, "token-key"}
+    assert file.read_bytes() == b"another's"
     assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
 
 

@@ -153,8 +153,8 @@ def test_each_destination_gets_each_checkpoint_once_and_in_order(plane: Plane, t
         for _ in range(3):
             _note(plane)
             job.make()
-            assert job.settle()
-        assert job.settle()
+            assert job.send_missing()
+        assert job.send_missing()
         assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
     assert _kept(plane) == [(number, ["file", "mail"]) for number in (1, 2, 3)]
 
@@ -165,18 +165,18 @@ def test_failed_checkpoints_are_sent_later_together_with_newer_ones(plane: Plane
         mail = MailDestination("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
         job = _made_job(plane, FileDestination(path), mail)
         job.make()
-        assert job.settle()
+        assert job.send_missing()
         mailbox.refusing = True
         for _ in range(2):
             _note(plane)
             job.make()
-            assert not job.settle()
+            assert not job.send_missing()
         assert _kept(plane) == [(1, ["file", "mail"]), (2, ["file"]), (3, ["file"])]
         plane.clock.now += 60
         assert job.status() == [DestinationStatus("file", 0, 0, 60), DestinationStatus("mail", 2, 2, 60)]
         mailbox.refusing = False
         # A new process reads from the database what is missing.
-        assert _made_job(plane, FileDestination(path), mail).settle()
+        assert _made_job(plane, FileDestination(path), mail).send_missing()
         assert len(mailbox.received) == 2
         assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
 
@@ -208,7 +208,7 @@ def test_new_destination_gets_the_newest_checkpoint_and_later_ones(plane: Plane,
     path = tmp_path / "held"
     job = _made_job(plane, FileDestination(path))
     assert [status.undelivered for status in job.status()] == [1]
-    assert job.settle()
+    assert job.send_missing()
     assert _file(path) == [3]
 
 
@@ -267,13 +267,13 @@ def test_checkpoints_resume_after_a_database_failure(plane: Plane, tmp_path: Pat
     away = state.rename(tmp_path / "away")
     state.mkdir()
     assert not job.make_if_new()
-    assert not job.settle()
+    assert not job.send_missing()
     found = Scraped(lambda: checkpoints(job)).collect()
     assert [family.name for family in found] == ["dnsfilter_api_checkpoint_destinations"]
     state.rmdir()
     away.rename(state)
     assert job.make_if_new()
-    assert job.settle()
+    assert job.send_missing()
 
 
 def test_start_without_a_destination_warns_and_a_metric_counts_destinations(
@@ -304,6 +304,6 @@ def test_metrics_show_how_far_each_destination_is_behind(plane: Plane, tmp_path:
     assert (value("s_undelivered"), value("_age_seconds"), value("_failures_total")) == (0, None, 0)
     job.make()
     assert value("s_undelivered") == 1
-    assert job.settle()
+    assert job.send_missing()
     plane.clock.now = START + 7200
     assert (value("s_undelivered"), value("_age_seconds")) == (0, 7200)

@@ -11,10 +11,10 @@ BAN = "/v1/authorities/town/bans/alpha"
 ENDED = "your role operator in town ended on 2026-09-30"
 
 
-def _mandate(plane: Plane, role: str = "operator", place: str | None = "town") -> tuple[int, str]:
-    """Make an account whose role in `place` ends, and that is a reader of zone. Return it and its token."""
+def _mandate(plane: Plane, role: str = "operator", authority: str | None = "town") -> tuple[int, str]:
+    """Make an account whose role in `authority` ends, and that is a reader of zone. Return it and its token."""
     number, token = plane.account("mandate", ("reader", "zone"))
-    grant = {"account": number, "role": role, "authority": place, "reason": "stands in", "until": "2026-09-30"}
+    grant = {"account": number, "role": role, "authority": authority, "reason": "stands in", "until": "2026-09-30"}
     plane.done("POST", "/v1/grants", grant)
     return number, token
 

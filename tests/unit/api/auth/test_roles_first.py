@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from api.application import routes
-from api.auth.roles import Where
+from api.auth.roles import RoleScope
 from api.timestamps import timestamp_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
@@ -70,13 +70,13 @@ def test_every_route_refuses_after_reading_a_few_rows(plane: Plane) -> None:
     _grow(plane)
     asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
     tokens = [plane.account("nobody")[1], plane.account("elsewhere", *((role, "hamlet") for role in ROLES))[1]]
-    plane.publisher.settle()
+    plane.publisher.store_in_force()
     # A new control plane has no policy in memory, as after a start.
     again = make_plane(plane.settings.state_dir)
     again.clock.now = plane.clock.now
     for token in tokens:
         again.call("GET", "/v1/self", token=token)
-    asking = {Where.PATH, Where.OBJECT, Where.INSTALLATION}
+    asking = {RoleScope.PATH, RoleScope.OBJECT, RoleScope.INSTALLATION}
     found: dict[str, int] = {}
     with _counted(again) as rows:
         for route in routes():

@@ -101,8 +101,8 @@ def make_world(plane: Plane) -> World:
 def _asked_to_refuse_less(plane: Plane, slug: str, token: str) -> int:
     rules = f"/v1/authorities/{slug}/off-rules"
     plane.done("PATCH", rules, {"off_needs_approver": True})
-    place = f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:1::/64"
-    number: int = plane.done("PATCH", place, {"audience": "public"}, token=token)["number"]
+    path = f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:1::/64"
+    number: int = plane.done("PATCH", path, {"audience": "public"}, token=token)["number"]
     plane.done("PATCH", rules, {"off_needs_approver": False})
     return number
 

@@ -39,7 +39,7 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "place"),
+    ("changes", "location"),
     [
         ({"kind": "kingdom"}, "body.kind"),
         ({"time_zone": "Europe/Nowhere"}, "body.time_zone"),
@@ -52,10 +52,10 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         ({"person": "somebody"}, "body.person"),
     ],
 )
-def test_a_faulty_authority_is_refused_with_the_place(plane: Plane, changes: dict[str, Any], place: str) -> None:
+def test_a_faulty_authority_is_refused_with_the_location(plane: Plane, changes: dict[str, Any], location: str) -> None:
     response = plane.call("PUT", "/v1/authorities/town", authority(**changes))
     assert response.status_code == 422
-    assert place in [fault["place"] for fault in response.json()["faults"]]
+    assert location in [fault["location"] for fault in response.json()["faults"]]
     assert plane.revision() == 0
 
 
@@ -65,7 +65,7 @@ def test_usage_level_that_needs_an_act_of_its_own_is_refused_with_the_others(tow
     response = town.call(method, "/v1/authorities/town", body)
     message = 'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'
     assert response.status_code == 422
-    assert response.json()["faults"] == [{"place": "body.usage", "message": message}]
+    assert response.json()["faults"] == [{"location": "body.usage", "message": message}]
 
 
 @pytest.mark.parametrize("slug", ["Town", "-town", "a" * 64, "town%00", "to wn", "tôwn"])

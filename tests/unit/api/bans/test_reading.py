@@ -59,5 +59,5 @@ def test_dates_and_times_of_a_term_are_by_the_clock_of_the_authority(town: Plane
     refused = town.call(
         "POST", "/v1/authorities/zone/bans/alpha/end", {"at": "1 July 2027 09:00 PST", "reason": "over"}
     )
-    assert refused.json()["faults"][0]["place"] == "body.at"
+    assert refused.json()["faults"][0]["location"] == "body.at"
     assert "write WEST, or an offset such as +01:00" in refused.json()["faults"][0]["message"]

@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from api.bans import reading, service
 from api.bans.schemas import BanRead, ShownBan
-from api.bans.state import Switch
+from api.bans.state import ModeSetting
 from tests.unit.api.conftest import Plane
 
 BAN = "/v1/authorities/town/bans/beta"
@@ -35,7 +35,7 @@ def _walk(town: Plane, method: str, path: str, body: Any, patch: pytest.MonkeyPa
         counted["shown"] += 1
         return ShownBan(**fields)
 
-    def switched(*known: Any) -> Switch:
+    def switched(*known: Any) -> ModeSetting:
         counted["mode settings"] += 1
         return switch(*known)
 

@@ -36,7 +36,7 @@ def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "places"),
+    ("body", "locations"),
     [
         ({}, ["body.decision.legal_basis", "body.terms"]),
         ({"mode": "off"}, ["body.decision.legal_basis", "body.terms"]),
@@ -62,11 +62,11 @@ def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
         (ban(provisional=True), ["body.terms"]),
     ],
 )
-def test_incomplete_ban_is_rejected_with_every_place(town: Plane, body: Any, places: list[str]) -> None:
+def test_incomplete_ban_is_rejected_with_every_location(town: Plane, body: Any, locations: list[str]) -> None:
     revision = town.revision()
     response = town.call("PUT", "/v1/authorities/zone/bans/alpha", body)
     assert response.status_code == 422, response.text
-    assert [fault["place"] for fault in response.json()["faults"]] == places
+    assert [fault["location"] for fault in response.json()["faults"]] == locations
     assert town.revision() == revision
 
 
@@ -297,12 +297,12 @@ def test_adopting_follows_a_ban_and_shows_it(town: Plane) -> None:
 FOLLOWING = {"legal_basis": "decree 3", "reference": "Z-3", "follows": "town/beta"}
 
 
-@pytest.mark.parametrize("place", ["ban", "term", "early end"])
-def test_a_ban_that_another_follows_is_not_removed(town: Plane, place: str) -> None:
+@pytest.mark.parametrize("following", ["ban", "term", "early end"])
+def test_a_ban_that_another_follows_is_not_removed(town: Plane, following: str) -> None:
     followed, follower = "/v1/authorities/town/bans/beta", "/v1/authorities/zone/bans/beta"
     term = {"start": "2026-10-01", "for": "6 months"}
     town.done("PUT", followed, ban(terms=[term]))
-    match place:
+    match following:
         case "ban":
             town.done("PUT", follower, ban(decision=FOLLOWING))
         case "term":

@@ -45,7 +45,7 @@ def test_a_mode_is_set_with_a_reason_or_without_and_once(town: Plane) -> None:
 
 def test_a_reason_goes_with_a_mode(town: Plane) -> None:
     refused = town.call("PATCH", PATH, {"mode_reason": "for no mode"})
-    assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "body.mode_reason")
+    assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "body.mode_reason")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_repeated_mode_is_no_act(town: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "place", "message"),
+    ("body", "location", "message"),
     [
         ({"until": UNTIL}, "body.until", "only the mode off takes an end: set the mode to off"),
         ({"mode": "monitor", "for": "1 hour"}, "body.for", "only the mode off takes an end"),
@@ -96,10 +96,10 @@ def test_repeated_mode_is_no_act(town: Plane) -> None:
         ({"mode": "off", "for": "6m"}, "body.for", "can mean minutes or months"),
     ],
 )
-def test_an_end_that_makes_no_sense_is_refused(town: Plane, body: Any, place: str, message: str) -> None:
+def test_an_end_that_makes_no_sense_is_refused(town: Plane, body: Any, location: str, message: str) -> None:
     answer = town.call("PATCH", BAN, body)
     (fault,) = answer.json()["faults"]
-    assert (answer.status_code, fault["place"]) == (422, place)
+    assert (answer.status_code, fault["location"]) == (422, location)
     assert message in fault["message"]
 
 

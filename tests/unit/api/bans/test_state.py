@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
-from api.bans.state import due, in_state, sql_mode_at, state_of, switch_at
+from api.bans.state import due, in_state, mode_setting_at, sql_mode_at, state_of
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
@@ -100,7 +100,7 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
         session.add_all([*rows, *(_suspension(*suspension) for suspension in suspensions)])
         session.flush()
         now = suspended(session, START)
-        modes = {row.number: switch_at(row, START).mode for row in rows}
+        modes = {row.number: mode_setting_at(row, START).mode for row in rows}
         states = {row.number: _state(row, is_suspended(row.authority, now), modes[row.number]) for row in rows}
         those = {"numbers": list(modes)}
         for mode in Mode:

@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "place"),
+    ("method", "path", "body", "location"),
     [
         ("POST", f"{PATH}/terms", FURTHER, "body.decision.reference"),
         ("POST", f"{PATH}/terms", {**FURTHER, "decision": UNNAMED}, "body.decision.reference"),
@@ -32,12 +32,12 @@ DAY = 86_400
     ids=["no decision", "unnamed", "put", "patch", "following", "following term", "over", "adopted and over"],
 )  # fmt: skip
 def test_missing_reference_or_ended_term_is_rejected(
-    town: Plane, method: str, path: str, body: Any, place: str
+    town: Plane, method: str, path: str, body: Any, location: str
 ) -> None:
     revision = town.revision()
     town.clock.now += DAY
     refused = town.call(method, path, body)
-    assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, [place])
+    assert (refused.status_code, [fault["location"] for fault in refused.json()["faults"]]) == (422, [location])
     assert town.revision() == revision
 
 
@@ -45,7 +45,7 @@ def test_an_end_that_follows_another_ban_has_a_reference(town: Plane) -> None:
     town.done("PUT", FOLLOWER, ban())
     town.clock.now += DAY
     refused = town.call("POST", f"{FOLLOWER}/end", {"reason": "lifted", "decision": {"follows": "town/alpha"}})
-    assert [fault["place"] for fault in refused.json()["faults"]] == ["body.decision.reference"]
+    assert [fault["location"] for fault in refused.json()["faults"]] == ["body.decision.reference"]
 
 
 def test_a_planned_ban_gets_terms_by_its_own_decision_but_follows_none_without_a_reference(town: Plane) -> None:
@@ -54,7 +54,7 @@ def test_a_planned_ban_gets_terms_by_its_own_decision_but_follows_none_without_a
     town.done("PUT", path, ban(terms=[planned]))
     assert len(town.done("PUT", path, {"terms": [planned, FURTHER]})["terms"]) == 2
     refused = town.call("PUT", path, {"decision": FOLLOWS})
-    assert [fault["place"] for fault in refused.json()["faults"]] == ["body.decision.reference"]
+    assert [fault["location"] for fault in refused.json()["faults"]] == ["body.decision.reference"]
 
 
 def test_a_provisional_ban_that_has_lapsed_is_not_adopted_provisionally_again(town: Plane) -> None:

@@ -80,7 +80,7 @@ def test_lapsed_ban_has_nothing_to_take_over(town: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "decision", "places"),
+    ("path", "decision", "locations"),
     [
         (FOLLOWER, {"follows": "town/alpha"}, ["body.decision.legal_basis", "body.decision.reference"]),
         (FOLLOWER, {"follows": "town/alpha", "legal_basis": "decree"}, ["body.decision.reference"]),
@@ -91,10 +91,10 @@ def test_lapsed_ban_has_nothing_to_take_over(town: Plane) -> None:
     ],
 )
 def test_following_needs_an_own_formal_decision_and_a_valid_source(
-    town: Plane, path: str, decision: dict[str, str], places: list[str]
+    town: Plane, path: str, decision: dict[str, str], locations: list[str]
 ) -> None:
     refused = town.call("PUT", path, {"decision": decision})
-    assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, places)
+    assert (refused.status_code, [fault["location"] for fault in refused.json()["faults"]]) == (422, locations)
 
 
 def test_a_provisional_ban_takes_over_the_scope_and_by_its_decision_the_terms(town: Plane) -> None:
@@ -115,7 +115,7 @@ def test_a_term_or_an_early_end_follows_another_ban_on_the_same_service_only(tow
         renewal = town.call("POST", f"{FOLLOWER}/terms", {"for": "1 month", "decision": decision})
         ending = town.call("POST", f"{FOLLOWER}/end", {"reason": "lifted", "decision": decision})
         for refused in (renewal, ending):
-            assert [fault["place"] for fault in refused.json()["faults"]] == ["body.decision.follows"]
+            assert [fault["location"] for fault in refused.json()["faults"]] == ["body.decision.follows"]
 
 
 def test_bans_do_not_follow_each_other_in_a_circle(town: Plane) -> None:
@@ -126,7 +126,7 @@ def test_bans_do_not_follow_each_other_in_a_circle(town: Plane) -> None:
     for path in (FOLLOWER, SOURCE):
         body = {"for": "1 month", "decision": {**DECISION, "follows": "village/alpha"}}
         refused = town.call("POST", f"{path}/terms", body)
-        assert [fault["place"] for fault in refused.json()["faults"]] == ["body.decision.follows"]
+        assert [fault["location"] for fault in refused.json()["faults"]] == ["body.decision.follows"]
 
 
 RENEWAL = {"decision": {**DECISION, "reference": "Z-10", "follows": "town/alpha"}}

@@ -83,7 +83,7 @@ def test_what_a_binding_needs(town: Plane, changes: dict[str, Any], status: int)
 def test_a_binding_has_the_date_of_its_instrument(town: Plane, ground: str, date: str | None) -> None:
     body = {key: value for key, value in {**BODY, "ground": ground, "date": date}.items() if value is not None}
     refused = town.call("POST", "/v1/bindings", body)
-    assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, ["body.date"])
+    assert (refused.status_code, [fault["location"] for fault in refused.json()["faults"]]) == (422, ["body.date"])
     assert town.done("GET", "/v1/bindings")["items"] == []
 
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import pytest
 
 from api.chain.checkpoint import Checkpoint
-from api.chain.held_checkpoints import Printed, Unread, find_checkpoints
+from api.chain.held_checkpoints import TextCheckpoint, UnreadableCheckpoint, find_checkpoints
 from tests.support.audit_records import held, record
 
 ONE, TWO = held(record(8), 4, 8)
 SHOWN = {**ONE.fields, "delivered": ["file", "mail"]}
 SENTENCE = f"checkpoint 1: entry 4 has the hash {ONE.statement.hash}"
-PRINTED = Printed(1, 4, ONE.statement.hash)
+PRINTED = TextCheckpoint(1, 4, ONE.statement.hash)
 
 
-def _found(text: str) -> Sequence[Checkpoint | Printed | Unread]:
+def _found(text: str) -> Sequence[Checkpoint | TextCheckpoint | UnreadableCheckpoint]:
     return list(find_checkpoints(text.encode().splitlines(keepends=True)))
 
 
@@ -89,20 +89,20 @@ def test_other_text_is_skipped(text: str) -> None:
 )
 def test_checkpoint_that_cannot_be_read_is_named_with_its_line(text: str, reason: str) -> None:
     (one, two) = _found(f"Dear all,\n{text}\n{TWO.line}\n")
-    assert isinstance(one, Unread)
+    assert isinstance(one, UnreadableCheckpoint)
     assert (one.line, two) == (2, TWO)
     assert reason in one.reason
-    assert [one.line for one in _found(f"\n\n{text}\nend") if isinstance(one, Unread)] == [3]
+    assert [one.line for one in _found(f"\n\n{text}\nend") if isinstance(one, UnreadableCheckpoint)] == [3]
 
 
 def test_truncated_line_is_named_without_what_the_log_puts_before_the_next_one() -> None:
     (torn, complete) = _found(f"{ONE.line[:100]}\n<85>1 - - dnsfilter-api - checkpoint - {ONE.line}\n")
-    assert torn == Unread(1, ONE.line[:100].encode(), "not a checkpoint: it is truncated")
+    assert torn == UnreadableCheckpoint(1, ONE.line[:100].encode(), "not a checkpoint: it is truncated")
     assert complete == ONE
 
 
 def test_sentence_whose_hash_never_comes_is_named() -> None:
-    assert [type(one) for one in _found("\n" + SENTENCE.partition("hash")[0] + "hash")] == [Unread]
+    assert [type(one) for one in _found("\n" + SENTENCE.partition("hash")[0] + "hash")] == [UnreadableCheckpoint]
 
 
 def test_forms_are_found_together_in_their_order() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.chain.checkpoint import Checkpoint, Statement, public_text
 from api.chain.entry_hash import canonical, entry_hash
-from api.chain.held_checkpoints import Printed
+from api.chain.held_checkpoints import TextCheckpoint
 from api.chain.verification import MAX_LINE_BYTES, Report, verify
 from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
 
@@ -105,7 +105,7 @@ def test_an_edited_entry_with_a_recomputed_hash_is_found_at_the_next_entry() -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "place", "words"),
+    ("change", "location", "words"),
     [
         (lambda all_: all_[:4] + all_[5:], (5, 6), "entry 5 is missing"),
         (lambda all_: all_[:4] + all_[7:], (5, 8), "entries 5 to 7 are missing"),
@@ -133,10 +133,10 @@ def test_an_edited_entry_with_a_recomputed_hash_is_found_at_the_next_entry() -> 
         (lambda all_: [*all_[:-1], all_[-1][:-20]], (COUNT, None), "not JSON"),
     ],
 )
-def test_the_first_bad_line_is_named(change: object, place: tuple[int, int | None], words: str) -> None:
+def test_the_first_bad_line_is_named(change: object, location: tuple[int, int | None], words: str) -> None:
     assert callable(change)
     report = verify(change(lines(record(COUNT))))
-    assert _found(report) == place
+    assert _found(report) == location
     assert words in str(report.chain.fault)
 
 
@@ -317,8 +317,8 @@ def _mutations(draw: st.DrawFn) -> tuple[list[bytes], int]:
     match draw(st.sampled_from(["byte", "shorter", "field", "missing", "twice", "swapped"])):
         case "byte":
             line = bytearray(found[at].rstrip(b"\n"))
-            place = draw(st.integers(0, len(line) - 1))
-            line[place] = draw(st.integers(0, 255).filter(lambda value: value not in (line[place], 10)))
+            location = draw(st.integers(0, len(line) - 1))
+            line[location] = draw(st.integers(0, 255).filter(lambda value: value not in (line[location], 10)))
             found[at] = bytes(line) + b"\n"
         case "shorter":
             found[at] = found[at][: draw(st.integers(0, len(found[at]) - 2))] + b"\n"
@@ -374,7 +374,7 @@ def test_the_checkpoints_around_any_change_are_named(count: int, data: st.DataOb
 
 def test_text_that_disagrees_ends_what_signed_checkpoints_cover() -> None:
     made = record(COUNT)
-    signed, good, bad = held(made, 4, 8), Printed(3, 5, made[4]["hash"]), Printed(4, 6, "0" * 64)
+    signed, good, bad = held(made, 4, 8), TextCheckpoint(3, 5, made[4]["hash"]), TextCheckpoint(4, 6, "0" * 64)
     report = verify(lines(made), signed, printed=[bad, good])
     assert report.held is not None
     assert (report.sound, report.held.agreeing, report.held.printed) == (False, signed[0], good)
@@ -386,6 +386,6 @@ def test_text_that_disagrees_ends_what_signed_checkpoints_cover() -> None:
 
 def test_text_of_an_entry_after_a_fault_is_not_compared() -> None:
     made = record(COUNT)
-    report = verify([*lines(made)[:3], b"{}\n"], [], printed=[Printed(1, 5, "0" * 64)])
+    report = verify([*lines(made)[:3], b"{}\n"], [], printed=[TextCheckpoint(1, 5, "0" * 64)])
     assert report.held is not None
     assert (report.held.beyond, report.held.faults) == (1, ())

@@ -69,10 +69,10 @@ def test_other_words_name_no_ban(words: str, message: str) -> None:
 
 def test_no_command_reads_a_ban_in_another_way() -> None:
     for parser in every(make_parser()):
-        places = [action for action in parser._actions if not action.option_strings]
+        positional = [action for action in parser._actions if not action.option_strings]
         bans = [action for action in parser._actions if str(action.metavar) == "AUTHORITY/SERVICE"]
         assert all(action.type is reference for action in bans), parser.prog
-        assert not any(_is_pair(*pair) for pair in pairwise(places)), parser.prog
+        assert not any(_is_pair(*pair) for pair in pairwise(positional)), parser.prog
 
 
 def _is_pair(first: argparse.Action, second: argparse.Action) -> bool:

@@ -17,7 +17,7 @@ HELPS = [f"dnsfilterctl help {topic}" for topic in TEXTS]
 
 
 def _words(text: str) -> str:
-    """Join words, because releases of Python break usage lines at different places."""
+    """Join words, because releases of Python break usage lines at different widths."""
     return " ".join(text.split())
 
 

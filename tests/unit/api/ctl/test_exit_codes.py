@@ -141,7 +141,7 @@ def test_act_not_yet_in_force_exits_with_1(scripted: Scripted, ctl: Ctl) -> None
 
 
 @pytest.mark.parametrize("arguments", [("--json", "ban", "show", *GHENT), ("ban", "show", *GHENT, "--json")])
-def test_json_is_the_answer_of_the_api_with_the_option_in_any_place(
+def test_json_is_the_answer_of_the_api_with_the_option_in_any_position(
     served: Served, ctl: Ctl, arguments: tuple[str, ...]
 ) -> None:
     printed = json.loads(ctl(*arguments).out)
@@ -156,7 +156,7 @@ def test_option_overrides_the_url_of_the_environment(served: Served, ctl: Ctl) -
 
 def test_texts_of_the_api_are_escaped(scripted: Scripted, ctl: Ctl) -> None:
     evil = "\x1b]0;owned\x07\u202eevil\r\nghent"
-    problem = {"type": evil, "title": evil, "detail": evil, "faults": [{"place": evil, "message": f"other{evil}"}]}
+    problem = {"type": evil, "title": evil, "detail": evil, "faults": [{"location": evil, "message": f"other{evil}"}]}
     scripted.answers["/v1/authorities/ghent"] = (422, "application/problem+json", json.dumps(problem).encode())
     page = {"items": [{"slug": evil, "name": evil, "revision": 1}], "next": None}
     scripted.answers["/v1/sites"] = (200, "application/json", json.dumps(page).encode())

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
 from api.application import ROUTERS, make_description, routes
-from api.auth.roles import OWN_APPROVERS, Role, Where
+from api.auth.roles import OWN_APPROVERS, Role, RoleScope
 from api.documentation.openapi import TAGS, load_examples, tagged
 from api.events.webhook_signature import signed_headers
 from api.http.dependencies import precondition, unit_of_work
@@ -101,8 +101,8 @@ def test_instants_and_dates_of_examples_have_their_format() -> None:
                 assert _unformatted(example[part], contents, schemas, f"{example['operation']}.{part}") == []
 
 
-def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], place: str) -> list[str]:
-    """Return the places of timestamps and dates whose schema does not say so."""
+def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], location: str) -> list[str]:
+    """Return the locations of timestamps and dates whose schema does not say so."""
     found = list(_alternatives(alternatives, schemas))
     if isinstance(value, dict):
         parts = [
@@ -113,14 +113,14 @@ def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], p
             fault
             for key, item, described in parts
             if described
-            for fault in _unformatted(item, described, schemas, f"{place}.{key}")
+            for fault in _unformatted(item, described, schemas, f"{location}.{key}")
         ]
     if isinstance(value, list):
         described = [one["items"] for one in found if "items" in one]
-        return [fault for item in value for fault in _unformatted(item, described, schemas, place)]
+        return [fault for item in value for fault in _unformatted(item, described, schemas, location)]
     if isinstance(value, str):
         wanted = {name for name, pattern in FORMATS.items() if re.fullmatch(pattern, value)}
-        return [] if wanted <= {one.get("format") for one in found} else [f"{place}: {value}"]
+        return [] if wanted <= {one.get("format") for one in found} else [f"{location}: {value}"]
     return []
 
 
@@ -192,7 +192,7 @@ def test_the_requests_of_webhooks_are_described() -> None:
 
 def test_operations_without_a_token_say_so() -> None:
     unprotected = {operation["operationId"] for _, _, operation in _operations() if operation.get("security") == []}
-    assert unprotected == {name for name, route in BY_ID.items() if route.rule.where is Where.OPEN} - {
+    assert unprotected == {name for name, route in BY_ID.items() if route.rule.where is RoleScope.OPEN} - {
         "documentation_script",
         "documentation_style",
         "help",
@@ -299,7 +299,7 @@ def test_the_examples_work_one_after_the_other(tmp_path: Path, packaged: Catalog
         if route.operation_id == "register_node":
             of_node["enrol_node"] = answer.json()["enrolment_token"]
         if route.operation_id == "report_node":
-            plane.app.state.fleet.usage.settle()
+            plane.app.state.fleet.usage.store_held()
         if route.operation_id == "enrol_node":
             of_node["get_own_snapshot"] = of_node["report_node"] = answer.json()["token"]
         documented = described[route.path_format][method.lower()]["responses"]

@@ -10,7 +10,7 @@ from tests.unit.api.conftest import Plane, on_both_databases
 pytestmark = pytest.mark.heavy
 
 FIRST, SECOND = "192.0.2.0/24", "203.0.113.0/24"
-PLACE = {"authority": "town", "funding": "public", "audience": "staff"}
+STAFF = {"authority": "town", "funding": "public", "audience": "staff"}
 
 
 def _asked(plane: Plane, token: str, *ranges: str, **changes: Any) -> int:
@@ -24,7 +24,7 @@ def _approve(plane: Plane, number: int, token: str | None = None) -> httpx.Respo
 
 @on_both_databases
 def test_only_an_administrator_exempts_a_complete_authority_even_in_steps(town: Plane) -> None:
-    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", STAFF)
     _, desk = town.account("desk", ("operator", "town"))
     _, approver = town.account("approver", ("approver", "town"))
     both = _asked(town, desk, FIRST, SECOND, hours=["Mon 09:00-10:00"])
@@ -39,7 +39,7 @@ def test_only_an_administrator_exempts_a_complete_authority_even_in_steps(town: 
 
 
 def test_what_the_installations_token_asks_for_is_decided_by_anybody_whose_token_descends_from_it(town: Plane) -> None:
-    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", STAFF)
     _, approver = town.account("approver", ("approver", "town"))
     _, person = town.account("person", ("administrator", None))
     number = _asked(town, town.token, FIRST)
@@ -78,9 +78,9 @@ def test_when_a_complete_authority_counts_as_exempted(
 ) -> None:
     """With empty `ranges` in `other`, the other range is not exempted."""
     ranges = other.get("ranges", [SECOND])
-    place = {**PLACE, **{key: value for key, value in other.items() if key != "ranges"}}
+    values = {**STAFF, **{key: value for key, value in other.items() if key != "ranges"}}
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
-    town.done("PUT", f"/v1/ranges/{site}/{SECOND}", place)
+    town.done("PUT", f"/v1/ranges/{site}/{SECOND}", values)
     _, desk = town.account("desk", ("operator", "town"))
     _, approver = town.account("approver", ("approver", "town"))
     if ranges:
@@ -93,7 +93,7 @@ def test_when_a_complete_authority_counts_as_exempted(
 
 @pytest.mark.parametrize("role", [("approver", "town"), ("administrator", None)])
 def test_approver_cannot_approve_for_the_grantor_of_the_role(town: Plane, role: tuple[str, str | None]) -> None:
-    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", STAFF)
     _, asking = town.account("asking", ("administrator", None))
     account, token = town.account("approver")
     grant = {"account": account, "role": role[0], "authority": role[1], "reason": "for a friend", "for": "1 year"}
@@ -113,7 +113,7 @@ def _grant(plane: Plane, token: str, account: int, role: str, authority: str | N
 
 @on_both_databases
 def test_approver_cannot_approve_for_an_indirect_grantor(town: Plane) -> None:
-    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", STAFF)
     asker, asking = town.account("asking", ("administrator", None))
     first, between = town.account("between")
     second, further = town.account("further")
@@ -133,7 +133,7 @@ def test_approver_cannot_approve_for_an_indirect_grantor(town: Plane) -> None:
 
 
 def test_role_granted_by_an_independent_approver_counts(town: Plane) -> None:
-    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", STAFF)
     _, asking = town.account("asking", ("administrator", None))
     first, between = town.account("between", ("approver", "town"))
     second, token = town.account("approver")
@@ -174,7 +174,7 @@ def _desk(plane: Plane) -> tuple[str, str]:
 
 
 def _register(plane: Plane, prefix: str, **changes: str) -> None:
-    plane.done("PUT", f"/v1/ranges/default/{prefix}", {**PLACE, **changes})
+    plane.done("PUT", f"/v1/ranges/default/{prefix}", {**STAFF, **changes})
 
 
 @pytest.mark.parametrize("left", [TINY, INSIDE, "uncovered"], ids=["registered since", "inside", "covered since"])
@@ -186,7 +186,7 @@ def test_ranges_that_do_not_count_as_left(town: Plane, left: str) -> None:
     if left == "uncovered":
         town.done("PATCH", f"/v1/ranges/default/{SECOND}", {"funding": "public"}, token=desk)
     elif left == TINY:
-        town.done("PUT", f"/v1/ranges/default/{TINY}", PLACE, token=desk)
+        town.done("PUT", f"/v1/ranges/default/{TINY}", STAFF, token=desk)
     refused = _approve(town, number, approver)
     assert (refused.status_code, "an exemption of all of town" in refused.json()["detail"]) == (403, True)
     assert _approve(town, number, town.other()).status_code == 200
@@ -235,7 +235,7 @@ def test_a_tenth_of_the_addresses_of_each_ip_version_must_be_left(
 
 @on_both_databases
 def test_new_ranges_count_as_left_after_thirty_days(town: Plane) -> None:
-    """Some may be deregistered while the request waits; only ranges of that time count."""
+    """Some may be removed while the request waits; only ranges of that time count."""
     desk, approver = _desk(town)
     town.clock.now += 10 * 86_400
     _register(town, SECOND, funding="private")
@@ -291,7 +291,7 @@ def test_only_an_administrator_removes_the_last_range_under_the_ban(town: Plane)
     for refused in (
         town.call("DELETE", path, token=desk),
         town.call("PATCH", path, {"funding": "private"}, token=desk),
-        town.call("PUT", path, {**PLACE, "audience": "pupils"}, token=desk),
+        town.call("PUT", path, {**STAFF, "audience": "pupils"}, token=desk),
         _import(town, desk, both_ranges),
         _import(town, desk, f"{both_ranges}{SECOND},town,private,staff\n"),
     ):

@@ -217,7 +217,7 @@ def test_a_year_is_one_in_the_zone_that_the_exemption_is_asked_for_in(town: Plan
 def test_more_than_a_year_is_said_to_be_so_at_the_end(town: Plane) -> None:
     response = town.call("POST", "/v1/exemptions", {**BODY, "for": "13 months"})
     assert response.json()["faults"] == [
-        {"place": "body.end", "message": "an exemption lasts at most a year: give an earlier end"}
+        {"location": "body.end", "message": "an exemption lasts at most a year: give an earlier end"}
     ]
 
 

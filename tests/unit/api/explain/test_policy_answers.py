@@ -32,8 +32,8 @@ def with_hosts(tmp_path: Path) -> Iterator[Plane]:
     plane = make_plane(tmp_path / "state", Catalogue((replace(alpha, tiers=tiers), *others)))
     plane.publisher.publish_current()
     plane.done("PUT", "/v1/authorities/town", authority())
-    place = {"authority": "town", "funding": "public", "audience": "staff"}
-    plane.done("PUT", "/v1/ranges/default/192.0.2.0/24", place)
+    values = {"authority": "town", "funding": "public", "audience": "staff"}
+    plane.done("PUT", "/v1/ranges/default/192.0.2.0/24", values)
     plane.done("PUT", ALPHA, ban(reply="nxdomain"))
     yield plane
     plane.database.close()
@@ -72,7 +72,7 @@ def test_an_address_in_place_of_a_name_is_a_fault_of_the_request(with_hosts: Pla
     asked = {"client": "192.0.2.10", "name": "https://user:secret@[2001:db8::1]/", "at": timestamp_text(START)}
     answer = with_hosts.call("GET", path, params=asked)
     assert answer.status_code == 422
-    fault = {"place": "query.name", "message": "a name is required, not an address: [2001:db8::1]"}
+    fault = {"location": "query.name", "message": "a name is required, not an address: [2001:db8::1]"}
     assert answer.json()["faults"] == [fault]
 
 

@@ -155,7 +155,7 @@ def test_a_refused_trace_does_not_count_as_a_long_read(town: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status", "place"),
+    ("method", "path", "body", "status", "location"),
     [
         ("PATCH", "/v1/authorities/{}/bans/alpha", {"mode": "off"}, 404, None),
         ("POST", "/v1/authorities/{}/bans/alpha/end", WHY, 404, None),
@@ -165,7 +165,7 @@ def test_a_refused_trace_does_not_count_as_a_long_read(town: Plane) -> None:
     ],
 )
 def test_a_misspelt_authority_is_named(
-    town: Plane, method: str, path: str, body: dict[str, str] | None, status: int, place: str | None
+    town: Plane, method: str, path: str, body: dict[str, str] | None, status: int, location: str | None
 ) -> None:
     _, desk = town.account("desk", ("operator", "town"))
     answers = {}
@@ -176,4 +176,4 @@ def test_a_misspelt_authority_is_named(
     assert "of zone" in answers["zone"].json()["detail"]
     problem = answers["twon"].json()
     assert (answers["twon"].status_code, UNKNOWN in problem["detail"]) == (status, True)
-    assert place is None or problem["faults"] == [{"place": place, "message": UNKNOWN}]
+    assert location is None or problem["faults"] == [{"location": location, "message": UNKNOWN}]

@@ -15,7 +15,7 @@ IMPORT, APPLY = "/v1/ranges/import", "/v1/policy/apply"
 def _faults(plane: Plane, path: str, body: Any) -> list[tuple[str, str]]:
     response = plane.call("POST", path, body)
     assert response.status_code == 422, response.text
-    return [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
+    return [(fault["location"], fault["message"]) for fault in response.json()["faults"]]
 
 
 def test_the_policy_in_json_is_the_exported_file(town: Plane) -> None:
@@ -54,13 +54,13 @@ def test_every_invalid_row_in_json_is_a_fault_with_its_index(town: Plane) -> Non
         ("body.rows.2", "prefix: 192.0.2.0/24 at site default repeats body.rows.0: remove one"),
         ("body.rows.3", "authority nobody is not registered: correct it, or register it first"),
     ]
-    [(place, message)] = _faults(town, IMPORT, {"rows": [{**ROW, "funding": "free"}]})
-    assert (place, message.startswith("is not one of")) == ("body.rows.0.funding", True)
+    [(location, message)] = _faults(town, IMPORT, {"rows": [{**ROW, "funding": "free"}]})
+    assert (location, message.startswith("is not one of")) == ("body.rows.0.funding", True)
     assert _faults(town, IMPORT, {"rows": [ROW] * 10_001}) == [("body.rows", "give at most 10000")]
 
 
 @pytest.mark.parametrize(
-    ("content", "place", "message"),
+    ("content", "location", "message"),
     [
         (b"{", "body", "is not JSON"),
         (b'{"rows": [], "policy": "", "more": 1}', "body.more", "there is no such field"),
@@ -71,13 +71,13 @@ def test_every_invalid_row_in_json_is_a_fault_with_its_index(town: Plane) -> Non
 )
 @pytest.mark.parametrize("path", [IMPORT, APPLY])
 def test_json_that_does_not_fit_the_model_is_refused_with_the_place(
-    untouched: Plane, path: str, content: bytes, place: str, message: str
+    untouched: Plane, path: str, content: bytes, location: str, message: str
 ) -> None:
     headers = {"Authorization": f"Bearer {untouched.token}", "Content-Type": "application/json"}
     response = untouched.call("POST", path, content=content, headers=headers)
     assert response.status_code == 422
-    found = [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
-    assert any(at.startswith(place) and message in text for at, text in found), found
+    found = [(fault["location"], fault["message"]) for fault in response.json()["faults"]]
+    assert any(at.startswith(location) and message in text for at, text in found), found
 
 
 @pytest.mark.parametrize("path", [IMPORT, APPLY])

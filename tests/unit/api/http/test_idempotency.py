@@ -70,7 +70,7 @@ def test_a_key_belongs_to_one_request(town: Plane) -> None:
         ("PUT", "/v1/authorities/town/bans/alpha", {"mode": "off"}),
     ):
         refused = _keyed(town, method, path, body)
-        assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "header.Idempotency-Key")
+        assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "header.Idempotency-Key")
     assert town.done("GET", "/v1/authorities/town/bans/alpha")["mode"] == "off"
 
 
@@ -90,7 +90,7 @@ def test_a_kept_answer_is_for_the_roles_that_got_it(town: Plane) -> None:
     (reading,) = [one["number"] for one in grants if (one["account"], one["role"]) == (number, "reader")]
     town.done("POST", f"/v1/grants/{reading}/end", {"reason": "it is over"})
     refused = _keyed(town, "PATCH", path, body, token=token)
-    assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "header.Idempotency-Key")
+    assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "header.Idempotency-Key")
 
 
 @pytest.mark.parametrize("narrowing", [{"roles": ["operator"]}, {"authorities": ["town"]}])
@@ -157,7 +157,7 @@ def test_an_erased_name_is_in_no_kept_answer(town: Plane) -> None:
 def test_a_key_is_short_and_visible(untouched: Plane, key: str) -> None:
     headers = [(b"authorization", f"Bearer {untouched.token}".encode()), (b"idempotency-key", key.encode())]
     refused = untouched.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, headers=headers)
-    assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "header.Idempotency-Key")
+    assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "header.Idempotency-Key")
 
 
 def test_a_rehearsal_keeps_no_answer(town: Plane) -> None:

@@ -12,7 +12,7 @@ import pytest
 import api
 from api.application import routes
 from api.audit.acts import ACTS
-from api.auth.roles import OWN_APPROVERS, Where
+from api.auth.roles import OWN_APPROVERS, RoleScope
 from api.http.routes import Route
 from api.nodes.service import LOCAL_ACTS
 from dnsfilter.policy.model import Mode
@@ -31,7 +31,7 @@ UNKNOWN = {
 OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort", "by", "format"}
 FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own", "lacking", "from", "to", "after"}
 """Parameters of lists whose values are not names."""
-LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
+LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
 """Probes and nodes of other versions may send more."""
 _FAMILIES = {act.partition(".")[0] for act in ACTS}
 
@@ -49,7 +49,7 @@ def _path(route: Any) -> str:
 
 def _faults(response: httpx.Response) -> dict[str, str]:
     assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
-    return {fault["place"]: fault["message"] for fault in response.json()["faults"]}
+    return {fault["location"]: fault["message"] for fault in response.json()["faults"]}
 
 
 def _with_all_roles(town: Plane) -> str:
@@ -62,7 +62,7 @@ def test_every_route_refuses_undeclared_parameters_after_the_permission_check(to
     enrolling = town.done("POST", "/v1/nodes", {"name": "office-1"})["enrolment_token"]
     headers = {"Authorization": f"Bearer {town.done('POST', '/v1/nodes', {'name': 'office-2'})['enrolment_token']}"}
     node = town.done("POST", "/v1/nodes/enrol", {"version": "1"}, headers=headers)["token"]
-    tokens = {Where.ENROLMENT: enrolling, Where.NODE: node}
+    tokens = {RoleScope.ENROLMENT: enrolling, RoleScope.NODE: node}
     everything = _with_all_roles(town)
     revision, asked = town.revision(), set[str]()
     for route in routes():

@@ -1,4 +1,4 @@
-"""Concurrent work is limited for each caller and for all. A place is given back even after a failure."""
+"""Concurrent work is limited for each caller and for all. A slot is given back even after a failure."""
 
 from contextlib import ExitStack
 
@@ -22,7 +22,7 @@ def test_one_caller_and_all_callers_have_limits() -> None:
         pass
 
 
-def test_a_place_is_given_back_after_a_failure() -> None:
+def test_a_slot_is_given_back_after_a_failure() -> None:
     quota = Quota("downloads", 1, 1)
     for _ in range(3):
         with pytest.raises(RuntimeError, match="broken"), quota.held(1):

@@ -170,7 +170,7 @@ def test_a_tag_that_is_too_long_is_invalid(untouched: Plane, method: str, header
     found = untouched.call(method, "/v1/authorities/town", body, headers=headers)
     assert (found.status_code, found.json()["type"]) == (422, "/problems/invalid")
     assert found.json()["faults"] == [
-        {"place": f"header.{header.lower()}", "message": f"give at most {MAX_TAGS} characters"}
+        {"location": f"header.{header.lower()}", "message": f"give at most {MAX_TAGS} characters"}
     ]
 
 

@@ -32,11 +32,11 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
     """Return the faults of an invalid body."""
     with pytest.raises(Invalid) as caught:
         validated(kind, values)
-    return [(fault.place.removeprefix("body."), fault.message) for fault in caught.value.faults]
+    return [(fault.location.removeprefix("body."), fault.message) for fault in caught.value.faults]
 
 
 @pytest.mark.parametrize(
-    ("kind", "values", "place", "message"),
+    ("kind", "values", "location", "message"),
     [
         (
             BanWrite,
@@ -141,9 +141,9 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
         ),
     ],
 )
-def test_a_fault_says_what_to_write(kind: type[BaseModel], values: dict[str, Any], place: str, message: str) -> None:
+def test_a_fault_says_what_to_write(kind: type[BaseModel], values: dict[str, Any], location: str, message: str) -> None:
     [(where, found)] = faults(kind, values)
-    assert (where, found[: len(message)]) == (place, message)
+    assert (where, found[: len(message)]) == (location, message)
 
 
 def test_all_faults_are_reported_at_once() -> None:
@@ -156,9 +156,9 @@ def test_all_faults_are_reported_at_once() -> None:
         "date": "16/3/2026",
         "until": "1",
     }
-    places = [place for place, _ in faults(BindingWrite, values)]
-    assert places == ["ban", "instrument", "date", "until"]
-    assert [place for place, _ in faults(ExemptionWrite, term)] == ["ban", "ranges", "until"]
+    locations = [location for location, _ in faults(BindingWrite, values)]
+    assert locations == ["ban", "instrument", "date", "until"]
+    assert [location for location, _ in faults(ExemptionWrite, term)] == ["ban", "ranges", "until"]
 
 
 @pytest.mark.parametrize("secret", ["dnsf_AAAABBBBCCCC", "x dnsf_AAAABBBBCCCC"])

@@ -145,7 +145,7 @@ def test_an_installation_that_appears_during_init_is_not_made_again(
     assert _files(settings) == before
 
 
-def test_the_printed_command_names_keys_in_other_places(tmp_path: Path) -> None:
+def test_the_printed_command_names_keys_in_other_directories(tmp_path: Path) -> None:
     settings = parse_settings({"state_dir": str(tmp_path), "snapshot_key": "/keys/snapshot-key"}, {})
     assert opening.command("init", settings).endswith(
         f"dnsfilter-api init --state-dir {tmp_path} --snapshot-key /keys/snapshot-key"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.archive.restore import Order, restore
+from api.archive.restore import RestoreOptions, restore
 from api.installation import commands, opening
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError
@@ -45,7 +45,7 @@ def _is_refused(plane: Plane) -> bool:
 def test_a_database_knows_the_snapshots_that_it_published(town: Plane) -> None:
     assert town.publisher.stored_revision() == town.revision()
     assert not _is_refused(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     assert not _is_refused(town)
 
 
@@ -91,7 +91,7 @@ def test_a_restored_backup_replaces_the_snapshots(town: Plane, tmp_path: Path) -
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     settings: Settings = parse_settings({"state_dir": str(tmp_path / "new")}, {})
     shutil.copytree(town.settings.snapshot_dir, settings.snapshot_dir)
-    restore(io.BytesIO(backup), Order("d" * 64, START + 60), settings)
+    restore(io.BytesIO(backup), RestoreOptions("d" * 64, START + 60), settings)
     shutil.copy(town.settings.token_path, settings.token_path)
     plane = make_plane(settings.state_dir, url=settings.database)
     with closing(plane.database):

@@ -54,7 +54,7 @@ class Machine:
         """Report usage, and store it. Return the last sequence of its stream that was stored before."""
         answer = self.call("POST", "report", report(clock=timestamp_text(int(self.plane.clock.now)), usage=usage))
         assert answer.status_code == 200, answer.text
-        self.plane.app.state.fleet.usage.settle()
+        self.plane.app.state.fleet.usage.store_held()
         found: int | None = answer.json()["usage"]
         return found
 

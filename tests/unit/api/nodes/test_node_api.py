@@ -127,7 +127,7 @@ def test_node_downloads_at_most_two_files_at_once(machine: Machine) -> None:
 @on_both_databases
 def test_more_nodes_can_wait_than_requests_run_and_all_are_woken(town: Plane) -> None:
     tokens = crowd(town, WAITING)
-    newest = _fleet(town).news.newest
+    newest = _fleet(town).announcements.newest
     assert newest is not None
 
     async def run() -> tuple[int, set[int], int]:
@@ -138,7 +138,7 @@ def test_more_nodes_can_wait_than_requests_run_and_all_are_woken(town: Plane) ->
                 headers = {"Authorization": f"Bearer {token}", "If-None-Match": f'"{newest.digest}"'}
                 poll = client.get("/v1/nodes/self/snapshot?wait=30", headers=headers)
                 polls.append(asyncio.create_task(poll))
-            while _fleet(town).news.waiting < len(polls):
+            while _fleet(town).announcements.waiting < len(polls):
                 await asyncio.sleep(0.01)
             person = {"Authorization": f"Bearer {town.token}"}
             toggled = await client.patch("/v1/authorities/town/bans/alpha", json={"mode": "off"}, headers=person)
@@ -146,7 +146,7 @@ def test_more_nodes_can_wait_than_requests_run_and_all_are_woken(town: Plane) ->
             return toggled.status_code, {answer.status_code for answer in answers}, len(answers)
 
     assert asyncio.run(run()) == (200, {200}, WAITING)
-    assert _fleet(town).news.waiting == 0
+    assert _fleet(town).announcements.waiting == 0
 
 
 def test_token_of_a_node_does_not_allow_large_request_bodies_elsewhere(machine: Machine) -> None:

@@ -189,7 +189,7 @@ def test_infinite_load_is_rejected(machine: Machine) -> None:
     body = str(report(load="LOAD")).replace("'LOAD'", text).replace("'", '"').replace("None", "null")
     headers = {"Authorization": f"Bearer {machine.token}", "Content-Type": "application/json"}
     answer = machine.plane.call("POST", "/v1/nodes/self/report", headers=headers, content=body.encode())
-    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, "body.load.queries_per_second")
+    assert (answer.status_code, answer.json()["faults"][0]["location"]) == (422, "body.load.queries_per_second")
 
 
 def test_size_of_a_report_is_limited(machine: Machine) -> None:
@@ -251,7 +251,7 @@ def test_journal_entries_above_the_limit_are_recorded_later(machine: Machine, mo
 def test_journal_of_a_replaced_machine_starts_again(machine: Machine) -> None:
     plane = machine.plane
     assert machine.report(journal=[_entry(5, authority=None)]) == 5
-    _fleet(plane).reports.settle()
+    _fleet(plane).reports.store_due()
     assert _row(plane).report["journal"] == 5
     replaced = Machine.of(plane, plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"])
     assert replaced.report(journal=[_entry(1, authority="nobody")]) == 1
@@ -342,7 +342,7 @@ def test_reports_are_stored_once_a_minute_or_after_a_change(machine: Machine) ->
     def reported(**changes: Any) -> int | None:
         plane.clock.now += 10
         machine.report(**changes)
-        reports.settle()
+        reports.store_due()
         return _row(plane).seen_s
 
     assert reported() == START + 10
@@ -361,7 +361,7 @@ def test_after_a_restart_stored_reports_are_shown_without_unregistered_networks(
     machine.report(unregistered=unregistered, journal=[_entry(1, authority=None)])
     assert len(plane.done("GET", "/v1/unregistered")["items"]) == 1
     _fleet(plane).stop()
-    _fleet(plane).reports.settle()
+    _fleet(plane).reports.store_due()
     assert "192.0.2" not in str(_row(plane).report)
     shown = machine.stands()
     plane.database.close()
@@ -409,7 +409,7 @@ def test_unregistered_networks_are_dropped_after_a_day(machine: Machine) -> None
     found = plane.done("GET", "/v1/unregistered", token=fresh)["items"]
     assert [item["prefix"] for item in found] == ["198.51.100.0/24"]
     plane.clock.now += 50
-    reports.settle()
+    reports.store_due()
     assert reports.unregistered.listed(None, None, 0, 10, lambda _number: True) == []
 
 
@@ -422,7 +422,7 @@ def test_pages_of_a_state_include_received_and_stored_reports(plane: Plane) -> N
     machines = [Machine.enrolled(plane, name) for name in ("a", "b", "c", "d", "e")]
     for each in machines[:4]:
         each.report()
-    _fleet(plane).reports.settle()
+    _fleet(plane).reports.store_due()
     # As after a restart: this process has received no reports of them.
     for number in (1, 2):
         _fleet(plane).reports.forget(number)

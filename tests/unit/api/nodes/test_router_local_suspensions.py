@@ -56,7 +56,7 @@ def test_stored_report_is_used_until_the_node_reports_again(town: Plane) -> None
     machine = Machine.enrolled(town, "office-1")
     machine.report(suspended=[{"authority": None, "until": UNTIL}])
     reports = town.app.state.fleet.reports
-    reports.settle()
+    reports.store_due()
     with town.database.reading() as session:
         number = session.scalars(select(NodeRow.number)).one()
     reports.forget(number)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.application import routes
-from api.auth.roles import Where
+from api.auth.roles import RoleScope
 from api.db.models import NodeRow
 from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -125,11 +125,11 @@ def test_enrolment_token_is_not_repeated_for_the_same_idempotency_key(plane: Pla
     assert (again.status_code, "enrolment_token" in again.text) == (409, False)
 
 
-def _requests() -> Iterator[tuple[str, str, Where]]:
+def _requests() -> Iterator[tuple[str, str, RoleScope]]:
     """Yield every request that needs a token, with invented names in its path."""
     for route in routes():
         where = route.rule.where
-        if where is not Where.OPEN:
+        if where is not RoleScope.OPEN:
             path = route.path.replace("{length}", "24").replace("{address}", "192.0.2.0").replace("{sha256}", "0" * 64)
             yield min(route.methods or ()), path.replace("{number}", "1").replace("{account}", "1"), where
 
@@ -141,7 +141,7 @@ def test_tokens_of_nodes_are_refused_on_all_other_routes(machine: Machine) -> No
     asked = list(_requests())
     assert len(asked) > 60
     for method, path, where in asked:
-        for token, own in ((machine.token, Where.NODE), (invited, Where.ENROLMENT)):
+        for token, own in ((machine.token, RoleScope.NODE), (invited, RoleScope.ENROLMENT)):
             plane.clock.now += 60  # Avoid the limit on authentication failures.
             status = plane.call(method, path, token=token).status_code
             expected = (401, 403) if where is not own else (200, 304, 404, 422)

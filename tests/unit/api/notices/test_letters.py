@@ -86,7 +86,7 @@ def test_notice_about_several_nodes_gives_their_number_and_names_at_most_thirty(
         assert (str(count) if count > 1 else names[0]) in written.subject
         assert len(re.findall(r"node-\d{4}", written.text)) == named
         assert more in " ".join(written.text.split())
-        assert ("resolvers" in written.text) == (count > 1)
+        assert ("nodes" in written.text) == (count > 1)
         assert max(map(len, written.text.splitlines())) <= WIDTH
 
 

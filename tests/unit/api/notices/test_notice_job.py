@@ -148,13 +148,16 @@ def test_failed_login_is_logged_without_the_password(
     authority.issue(*files)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     with caplog.at_level(logging.DEBUG), mail_server(login=("dns", "right"), starttls=make_context(*files)) as mailbox:
-        place = parse_mail_destination(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
-        wrong = Notifier(bindings.database, {}, place, bindings.clock)
+        destination = parse_mail_destination(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
+        wrong = Notifier(bindings.database, {}, destination, bindings.clock)
         wrong.look()
         assert wrong.send() == 0
         assert _states(bindings) == [("waiting", 1, "user or password refused with 535")] * 2
         bindings.clock.now += 60
-        assert Notifier(bindings.database, {}, replace(place, login=Login("dns", "right")), bindings.clock).send() == 2
+        assert (
+            Notifier(bindings.database, {}, replace(destination, login=Login("dns", "right")), bindings.clock).send()
+            == 2
+        )
         tried = set(mailbox.logins)
     assert tried == {("dns", "wrong"), ("dns", "right")}
     said = [KeyValueFormatter().format(record) for record in caplog.records if record.name.startswith("dnsfilter")]
@@ -267,9 +270,9 @@ def test_publication_causes_a_look_before_the_next_round(
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     monkeypatch.setattr(module, "SOON_S", 0.0)
-    place = MailDestination("127.0.0.1", mailbox.port, False, SENDER, ())
+    destination = MailDestination("127.0.0.1", mailbox.port, False, SENDER, ())
     counted = [0]
-    job = Notifier(bindings.database, {}, place, bindings.clock, lambda: counted[0])
+    job = Notifier(bindings.database, {}, destination, bindings.clock, lambda: counted[0])
     job.start()
     try:
         _wait(mailbox, 2)

@@ -43,7 +43,7 @@ def _seen(plane: Plane, token: str) -> None:
     }
     body |= {"clock": "2026-09-21T14:13:20Z", "uptime_s": 1, "load": load}
     plane.done("POST", "/v1/nodes/self/report", body, headers={"Authorization": f"Bearer {token}"})
-    plane.app.state.fleet.reports.settle()
+    plane.app.state.fleet.reports.store_due()
 
 
 @on_both_databases
@@ -52,11 +52,11 @@ def test_new_authority_completes_step_by_step(plane: Plane) -> None:
     missing = ["names", "space", "ranges", "ban", "operator", "approver", "node"]
     assert _missing(plane) == missing
     assert _found(plane, "names")[1].startswith("give its name in fr:")
-    place = {"authority": "town", "funding": "public", "audience": "staff"}
+    values = {"authority": "town", "funding": "public", "audience": "staff"}
     acts: list[tuple[str, str, str, Any]] = [
         ("names", "PATCH", "/v1/authorities/town", {"names": {"nl": "Stad", "fr": "Ville"}}),
         ("space", "PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"}),
-        ("ranges", "PUT", "/v1/ranges/default/192.0.2.0/24", place),
+        ("ranges", "PUT", "/v1/ranges/default/192.0.2.0/24", values),
         ("ban", "PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{"start": "2027-01-01", "for": "6 months"}])),
     ]
     for step, method, path, body in acts:
@@ -90,8 +90,8 @@ def test_single_person_is_not_enough(town: Plane) -> None:
 
 def test_each_site_needs_a_node_that_has_enrolled(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
-    place = {"authority": "town", "funding": "private", "audience": "public"}
-    town.done("PUT", "/v1/ranges/depot/192.0.2.0/24", place)
+    values = {"authority": "town", "funding": "private", "audience": "public"}
+    town.done("PUT", "/v1/ranges/depot/192.0.2.0/24", values)
     _seen(town, _enrol(town, "first", "default"))
     town.done("POST", "/v1/nodes", {"name": "second", "site": "depot"})
     assert _found(town, "node") == ("first at default", "enrol a node at depot")

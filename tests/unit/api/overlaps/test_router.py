@@ -89,8 +89,8 @@ def _gaps(found: Any) -> list[str]:
 
 
 def test_space_that_no_range_covers(nested: Plane) -> None:
-    nested.done("PUT", "/v1/ranges/default/203.0.113.0/26", _place("town"))
-    nested.done("PUT", "/v1/ranges/default/203.0.113.128/27", _place("zone"))
+    nested.done("PUT", "/v1/ranges/default/203.0.113.0/26", _values("town"))
+    nested.done("PUT", "/v1/ranges/default/203.0.113.128/27", _values("zone"))
     nested.done("DELETE", "/v1/ranges/depot/192.0.2.0/24")
     expected = [
         *(f"default 203.0.113.{prefix} of 203.0.113.0/24 town" for prefix in ("160/27", "192/26")),
@@ -103,7 +103,7 @@ def test_space_that_no_range_covers(nested: Plane) -> None:
     assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == expected[2:3]
     _, reader = nested.account("reader", ("reader", "zone"))
     assert _gaps(nested.done("GET", GAPS, token=reader)) == expected[2:3]
-    nested.done("PUT", "/v1/ranges/default/203.0.113.64/26", _place("zone"))
+    nested.done("PUT", "/v1/ranges/default/203.0.113.64/26", _values("zone"))
     assert _gaps(nested.done("GET", GAPS))[:3] == [*expected[:2], expected[3]]
 
 
@@ -115,7 +115,7 @@ def test_a_list_continues_where_its_last_space_was_withdrawn(nested: Plane) -> N
     assert _gaps(nested.done("GET", f"{GAPS}?cursor={first['next']}"))[-len(rest) :] == rest
 
 
-def _place(authority: str) -> dict[str, str]:
+def _values(authority: str) -> dict[str, str]:
     return {"authority": authority, "funding": "public", "audience": "staff"}
 
 

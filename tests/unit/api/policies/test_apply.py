@@ -211,7 +211,7 @@ for = "1 month"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place"),
+    ("old", "new", "location"),
     [
         ('for = "6 months"', 'for = "7 months"', "ban/town/alpha"),
         ('legal_basis = "decree 1"', 'legal_basis = "decree 9"', "ban/town/alpha"),
@@ -222,18 +222,18 @@ for = "1 month"
     ],
     ids=["term", "decision", "binding", "binding gone", "exemption gone", "range gone"],
 )
-def test_what_has_begun_is_neither_altered_nor_left_out(loaded: Plane, old: str, new: str, place: str) -> None:
+def test_what_has_begun_is_neither_altered_nor_left_out(loaded: Plane, old: str, new: str, location: str) -> None:
     response = _send(loaded, "/v1/policy/apply", FILE.replace(old, new, 1))
     assert response.status_code == 422
-    assert place in [fault["place"] for fault in response.json()["faults"]], response.text
+    assert location in [fault["location"] for fault in response.json()["faults"]], response.text
     assert loaded.revision() == 1
 
 
 def test_a_ban_that_has_begun_is_not_left_out(loaded: Plane) -> None:
     text = FILE[: FILE.index("[[ban]]")]
     response = _send(loaded, "/v1/policy/apply", text)
-    places = {fault["place"] for fault in response.json()["faults"]}
-    assert {"ban/town/alpha", "ban/zone/alpha", "binding/1", "exemption/1"} <= places
+    locations = {fault["location"] for fault in response.json()["faults"]}
+    assert {"ban/town/alpha", "ban/zone/alpha", "binding/1", "exemption/1"} <= locations
 
 
 def test_a_new_exemption_becomes_a_request(loaded: Plane) -> None:
@@ -249,7 +249,7 @@ def test_a_new_ban_may_follow_one_that_comes_later_in_the_file(town: Plane, refe
         text += f'[[ban]]\nauthority = "{slug}"\nservice = "beta"\nmode = "enforce"\n[ban.decision]\n'
         text += f'legal_basis = "decree 1"\n{follows}\n[[ban.term]]\nstart = 2026-10-01\nfor = "6 months"\n'
     answer = _send(town, "/v1/policy/diff", text).json()
-    assert [fault["place"] for fault in answer["faults"]] == faults
+    assert [fault["location"] for fault in answer["faults"]] == faults
     if not faults:
         acts = _send(town, "/v1/policy/apply", text).json()["acts"]
         assert [(act["act"], act["object"]) for act in acts] == [
@@ -269,7 +269,7 @@ def test_a_term_of_a_new_ban_that_follows_another_is_a_decision_of_its_own(
         text += f'[[ban]]\nauthority = "{slug}"\nservice = "beta"\nmode = "enforce"\n[ban.decision]\n'
         text += f'legal_basis = "decree 1"\n[[ban.term]]\nstart = 2026-10-01\nfor = "6 months"\n{more}'
     found = _send(loaded, "/v1/policy/diff", text).json()
-    assert [fault["place"] for fault in found["faults"]] == faults
+    assert [fault["location"] for fault in found["faults"]] == faults
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_a_file_with_too_many_objects_is_refused(
     assert response.status_code == status, response.text
     if status == 422:
         assert response.json()["faults"] == [
-            {"place": "policy.toml", "message": "has 10 objects: at most 9 can be applied at once"}
+            {"location": "policy.toml", "message": "has 10 objects: at most 9 can be applied at once"}
         ]
 
 

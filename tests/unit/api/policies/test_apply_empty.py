@@ -143,7 +143,7 @@ def test_elsewhere_the_same_is_refused_at_every_instant_and_the_same_are_closed(
         assert {**here, "revision": 1} == there
     entries = elsewhere.done("GET", "/v1/audit?limit=200&act=authority.close")["items"]
     assert [entry["object"] for entry in entries] == ["authority/zone", "authority/village", "authority/harbour"]
-    elsewhere.publisher.settle()
+    elsewhere.publisher.store_in_force()
     at = elsewhere.done("GET", "/v1/who?address=192.0.2.9")["at"]
     assert elsewhere.done("GET", f"/v1/trace?client=192.0.2.9&name=alpha1.example.org&at={at}")["reproduced"]
     for slug in ("harbour", "zone"):
@@ -166,7 +166,7 @@ def test_file_with_another_closing_than_recorded_is_rejected(ended: Plane) -> No
         head, mark, rest = text.partition("[[range]]")
         assert old in head
         faults = _send(ended, "/v1/policy/diff", head.replace(old, new) + mark + rest).json()["faults"]
-        messages = {fault["place"]: fault["message"] for fault in faults}
+        messages = {fault["location"]: fault["message"] for fault in faults}
         assert messages[f"authority/{slug}"].startswith(
             f"the closing of {slug} is recorded and cannot change: copy closes"
         )
@@ -177,11 +177,11 @@ def test_file_neither_closes_nor_reopens_an_authority(town: Plane) -> None:
     before = _exported(town)
     closes = before.replace('contact = "ict@example.org"\n', 'contact = "ict@example.org"\ncloses = 2100-01-01\n')
     faults = _send(town, "/v1/policy/apply", closes).json()["faults"]
-    assert [fault["place"] for fault in faults] == ["authority/town", "authority/zone"]
+    assert [fault["location"] for fault in faults] == ["authority/town", "authority/zone"]
     assert faults[0]["message"] == "a file cannot close or merge town: use dnsfilterctl authority close or merge"
     town.done("POST", "/v1/authorities/zone/close", {"reason": "no more"})
     refused = _send(town, "/v1/policy/apply", before)
-    assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, ["authority/zone"])
+    assert (refused.status_code, [fault["location"] for fault in refused.json()["faults"]]) == (422, ["authority/zone"])
     assert town.done("GET", "/v1/authorities/zone")["state"] == "closed"
 
 
@@ -208,7 +208,7 @@ def test_a_provisional_ban_that_has_lapsed_is_loaded_as_that(plane: Plane) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "places"),
+    ("text", "locations"),
     [
         (ONE + 'closes = 2027-01-01\nsuccessor = "zone"\n' + ONE.replace("town", "zone"), ["authority/town"]),
         (ONE + _ban("alpha") + '[[ban.term]]\nstart = 2026-10-01\nfor = "1 day"\n' * 100, ["ban/town/alpha"]),
@@ -222,9 +222,9 @@ def test_a_provisional_ban_that_has_lapsed_is_loaded_as_that(plane: Plane) -> No
     ],
     ids=["merger ahead", "too many terms", "circle"],
 )
-def test_invalid_history_is_not_loaded(plane: Plane, text: str, places: list[str]) -> None:
+def test_invalid_history_is_not_loaded(plane: Plane, text: str, locations: list[str]) -> None:
     faults: list[dict[str, Any]] = _send(plane, "/v1/policy/diff", text).json()["faults"]
-    assert [fault["place"] for fault in faults] == places
+    assert [fault["location"] for fault in faults] == locations
     assert _send(plane, "/v1/policy/apply", text).status_code == 422
     assert plane.done("GET", "/v1/authorities")["items"] == []
 

@@ -59,7 +59,7 @@ def test_the_bans_that_begin_and_end_to_apply(
 def test_ranges_with_the_same_change_are_one_group() -> None:
     moved = _of("zone"), _of("zone", INNER)
     (found,) = changed_bans(replace(BEFORE, ranges=(TOWN, INNER)), replace(BEFORE, ranges=moved), NOW)
-    assert [str(prefix) for _, prefix in found.places] == ["192.0.2.0/24", "192.0.2.64/26"]
+    assert [str(prefix) for _, prefix in found.ranges] == ["192.0.2.0/24", "192.0.2.64/26"]
 
 
 def test_an_exempted_range_loses_no_ban_that_did_not_apply() -> None:

@@ -21,7 +21,7 @@ def test_last_past_policies_are_cached(town: Plane) -> None:
     for seconds in range(1, MAX_KEPT + 2):
         town.clock.now = START + seconds
         town.done("PUT", f"/v1/sites/site-{seconds}", {"name": "Site"})
-    town.publisher.settle()
+    town.publisher.store_in_force()
     cache, held = PastPolicyCache(), _held(town)
     with town.database.reading() as session:
         made = [cache.of(session, _at(session, seconds), held) for seconds in range(1, MAX_KEPT + 1)]
@@ -36,7 +36,7 @@ def test_last_past_policies_are_cached(town: Plane) -> None:
 
 @on_both_databases
 def test_altered_past_policy_is_rebuilt(town: Plane) -> None:
-    town.publisher.settle()
+    town.publisher.store_in_force()
     cache, held = PastPolicyCache(), _held(town)
     with town.database.reading() as session:
         assert cache.of(session, _at(session, 0), held)[1] is True

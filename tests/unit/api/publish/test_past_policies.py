@@ -19,7 +19,7 @@ from api.db.models import ListRow, PublicationRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.publish.past_policies import (
     LoadedServices,
-    Past,
+    PastPolicy,
     kept_publication_at,
     policy_in,
     publication_at,
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.heavy
 START_TEXT = "2026-09-21T14:13:20Z"
 BAN = "/v1/authorities/town/bans/alpha"
 LATER = "/v1/authorities/zone/bans/beta"
-PLACE = {"funding": "public", "audience": "staff"}
+STAFF = {"funding": "public", "audience": "staff"}
 PREFIXES = ("192.0.2.0/24", "192.0.2.0/25", "2001:db8::/48")
 SLUGS = ("town", "zone")
 Act = Callable[["_Run"], Any]
@@ -103,7 +103,7 @@ acts = st.one_of(
     st.just(_call("DELETE", "/v1/sites/annex")),
     st.builds(
         lambda prefix, slug, label: _call(
-            "PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "label": label, **PLACE}
+            "PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "label": label, **STAFF}
         ),
         prefixes, slugs, slugs,
     ),
@@ -137,7 +137,7 @@ acts = st.one_of(
 )  # fmt: skip
 first = [
     *(_call("PUT", f"/v1/authorities/{slug}", authority()) for slug in SLUGS),
-    _call("PUT", f"/v1/ranges/default/{PREFIXES[0]}", {"authority": "town", **PLACE}),
+    _call("PUT", f"/v1/ranges/default/{PREFIXES[0]}", {"authority": "town", **STAFF}),
     _call("PUT", BAN, ban()),
     _bind("agreement"),
     _exempt(PREFIXES[0], True),
@@ -154,7 +154,7 @@ def test_any_past_policy_is_rebuilt_as_it_was_compiled(done: list[tuple[Act, int
         run = _Run(plane, plane.other())
         for act, wait_s in ((lambda _: None, 0), *((act, 1) for act in first), *done):
             run.do(act, wait_s)
-        plane.publisher.settle()
+        plane.publisher.store_in_force()
         services = plane.app.state.runtime.services
         with plane.database.reading() as session:
             for revision, policy in run.copies.items():
@@ -167,12 +167,12 @@ def test_any_past_policy_is_rebuilt_as_it_was_compiled(done: list[tuple[Act, int
         plane.database.close()
 
 
-def _policy_at(session: Session, at: Instant, held: LoadedServices) -> Past:
+def _policy_at(session: Session, at: Instant, held: LoadedServices) -> PastPolicy:
     return policy_in(session, kept_publication_at(session, at), held)
 
 
 def _publications(plane: Plane) -> list[PublicationRow]:
-    plane.publisher.settle()
+    plane.publisher.store_in_force()
     with plane.database.reading() as session:
         return list(session.scalars(select(PublicationRow).order_by(PublicationRow.id)))
 
@@ -201,7 +201,7 @@ def test_stored_list_reproduces_its_service_with_any_names() -> None:
 def test_last_publication_of_a_second_counts(town: Plane) -> None:
     for mode in ("off", "monitor", "enforce"):
         town.done("PATCH", BAN, {"mode": mode})
-    town.publisher.settle()
+    town.publisher.store_in_force()
     with town.database.reading() as session:
         found = publication_at(session, START)
     assert found is not None
@@ -212,7 +212,7 @@ def test_clock_set_back_does_not_hide_a_later_publication(town: Plane) -> None:
     for now, mode in ((START + 1000, "off"), (START + 10, "monitor"), (START + 20, "enforce")):
         town.clock.now = now
         town.done("PATCH", BAN, {"mode": mode})
-    town.publisher.settle()
+    town.publisher.store_in_force()
     with town.database.reading() as session:
         found = [publication_at(session, START + seconds) for seconds in (9, 10, 19, 20, 1000)]
     last = town.revision()
@@ -235,7 +235,7 @@ def disk(town: Plane) -> Iterator[_Disk]:
         if found.full and statement.startswith("INSERT INTO publications"):
             raise OperationalError(statement, None, Exception("disk I/O error"))
 
-    town.publisher.settle()
+    town.publisher.store_in_force()
     event.listen(town.database.engine, "before_cursor_execute", refuse)
     yield found
     event.remove(town.database.engine, "before_cursor_execute", refuse)

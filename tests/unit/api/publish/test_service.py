@@ -106,7 +106,7 @@ def test_policy_that_cannot_be_compiled_is_a_422_and_not_recorded(town: Plane, m
         response = town.call("PATCH", BAN, {"mode": "off"})
     assert (response.status_code, response.json()["faults"]) == (
         422,
-        [{"place": "policy", "message": "compile snapshot: beyond the format"}],
+        [{"location": "policy", "message": "compile snapshot: beyond the format"}],
     )
     assert town.revision() == revision == _stored(town)
     assert town.done("PATCH", BAN, {"mode": "off"})["revision"] == revision + 1 == _stored(town)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from api.archive.restore import Order, restore
+from api.archive.restore import RestoreOptions, restore
 from api.db.models import PublicationRow
 from api.publish.startup_check import reconcile_with_store
 from api.settings import parse_settings
@@ -45,7 +45,7 @@ def restored(town: Plane, tmp_path: Path) -> Iterator[Restore]:
     made: list[Plane] = []
 
     def begin(*lost: str, snapshots: bool) -> Plane:
-        town.publisher.settle()
+        town.publisher.store_in_force()
         town.clock.now = START + 50
         backup = town.call("GET", "/v1/backup").content
         for number, mode in enumerate(lost):
@@ -54,7 +54,7 @@ def restored(town: Plane, tmp_path: Path) -> Iterator[Restore]:
         settings = parse_settings({"state_dir": str(tmp_path / "new")}, {})
         if snapshots:
             shutil.copytree(town.settings.snapshot_dir, settings.snapshot_dir)
-        restore(io.BytesIO(backup), Order("d" * 64, RESTORED), settings)
+        restore(io.BytesIO(backup), RestoreOptions("d" * 64, RESTORED), settings)
         settings.token_path.write_text(town.token)
         plane = make_plane(settings.state_dir, url=settings.database)
         made.append(plane)
@@ -71,7 +71,7 @@ def _start(plane: Plane) -> None:
     now_s = int(plane.clock.now)
     reconcile_with_store(plane.database, plane.publisher, now_s)
     plane.publisher.publish_current()
-    plane.publisher.settle()
+    plane.publisher.store_in_force()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def _start(plane: Plane) -> None:
 )
 def test_revision_identifies_only_one_policy(town: Plane, restored: Restore, lost: tuple[str, ...], above: int) -> None:
     last = town.revision()
-    town.publisher.settle()
+    town.publisher.store_in_force()
     before = _published(town)
     plane = restored(*lost, snapshots=True)
     highest = max(last + 1, town.revision())
@@ -110,13 +110,13 @@ def test_trace_of_lost_revisions_says_so(
 def test_stored_snapshot_of_another_policy_is_not_recorded(town: Plane) -> None:
     """The database has the revision, but with another policy."""
     last = town.revision()
-    town.publisher.settle()
+    town.publisher.store_in_force()
     with town.database.writing() as session:
         session.execute(text("DELETE FROM publications WHERE revision = :last"), {"last": last})
         session.execute(text("UPDATE versions SET body = replace(body, 'enforce', 'off') WHERE kind = 'ban'"))
     assert town.publisher.stored_is_foreign()
     town.publisher.note_stored()
-    town.publisher.settle()
+    town.publisher.store_in_force()
     assert last not in [number for number, _, _ in _published(town)]
 
 

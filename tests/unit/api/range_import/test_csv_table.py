@@ -50,7 +50,7 @@ def test_tables_of_common_programs_are_read(text: str, expected: list[tuple[int,
 def test_a_bad_row_is_a_fault_with_its_line_and_the_next_is_read(row: str, message: str) -> None:
     table = parse_table(f"{HEADER}\n{row}\n", "default")
     [fault] = table.faults
-    assert (fault.place, message in fault.message, table.rows) == ("line 3", True, ()), fault.message
+    assert (fault.location, message in fault.message, table.rows) == ("line 3", True, ()), fault.message
     assert len(fault.message) < 300
     if "open" not in row:
         following = parse_table(f"{HEADER}{row}\n192.0.2.0/25,town,public,staff,\n", "default")
@@ -61,14 +61,14 @@ def test_repeated_prefix_is_a_fault_unless_the_sites_differ() -> None:
     text = "prefix,authority,funding,audience,site\n" + "192.0.2.0/24,town,public,staff,{}\n" * 3
     assert len(parse_table(text.format("a", "b", "c"), "default").rows) == 3
     table = parse_table(text.format("a", "", "default"), "default")
-    assert [(fault.place, "repeats line 3" in fault.message) for fault in table.faults] == [("line 4", True)]
+    assert [(fault.location, "repeats line 3" in fault.message) for fault in table.faults] == [("line 4", True)]
 
 
 def test_rows_beyond_the_limit_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.range_import.csv_table.MAX_ROWS", 3)
     rows = "".join(f"192.0.2.{last}/32,town,public,staff,\n" for last in range(10))
     table = parse_table(HEADER + rows, "default")
-    assert (len(table.rows), [fault.place for fault in table.faults]) == (3, ["line 5"])
+    assert (len(table.rows), [fault.location for fault in table.faults]) == (3, ["line 5"])
 
 
 def test_progress_is_reported_while_rows_are_read() -> None:

@@ -75,7 +75,7 @@ def rows(kind: str, text: str) -> list[tuple[int, str, str]]:
 
 
 def faults(kind: str, text: str) -> list[tuple[str, str]]:
-    return [(fault.place, fault.message) for fault in read_export(kind, text)[1]]
+    return [(fault.location, fault.message) for fault in read_export(kind, text)[1]]
 
 
 @pytest.mark.parametrize(
@@ -169,4 +169,4 @@ def test_any_text_is_rows_faults_or_a_reason(kind: str, text: str, data: st.Data
     with suppress(UnreadableExport):
         found, wrong = read_export(kind, changed)
         assert len({prefix for _, prefix, _ in found}) == len(found)
-        assert all(fault.place.startswith("line ") for fault in wrong)
+        assert all(fault.location.startswith("line ") for fault in wrong)

@@ -33,8 +33,8 @@ def done(plane: Plane, text: str, query: str = "", token: str | None = None) -> 
 
 
 def faults(response: httpx.Response) -> list[tuple[str, str]]:
-    """Return place and message of each fault."""
-    return [(fault["place"], fault["message"]) for fault in response.json().get("faults", ())]
+    """Return location and message of each fault."""
+    return [(fault["location"], fault["message"]) for fault in response.json().get("faults", ())]
 
 
 def rows(plane: Plane) -> list[tuple[str, ...]]:
@@ -144,15 +144,15 @@ def test_invalid_row_is_reported_with_its_line_and_nothing_is_done(untouched: Pl
     good = "203.0.113.128/25,town,public,staff,hall\n"
     response = send(untouched, f"{HEADER}{good}{row}\n")
     assert response.status_code == 422
-    [(place, message)] = faults(response)
-    assert (place, words in message) == ("line 4" if "repeats" in words else "line 3", True), message
+    [(location, message)] = faults(response)
+    assert (location, words in message) == ("line 4" if "repeats" in words else "line 3", True), message
     assert (rows(untouched), untouched.revision()) == before
 
 
 def test_every_invalid_row_is_reported(town: Plane) -> None:
     bad = "".join(f"192.0.2.{last}/24,town,public,staff,\n" for last in range(1, 251))
     response = send(town, HEADER + bad)
-    assert [place for place, _ in faults(response)] == [f"line {line}" for line in range(2, 252)]
+    assert [location for location, _ in faults(response)] == [f"line {line}" for line in range(2, 252)]
     assert response.json()["detail"] == "250 rows cannot be imported: nothing was done"
 
 
@@ -176,8 +176,8 @@ def test_first_of_very_many_invalid_rows_are_reported(town: Plane) -> None:
 def test_a_table_without_its_columns_is_refused_with_their_names(untouched: Plane, text: str) -> None:
     response = send(untouched, text)
     assert response.status_code == 422
-    [(place, message)] = faults(response)
-    assert (place, "prefix, authority, funding, audience, label" in message) == ("line 1", True)
+    [(location, message)] = faults(response)
+    assert (location, "prefix, authority, funding, audience, label" in message) == ("line 1", True)
 
 
 def test_columns_come_in_any_order_with_a_site_of_their_own_and_as_spreadsheets_write_them(town: Plane) -> None:
@@ -218,9 +218,9 @@ def test_what_is_registered_already_makes_no_revision(town: Plane) -> None:
 @on_both_databases
 def test_sync_removes_only_missing_ranges_of_that_authority_and_site(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
-    place = {"authority": "town", "funding": "public", "audience": "staff"}
+    values = {"authority": "town", "funding": "public", "audience": "staff"}
     for path in ("default/203.0.113.0/26", "default/203.0.113.64/26", "depot/203.0.113.0/26"):
-        town.done("PUT", f"/v1/ranges/{path}", place)
+        town.done("PUT", f"/v1/ranges/{path}", values)
     text = f"{HEADER}192.0.2.0/24,town,private,staff,\n203.0.113.128/26,town,public,staff,\n"
     answer = done(town, text, "?sync=true&authority=town&dry_run=true")
     assert (answer["registered"], answer["changed"], answer["removed"]) == (1, 1, 2)
@@ -239,8 +239,8 @@ def test_sync_removes_only_missing_ranges_of_that_authority_and_site(town: Plane
 
 def test_a_sync_beyond_its_cap_does_nothing(town: Plane) -> None:
     for last in range(12):
-        place = {"authority": "town", "funding": "public", "audience": "staff"}
-        town.done("PUT", f"/v1/ranges/default/203.0.113.{last}/32", place)
+        values = {"authority": "town", "funding": "public", "audience": "staff"}
+        town.done("PUT", f"/v1/ranges/default/203.0.113.{last}/32", values)
     before = rows(town), town.revision()
     text = f"{HEADER}192.0.2.0/24,town,public,staff,\n"
     for query in ("?sync=true&authority=town", "?sync=true&authority=town&max_removals=11"):
@@ -270,11 +270,11 @@ def test_rows_that_cannot_be_read_hide_nothing_that_is_wrong_with_others(town: P
     expected = [("line 2", "registered to town"), ("line 3", "is not a prefix"), ("line 4", "nobody is not registered")]
     for query in ("", "?dry_run=true"):
         found = faults(send(town, HEADER + bad, query))
-        assert [place for place, _ in found] == [place for place, _ in expected]
+        assert [location for location, _ in found] == [location for location, _ in expected]
         assert all(words in message for (_, words), (_, message) in zip(expected, found, strict=True))
     # While a row cannot be read, it is not known what a sync would remove.
     assert [
-        place for place, _ in faults(send(town, f"{HEADER}x,town,public,staff,\n", "?sync=true&authority=town"))
+        location for location, _ in faults(send(town, f"{HEADER}x,town,public,staff,\n", "?sync=true&authority=town"))
     ] == ["line 2"]
 
 
@@ -284,7 +284,7 @@ def test_a_sync_removes_no_range_that_an_exemption_names(town: Plane) -> None:
     before = rows(town), town.revision()
     response = send(town, f"{HEADER}203.0.113.0/24,town,public,staff,\n", "?sync=true&authority=town")
     assert response.status_code == 409
-    assert [place for place, _ in faults(response)] == ["range/default/192.0.2.0/24"]
+    assert [location for location, _ in faults(response)] == ["range/default/192.0.2.0/24"]
     assert (rows(town), town.revision()) == before
 
 
@@ -319,7 +319,7 @@ def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
     ):
         [(line, message)] = faults(send(town, f"{own}{prefix},{owner},public,staff,\n", token=desk))
         assert (line, wrong in message) == ("line 3", True), message
-        single = town.call("PUT", f"/v1/ranges/default/{prefix}", {**place, "authority": owner}, token=desk)
+        single = town.call("PUT", f"/v1/ranges/default/{prefix}", {**location, "authority": owner}, token=desk)
         assert single.status_code == 403
     assert done(town, f"{own}203.0.113.64/26,town,public,staff,\n", token=desk)["registered"] == 2
 
@@ -347,8 +347,8 @@ def test_an_operator_synchronises_only_what_lies_in_its_space(town: Plane) -> No
     town.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "town"})
     text = f"{HEADER}203.0.113.0/26,town,public,staff,\n"
     response = send(town, text, "?sync=true&authority=town", token=desk)
-    [(place, message)] = faults(response)
-    assert (place, "not in space allotted to town" in message) == ("range/default/192.0.2.0/24", True)
+    [(location, message)] = faults(response)
+    assert (location, "not in space allotted to town" in message) == ("range/default/192.0.2.0/24", True)
     kept = f"{text}192.0.2.0/24,town,public,staff,\n"
     assert done(town, kept, "?sync=true&authority=town", token=desk)["unchanged"] == 1
 

@@ -149,8 +149,8 @@ def test_a_move_is_one_act_and_says_which_bans_change(town: Plane) -> None:
         "zone", "the depot", "staff", False
     )  # fmt: skip
     beta = {"ban": "zone/beta", "mode": "monitor", "bound": False}
-    place = {"ranges": ["range/default/192.0.2.0/24"], "count": 1, "before": "town", "after": "zone"}
-    assert planned["changes"] == moved["changes"] == [{**place, "begin": [beta], "end": [OWN]}]
+    moved_range = {"ranges": ["range/default/192.0.2.0/24"], "count": 1, "before": "town", "after": "zone"}
+    assert planned["changes"] == moved["changes"] == [{**moved_range, "begin": [beta], "end": [OWN]}]
     assert (town.revision(), town.done("GET", QUESTION)["verdict"]) == (revision + 1, "pass")
     assert town.done("GET", "/v1/who?address=192.0.2.10")["authority"] == "zone"
     (act,) = [item for item in town.done("GET", "/v1/audit?limit=9")["items"] if item["revision"] > revision]

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.report.schemas import ReportRead
-from api.report.service import Asked, Sources, report_ban, study
+from api.report.service import ReportDays, Sources, report_ban, study
 from api.usage.release import REPORTED_S
 from blocklists.catalogue import Catalogue
 from tests.support.reported_authorities import END_S, FIRST, LAST, live_half_a_year
 from tests.unit.api.conftest import Plane, make_plane
 
-ASKED = Asked(date.fromisoformat(FIRST), date.fromisoformat(LAST), None)
+ASKED = ReportDays(date.fromisoformat(FIRST), date.fromisoformat(LAST), None)
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory, packaged: Catalogue) -> I
     plane = make_plane(tmp_path_factory.mktemp("reported") / "state", packaged)
     plane.publisher.publish_current()
     live_half_a_year(plane)
-    plane.publisher.settle()
+    plane.publisher.store_in_force()
     yield plane
     plane.database.close()
 

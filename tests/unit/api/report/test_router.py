@@ -166,7 +166,7 @@ def test_a_study_without_a_monitored_service_says_so(reported: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "place"),
+    ("query", "location"),
     [
         ("from=2026-09-21", "query.to"),
         ("from=yesterday&to=2026-09-30", "query.from"),
@@ -176,7 +176,7 @@ def test_a_study_without_a_monitored_service_says_so(reported: Plane) -> None:
         ("from=2026-09-01&to=2026-09-21&format=pdf", "query.format"),
     ],
 )
-def test_a_wrong_question_names_its_fault(untouched: Plane, query: str, place: str) -> None:
+def test_a_wrong_question_names_its_fault(untouched: Plane, query: str, location: str) -> None:
     answer = untouched.call("GET", f"/v1/authorities/town/bans/alpha/report?{query}")
     assert answer.status_code == 422
-    assert place in {fault["place"] for fault in json.loads(answer.text)["faults"]}
+    assert location in {fault["location"] for fault in json.loads(answer.text)["faults"]}

@@ -7,7 +7,7 @@ import pytest
 from api.errors import Invalid
 from api.report.pages.markdown_text import markdown_text
 from api.report.schemas import Cause, FigureRead, Interval, Language, ReportRead
-from api.report.service import Asked, Sources, report_ban, study
+from api.report.service import ReportDays, Sources, report_ban, study
 from api.usage.release import total
 from api.usage.state import MAX_DAYS
 from dnsfilter.policy.model import Mode
@@ -67,7 +67,7 @@ def test_a_report_does_not_cover_days_to_come(reported: Plane) -> None:
         sources = Sources(session, {}, None, END_S)
         days = date(2027, 9, 1), date(2027, 9, 3)
         with pytest.raises(Invalid, match="2027-09-03 has not begun in Europe/Brussels: give 2027-09-02 or an earlier"):
-            report_ban(sources, "ghent", "tiktok", Asked(*days, None))
+            report_ban(sources, "ghent", "tiktok", ReportDays(*days, None))
 
 
 def test_counts_are_those_of_the_ban_alone_by_week(ghent: ReportRead) -> None:
@@ -144,13 +144,13 @@ def test_a_study_has_the_services_that_are_only_monitored(brussels: ReportRead) 
 def test_a_study_has_no_service_that_was_enforced_in_its_time(reported: Plane) -> None:
     with reported.database.reading() as session:
         sources = Sources(session, {}, None, END_S)
-        assert study(sources, "ghent", Asked(date(2027, 3, 1), date(2027, 9, 1), None)).bans == []
+        assert study(sources, "ghent", ReportDays(date(2027, 3, 1), date(2027, 9, 1), None)).bans == []
 
 
 def test_a_ban_that_only_monitored_in_the_time_is_part_of_the_study_of_that_time(reported: Plane) -> None:
     with reported.database.reading() as session:
         sources = Sources(session, {}, None, END_S)
-        found = study(sources, "ghent", Asked(date(2027, 5, 4), date(2027, 5, 9), None))
+        found = study(sources, "ghent", ReportDays(date(2027, 5, 4), date(2027, 5, 9), None))
     assert [ban.service for ban in found.bans] == ["tiktok"]
 
 
@@ -158,7 +158,7 @@ def test_a_ban_that_only_monitored_in_the_time_is_part_of_the_study_of_that_time
 def test_an_account_is_named_only_to_those_who_may_see_it(reported: Plane, visible: frozenset[str]) -> None:
     with reported.database.reading() as session:
         sources = Sources(session, {}, visible, END_S)
-        found = report_ban(sources, "ghent", "tiktok", Asked(date(2027, 3, 1), date(2027, 9, 1), None))
+        found = report_ban(sources, "ghent", "tiktok", ReportDays(date(2027, 3, 1), date(2027, 9, 1), None))
     named = {act.act for ban in found.bans for act in ban.acts if act.name is not None}
     # The operator of Ghent acted on a binding that concerns Mechelen too; the approver did nothing there.
     assert "exemption.approve" not in named
@@ -174,4 +174,4 @@ def test_an_account_is_named_only_to_those_who_may_see_it(reported: Plane, visib
 )
 def test_a_time_that_is_empty_or_too_long_is_rejected(first: date, last: date, message: str) -> None:
     with pytest.raises(Invalid, match=message):
-        Asked(first, last, None)
+        ReportDays(first, last, None)

@@ -23,7 +23,7 @@ def machines(town: Plane) -> list[Machine]:
 
 
 def _toggle(plane: Plane) -> int:
-    """Switch the ban to another mode. Return the revision."""
+    """ModeSetting the ban to another mode. Return the revision."""
     mode = "monitor" if plane.done("GET", "/v1/authorities/town/bans/alpha")["mode"] == "enforce" else "enforce"
     number: int = plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": mode})["revision"]
     return number
@@ -116,7 +116,7 @@ def test_a_silent_node_is_named_and_not_waited_for(town: Plane, machines: list[M
 def test_a_stop_ends_the_wait(town: Plane, machines: list[Machine]) -> None:
     assert len(machines) == 3
     number = _toggle(town)
-    town.publisher.news.close()
+    town.publisher.announcements.close()
     assert _counts(_ask(town, number, wait="30").json()) == (0, 3, 0)
 
 
@@ -127,7 +127,7 @@ def test_an_account_has_few_waits_at_once(town: Plane, machines: list[Machine]) 
     for one in held:
         one.__enter__()
     assert _ask(town, number, wait="5").status_code == 429
-    # An answer at once needs no place.
+    # An answer at once needs no slot.
     assert _ask(town, number).status_code == 200
     for one in held:
         one.__exit__(None, None, None)

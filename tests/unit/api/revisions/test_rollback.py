@@ -8,7 +8,7 @@ from api.db.unit_of_work import LOCAL, UnitOfWork
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
-PLACE = {"funding": "public", "audience": "staff"}
+STAFF = {"funding": "public", "audience": "staff"}
 WHY = {"reason": "for a test"}
 
 
@@ -127,9 +127,9 @@ def test_a_rollback_restores_ranges_modes_scopes_and_replies_as_a_new_revision(t
     kept = town.done("GET", BAN)
     town.done("PATCH", BAN, {"reply": "refused", "tiers": [1, 2], "mode": "off"})
     town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
-    town.done("PUT", "/v1/ranges/default/192.0.2.0/24", {"authority": "zone", **PLACE})
+    town.done("PUT", "/v1/ranges/default/192.0.2.0/24", {"authority": "zone", **STAFF})
     town.done("PATCH", "/v1/ranges/default/198.51.100.0/24", {"label": "new", "audience": "public"})
-    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **STAFF})
     before = town.revision()
     done = _back(town, then)
     assert (done["revision"], town.publisher.stored_revision(), done["dry_run"]) == (before + 1, before + 1, False)
@@ -199,7 +199,7 @@ def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
 def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
-    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **STAFF})
     before, entries = town.revision(), town.done("GET", "/v1/audit?limit=200")["items"]
     shown = _back(town, then, "?dry_run=true")
     assert (shown["revision"], shown["dry_run"], town.revision()) == (before, True, before)
@@ -207,7 +207,7 @@ def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
     assert town.done("GET", "/v1/audit?limit=200")["items"] == entries
     assert "203.0.113.0/24" in _ranges(town)
     # A dry run leaves nothing in memory: the next act gets the same revision.
-    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", {"authority": "zone", **PLACE})
+    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", {"authority": "zone", **STAFF})
     assert town.done("GET", "/v1/who?address=203.0.113.200")["authority"] == "zone"
     assert town.done("GET", "/v1/who?address=203.0.113.1")["authority"] == "town"
     done = _back(town, then)
@@ -218,13 +218,13 @@ def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
 @pytest.mark.heavy
 def test_everything_that_prevents_a_rollback_is_reported_and_nothing_is_done(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/third", authority())
-    town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **PLACE})
+    town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **STAFF})
     town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
-    town.done("PUT", "/v1/ranges/annex/10.0.0.0/24", {"authority": "town", **PLACE})
+    town.done("PUT", "/v1/ranges/annex/10.0.0.0/24", {"authority": "town", **STAFF})
     then = town.revision()
     for path in ("ranges/annex/10.0.0.0/24", "ranges/default/10.0.0.0/24", "sites/annex", "authorities/third"):
         town.done("DELETE", f"/v1/{path}")
-    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **STAFF})
     asked = {"ban": "town/alpha", "ranges": ["203.0.113.0/24"], "for": "1 month", "reason": "a study"}
     town.done("POST", "/v1/exemptions", asked)
     town.done("PATCH", BAN, {"mode": "off"})
@@ -232,7 +232,7 @@ def test_everything_that_prevents_a_rollback_is_reported_and_nothing_is_done(tow
     for query in ("", "?dry_run=true"):
         answer = town.call("POST", f"/v1/revisions/{then}/rollback{query}", WHY)
         assert answer.status_code == 409
-        assert [(fault["place"], fault["message"]) for fault in answer.json()["faults"]] == [
+        assert [(fault["location"], fault["message"]) for fault in answer.json()["faults"]] == [
             (
                 "range/default/203.0.113.0/24",
                 "an exemption names 203.0.113.0/24 at site default: revoke or reject it first",
@@ -254,7 +254,7 @@ def test_a_rollback_names_a_revision_that_is_kept_and_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("role", "place", "statuses"),
+    ("role", "within", "statuses"),
     [
         ("reader", "town", (403, 403, 403)),
         ("operator", "town", (403, 403, 403)),
@@ -263,9 +263,9 @@ def test_a_rollback_names_a_revision_that_is_kept_and_a_reason(
     ],
 )
 def test_auditors_read_revisions_and_administrators_go_back(
-    town: Plane, role: str, place: str | None, statuses: tuple[int, ...]
+    town: Plane, role: str, within: str | None, statuses: tuple[int, ...]
 ) -> None:
-    _, token = town.account("somebody", (role, place))
+    _, token = town.account("somebody", (role, within))
     last = town.revision()
     calls: list[tuple[str, str, Any]] = [
         ("GET", "/v1/revisions", None),

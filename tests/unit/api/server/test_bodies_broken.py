@@ -112,10 +112,10 @@ def _wire(town: Plane, sent: Sent, framing: str, count: int) -> bytes:
     return head + (b"%x\r\n%s\r\n" % (len(body), body) if chunked else body)
 
 
-async def _break(data: bytes, ending: str, place: tuple[str, int], watched: Watched) -> None:
+async def _break(data: bytes, ending: str, address: tuple[str, int], watched: Watched) -> None:
     """Send data, break the connection when the server has begun the request, and wait until it has ended."""
     begun, ended = watched.begun, len(watched.ended)
-    _, writer = await asyncio.open_connection(*place)
+    _, writer = await asyncio.open_connection(*address)
     writer.write(data)
     while watched.begun == begun:
         await asyncio.sleep(0.001)
@@ -138,12 +138,12 @@ def test_an_incomplete_body_has_no_effect_and_leaves_its_key_unused(
 
     async def run() -> bytes:
         watched = Watched(town.app)
-        async with _serving(watched) as place:
+        async with _serving(watched) as address:
             for framing, ending in ENDINGS:
-                await _break(_wire(town, sent, framing, sent.cut), ending, place, watched)
+                await _break(_wire(town, sent, framing, sent.cut), ending, address, watched)
             assert watched.ended == [400] * len(ENDINGS)
             assert town.revision() == before
-            reader, writer = await asyncio.open_connection(*place)
+            reader, writer = await asyncio.open_connection(*address)
             writer.write(_wire(town, sent, "announced", len(sent.body)))
             head = await reader.readuntil(b"\r\n\r\n")
             writer.close()

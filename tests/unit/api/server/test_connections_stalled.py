@@ -22,7 +22,7 @@ from api.server import http_server as serving
 from api.server import listeners
 from api.server.http_server import Server
 from api.server.listeners import Listener
-from api.server.request_limits import LoadMiddleware, Work
+from api.server.request_limits import LoadMiddleware, RequestKind
 from api.server.request_slots import Slots
 from api.settings import Endpoint, UnixSocket
 from api.tls.certificates import Certificate
@@ -71,7 +71,7 @@ class Clients:
 
     def __init__(self, port: int, way: Way, server: Server, opened: ExitStack) -> None:
         self._server, self._opened = server, opened
-        self._place: Path | tuple[str, int] = way if isinstance(way, Path) else ("127.0.0.1", port)
+        self._address: Path | tuple[str, int] = way if isinstance(way, Path) else ("127.0.0.1", port)
         self._trusting = ssl.create_default_context(cafile=str(way[0])) if isinstance(way, tuple) else None
 
     @property
@@ -88,23 +88,23 @@ class Clients:
 
     def connect(self, buffer: int = 4096) -> socket.socket:
         """Open a connection without sending anything, not even a handshake."""
-        family = socket.AF_UNIX if isinstance(self._place, Path) else socket.AF_INET
+        family = socket.AF_UNIX if isinstance(self._address, Path) else socket.AF_INET
         made = self._opened.enter_context(socket.socket(family))
         if family == socket.AF_INET:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             # With loopback's large segments, the system's probes would report small reads too rarely.
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         made.settimeout(20)
-        made.connect(self._place if isinstance(self._place, tuple) else str(self._place))
+        made.connect(self._address if isinstance(self._address, tuple) else str(self._address))
         return made
 
 
 def _run(way: Way, act: Callable[[Clients, Site], None], app: Callable[[Site], Any] = lambda site: site) -> None:
     async def serve() -> None:
         site = Site()
-        place = UnixSocket(way) if isinstance(way, Path) else Endpoint("127.0.0.1", 0)
+        endpoint = UnixSocket(way) if isinstance(way, Path) else Endpoint("127.0.0.1", 0)
         certificate = Certificate(way[1], way[2]) if isinstance(way, tuple) else None
-        with Listener(place, certificate is not None) as listener:
+        with Listener(endpoint, certificate is not None) as listener:
             server = Server(app(site), "", [listener], certificate, lambda: None)
             server.config.load()
             server.config.timeout_keep_alive = 0.05  # type: ignore[assignment]
@@ -211,7 +211,7 @@ def test_an_unread_answer_holds_no_slot(way: Way) -> None:
                 assert answered.recv(12) == b"HTTP/1.1 200"
         _until(lambda: clients.connected == len(silent))
 
-    _run(way, act, lambda site: LoadMiddleware(site, {Work.READ: Slots(1, 1)}))
+    _run(way, act, lambda site: LoadMiddleware(site, {RequestKind.READ: Slots(1, 1)}))
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["nothing", "no TLS"])

@@ -1,4 +1,4 @@
-"""Concurrent requests are limited. Nodes have separate slots, and hold none while they wait for news."""
+"""Concurrent requests are limited. Nodes have separate slots, and hold none while they wait for a snapshot."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.server.request_limits import OF_NODES, LoadMiddleware, Work
+from api.server.request_limits import OF_NODES, LoadMiddleware, RequestKind
 from api.server.request_slots import Slots
 from tests.unit.api.conftest import Plane
 from tests.unit.api.nodes.conftest import Machine
@@ -20,7 +20,7 @@ def _scope(path: str, method: str = "GET", authorization: str = "") -> dict[str,
 
 def _load(app: Any, most: int = 1, queued_s: float = 0) -> LoadMiddleware:
     """Return that many slots for each kind of work, half of them for one caller."""
-    return LoadMiddleware(app, {work: Slots(most, max(1, most // 2), queued_s) for work in Work})
+    return LoadMiddleware(app, {work: Slots(most, max(1, most // 2), queued_s) for work in RequestKind})
 
 
 async def _receive() -> Message:

@@ -12,11 +12,11 @@ from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.orm import Session
 
 from api.server.bodies import MAX_CHECKS, MAX_UNKNOWN_BYTES
-from api.server.request_limits import ALL_SLOTS, SLOTS, Work
+from api.server.request_limits import ALL_SLOTS, SLOTS, RequestKind
 from tests.unit.api.conftest import Plane
 
 BAN = "/v1/authorities/town/bans/alpha"
-MOST, EACH = SLOTS[Work.ACT]
+MOST, EACH = SLOTS[RequestKind.ACT]
 CALLERS = MOST // EACH + 1
 
 

@@ -315,11 +315,11 @@ def test_dry_run_reports_the_same_and_does_nothing(town: Plane) -> None:
 
 def test_acts_concern_the_affected_authorities_and_the_past_is_reproduced(town: Plane) -> None:
     numbers = _grown(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     at = town.done("GET", "/v1/who?address=192.0.2.10")["at"]
     town.clock.now += 60
     town.done("POST", CLOSE, WHY)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     with town.database.reading() as session:
         rows = {row.object: row.authorities for row in session.scalars(select(AuditRow).order_by(AuditRow.seq))}
     assert rows["authority/town"] == ["town"]

@@ -334,11 +334,11 @@ def test_suspended_authority_cannot_be_merged(village: Plane, suspended: str) ->
 
 def test_going_back_before_a_merger_is_refused_and_its_past_is_reproduced(village: Plane) -> None:
     village.done("PUT", "/v1/authorities/village/bans/beta", ban())
-    village.publisher.settle()
+    village.publisher.store_in_force()
     before = village.revision()
     village.clock.now += 60
     village.done("POST", PATH, BODY)
-    village.publisher.settle()
+    village.publisher.store_in_force()
     answer = village.call("POST", f"/v1/revisions/{before}/rollback", {"reason": "for a test"})
     assert (answer.status_code, "village closed on" in answer.text) == (409, True)
     for offset, owner in ((90, "village"), (120, "town")):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow, ExemptionRow, TermRow
-from api.notices.due.merged_bans import successions
+from api.notices.due.successor_bans import successions
 from tests.unit.api.conftest import Plane, authority, ban
 
 pytestmark = pytest.mark.heavy
@@ -23,8 +23,8 @@ def merged(town: Plane) -> Plane:
     for slug in ("village", "city", "follower"):
         town.done("PUT", f"/v1/authorities/{slug}", authority())
     for prefix in (HALF, OTHER_HALF):
-        place = {"authority": "village", "funding": "public", "audience": "staff"}
-        town.done("PUT", f"/v1/ranges/default/{prefix}", place)
+        values = {"authority": "village", "funding": "public", "audience": "staff"}
+        town.done("PUT", f"/v1/ranges/default/{prefix}", values)
     town.done("PUT", "/v1/authorities/village/bans/alpha", ban(terms=[{"for": "1 hour"}]))
     terms = [{"for": "3 months"}, {"start": "2027-02-01", "for": "2 months"}]
     town.done("PUT", "/v1/authorities/village/bans/beta", ban(terms=terms))

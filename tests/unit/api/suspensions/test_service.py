@@ -210,7 +210,7 @@ def test_lists_are_newest_first_narrowed_and_the_same_for_all_readers(town: Plan
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "location"),
     [
         ({"authority": "town", "for": "4h1m"}, "body.for"),
         ({"authority": "town", "until": "2026-09-21T18:13:21Z"}, "body.until"),
@@ -225,10 +225,10 @@ def test_lists_are_newest_first_narrowed_and_the_same_for_all_readers(town: Plan
         ({"authority": "town", "for": "1h", "reason": ""}, "body.reason"),
     ],
 )
-def test_what_a_suspension_needs(untouched: Plane, body: dict[str, Any], place: str) -> None:
+def test_what_a_suspension_needs(untouched: Plane, body: dict[str, Any], location: str) -> None:
     answer = untouched.call("POST", BASE, {"reason": WHY, **body})
     assert answer.status_code == 422
-    assert [fault["place"] for fault in answer.json()["faults"]] == [place]
+    assert [fault["location"] for fault in answer.json()["faults"]] == [location]
     assert untouched.done("GET", BASE)["items"] == []
 
 
@@ -315,16 +315,16 @@ def test_a_revision_that_a_suspension_made_is_shown_and_rolling_back_ends_none(t
 
 
 def test_past_policies_are_reproduced_and_old_suspensions_leave_the_policy(town: Plane) -> None:
-    town.publisher.settle()
+    town.publisher.store_in_force()
     begun = int(town.clock.now)
     _start(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     held = town.app.state.runtime
     for days in (1, 3, 3):
         town.clock.now += days * 86_400
         mode = "monitor" if town.done("GET", "/v1/authorities/town/bans/alpha")["mode"] == "enforce" else "enforce"
         town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": mode})
-        town.publisher.settle()
+        town.publisher.store_in_force()
     with town.database.writing() as session:
         unit = UnitOfWork(session, LOCAL, int(town.clock.now))
         assert held.publishing.current(unit).suspensions == ()

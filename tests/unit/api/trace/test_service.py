@@ -122,7 +122,7 @@ def test_trace_shows_the_binding_and_exemption_that_mattered(town: Plane) -> Non
     assert after["decision"]["verdict"] == "pass"
 
 
-def test_trace_shows_objects_deregistered_since(town: Plane) -> None:
+def test_trace_shows_objects_removed_since(town: Plane) -> None:
     town.clock.now = START + 100
     town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
     assert _trace(town, 99)["decision"]["range"]["prefix"] == "192.0.2.0/24"
@@ -195,7 +195,7 @@ def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: 
     town.done("POST", end, {"reason": "for a test"})
     made_s = town.clock.now = START + 100 + 86_400 - 1
     town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
-    town.publisher.settle()
+    town.publisher.store_in_force()
     for late_s in (0, 5, 31):
         with town.database.writing() as session:
             last = session.scalars(select(PublicationRow).order_by(PublicationRow.id.desc()).limit(1)).one()
@@ -254,7 +254,7 @@ def test_trace_shows_the_list_that_named_a_domain_with_version_and_sources(tmp_p
     plane.done("PUT", "/v1/ranges/default/192.0.2.0/24", body)
     plane.done("PUT", BAN, ban())
     for index in (1, 2):
-        plane.publisher.settle()
+        plane.publisher.store_in_force()
         with plane.database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         plane.database.close()

@@ -76,7 +76,7 @@ def test_batch_with_more_queries_than_a_node_answers_in_an_hour_is_refused(node:
     answer = node.call("POST", "report", body)
     assert answer.status_code == 422
     assert f"{MAX_QUERIES + 1} queries in a batch" in answer.json()["faults"][0]["message"]
-    node.plane.app.state.fleet.usage.settle()
+    node.plane.app.state.fleet.usage.store_held()
     assert _days(node.plane) == []
 
 
@@ -115,7 +115,7 @@ def test_hour_is_that_of_the_queries_though_the_clocks_differ_by_seconds(
     usage = batch([count(range=RANGE)], start=f"2026-09-21T{start}Z", until=f"2026-09-21T{until}Z")
     body = report(usage=usage, clock=f"2026-09-21T{clock}Z")
     assert node.call("POST", "report", body).status_code == 200
-    node.plane.app.state.fleet.usage.settle()
+    node.plane.app.state.fleet.usage.store_held()
     assert [row.hour_s for row in hours(node.plane)] == [START - START % 86_400 + hour * 3600]
 
 

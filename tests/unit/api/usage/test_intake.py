@@ -137,7 +137,7 @@ def test_several_small_batches_are_stored_in_one_transaction(node: Machine, monk
         add(session, kind, counts)
 
     monkeypatch.setattr(repository, "add", watched)
-    node.plane.app.state.fleet.usage.settle()
+    node.plane.app.state.fleet.usage.store_held()
     assert stored == [2]
 
 
@@ -172,8 +172,8 @@ def test_batch_that_two_control_planes_hold_is_counted_once(
     node.call("POST", "report", report(usage=usage))
     plane.app.state.fleet = second = Fleet(plane.database, plane.publisher, plane.clock)
     node.call("POST", "report", report(usage=usage))
-    meanwhile(second.usage.settle)
-    first.usage.settle()
+    meanwhile(second.usage.store_held)
+    first.usage.store_held()
     assert ([row.queries for row in _days(plane)], [row.queries for row in _bypass(plane)]) == ([1], [2])
     for fleet in (first, second):
         plane.app.state.fleet = fleet
@@ -200,16 +200,16 @@ def test_two_threads_that_store_at_once_count_once(
     usage = node.plane.app.state.fleet.usage
     failures: list[BaseException] = []
 
-    def settle() -> None:
+    def store() -> None:
         try:
-            usage.settle()
+            usage.store_held()
         except Exception as error:  # noqa: BLE001
             failures.append(error)
 
-    other = Thread(target=settle)
+    other = Thread(target=store)
     node.call("POST", "report", report(usage=batch([count(1)])))
     meanwhile(other.start)
-    usage.settle()
+    usage.store_held()
     other.join()
     assert failures == []
     assert [row.queries for row in _days(node.plane)] == [1]
@@ -218,7 +218,7 @@ def test_two_threads_that_store_at_once_count_once(
 def test_earlier_batch_that_comes_later_is_counted(node: Machine) -> None:
     for sequence in (2, 1):
         node.call("POST", "report", report(usage=batch([count(sequence)], sequence=sequence)))
-    node.plane.app.state.fleet.usage.settle()
+    node.plane.app.state.fleet.usage.store_held()
     assert [row.queries for row in _days(node.plane)] == [3]
 
 
@@ -339,7 +339,7 @@ def test_day_is_that_of_the_authority_by_the_clock_of_the_control_plane(
     usage = batch([count()], start=start)
     body = report(usage=usage, clock=clock or "2026-09-21T23:00:00Z")
     assert node.call("POST", "report", body).status_code == 200
-    node.plane.app.state.fleet.usage.settle()
+    node.plane.app.state.fleet.usage.store_held()
     assert [row.day for row in _days(node.plane)] == [date.fromisoformat(day)]
 
 
@@ -377,7 +377,7 @@ def test_count_stays_at_the_largest_number(node: Machine) -> None:
 def test_malformed_batch_is_refused_with_its_report(unheard: Machine, usage: dict[str, Any]) -> None:
     answer = unheard.call("POST", "report", report(usage=usage))
     assert answer.status_code == 422
-    assert answer.json()["faults"][0]["place"].startswith("body.usage.")
+    assert answer.json()["faults"][0]["location"].startswith("body.usage.")
     assert unheard.stands()["seen"] is None
 
 

@@ -127,12 +127,12 @@ def others(one: OneDay, key: tuple[str, int] | str, value: int) -> list[OneDay]:
     return sorted(able, key=lambda each: sum(abs(each.hours.get(k, 0) - one.hours[k]) for k in keys))[:MOST_WORLDS]
 
 
-def can_be(session: Session, days: list[OneDay], place: int, key: tuple[str, int] | str, value: int) -> bool:
+def can_be(session: Session, days: list[OneDay], index: int, key: tuple[str, int] | str, value: int) -> bool:
     """Return whether a hidden number can have another value while everything published stays the same."""
     write(session, days)
     shown = published(session, len(days))
-    for other in others(days[place], key, value):
-        write(session, [*days[:place], other, *days[place + 1 :]])
+    for other in others(days[index], key, value):
+        write(session, [*days[:index], other, *days[index + 1 :]])
         if published(session, len(days)) == shown:
             return True
     return False
@@ -145,12 +145,12 @@ def can_be(session: Session, days: list[OneDay], place: int, key: tuple[str, int
 def test_no_hidden_number_can_be_computed(town: Plane, days: list[OneDay]) -> None:
     """Each number that is shown as hidden can be each number from 1 to 4. One in no list can be another, too."""
     with town.database.writing() as session:
-        for place, one in enumerate(days):
+        for index, one in enumerate(days):
             for key in hidden_numbers(one):
                 values = [value for value in range(1, 5) if value != number_of(one, key)]
-                possible = [value for value in values if can_be(session, days, place, key, value)]
+                possible = [value for value in values if can_be(session, days, index, key, value)]
                 is_listed = one.is_split or key == "total"
-                assert possible == values if is_listed else possible, f"{key} of day {place} is one of {possible}"
+                assert possible == values if is_listed else possible, f"{key} of day {index} is one of {possible}"
         session.rollback()
 
 

@@ -150,7 +150,7 @@ def test_last_thirty_days_are_read_by_default(node: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "place"),
+    ("query", "location"),
     [
         ("authority=nobody", "query.authority"),
         ("authority=town&service=gamma", "query.service"),
@@ -160,9 +160,9 @@ def test_last_thirty_days_are_read_by_default(node: Machine) -> None:
         ("", "query.authority"),
     ],
 )
-def test_wrong_query_is_refused_with_its_place(untouched: Plane, query: str, place: str) -> None:
+def test_wrong_query_is_refused_with_its_place(untouched: Plane, query: str, location: str) -> None:
     answer = untouched.call("GET", f"/v1/usage?{query}")
-    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, place)
+    assert (answer.status_code, answer.json()["faults"][0]["location"]) == (422, location)
 
 
 def test_csv_has_all_rows(ranges: Plane) -> None:
@@ -182,7 +182,7 @@ def test_csv_is_bounded(ranges: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROWS", 2)
     assert ranges.call("GET", f"{ALL}&format=csv").status_code == 200
     answer = ranges.call("GET", f"{ALL}&by=hour&format=csv")
-    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, "query.from")
+    assert (answer.status_code, answer.json()["faults"][0]["location"]) == (422, "query.from")
 
 
 @on_both_databases
@@ -266,7 +266,7 @@ def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "place"),
+    ("changes", "location"),
     [
         ({}, "body"),
         ({"from": "2026-09-22", "to": "2026-09-21"}, "body.to"),
@@ -274,9 +274,9 @@ def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
         ({"to": "2026-09-21", "reason": ""}, "body.reason"),
     ],
 )
-def test_unclear_erasing_is_refused(untouched: Plane, changes: dict[str, Any], place: str) -> None:
+def test_unclear_erasing_is_refused(untouched: Plane, changes: dict[str, Any], location: str) -> None:
     answer = untouched.call("POST", "/v1/usage/erase", {"authority": "town", "reason": "for a test", **changes})
-    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, place)
+    assert (answer.status_code, answer.json()["faults"][0]["location"]) == (422, location)
 
 
 @pytest.mark.parametrize(("level", "changes"), [("none", 1), ("range", 1), ("authority", 0)])

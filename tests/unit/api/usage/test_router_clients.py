@@ -69,7 +69,7 @@ def test_act_sets_the_level_until_its_end_and_is_in_the_audit_log(node: Machine,
 
 
 @pytest.mark.parametrize(
-    ("changes", "place"),
+    ("changes", "location"),
     [
         *(({name: None}, f"body.{name}") for name in LEVEL),
         *(({name: "  "}, f"body.{name}") for name in ("purpose", "decision", "legal_basis", "consultation")),
@@ -79,11 +79,11 @@ def test_act_sets_the_level_until_its_end_and_is_in_the_audit_log(node: Machine,
     ],
 )
 def test_act_without_purpose_reference_or_fitting_end_is_refused(
-    node: Machine, approver: str, changes: dict[str, Any], place: str
+    node: Machine, approver: str, changes: dict[str, Any], location: str
 ) -> None:
     body = {name: value for name, value in {**LEVEL, **changes}.items() if value is not None}
     answer = node.plane.call("PUT", PATH, body, token=approver)
-    assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, place)
+    assert (answer.status_code, answer.json()["faults"][0]["location"]) == (422, location)
     assert node.plane.done("GET", "/v1/authorities/town")["client_level"] is None
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.application import routes
-from api.auth.roles import ADMINISTRATORS, Role, Where
+from api.auth.roles import ADMINISTRATORS, Role, RoleScope
 from api.auth.second_person import ALONE
 from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
@@ -258,7 +258,7 @@ def test_a_reason_is_asked_where_off_asks_one_and_stays_on_record(town: Plane, d
     town.done("PATCH", RULES, {"off_needs_reason": True})
     for walk in (WALKS["audience of the ban"], WALKS["inner range"], WALKS["range removed"]):
         refused = _do(town, walk, desk)
-        assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "query.reason")
+        assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "query.reason")
     # Administrators do not wait, but give a reason too.
     assert town.call("DELETE", RANGE).status_code == 422
     request = town.done("DELETE", f"{RANGE}?reason=the+hall+is+sold", token=desk)
@@ -290,4 +290,4 @@ def test_every_route_that_an_operator_may_use_is_judged_or_in_the_table() -> Non
     assert not {name for name in ALONE if acting[name].may_wait}
     # Nobody but administrators reaches the routes of complete policies.
     for name in ("apply_policy", "roll_back", "close_authority", "merge_authority"):
-        assert (acting[name].rule.where, acting[name].rule.roles) == (Where.INSTALLATION, ADMINISTRATORS)
+        assert (acting[name].rule.where, acting[name].rule.roles) == (RoleScope.INSTALLATION, ADMINISTRATORS)

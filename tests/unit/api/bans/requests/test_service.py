@@ -250,7 +250,7 @@ def test_a_reason_is_needed_where_the_authority_says_so(town: Plane, mode: str, 
     town.done("PATCH", RULES, {"off_needs_reason": True})
     refused = town.call("PATCH", BAN, {"mode": mode})
     (fault,) = refused.json()["faults"]
-    assert (refused.status_code, fault["place"]) == (422, "body.mode_reason")
+    assert (refused.status_code, fault["location"]) == (422, "body.mode_reason")
     assert f"dnsfilterctl ban {verb} town alpha --reason" in fault["message"]
     timed = town.call("PATCH", BAN, {"mode": "off", "until": UNTIL}).json()["faults"][0]["message"]
     assert re.search(r'ban off town alpha --until "[^"]+ CES?T" --reason', timed)

@@ -19,7 +19,7 @@ def _cells(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def toggled(served: Served, ctl: Ctl) -> Served:
-    """Switch Ghent's ban off an hour after the start, and on again a minute later."""
+    """ModeSetting Ghent's ban off an hour after the start, and on again a minute later."""
     for seconds, mode in ((3600, "off"), (3660, "enforce")):
         served.plane.clock.now = START + seconds
         assert ctl("ban", "set", "ghent", "tiktok", "--mode", mode).code == 0
@@ -167,8 +167,8 @@ def test_rollback_as_dry_run_then_done(toggled: Served, ctl: Ctl) -> None:
 
 
 def test_faults_that_prevent_a_rollback_are_listed(toggled: Served, ctl: Ctl) -> None:
-    place = ("--funding", "public", "--audience", "staff")
-    assert ctl("range", "add", "ghent", "192.0.2.0/24", *place).code == 0
+    use = ("--funding", "public", "--audience", "staff")
+    assert ctl("range", "add", "ghent", "192.0.2.0/24", *use).code == 0
     assert ctl("exemption", "ask", "ghent/tiktok", "192.0.2.0/24", "--for", "1 month", "--reason", "a study").code == 0
     refused = _rollback(ctl, "1")
     assert refused.code == 2

@@ -22,9 +22,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return typed
 
 
-@pytest.mark.parametrize(("command", "place"), [(ADD, "127.0.5.128/26"), (MOVE, "127.0.5.0/24")], ids=["add", "move"])
-def test_the_bans_that_change_are_said(served: Served, ctl: Ctl, command: tuple[str, ...], place: str) -> None:
-    heading = f"{place}, until now of ghent, then of diest:"
+@pytest.mark.parametrize(("command", "prefix"), [(ADD, "127.0.5.128/26"), (MOVE, "127.0.5.0/24")], ids=["add", "move"])
+def test_the_bans_that_change_are_said(served: Served, ctl: Ctl, command: tuple[str, ...], prefix: str) -> None:
+    heading = f"{prefix}, until now of ghent, then of diest:"
     revision = served.plane.revision()
     planned = ctl(*command, "--dry-run")
     assert planned.out.splitlines()[0] == "dry run, nothing was done; this would happen:"

@@ -200,17 +200,17 @@ def test_accounts_of_an_authority_see_logins_of_its_acts_and_others_see_numbers(
 
 
 def test_space_is_allotted_listed_and_withdrawn(served: Served, ctl: Ctl) -> None:
-    place = ("192.0.2.0/24",)
-    assert _cells(ctl("space", "allot", "ghent", *place).out) == [
+    prefix = ("192.0.2.0/24",)
+    assert _cells(ctl("space", "allot", "ghent", *prefix).out) == [
         ["space", "192.0.2.0/24"],
         ["site", "default"],
         ["authority", "ghent", "Stad Gent"],
     ]
-    assert ctl("space", "allot", "diest", *place).code == 2
-    assert _cells(ctl("space", "list", "--authority", "ghent").out)[1] == [*place, "ghent", "Stad Gent", "default"]
+    assert ctl("space", "allot", "diest", *prefix).code == 2
+    assert _cells(ctl("space", "list", "--authority", "ghent").out)[1] == [*prefix, "ghent", "Stad Gent", "default"]
     assert ctl("space", "list", "--authority", "diest").err == "no space\n"
-    assert ctl("space", "withdraw", *place).out.startswith("withdrew 192.0.2.0/24 at site default")
-    assert ctl("space", "withdraw", *place).code == 2
+    assert ctl("space", "withdraw", *prefix).out.startswith("withdrew 192.0.2.0/24 at site default")
+    assert ctl("space", "withdraw", *prefix).code == 2
 
 
 def test_site_is_added_once_and_set_repeatedly(served: Served, ctl: Ctl) -> None:

@@ -33,12 +33,12 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
         (_problem(409, "conflict"), WrongInput, ["the detail"]),
         (_problem(412, "stale"), WrongInput, ["the detail"]),
         (
-            _problem(422, "invalid", faults=[{"place": "body.mode", "message": "no mode"}]),
+            _problem(422, "invalid", faults=[{"location": "body.mode", "message": "no mode"}]),
             WrongInput,
             ["the title: the detail", "body.mode: no mode"],
         ),
         (
-            _problem(422, "invalid", detail="body.a: no; body.b: no", faults=[{"place": "body.a", "message": "no"}]),
+            _problem(422, "invalid", detail="body.a: no; body.b: no", faults=[{"location": "body.a", "message": "no"}]),
             WrongInput,
             ["the title", "body.a: no"],
         ),

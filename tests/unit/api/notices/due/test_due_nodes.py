@@ -27,7 +27,7 @@ def _settle(machine: Machine) -> None:
     """Store the last report."""
     fleet = machine.plane.app.state.fleet
     assert isinstance(fleet, Fleet)
-    fleet.reports.settle()
+    fleet.reports.store_due()
 
 
 @pytest.mark.parametrize("scope", ["town", None])
@@ -73,7 +73,7 @@ def test_authority_whose_ban_a_local_suspension_disables_is_notified(town: Plane
 def test_locally_selected_revision_and_its_end_are_notified(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     job = begun(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     newest = town.revision()
     chosen = {"revision": newest - 1, "manifest": 64 * "a", "held_up_to": newest}
     played: tuple[tuple[int, dict[str, object], list[str]], ...] = (
@@ -117,12 +117,12 @@ def _new_nodes(plane: Plane, look: Callable[[], object], to: str | None = "town"
 @on_both_databases
 def test_broken_link_causes_one_notice_per_recipient_and_one_when_it_is_repaired(town: Plane) -> None:
     job = begun(town, to=("installation@example.org",))
-    town.publisher.settle()
+    town.publisher.store_in_force()
     newest = town.revision()
     names = [f"office-{number}" for number in range(4)]
     everybody: list[str | None] = [None, "town", "zone"]
     town.clock.now += 1000
-    _seen(town, {name: 540 + 30 * place for place, name in enumerate(names)}, newest)
+    _seen(town, {name: 540 + 30 * index for index, name in enumerate(names)}, newest)
     assert new_kinds(town, job.look) == [("node_silent", to) for to in everybody]
     assert all(list(row.facts["nodes"]) == names for row in rows(town)), (
         "the notice includes nodes that will be late soon"
@@ -142,7 +142,7 @@ def test_broken_link_causes_one_notice_per_recipient_and_one_when_it_is_repaired
 
 def test_problems_of_further_nodes_of_a_site_wait_until_an_hour_after_the_last_notice(town: Plane) -> None:
     job = begun(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     newest = town.revision()
     town.clock.now += 10_000
     ago = {"a": 601, "b": 5, "c": 5}
@@ -160,19 +160,19 @@ def test_problems_of_further_nodes_of_a_site_wait_until_an_hour_after_the_last_n
         (60, {"a": 5, "b": 5, "c": 5}, []),
         (3600, {"a": 5, "b": 601, "c": 5}, [("node_silent", ["b"])]),
     )
-    for place, (after_s, changed, expected) in enumerate(played):
+    for step, (after_s, changed, expected) in enumerate(played):
         town.clock.now += after_s
         ago = {name: ago_s + after_s for name, ago_s in ago.items()} | changed
         _seen(town, ago, newest)
-        assert _new_nodes(town, job.look) == expected, place
+        assert _new_nodes(town, job.look) == expected, step
 
 
 def test_nodes_without_the_same_change_share_a_notice(town: Plane) -> None:
     job = begun(town)
-    town.publisher.settle()
+    town.publisher.store_in_force()
     before = town.revision()
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"reply": "nodata"})
-    town.publisher.settle()
+    town.publisher.store_in_force()
     since_s = int(town.clock.now)
     town.clock.now += 700
     _seen(town, {"a": 50, "b": 99, "c": 101}, before)

@@ -117,9 +117,9 @@ def test_every_chart_has_a_title_a_description_and_a_table_after_it(made: Report
     assert len(seen) == 2 * len(charts), "ids are unique"
     (main,) = page.all("main")
     names = [element.name for element in main.children]
-    for place, element in enumerate(main.children):
+    for index, element in enumerate(main.children):
         if element.name == "svg":
-            section = names[place + 1 :]
+            section = names[index + 1 :]
             assert "table" in section[: section.index("h2") if "h2" in section else None]
 
 

@@ -59,12 +59,12 @@ def _pages(pdf: bytes) -> list[tuple[int, int]]:
 def _picture(png: bytes) -> tuple[int, int, list[bytes]]:
     """Return width, height and the filtered rows of a PNG file."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    place, found = 8, {b"IHDR": b"", b"IDAT": b""}
-    while place < len(png):
-        (size,) = struct.unpack(">I", png[place : place + 4])
-        kind, content = png[place + 4 : place + 8], png[place + 8 : place + 8 + size]
+    offset, found = 8, {b"IHDR": b"", b"IDAT": b""}
+    while offset < len(png):
+        (size,) = struct.unpack(">I", png[offset : offset + 4])
+        kind, content = png[offset + 4 : offset + 8], png[offset + 8 : offset + 8 + size]
         found[kind] = found.get(kind, b"") + content
-        place += size + 12
+        offset += size + 12
     width, height = struct.unpack(">II", found[b"IHDR"][:8])
     pixels = zlib.decompress(found[b"IDAT"])
     step = len(pixels) // height

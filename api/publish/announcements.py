@@ -20,7 +20,7 @@ _Future: TypeAlias = "asyncio.Future[bool]"
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
+class AnnouncedSnapshot:
     """A stored signed manifest with its SHA-256 in hexadecimal, in force since `since_s`."""
 
     revision: int
@@ -29,23 +29,23 @@ class Newest:
     since_s: float
 
 
-class Dismissed(Exception):
+class NodeLostAccess(Exception):
     """Raised when a waiting node loses access."""
 
 
-class News:
+class Announcements:
     """The newest publication, and the nodes that wait for the next one. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._newest: Newest | None = None
+        self._newest: AnnouncedSnapshot | None = None
         self._first_s = 0.0
         self._superseded: OrderedDict[str, float] = OrderedDict()
         self._waiting: dict[int, _Future] = {}
         self._closed = False
 
     @property
-    def newest(self) -> Newest | None:
+    def newest(self) -> AnnouncedSnapshot | None:
         """The newest snapshot; None before this process has published one."""
         return self._newest
 
@@ -62,7 +62,10 @@ class News:
     def announce(self, revision: int, manifest: bytes, now_s: float) -> None:
         """Set the newest snapshot and wake all waiting nodes."""
         with self._lock:
-            before, self._newest = self._newest, Newest(revision, manifest, sha256(manifest).hexdigest(), now_s)
+            before, self._newest = (
+                self._newest,
+                AnnouncedSnapshot(revision, manifest, sha256(manifest).hexdigest(), now_s),
+            )
             if before is None:
                 self._first_s = now_s
             elif before.digest != self._newest.digest:
@@ -79,10 +82,10 @@ class News:
                 return None
             return self._superseded.get(digest or "", self._first_s)
 
-    async def next(self, known: str | None, wait_s: float, node: int) -> Newest | None:
+    async def next(self, known: str | None, wait_s: float, node: int) -> AnnouncedSnapshot | None:
         """Return the newest snapshot as soon as it differs from `known`, or after `wait_s`; None if there is none.
 
-        Each `node` can wait only once: another call ends the earlier wait. Raise Dismissed.
+        Each `node` can wait only once: another call ends the earlier wait. Raise NodeLostAccess.
         """
         loop = asyncio.get_running_loop()
         future: _Future = loop.create_future()
@@ -103,10 +106,10 @@ class News:
                 if self._waiting.get(node) is future:
                     del self._waiting[node]
         if not stays:
-            raise Dismissed
+            raise NodeLostAccess
         return self._newest
 
-    def dismiss(self, node: int) -> None:
+    def end_wait(self, node: int) -> None:
         """End the wait of a node that loses access, if it waits."""
         with self._lock:
             future = self._waiting.pop(node, None)

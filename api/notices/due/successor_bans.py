@@ -13,14 +13,14 @@ from dnsfilter.policy.model import Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Heir:
-    """The successor's `ban` that superseded the ban `was` at an instant.
+class SuccessorBan:
+    """The successor's `ban` that superseded the ban `merged` at an instant.
 
-    `bindings` are the agreed bindings of `was` that others superseded. `ranges` holds the ranges of the exemptions from
-    the successor's ban, by number of the exemption.
+    `bindings` are the agreed bindings of `merged` that others superseded. `ranges` holds the ranges of the
+    exemptions from the successor's ban, by number of the exemption.
     """
 
-    was: BanRow
+    merged: BanRow
     ban: BanRow
     at: Instant
     bindings: Sequence[BindingRow]
@@ -56,27 +56,27 @@ class Heir:
 
     def continues_any_term(self) -> bool:
         """Return whether the ban continues any term of the other ban."""
-        return any(self.continues(term) for term in self.was.terms)
+        return any(self.continues(term) for term in self.merged.terms)
 
 
-def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
+def successor_bans(session: Session, hour: Hour) -> Mapping[int, SuccessorBan]:
     """Return the successor bans of recent mergers, by the number of the ban that ended."""
     found = _superseded(session, hour.oldest)
     if not found:
         return {}
-    bindings = select(BindingRow).where(BindingRow.ban.in_([was.number for was, _, _ in found]))
+    bindings = select(BindingRow).where(BindingRow.ban.in_([merged.number for merged, _, _ in found]))
     bound = [row for row in session.scalars(bindings) if row.superseded_by and row.is_agreed]
     exemptions = select(ExemptionRow).where(ExemptionRow.ban.in_([ban.number for _, ban, _ in found]))
     ranges = {row.number: row.ranges for row in session.scalars(exemptions)}
     return {
-        was.number: Heir(was, ban, at, [row for row in bound if row.ban == was.number], ranges)
-        for was, ban, at in found
+        merged.number: SuccessorBan(merged, ban, at, [row for row in bound if row.ban == merged.number], ranges)
+        for merged, ban, at in found
     }
 
 
 def successions(session: Session) -> Mapping[int, tuple[int, Instant]]:
     """Return the number of the successor's ban and the instant of the merger, by the number of the superseded ban."""
-    return {was.number: (ban.number, at) for was, ban, at in _superseded(session, 0)}
+    return {merged.number: (ban.number, at) for merged, ban, at in _superseded(session, 0)}
 
 
 def _superseded(session: Session, since: Instant) -> list[tuple[BanRow, BanRow, Instant]]:
@@ -84,4 +84,4 @@ def _superseded(session: Session, since: Instant) -> list[tuple[BanRow, BanRow, 
     new = aliased(BanRow)
     statement = select(BanRow, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == BanRow.authority)
     rows = session.execute(statement.join(new, new.number == BanRow.superseded_by).where(AuthorityRow.closes_s > since))
-    return [(was, ban, at) for was, ban, at in rows if at is not None]
+    return [(merged, ban, at) for merged, ban, at in rows if at is not None]

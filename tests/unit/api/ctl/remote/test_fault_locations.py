@@ -7,7 +7,7 @@ import pytest
 
 from api.ctl.operation import status
 from api.ctl.parser import make_parser
-from api.ctl.remote.fault_places import places_of
+from api.ctl.remote.fault_locations import location_translator
 from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Served
 
 REASON = ("--reason", "because of that")
@@ -69,7 +69,7 @@ def test_fault_names_the_option_and_what_to_write(served: Served, ctl: Ctl) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "translated"),
+    ("line", "location", "translated"),
     [
         ("ban adopt ghent tiktok", "body", ""),
         ("ban adopt ghent tiktok", "body.terms", ""),
@@ -96,8 +96,8 @@ def test_fault_names_the_option_and_what_to_write(served: Served, ctl: Ctl) -> N
         ("ban list", "policy.toml:78", "policy.toml:78"),
     ],
 )
-def test_place_is_translated_to_an_argument_of_the_command(line: str, place: str, translated: str) -> None:
-    assert places_of(make_parser().parse_args(line.split()))(place) == translated
+def test_location_is_translated_to_an_argument_of_the_command(line: str, location: str, translated: str) -> None:
+    assert location_translator(make_parser().parse_args(line.split()))(location) == translated
 
 
 @pytest.mark.parametrize("verb", ["diff", "apply"])

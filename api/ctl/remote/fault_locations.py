@@ -1,11 +1,11 @@
-"""Translate the places of faults, as the API names them, to options and files of a command. Pure."""
+"""Translate the locations of faults, as the API names them, to options and files of a command. Pure."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-Places: TypeAlias = Callable[[str], str]
-"""Return the text to print for the place of a fault."""
+LocationTranslator: TypeAlias = Callable[[str], str]
+"""Return the text to print for the location of a fault."""
 
 FILE = "policy.toml"
 """The name that the API uses for a policy file; it does not know the real one."""
@@ -25,33 +25,33 @@ _DESTINATIONS: Mapping[str, Sequence[str]] = {
 """Arguments that may have set a field, if not the argument of its name; the first one given counts."""
 
 
-def places_of(options: argparse.Namespace) -> Places:
-    """Return a translator of places to options and arguments of the command. It keeps places that it does not know."""
+def location_translator(options: argparse.Namespace) -> LocationTranslator:
+    """Return a translator of locations to options and arguments of the command. Unknown ones stay."""
     command: argparse.ArgumentParser = options.command
     shown = {action.dest: _shown(action) for action in command._actions}
     given: Mapping[str, object] = vars(options)
 
-    def translate(place: str) -> str:
+    def translate(location: str) -> str:
         if "file" in shown:
-            file, rest = place[: len(FILE)], place[len(FILE) :]
+            file, rest = location[: len(FILE)], location[len(FILE) :]
             name = "standard input" if options.file == "-" else str(options.file)
-            return name + rest if file == FILE and rest[:1] in ("", ":", " ") else place
-        part, *keys = place.split(".")
+            return name + rest if file == FILE and rest[:1] in ("", ":", " ") else location
+        part, *keys = location.split(".")
         if part not in _PARTS:
-            return place
+            return location
         for key in keys:
             known = [name for name in _DESTINATIONS.get(key, (key,)) if name in shown]
             if known:
                 return shown[next((name for name in known if given.get(name)), known[0])]
         # For a term or the complete request the message is enough.
-        return "" if {key for key in keys if not key.isdigit()} <= {"terms"} else place
+        return "" if {key for key in keys if not key.isdigit()} <= {"terms"} else location
 
     return translate
 
 
-def fault_line(place: str, message: str) -> str:
-    """Return a fault with its place, if it has one."""
-    return f"{place}: {message}" if place else message
+def fault_line(location: str, message: str) -> str:
+    """Return a fault with its location, if it has one."""
+    return f"{location}: {message}" if location else message
 
 
 def _shown(action: argparse.Action) -> str:
