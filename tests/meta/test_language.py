@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.meta.project import PROJECT, tracked_files
+from tests.meta.project import PROJECT, modules, tracked_files
 
 BANNED = (
     "anew", "beside", "besides", "befall", "befalls", "befell", "by hand", "byhand", "lately", "likewise",
@@ -19,6 +19,8 @@ REMOVED = re.compile(
     r"|delete_(?:ban|range|site|space|authority))\b"
 )
 """Words of earlier names: a suspension, remove, and the operations that remove."""
+REMOVED_NAMES = re.compile(r"\b_?(?:places?|PLACES?|news|News|Newest|[Hh]eirs?|Judging)(?=\s*[:=.,)\[\](])")
+"""Names that meant several things, or that a reader needed to have explained."""
 BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
 FOREIGN = ("application/octet-stream", "zonefile-load: whole")
 """Names that others have defined."""
@@ -59,4 +61,25 @@ def test_no_file_contains_a_banned_word() -> None:
             lines_with = {number: words for number, line in enumerate([name, *lines]) if (words := banned(line))}
             if lines_with:
                 found[name] = lines_with
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Fault(place, message)", ["place"]),
+        ("def _place(site: str)", ["_place"]),
+        ("self.news.newest: Heir = heirs[0]", ["news", "Heir", "heirs"]),
+        ("in place of the ban, which takes its place without a place to sign", []),
+        ("replace(value), displaced", []),
+    ],
+)
+def test_removed_names_are_found(text: str, expected: list[str]) -> None:
+    assert REMOVED_NAMES.findall(text) == expected
+
+
+def test_no_module_of_the_control_plane_uses_a_removed_name() -> None:
+    found = {
+        str(path): names for path in modules("api") if (names := REMOVED_NAMES.findall((PROJECT / path).read_text()))
+    }
     assert found == {}

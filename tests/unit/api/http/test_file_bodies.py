@@ -70,7 +70,7 @@ def test_every_invalid_row_in_json_is_a_fault_with_its_index(town: Plane) -> Non
     ],
 )
 @pytest.mark.parametrize("path", [IMPORT, APPLY])
-def test_json_that_does_not_fit_the_model_is_refused_with_the_place(
+def test_json_that_does_not_fit_the_model_is_refused_with_the_location(
     untouched: Plane, path: str, content: bytes, location: str, message: str
 ) -> None:
     headers = {"Authorization": f"Bearer {untouched.token}", "Content-Type": "application/json"}

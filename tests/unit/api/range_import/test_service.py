@@ -306,8 +306,8 @@ def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
     _, desk = town.account("desk", ("operator", "town"), ("reader", "zone"))
     for space, slug in (("203.0.113.0/24", "town"), ("203.0.113.0/28", "zone")):
         town.done("PUT", f"/v1/spaces/default/{space}", {"authority": slug})
-    place = {"authority": "zone", "funding": "public", "audience": "staff"}
-    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", place)
+    values = {"authority": "zone", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", values)
     own = f"{HEADER}203.0.113.96/27,town,public,staff,\n"
     for prefix, owner, wrong in (
         ("203.0.112.0/24", "town", "not in space allotted"),
@@ -319,7 +319,7 @@ def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
     ):
         [(line, message)] = faults(send(town, f"{own}{prefix},{owner},public,staff,\n", token=desk))
         assert (line, wrong in message) == ("line 3", True), message
-        single = town.call("PUT", f"/v1/ranges/default/{prefix}", {**location, "authority": owner}, token=desk)
+        single = town.call("PUT", f"/v1/ranges/default/{prefix}", {**values, "authority": owner}, token=desk)
         assert single.status_code == 403
     assert done(town, f"{own}203.0.113.64/26,town,public,staff,\n", token=desk)["registered"] == 2
 
