@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from api.bans.schemas import Days, DueKind, State
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.db.period import SqlPeriod
+from dnsfilter.policy.decide import held_term, latest_term
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import DAY_S, Instant, Mode
 
@@ -55,26 +56,18 @@ def mode_setting_at(row: BanRow, at: Instant) -> ModeSetting:
     return ModeSetting(*known) if until is None else ModeSetting(*known, until, lasting)
 
 
-def held_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
-    """Return the term whose formal decision is quoted at that instant, as `dnsfilter.policy.decide.held_term` does."""
-    held = [term for term in terms if term.period.holds(at)]
-    return max(held, key=lambda term: (*_begun(term), term.start_s, term.id), default=None)
-
-
 def quoted_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
     """Return the term in force, or the last that was in force; None before the first."""
-    known = [term for term in terms if term.period.begins is not None and not term.period.is_ahead(at)]
-    return held_term(known, at) or max(known, key=_begun, default=None)
+    begun = [term for term in terms if term.period.begins is not None and not term.period.is_ahead(at)]
+    # As in a policy, which has terms in this order.
+    begun.sort(key=lambda term: (term.start_s, term.id))
+    return held_term(begun, at) or latest_term(begun)
 
 
 def reference_in(row: BanRow, term: TermRow | None) -> str:
     """Return the reference of the decision behind the term, or else behind the ban."""
     own = term.decision.get("reference") if term is not None else None
     return str(own or row.decision.get("reference") or "")
-
-
-def _begun(term: TermRow) -> tuple[Instant, Instant]:
-    return max(term.start_s, term.recorded_s), term.recorded_s
 
 
 def has_begun(row: BanRow, at: Instant) -> bool:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from api.bans.reading import read_ban
 from api.bans.schemas import BanRead, FormalRead, TermRead
-from api.bans.state import held_term
 from api.bindings.reading import read_binding
 from api.bindings.schemas import BindingRead
 from api.db.models import AuditRow, BanRow, PublicationRow
@@ -26,7 +25,7 @@ from api.trace.object_acts import acts_on, acts_on_ban, acts_on_mode
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
 from api.trace.service_lists_naming import Listed, Lists, listed
 from blocklists.catalogue import Catalogue
-from dnsfilter.policy.decide import Standing
+from dnsfilter.policy.decide import Standing, held_term
 from dnsfilter.policy.model import Address, Instant, WireName
 
 

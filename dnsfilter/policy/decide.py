@@ -4,9 +4,10 @@ Nothing here is fast, and the compiled snapshot shares only its values. It state
 faster implementations can be compared with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
@@ -16,6 +17,7 @@ from dnsfilter.policy.model import (
     Exemption,
     Instant,
     Mode,
+    Period,
     Policy,
     Range,
     Service,
@@ -24,6 +26,17 @@ from dnsfilter.policy.model import (
     WireName,
 )
 from dnsfilter.wire.names import suffixes
+
+
+class Dated(Protocol):
+    """Anything with a period: a term of a policy, or a row of one."""
+
+    @property
+    def period(self) -> Period:
+        """Return when it has effect."""
+
+
+DatedTerm = TypeVar("DatedTerm", bound=Dated)
 
 
 class Verdict(StrEnum):
@@ -184,7 +197,7 @@ def _considered(
     binding = next((candidate for candidate in bindings if candidate.period.holds(at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
-    term = term_in_force(ban, at)
+    term = held_term(ban.terms, at)
     if ban.mode_at(at) is Mode.OFF:
         standing = Standing.OFF
     elif bindings and binding is None:
@@ -210,11 +223,20 @@ def covers(ban: Ban, registered: Range) -> bool:
     return registered.funding in ban.funding and registered.audience in ban.audience
 
 
-def term_in_force(ban: Ban, at: Instant) -> Term | None:
-    """Return the term in force at `at`: of several, the one whose effect began last, then the one recorded last."""
-    holding = [term for term in ban.terms if term.period.holds(at)]
-    # Of equal terms, take the last: `max` would take the first.
-    return max(reversed(holding), key=lambda term: (max(term.start, term.recorded), term.recorded), default=None)
+def held_term(terms: Sequence[DatedTerm], at: Instant) -> DatedTerm | None:
+    """Return the term in force at `at`, whose formal decision is quoted; of several, the latest."""
+    return latest_term([term for term in terms if term.period.holds(at)])
+
+
+def latest_term(terms: Sequence[DatedTerm]) -> DatedTerm | None:
+    """Return the term whose effect began last, of several the one recorded last, of equal ones the last of `terms`."""
+
+    def began(term: DatedTerm) -> tuple[Instant, Instant]:
+        recorded = term.period.recorded or 0
+        return max(term.period.start, recorded), recorded
+
+    # `max` would take the first of equal ones.
+    return max(reversed(terms), key=began, default=None)
 
 
 def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> tuple[Exemption, Instant] | None:

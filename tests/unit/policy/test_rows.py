@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.calendar import weekly_windows
-from dnsfilter.policy.decide import Standing, consider, term_in_force
+from dnsfilter.policy.decide import Standing, consider, held_term
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import (
@@ -207,7 +207,7 @@ def test_row_quotes_the_formal_decision_of_the_term_that_began_last(
     assert found == expected
     for reference, start, end in expected:
         for at in {NOW + start, NOW + (start if end is None else end - 1)}:
-            assert quoted_reference(renewed, term_in_force(renewed, at)) == reference
+            assert quoted_reference(renewed, held_term(renewed.terms, at)) == reference
 
 
 @pytest.mark.parametrize(("since", "same"), [(NOW + 19, False), (NOW + 20, True), (NOW + 50, True)])

@@ -1,6 +1,11 @@
-"""How often one request loads and renders a ban."""
+"""How often one request loads and reads a ban, and which files a toggle runs."""
 
+import re
+import sys
+import threading
 from collections import Counter
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,6 +16,7 @@ from api.bans.schemas import BanRead, ShownBan
 from api.bans.state import ModeSetting
 from tests.unit.api.conftest import Plane
 
+PROJECT = Path(__file__).parents[4]
 BAN = "/v1/authorities/town/bans/beta"
 ADOPTION = {"decision": {"reference": "r1", "legal_basis": "the law"}, "terms": [{"for": "6 months"}]}
 RENEWAL = {"for": "9 months", "decision": {"reference": "r2"}}
@@ -81,3 +87,32 @@ def test_a_list_loads_and_renders_each_ban_once(town: Plane, monkeypatch: pytest
     count = len(town.done("GET", "/v1/bans")["items"])
     walked = _walk(town, "GET", "/v1/bans", None, monkeypatch)
     assert walked == {"loads": 1, "loads of terms": 1, "answers": count}
+
+
+def _documented() -> list[str]:
+    """Return the files of a toggle that ARCHITECTURE.md lists, up to those on the node."""
+    journey = re.search(r"^\| a toggle \| (.*?); on the node", (PROJECT / "ARCHITECTURE.md").read_text(), re.M)
+    assert journey
+    names = re.findall(r"`([\w/]+\.py)`", journey[1])
+    return [name if (PROJECT / name).exists() else f"dnsfilter/{name}" for name in names]
+
+
+def test_a_toggle_runs_the_files_of_architecture_in_their_order(town: Plane) -> None:
+    town.done("PUT", BAN, ADOPTION)
+    files = {str(PROJECT / name): name for name in _documented()}
+    entered: list[str] = []
+
+    def noted(frame: FrameType, event: str, _argument: object) -> None:
+        name = files.get(frame.f_code.co_filename)
+        if event == "call" and name is not None and name not in entered:
+            entered.append(name)
+
+    # A request starts the threads in which its route and its dependencies run.
+    threading.setprofile(noted)
+    sys.setprofile(noted)
+    try:
+        town.done("PATCH", BAN, {"mode": "off"})
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    assert entered == list(files.values())

@@ -10,10 +10,13 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
-from api.bans.state import due, in_state, mode_setting_at, sql_mode_at, state_of
+from api.bans.state import due, in_state, mode_setting_at, quoted_term, reference_in, sql_mode_at, state_of
 from api.db.models import BanRow, SuspensionRow, TermRow
+from api.publish.policy_rows import ban_value
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
+from dnsfilter.policy.decide import held_term
+from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.model import Mode
 from tests.fuzz.examples import examples
 from tests.unit.api.conftest import START, Plane, on_both_databases
@@ -159,3 +162,36 @@ def test_a_term_that_was_recorded_by_a_clock_that_was_ahead_waits(term: Drawn, e
 def test_a_ban_in_force_nears_its_end_or_its_review(terms: list[Drawn], expected: tuple[int, str, int] | None) -> None:
     found = due([_term(term) for term in terms], START)
     assert (None if found is None else (found.at - START, str(found.what), found.days)) == expected
+
+
+@examples(200)
+@given(_terms, st.permutations(range(4)))
+def test_a_ban_in_force_quotes_the_term_that_its_policy_quotes(terms: list[Drawn], order: list[int]) -> None:
+    row = _ban("town", 1, terms, ("enforce", None, None))
+    for term, number in zip(row.terms, order, strict=False):
+        term.id, term.decision = number, {"reference": f"decision {number}"}
+    row.number, row.decision = 1, {"reference": "adoption"}
+    value = ban_value(row)
+    held = None if value is None else held_term(value.terms, START)
+    if value is not None and held is not None:
+        assert reference_in(row, quoted_term(row.terms, START)) == quoted_reference(value, held)
+
+
+@pytest.mark.parametrize(
+    ("terms", "quoted"),
+    [
+        ([Drawn(1, 9, None, None)], None),
+        ([Drawn(-9, -5, None, None), Drawn(-4, -1, None, None)], 1),
+        ([Drawn(-4, -1, None, None), Drawn(-9, -5, None, None)], 0),
+        ([Drawn(-4, 9, None, None, recorded=-1), Drawn(-2, -1, None, None, recorded=-3)], 0),
+        ([Drawn(-4, -1, None, -4), Drawn(1, 9, None, None)], None),
+        ([Drawn(-4, 9, None, None, recorded=-1), Drawn(-9, 9, None, None, recorded=-1)], 0),
+    ],
+    ids=["ahead", "the last that was in force", "in any order", "in force", "never in force", "recorded together"],
+)
+def test_a_ban_quotes_the_latest_term_that_was_in_force(terms: list[Drawn], quoted: int | None) -> None:
+    rows = [_term(term) for term in terms]
+    for number, row in enumerate(rows):
+        row.id = number
+    found = quoted_term(rows, START)
+    assert (None if found is None else found.id) == quoted
