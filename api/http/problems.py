@@ -259,7 +259,9 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     # pydantic's own text repeats the input, which may be long or private.
-    faults = [errors.Fault(location_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
+    found = (errors.Fault(location_of(fault["loc"]), words_of(fault)) for fault in error.errors())
+    # FastAPI repeats the fault of a parameter for each dependency that reads it.
+    faults = list(dict.fromkeys(found))
     count = len(faults)
     detail = f"{count} fault{'s' if count != 1 else ''} in the request"
     return problem(INVALID, detail, id_of(request.scope), faults)

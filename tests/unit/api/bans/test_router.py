@@ -116,3 +116,9 @@ def test_a_toggle_runs_the_files_of_architecture_in_their_order(town: Plane) -> 
         sys.setprofile(None)
         threading.setprofile(None)
     assert entered == list(files.values())
+
+
+@pytest.mark.parametrize("path", ["/v1/authorities/Bad!/bans/beta", "/v1/authorities/town/bans/Bad!"])
+def test_a_fault_in_the_path_is_named_once(town: Plane, path: str) -> None:
+    refused = town.call("PATCH", path, {"mode": "off"})
+    assert (refused.status_code, len(refused.json()["faults"])) == (422, 1)
