@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api.auth.roles import RoleScope
+from api.documentation.fields import describe_fields
 from api.documentation.webhooks import webhooks
 from api.http import idempotency, problems
 from api.http.dependencies import permit, precondition, unit_of_work
@@ -104,6 +105,7 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
             _complete(operation, route, method.lower())
             if route.operation_id in first:
                 _exemplify(operation, route, first[route.operation_id])
+    describe_fields(found)
     _make_portable(found)
     found["components"]["schemas"] = dict(sorted(found["components"]["schemas"].items()))
     found["components"]["examples"] = _answers(found, {route.operation_id: route for route in shown}, examples)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from api.documentation.page import CONTENT_SECURITY_POLICY, PAGE, SCRIPT, STYLE
 from api.errors import NotFound, did_you_mean
 from api.http.permits import Anybody
-from api.http.problems import KINDS, NOT_FOUND
+from api.http.problems import INVALID, KINDS, NOT_FOUND
 from api.http.routes import Route
 from api.http.schemas import ProblemRead, ProblemTypeRead
 
@@ -53,7 +53,7 @@ def documentation_style(_permit: Anybody) -> Response:
     "/problems/{kind}",
     operation_id="get_problem_type",
     summary="Explain a type of problem",
-    responses={404: {"model": ProblemRead, "description": NOT_FOUND.title}},
+    responses={kind.status: {"model": ProblemRead, "description": kind.title} for kind in (NOT_FOUND, INVALID)},
 )
 def problem_type(
     _permit: Anybody, kind: Annotated[str, Path(max_length=64, description="the last part of the `type`")]

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.application import ROUTERS, make_description, routes
 from api.auth.roles import OWN_APPROVERS, Role, RoleScope
+from api.documentation.fields import load_meanings
 from api.documentation.openapi import TAGS, load_examples, tagged
 from api.events.webhook_signature import signed_headers
 from api.http.dependencies import precondition, unit_of_work
@@ -68,6 +69,35 @@ def test_every_tag_is_described_and_every_operation_has_one_of_them() -> None:
     used = {tag for _, _, operation in _operations() for tag in operation["tags"]}
     assert used == set(TAGS)
     assert all(len(operation["tags"]) == 1 for _, _, operation in _operations())
+
+
+def test_every_property_and_parameter_has_a_description_of_its_own_or_of_its_name() -> None:
+    described = _described()
+    found = {"fields": list(_fields(described)), "parameters": list(_parameters(described))}
+    missing = [f"{name} {owner}" for part in found.values() for name, owner, item in part if "description" not in item]
+    assert missing == [], "describe it in its schema, or in api/documentation/fields.toml"
+    for part, meanings in load_meanings().items():
+        shown = {(key, item["description"]) for name, owner, item in found[part] for key in (name, f"{name} {owner}")}
+        assert meanings.items() - shown == set(), "nothing in the description has this text"
+
+
+def _fields(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the name, the schema and the description of each property."""
+    for schema, item in described["components"]["schemas"].items():
+        yield from ((name, schema, field) for name, field in item.get("properties", {}).items())
+
+
+def _parameters(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the name, the operation and the description of each parameter, also of the requests of webhooks."""
+    for item in (*described["paths"].values(), *described["webhooks"].values()):
+        for operation in item.values():
+            for given in operation.get("parameters", ()):
+                parameter = (
+                    described["components"]["parameters"][given["$ref"].rpartition("/")[2]]
+                    if "$ref" in given
+                    else given
+                )
+                yield parameter["name"], operation["operationId"], parameter
 
 
 def test_every_reference_resolves() -> None:
