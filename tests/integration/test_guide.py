@@ -17,7 +17,8 @@ SERVER = "192.0.2.53"
 """The machine's address in the guide's commands."""
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
-RECOVERY = "docs/tasks/recovery.md"
+BACKUP = "docs/tasks/back-up-and-restore.md"
+TOKENS = "docs/tasks/accounts-and-tokens.md"
 TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
 
@@ -64,7 +65,7 @@ def answered(machine: Installed) -> str:
 
 def restore_lines(*, with_copies: bool) -> str:
     """Return the guide's commands of a restore, with or without the copies of the signing keys."""
-    _aside, lines, _enrol = blocks(RECOVERY, "Restore")
+    _aside, lines, _enrol = blocks(BACKUP, "Restore")
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
@@ -72,7 +73,7 @@ def restore_lines(*, with_copies: bool) -> str:
 def backed_up(machine: Installed) -> str:
     """Back up by the guide's command, encrypted for a test key, outside the state directory. Return a `cd` to it."""
     identity = Identity.generate()
-    line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(GUIDE, "6. Back up and restore")[0])
+    line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(BACKUP, "Back up now")[0])
     machine.sh(
         f"mkdir -m 0700 /mnt/kept && cd /mnt/kept && {TOKEN_FILE}\n"
         f'printf "%s" "$KEY" > key.txt\n{line}\ncp {STATE}/api/*-key .',
@@ -125,8 +126,7 @@ def test_a_lost_token_is_replaced_by_the_guides_line(machine: Installed) -> None
         DATABASE=database,
     )
     was = machine.sh(f"cat {STATE}/admin-token")
-    (line,) = blocks(RECOVERY, "A lost token")
-    assert line in blocks(GUIDE, "8. Troubleshoot")
+    (line,) = blocks(TOKENS, "The installation's own token")
     machine.sh(line)
     assert machine.sh(f"cat {STATE}/admin-token") != was
     assert roots(machine) == []
@@ -158,10 +158,10 @@ def test_a_user_who_may_not_act_learns_which_user_may(machine: Installed) -> Non
 def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: Installed, with_copies: bool) -> None:
     started(machine)
     kept = backed_up(machine)
-    *_backup, stop = blocks(RECOVERY, "A moved machine")[0].splitlines()
+    *_backup, stop = blocks(BACKUP, "Move to another machine")[0].splitlines()
     machine.sh(f"{stop}\nrm -rf {STATE}\nsystemd-tmpfiles --create dnsfilter.conf")
     machine.sh("dnsfilter-api init && systemctl start dnsfilter-api dnsfilter")  # as the package does
-    machine.sh(blocks(RECOVERY, "Restore")[0])
+    machine.sh(blocks(BACKUP, "Restore")[0])
     said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said
     assert reported(lambda: " current " in nodes(machine))
@@ -174,7 +174,7 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
     said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
-    machine.sh(blocks(RECOVERY, "Restore")[-1])
+    machine.sh(blocks(BACKUP, "Restore")[-1])
     assert reported(lambda: " current " in nodes(machine))
 
 

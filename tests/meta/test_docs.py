@@ -53,6 +53,13 @@ def links(name: str) -> Iterator[tuple[str, str]]:
             yield str(path.resolve().relative_to(PROJECT)), fragment
 
 
+def listed(name: str) -> Iterator[str]:
+    """Yield the pages that the tables of contents of a document list."""
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```$", text(name), re.MULTILINE | re.DOTALL):
+        for entry in (line for line in block.splitlines() if not line.startswith(":")):
+            yield from (str(path.relative_to(PROJECT)) for path in (PROJECT / name).parent.glob(f"{entry}.md"))
+
+
 def mentioned(name: str, program: str) -> set[str]:
     """Return the words that follow `program` in the commands of a document, in a line or a block."""
     quoted = [*re.findall(r"`([^`\n]+)`", prose(name)), *(" ".join(words) for words in commands(name))]
@@ -91,7 +98,7 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
         name = waiting.pop()
         if name not in reached and name in DOCUMENTS:
             reached.add(name)
-            waiting += [target for target, _ in links(name)]
+            waiting += [*(target for target, _ in links(name)), *listed(name)]
     assert set(DOCUMENTS) - reached == set()
 
 

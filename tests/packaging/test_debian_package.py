@@ -26,7 +26,7 @@ from tests.support.nodes import eventually
 pytestmark = pytest.mark.slow
 
 GUIDE = "docs/tasks/administrators.md"
-RECOVERY = "docs/tasks/recovery.md"
+BACKUP = "docs/tasks/back-up-and-restore.md"
 ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
 OFFICE = "192.0.2.53"
 UPSTREAM = "192.0.2.54"
@@ -268,7 +268,7 @@ def test_on_a_machine_with_a_masked_control_plane_nothing_is_made_or_started(mac
 def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) -> None:
     before = files(machine)
     with_office(machine)
-    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(GUIDE, 'Back up each night')[0]}")
+    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(BACKUP, 'Back up each night')[0]}")
     machine.sh("apt-get remove --yes dnsfilter")
     assert machine.attempt("systemctl is-active dnsfilter dnsfilter-api").stdout.split() == ["inactive", "inactive"]
     machine.sh(INSTALL.format(version=FIRST))
@@ -296,12 +296,12 @@ def test_recovery_restores_over_the_installation_that_the_package_makes(machine:
     (tmp_path / "key.txt").write_text(str(identity))
     machine.put(tmp_path / "key.txt", "key.txt")
     assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
-    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(GUIDE, 'Back up each night')[0]}")
-    backup = blocks(RECOVERY, "A moved machine")[0].replace("age1PUBLICKEY", str(identity.to_public()))
+    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(BACKUP, 'Back up each night')[0]}")
+    backup = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(BACKUP, "Move to another machine")[0])
     machine.sh(f"cd /srv; {backup}cp -a /etc/dnsfilter /var/lib/dnsfilter/api/*-key .")
     machine.sh("apt-get purge --yes dnsfilter; rm -r /var/lib/dnsfilter")
     machine.sh(INSTALL.format(version=FIRST))
-    aside, lines, _enrol = blocks(RECOVERY, "Restore")
+    aside, lines, _enrol = blocks(BACKUP, "Restore")
     install = "install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key /var/lib/dnsfilter/api"
     printed = machine.sh(f"cd /srv; {aside}cp -a dnsfilter /etc\n{lines.replace('dnsfilter-api new-keys', install)}")
     assert "status: NOERROR" in printed

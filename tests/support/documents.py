@@ -21,6 +21,12 @@ def text(name: str) -> str:
     return (_PROJECT / name).read_text(encoding="utf-8")
 
 
+@cache
+def tasks() -> tuple[str, ...]:
+    """Return the names of the pages of tasks."""
+    return tuple(sorted(str(path.relative_to(_PROJECT)) for path in (_PROJECT / "docs/tasks").glob("*.md")))
+
+
 def commands(name: str) -> Iterator[list[str]]:
     """Yield the words of each command in a document's shell blocks. Join continuation lines and skip comments."""
     for language, block in FENCE.findall(text(name)):

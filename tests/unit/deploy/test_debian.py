@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import blocks, commands, text
+from tests.support.documents import blocks, commands, tasks, text
 
 PROJECT = Path(__file__).parents[3]
 DEBIAN = PROJECT / "deploy" / "debian"
@@ -46,11 +46,12 @@ def test_configuration_files_are_those_of_the_units() -> None:
     assert [Path(path).name for path in listed if not (SYSTEMD / Path(path).name).exists()] == []
 
 
-def test_the_guide_and_the_package_install_the_same_files_with_the_same_modes() -> None:
+def test_the_tasks_and_the_package_install_the_same_files_with_the_same_modes() -> None:
     guide = {
         (words[words.index("-m") + 1], word, words[-1].rstrip("/"))
-        for block in commands(GUIDE)
-        if (words := block)[0] == "install" and "deploy/systemd/" in " ".join(words)
+        for page in tasks()
+        for words in commands(page)
+        if words[0] == "install" and "deploy/systemd/" in " ".join(words)
         # For containers each file has its own line.
         if not words[-1].startswith("/etc/dnsfilter/")
         for word in words
@@ -89,8 +90,8 @@ def test_users_of_the_units_are_those_of_the_guides_table() -> None:
 
 
 @pytest.mark.parametrize("unit", PROCESSES)
-def test_paths_and_commands_of_a_unit_stand_in_the_guide(unit: str) -> None:
-    guide, lines = text(GUIDE), (SYSTEMD / unit).read_text().splitlines()
+def test_paths_and_commands_of_a_unit_stand_in_a_task(unit: str) -> None:
+    guide, lines = "".join(map(text, tasks())), (SYSTEMD / unit).read_text().splitlines()
     settings = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
     top = {
         "RuntimeDirectory": "/run/",
@@ -180,5 +181,5 @@ def test_what_purge_leaves_is_what_the_guide_says() -> None:
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
     assert "state=/var/lib/dnsfilter\n" in script
     for path in re.findall(r"^(?:state|backups|logs)=(.+)$", script, re.MULTILINE):
-        assert f"`{path}`" in text(GUIDE)
+        assert f"`{path}`" in "".join(map(text, tasks()))
     assert len(blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()) + 1 == 6
