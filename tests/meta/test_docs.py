@@ -177,6 +177,22 @@ def test_a_decision_has_its_number_and_three_headings_and_is_short(name: str) ->
     assert len(text(name).splitlines()) <= MAX_DECISION_LINES
 
 
-def test_decisions_are_numbered_without_gap_and_listed_in_order() -> None:
-    assert [Path(name).name[:4] for name in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
-    assert [target for target, _ in links("docs/decisions/README.md") if target in DECISIONS] == DECISIONS
+def test_each_decision_is_in_one_topic_of_the_index_under_its_title() -> None:
+    _, _, topics = text("docs/decisions/README.md").partition("## By topic\n")
+    listed = re.findall(r"^- \[(\d{4})\]\((\S+)\) (.+?)(?: \([a-z ]+\d{4}\))?$", topics, re.MULTILINE)
+    titles = [text(name).splitlines()[0].removeprefix("# ").split(". ", 1) for name in DECISIONS]
+    assert sorted(listed) == [
+        (number, Path(name).name, title) for name, (number, title) in zip(DECISIONS, titles, strict=True)
+    ]
+
+
+def test_a_number_has_one_decision_and_a_decision_that_is_named_exists() -> None:
+    numbers = [Path(name).name[:4] for name in DECISIONS]
+    assert sorted(set(numbers)) == numbers
+    named = {
+        number
+        for path in tracked_files()
+        if path.suffix in {".md", ".py", ".pxi", ".toml"}
+        for number in re.findall(r"\b[Dd]ecision \[?(\d{4})\b", path.read_text(encoding="utf-8"))
+    }
+    assert named - set(numbers) == set()
