@@ -1,9 +1,22 @@
-"""The tables of docs/reference/permissions.md, from the routes. `scripts/permissions` writes the page."""
+"""The tables and lists of docs/reference/permissions.md, from the routes. `scripts/permissions` writes the page."""
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from api.auth.roles import OF_AUTHORITY, Role, RoleScope, Rule
+from api.auth.roles import (
+    ACCOUNTABLE,
+    ADMINISTRATORS,
+    APPROVERS,
+    AUDITORS,
+    BACKUP_MAKERS,
+    OF_AUTHORITY,
+    OPERATORS,
+    OWN_APPROVERS,
+    READERS,
+    Role,
+    RoleScope,
+    Rule,
+)
 from api.auth.second_person import ALONE
 from api.http.routes import Route
 
@@ -70,30 +83,6 @@ CONDITIONS: Mapping[str, str] = {
 """Conditions of a request that its rule alone does not express."""
 
 
-def render(routes: Sequence[Route]) -> str:
-    """Return the table in Markdown, with a row per route."""
-    head = f"| request | does | {' | '.join(COLUMNS)} | conditions |\n|{'---|' * (len(COLUMNS) + 3)}\n"
-    return head + "".join(_row(route) for route in routes)
-
-
-def render_alone(routes: Sequence[Route]) -> str:
-    """Return the table of the requests that need no second person, and why."""
-    acting = {route.operation_id: route for route in routes}
-    rows = (f"| `{_request(acting[name])}` | {why} |\n" for name, why in ALONE.items())
-    return f"| request | why |\n|---|---|\n{''.join(rows)}"
-
-
-def renewed(page: str, routes: Sequence[Route]) -> str:
-    """Return the page with both tables replaced. Raise ValueError if it lacks a mark."""
-    for mark, table in ((ALONE_MARK, render_alone(routes)), (MARK, render(routes))):
-        prose, found, rest = page.partition(mark)
-        if not found:
-            raise ValueError(f"the page has no line {mark}")
-        _, _, after = rest.lstrip("\n").partition("\n\n")
-        page = f"{prose}{mark}\n\n{table}" + (f"\n{after}" if after else "")
-    return page
-
-
 def cell(rule: Rule, column: str) -> str:
     """Return the rule's text in the column of a role, of no role, or of no token."""
     match rule.where:
@@ -118,12 +107,65 @@ def cell(rule: Rule, column: str) -> str:
     return held if column in rule.roles else NO
 
 
-def _row(route: Route) -> str:
+def cells(rule: Rule) -> tuple[str, ...]:
+    """Return the texts of a rule in all columns."""
+    return tuple(cell(rule, column) for column in COLUMNS)
+
+
+GROUPS: Mapping[tuple[str, ...], str] = {
+    cells(Rule(RoleScope.OPEN)): "Without a token",
+    cells(Rule(RoleScope.NODE)): "A node",
+    cells(Rule(RoleScope.ACCOUNT)): "Every account",
+    cells(Rule(RoleScope.ACTED, READERS)): "An account",
+    cells(Rule(RoleScope.SELF, AUDITORS)): "List tokens",
+    cells(Rule(RoleScope.SELF, ADMINISTRATORS)): "Make and revoke tokens",
+    cells(Rule(RoleScope.OBJECT, READERS)): "Read in an authority",
+    cells(Rule(RoleScope.SOME, READERS)): "List in authorities",
+    cells(Rule(RoleScope.OBJECT, ACCOUNTABLE)): "Read reports",
+    cells(Rule(RoleScope.OBJECT, OPERATORS)): "Decide for an authority",
+    cells(Rule(RoleScope.OBJECT, OPERATORS | APPROVERS)): "Suspend",
+    cells(Rule(RoleScope.OBJECT, APPROVERS)): "Approve and grant",
+    cells(Rule(RoleScope.OBJECT, OWN_APPROVERS)): "Note clients",
+    cells(Rule(RoleScope.INSTALLATION, AUDITORS)): "Read the installation",
+    cells(Rule(RoleScope.INSTALLATION, BACKUP_MAKERS)): "Back up",
+    cells(Rule(RoleScope.INSTALLATION, ADMINISTRATORS)): "Administer",
+}
+"""The titles of the groups of requests that the same callers may make."""
+
+
+def render(routes: Sequence[Route]) -> str:
+    """Return who may make which group of requests, and the requests of each group. Raise KeyError for a new group."""
+    groups: dict[str, list[Route]] = {title: [] for title in GROUPS.values()}
+    for route in routes:
+        groups[GROUPS[cells(route.rule)]].append(route)
+    rows = (f"| [{title}](#{title.lower().replace(' ', '-')}) | {' | '.join(who)} |\n" for who, title in GROUPS.items())
+    lists = (f"\n### {title}\n\n{''.join(map(_line, found))}" for title, found in groups.items())
+    return f"| requests | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}\n{''.join(rows)}{''.join(lists)}"
+
+
+def render_alone(routes: Sequence[Route]) -> str:
+    """Return the table of the requests that need no second person, and why."""
+    acting = {route.operation_id: route for route in routes}
+    rows = (f"| `{_request(acting[name])}` | {why} |\n" for name, why in ALONE.items())
+    return f"| request | why |\n|---|---|\n{''.join(rows)}"
+
+
+def renewed(page: str, routes: Sequence[Route]) -> str:
+    """Return the page with the parts below both marks replaced. Raise ValueError if it lacks a mark."""
+    for mark, text in ((ALONE_MARK, render_alone(routes)), (MARK, render(routes))):
+        prose, found, rest = page.partition(mark)
+        if not found:
+            raise ValueError(f"the page has no line {mark}")
+        _, heading, after = rest.partition("\n## ")
+        page = f"{prose}{mark}\n\n{text}{heading}{after}"
+    return page
+
+
+def _line(route: Route) -> str:
     operation = route.operation_id or ""
     summary = route.summary or operation.replace("_", " ")
-    cells = " | ".join(cell(route.rule, column) for column in COLUMNS)
-    conditions = CONDITIONS.get(operation, "")
-    return f"| `{_request(route)}` | {summary[0].lower()}{summary[1:]} | {cells} | {conditions} |\n"
+    condition = f" ({CONDITIONS[operation]})" if operation in CONDITIONS else ""
+    return f"- `{_request(route)}`: {summary[0].lower()}{summary[1:]}{condition}\n"
 
 
 def _request(route: Route) -> str:

@@ -57,12 +57,14 @@ def test_conditions_are_only_of_existing_routes() -> None:
 
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:
-    page = f"# Page\n{ALONE_MARK}\nold\n\n# Routes\n{MARK}\nold\n"
+    page = f"# Page\n{ALONE_MARK}\nOUTDATED\n\n## Routes\n{MARK}\nOUTDATED\n\n### OUTDATED\n\n## After\n\nkept\n"
     for mark in (ALONE_MARK, MARK):
         with pytest.raises(ValueError, match="has no line"):
             renewed(page.replace(mark, "# Something else"), routes())
-    assert "old" not in renewed(page, routes())
-    assert f"# Routes\n{MARK}\n\n| request |" in renewed(page, routes())
+    new = renewed(page, routes())
+    assert "OUTDATED" not in new
+    assert f"\n\n## Routes\n{MARK}\n\n| requests |" in new
+    assert new.endswith("\n\n## After\n\nkept\n")
 
 
 def test_every_route_answers_every_caller_as_documented(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +131,15 @@ def _allows(cell: str, case: Asked) -> bool:
 
 
 def _table() -> dict[str, dict[str, str]]:
-    """Return the page's table: for each request, the cell of each column."""
-    rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| [^|]* \| (.*) \| [^|]* \|$", PAGE.read_text("utf-8"), re.MULTILINE)
-    return {request: dict(zip(COLUMNS, cells.split(" | "), strict=True)) for request, cells in rows}
+    """Return what the page says: for each request, the cell of each column in the row of its group."""
+    page = PAGE.read_text("utf-8")
+    groups = dict(re.findall(r"^\| \[([^]]+)\]\(#[a-z-]+\) \| (.*) \|$", page, re.MULTILINE))
+    found = {}
+    for section in page.split("\n### ")[1:]:
+        cells = groups[section.partition("\n")[0]].split(" | ")
+        for request in re.findall(r"^- `([A-Z]+ /[^`]*)`: ", section, re.MULTILINE):
+            found[request] = dict(zip(COLUMNS, cells, strict=True))
+    return found
 
 
 def _callers(plane: Plane) -> list[Caller]:
