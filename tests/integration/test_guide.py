@@ -18,6 +18,7 @@ SERVER = "192.0.2.53"
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
 BACKUP = "docs/tasks/back-up-and-restore.md"
+LOCAL_ACTS = "docs/tasks/local-acts.md"
 TOKENS = "docs/tasks/accounts-and-tokens.md"
 TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
@@ -92,7 +93,7 @@ def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Install
     machine.sh(blocks(GUIDE, "3. Register networks")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")
     assert eventually(lambda: machine.run(f"test -e {STATE}/enrolment-token").returncode == 1)
-    machine.sh(blocks(GUIDE, "Local acts on a node")[0].splitlines()[0])
+    machine.sh(blocks(LOCAL_ACTS, "Suspend")[0].splitlines()[0])
     listed = f"{TOKEN_FILE}\ndnsfilterctl audit list --act node.suspend"
     assert reported(lambda: "the payroll service is refused" in machine.sh(f"{listed} --json"))
 

@@ -34,7 +34,7 @@ def test_both_ways_of_the_runbook_answer_what_was_refused(tmp_path: Path, author
     with Node(tmp_path / "node", authority.hostport) as node:
         assert node.dig(NAME, bind=GHENT).rcode == "REFUSED"
         suspend = suspend.replace("dnsfilter ", f"{program('dnsfilter')} ", 1).strip()
-        typed = suspend.replace("/etc/dnsfilter/dnsfilter.toml", f"{node.config} --policy {node.policy}")
+        typed = f"{suspend} --config {node.config} --policy {node.policy}"
         subprocess.run(typed, shell=True, check=True, timeout=60)
         assert eventually(lambda: node.dig(NAME, bind=GHENT).rcode == "NOERROR")
         expected = node.dig(NAME, bind=GHENT).rdata("A")

@@ -19,7 +19,17 @@ from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door, Outcome
 README, OPERATORS = ("README.md",), ("docs/tasks/operators.md",)
 ADMINISTRATORS = tuple(
     f"docs/tasks/{page}.md"
-    for page in ("administrators", "back-up-and-restore", "upgrade", "accounts-and-tokens", "audit-log")
+    for page in (
+        "administrators",
+        "back-up-and-restore",
+        "upgrade",
+        "troubleshoot",
+        "local-acts",
+        "limits",
+        "clock",
+        "accounts-and-tokens",
+        "audit-log",
+    )
 )
 """Pages in the order in which their commands are run: some assume what an earlier page made."""
 OTHERS = {"docs/tasks/active-directory.md"}
