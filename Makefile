@@ -57,9 +57,11 @@ docs: ## build the documents as pages, which the control plane serves at /help
 	@scripts/bootstrap dev
 	$(DOCS)
 
-pictures: ## draw the pictures of the documents again, from docs/pictures/*.dot
+pictures: ## draw the pictures of the documents again, from docs/pictures/*.dot and a terminal with `make run`
 	@scripts/bootstrap dev
+	@scripts/components
 	scripts/pictures
+	$(BIN)/python -m tests.support.recorded_terminal docs/pictures/terminal.svg
 
 format: ## format the code and sort imports
 	@scripts/bootstrap dev

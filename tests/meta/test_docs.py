@@ -1,5 +1,6 @@
 """The documents: links have a target, the things that they name exist, and decisions have the required form."""
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from dnsfilter.cli import main
 from dnsfilter.shell_completion import every
 from tests.meta.project import PACKAGES, PROJECT, import_contract, tracked_files
 from tests.support.documents import FENCE, commands, text
+from tests.support.recorded_terminal import COMMANDS
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
@@ -134,6 +136,11 @@ def test_architecture_is_short_and_names_every_package() -> None:
         name for name in packages if not any(f"{name}/".startswith(entry) for entry in named if entry[-1] == "/")
     }
     assert missing == {"api", "dnsfilter"}
+
+
+def test_the_recorded_terminal_shows_the_commands_that_are_typed() -> None:
+    shown = html.unescape(text("docs/pictures/terminal.svg")).replace("\xa0", " ")
+    assert [command for command in COMMANDS if f"# {command}<" not in shown] == [], "make pictures"
 
 
 @in_each_document
