@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     FORWARDED = "forwarded"
     STALE = "stale"
     LOCAL = "local"
-    BLOCKED = "blocked"
+    REFUSED = "refused"
     UNREGISTERED = "unregistered"
     NOT_RECURSIVE = "not_recursive"
     FAILED = "failed"
@@ -333,7 +333,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Outcome.FORWARDED: "answered by an upstream",
             Outcome.STALE: "answered from the cache with an expired answer, because no upstream answered (RFC 8767)",
             Outcome.LOCAL: "answered from special names, local records or the node's own names",
-            Outcome.BLOCKED: "refused by a ban, with any of its replies",
+            Outcome.REFUSED: "refused by a ban, with any of its replies",
             Outcome.UNREGISTERED: "refused because the client is in no registered range",
             Outcome.NOT_RECURSIVE: "refused because the query did not ask for recursion",
             Outcome.FAILED: "SERVFAIL: no upstream answered and there was no stale answer",

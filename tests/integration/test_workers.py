@@ -43,7 +43,7 @@ def counts(node: Node) -> list[float]:
     found = node.metrics()
     return [
         sum(n for name, n in found.items() if name.startswith("dnsfilter_queries_total{") and '"udp"' in name),
-        found['dnsfilter_queries_total{outcome="blocked",transport="udp"}'],
+        found['dnsfilter_queries_total{outcome="refused",transport="udp"}'],
         *(sum(n for name, n in found.items() if name.startswith(each) and "_total{" in name) for each in refused),
     ]
 

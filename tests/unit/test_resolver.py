@@ -87,7 +87,7 @@ async def test_query_that_needs_no_upstream_is_answered_at_once() -> None:
         answer = begin(resolver, query("www.tiktok.com"))
         assert answer.done()
         assert answer.result().rcode() == dns.rcode.REFUSED
-        assert rig.outcomes() == {("tcp", "blocked"): 1}
+        assert rig.outcomes() == {("tcp", "refused"): 1}
 
 
 async def test_invalid_message_gets_no_answer() -> None:

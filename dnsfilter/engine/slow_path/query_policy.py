@@ -140,7 +140,7 @@ class QueryPolicy:
             self.refused_clients.note(case.client, self.snapshot.words.bans[number])
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
         reply = refusal(case.query, judgement, cap_s, case.limit)
-        self.count(case.transport, Outcome.BLOCKED, header_rcode(reply))
+        self.count(case.transport, Outcome.REFUSED, header_rcode(reply))
         return reply
 
     def _notes_client(self, case: Case) -> bool:

@@ -293,7 +293,7 @@ async def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -
             other.send(query("plain.example.org", id=number))
             assert (await other.receive()).id == number
         assert served.rig.outcomes()["tcp", "limited"] == 2
-        assert served.rig.outcomes()["tcp", "blocked"] == 10
+        assert served.rig.outcomes()["tcp", "refused"] == 10
 
 
 async def test_least_recently_used_connection_is_closed_at_the_limit() -> None:

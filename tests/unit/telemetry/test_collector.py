@@ -70,7 +70,7 @@ def counted(block: CounterBlock, totals: Totals) -> None:
     block.policy[5] += 7
     block.policy[6] += 3
     block.policy[9 + 2] += 2
-    block.add(QUERY["tcp"]["blocked"], 4)
+    block.add(QUERY["tcp"]["refused"], 4)
     block.add(QUERY["udp"]["cached"], 2**53)
     block.add(BYPASS["canary"])
     block.add(CACHE_HITS, 9)
@@ -109,7 +109,7 @@ def page(totals: Totals, state: NodeState = STATE) -> bytes:
 @pytest.mark.parametrize(
     ("name", "labels", "value"),
     [
-        ("dnsfilter_queries_total", {"transport": "tcp", "outcome": "blocked"}, 4),
+        ("dnsfilter_queries_total", {"transport": "tcp", "outcome": "refused"}, 4),
         ("dnsfilter_queries_total", {"transport": "udp", "outcome": "cached"}, 2**53),
         ("dnsfilter_queries_total", {"transport": "udp", "outcome": "failed"}, 0),
         ("dnsfilter_refused_total", {"authority": "ghent", "service": "tiktok"}, 1),

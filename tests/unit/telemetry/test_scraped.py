@@ -9,7 +9,7 @@ PAGE = """\
 # TYPE dnsfilter_queries_total counter
 dnsfilter_queries_total{transport="udp",outcome="cached"} 7
 dnsfilter_queries_total{transport="tcp",outcome="cached"} 2
-dnsfilter_queries_total{transport="udp",outcome="blocked"} 1
+dnsfilter_queries_total{transport="udp",outcome="refused"} 1
 # TYPE dnsfilter_workers gauge
 dnsfilter_workers 2
 """
@@ -21,7 +21,7 @@ def test_samples_are_summed_by_name_and_labels() -> None:
     assert samples.value("dnsfilter_queries_total") == 10
     assert samples.value("dnsfilter_queries_total", outcome="cached") == 9
     assert samples.value("dnsfilter_queries_total", outcome="stale") is None
-    assert samples.by("dnsfilter_queries_total", "outcome") == {"cached": 9, "blocked": 1}
+    assert samples.by("dnsfilter_queries_total", "outcome") == {"cached": 9, "refused": 1}
 
 
 def test_other_text_is_refused() -> None:

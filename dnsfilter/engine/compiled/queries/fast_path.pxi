@@ -23,7 +23,7 @@ cdef enum:
 cdef enum:
     KEPT = 0
     DELIVERED = 1
-    AS_BLOCKED = 2
+    AS_REFUSED = 2
     AS_LIMITED = 3
     AS_UNREGISTERED = 4
     AS_DROPPED = 5
@@ -37,7 +37,7 @@ cdef enum:
 COUNTED_AS = (
     Outcome.CACHED,
     Outcome.FORWARDED,
-    Outcome.BLOCKED,
+    Outcome.REFUSED,
     Outcome.LIMITED,
     Outcome.UNREGISTERED,
     Outcome.DROPPED,
@@ -368,7 +368,7 @@ cdef class FastPath:
             written = <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
         else:
             written = self.refuse_by_record(asked, self.synthesised_s(range_class, at), ede, text, size, limit, out)
-        self.count(transport, AS_BLOCKED, out[3] & EXTENDED)
+        self.count(transport, AS_REFUSED, out[3] & EXTENDED)
         return written
 
     cdef int refuse_by_record(

@@ -6,12 +6,12 @@ from dnsfilter.cli.running.figures import figures
 from dnsfilter.telemetry.scraped import Samples, parse_samples
 
 
-def page(cached: int, forwarded: int, blocked: int, *, up: int = 1, more: str = "") -> Samples:
+def page(cached: int, forwarded: int, refused: int, *, up: int = 1, more: str = "") -> Samples:
     return parse_samples(
         "# TYPE dnsfilter_queries_total counter\n"
         f'dnsfilter_queries_total{{transport="udp",outcome="cached"}} {cached}\n'
         f'dnsfilter_queries_total{{transport="udp",outcome="forwarded"}} {forwarded}\n'
-        f'dnsfilter_queries_total{{transport="tcp",outcome="blocked"}} {blocked}\n'
+        f'dnsfilter_queries_total{{transport="tcp",outcome="refused"}} {refused}\n'
         f"# TYPE dnsfilter_cache_hits_total counter\ndnsfilter_cache_hits_total {cached}\n"
         f'dnsfilter_upstream_up{{upstream="192.0.2.53:53"}} {up}\n'
         "# TYPE dnsfilter_upstream_queries_total counter\n"
