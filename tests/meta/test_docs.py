@@ -94,6 +94,22 @@ def test_links_between_documents_lead_somewhere(name: str) -> None:
     assert broken == []
 
 
+def test_links_of_a_packaged_document_lead_to_packaged_files() -> None:
+    placed = text("scripts/release").partition("place_files() {")[2].partition("\n}")[0]
+    (names,) = re.findall(r'"\$tree"/\{([A-Z,]+)\}\.md', placed)
+    files = {f"{name}.md" for name in names.split(",")} | set(re.findall(r'"\$tree/([A-Z]+)" -t "\$doc"', placed))
+    folders = tuple(f"{name}/" for name in re.findall(r'cp -r "\$tree/(\w+)" "\$doc', placed))
+    packaged = [name for name in DOCUMENTS if name in files or name.startswith(folders)]
+    assert {"README.md", "docs/SECURITY.md"} <= set(packaged)
+    broken = {
+        f"{name}: {target}"
+        for name in packaged
+        for target, _ in links(name)
+        if target not in files and not f"{target}/".startswith(folders)
+    }
+    assert broken == set()
+
+
 def test_every_document_can_be_reached_from_the_readme() -> None:
     reached, waiting = set[str](), ["README.md"]
     while waiting:

@@ -12,9 +12,10 @@ from dnsfilter.config.load import load_config
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.policy.model import Service, Tier
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[3] / "docs/reference"
 CONFIGURATION = (DOCS / "configuration.md").read_text()
 POLICY_FILE = (DOCS / "policy-file.md").read_text()
+EMPTY = (None, "", (), file_schema.DecisionTable(), file_schema.ClosedDecisionTable())
 
 
 def section(document: str, heading: str) -> str:
@@ -91,6 +92,31 @@ def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
     file, faults = file_schema.read_tables(file_schema.ConfigFile, tomllib.loads(written))
     assert faults == []
     assert file == file_schema.ConfigFile()
+
+
+@pytest.mark.parametrize(
+    ("document", "heading", "table"),
+    [
+        (CONFIGURATION, "`[[record]]`", file_schema.RecordTable),
+        (POLICY_FILE, "`[[authority]]`", file_schema.AuthorityTable),
+        (POLICY_FILE, "`[[site]]`", file_schema.SiteTable),
+        (POLICY_FILE, "`[[range]]`", file_schema.RangeTable),
+        (POLICY_FILE, "`[[ban]]`", file_schema.BanTable),
+        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),
+        (POLICY_FILE, "`[[ban.term]]`", file_schema.TermTable),
+        (POLICY_FILE, "`[[binding]]`", file_schema.BindingTable),
+        (POLICY_FILE, "`[[exemption]]`", file_schema.ExemptionTable),
+    ],
+)
+def test_documented_defaults_of_lists_are_the_defaults(document: str, heading: str, table: type[BaseModel]) -> None:
+    fields = {field.alias or name: field for name, field in table.model_fields.items()}
+    documented = {key: default for key, default in rows(section(document, heading)).items() if default != "needed"}
+    written = {key: default for key, default in documented.items() if re.match(r'["\[\d]|true|false', default)}
+    assert {key: tomllib.loads(f"x = {default}")["x"] for key, default in written.items()} == {
+        key: fields[key].default for key in written
+    }
+    # An empty value: none, no table, always, or that of another key.
+    assert [key for key in documented if key not in written and fields[key].default not in EMPTY] == []
 
 
 @pytest.mark.parametrize("block", blocks(CONFIGURATION))
