@@ -415,8 +415,8 @@ def test_refusals_that_stop_raise_an_alert_that_ends_when_they_go_on(watched: Wa
 
         def only_allowed() -> None:
             with load(port, always(BANNED), always(ALLOWED)):
-                blocked = f'dnsfilter_queries_total{{instance="{others.moved.metrics_address}",outcome="blocked"}}'
-                steadily = f"sum_over_time((increase({blocked}[7500ms]) > bool 30)[1m:7500ms]) >= 7"
+                refused = f'dnsfilter_queries_total{{instance="{others.moved.metrics_address}",outcome="refused"}}'
+                steadily = f"sum_over_time((increase({refused}[7500ms]) > bool 30)[1m:7500ms]) >= 7"
                 assert watched.server.wait_for(steadily, WITHIN_S)
             stack.enter_context(load(port, always(ALLOWED)))
 
