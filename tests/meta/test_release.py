@@ -72,7 +72,7 @@ def test_a_release_is_of_a_commit_whose_version_tag_and_changes_agree(
 def test_examples_and_the_chart_repeat_the_version() -> None:
     named = {
         (path, version)
-        for path in ("docs/tasks/administrators.md", "deploy/docker/compose.yaml", "deploy/helm/dnsfilter/Chart.yaml")
+        for path in ("docs/tasks/containers.md", "deploy/docker/compose.yaml", "deploy/helm/dnsfilter/Chart.yaml")
         for version in re.findall(r"(?m)(?:DNSFILTER_VERSION=|^version: )(\d\S*)", (PROJECT / path).read_text())
     }
     assert {version for _, version in named} == {pyproject()["project"]["version"]}

@@ -146,7 +146,7 @@ def test_the_control_plane_starts_as_its_user_by_the_packages_settings(services:
     text = (SYSTEMD / "api.env").read_text()
     settings = parse_settings({}, parse_environment(text))
     assert set(mounts(service)) == {str(PACKAGED.parent), str(settings.state_dir)}
-    guide = (PROJECT / "docs/tasks/administrators.md").read_text()
+    guide = (PROJECT / "docs/tasks/containers.md").read_text()
     unmounted = guide[guide.index("For files\n  elsewhere") :].partition("\n- ")[0]
     named = map(Path, re.findall(r"/(?:etc|mnt|run|var)/[\w./-]+", text))
     outside = {str(path.parent) for path in named if not any(path.is_relative_to(mount) for mount in mounts(service))}
@@ -172,7 +172,7 @@ def test_mounted_files_are_in_the_project_or_described(services: dict[str, dict[
     own = [source for source in sources if source.is_relative_to(DEPLOY)]
     assert own
     assert all(source.exists() for source in own)
-    guide = (PROJECT / "docs/tasks/administrators.md").read_text()
+    guide = (PROJECT / "docs/tasks/containers.md").read_text()
     text = COMPOSE.read_text()
     others = set(re.findall(r"(?:source: |file: )(/etc/dnsfilter/[\w.-]+)", text))
     assert others

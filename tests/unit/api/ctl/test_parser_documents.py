@@ -28,7 +28,12 @@ ADMINISTRATORS = tuple(
         "limits",
         "clock",
         "accounts-and-tokens",
+        "close-or-merge-an-authority",
+        "policy-file-or-api",
+        "reload-and-restart",
         "audit-log",
+        "postgresql",
+        "containers",
     )
 )
 """Pages in the order in which their commands are run: some assume what an earlier page made."""
