@@ -11,12 +11,13 @@ from api.ctl.parser import make_parser
 from dnsfilter.cli import main
 from dnsfilter.shell_completion import every
 from tests.meta.project import PACKAGES, PROJECT, import_contract, tracked_files
-from tests.support.documents import FENCE, commands, text
+from tests.support.documents import FENCE, commands, numbered, text
 from tests.support.recorded_terminal import COMMANDS
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
-GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/tasks/", "docs/runbook/")))]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/tasks/", "docs/desk/", "docs/runbook/")))]
+DESK = [name for name in DOCUMENTS if name.startswith("docs/desk/")]
 MAX_DECISION_LINES = 25
 MAX_ARCHITECTURE_LINES = 250
 
@@ -183,6 +184,32 @@ def test_commands_in_shell_blocks_are_accepted(name: str, capsys: pytest.Capture
             except SystemExit:
                 refused.append(f"{' '.join(line)}: {capsys.readouterr().err}")
     assert refused == []
+
+
+def test_the_desk_reads_the_same_commands_in_each_language() -> None:
+    pages = {name: [without_reason(line) for line in commands(name)] for name in DESK}
+    assert sorted(pages) == [f"docs/desk/{language}.md" for language in ("de", "en", "fr", "nl")]
+    assert all(page == pages["docs/desk/en.md"] for page in pages.values())
+
+
+def without_reason(words: list[str]) -> list[str]:
+    """Return the words of a command without the reason, which people write in their language."""
+    return words[: words.index("--reason")] if "--reason" in words else words
+
+
+def test_operators_find_their_pages_in_one_order() -> None:
+    listed = re.search(r":caption: For operators\n(.*?)```", text("docs/index.md"), re.DOTALL)
+    assert listed is not None
+    first, *others = (f"docs/{name}.md" for name in listed[1].split())
+    assert others == numbered(first)
+
+
+def test_every_page_stands_in_the_list_of_the_site() -> None:
+    listed = set(re.findall(r"^[\w/-]+$", text("docs/index.md"), re.MULTILINE))
+    globbed = {line.removesuffix("*") for line in re.findall(r"^[\w/]+\*$", text("docs/index.md"), re.MULTILINE)}
+    pages = {name.removeprefix("docs/").removesuffix(".md") for name in DOCUMENTS if name.startswith("docs/")}
+    unlisted = {page for page in pages - listed if not page.startswith(("decisions/", *globbed))}
+    assert unlisted == {"index"}
 
 
 @in_each_document

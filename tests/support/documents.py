@@ -22,6 +22,12 @@ def text(name: str) -> str:
 
 
 @cache
+def numbered(name: str) -> list[str]:
+    """Return the pages to which the items of a document's numbered lists lead, in their order."""
+    links = re.findall(r"^\d+\. \[[^\]]+\]\(([\w-]+\.md)\)", text(name), re.MULTILINE)
+    return [str(Path(name).with_name(link)) for link in links]
+
+
 def tasks() -> tuple[str, ...]:
     """Return the names of the pages of tasks."""
     return tuple(sorted(str(path.relative_to(_PROJECT)) for path in (_PROJECT / "docs/tasks").glob("*.md")))

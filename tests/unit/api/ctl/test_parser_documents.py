@@ -12,11 +12,15 @@ import pytest
 from api.ctl.remote.token_file import VARIABLE
 from api.policies.first_policy import load_into_empty
 from blocklists.catalogue import Catalogue
-from tests.support.documents import EXIT_CODE_1, FENCE, commands, tasks, text
+from tests.support.documents import EXIT_CODE_1, FENCE, commands, numbered, tasks, text
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door, Outcome
 
-README, OPERATORS = ("README.md",), ("docs/tasks/operators.md",)
+README, DESK, OPERATORS = (
+    ("README.md",),
+    ("docs/desk/en.md",),
+    ("docs/tasks/operators.md", *numbered("docs/tasks/operators.md")),
+)
 ADMINISTRATORS = tuple(
     f"docs/tasks/{page}.md"
     for page in (
@@ -67,6 +71,7 @@ def before_the_guide(policy: str, *adopting: str) -> str:
 
 POLICIES: Mapping[Sequence[str], Callable[[str], str]] = {
     README: lambda policy: policy,
+    DESK: lambda policy: policy,
     OPERATORS: lambda policy: before_the_guide(policy, "mechelen"),
     ADMINISTRATORS: lambda policy: before_the_guide(policy, "ghent", "mechelen"),
 }
@@ -122,7 +127,7 @@ def test_every_page_of_tasks_is_run_here_or_elsewhere() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.usefixtures("_typed")
-@pytest.mark.parametrize("pages", [README, OPERATORS, ADMINISTRATORS], ids=["readme", "operators", "administrators"])
+@pytest.mark.parametrize("pages", POLICIES, ids=["readme", "desk", "operators", "administrators"])
 def test_every_command_of_a_guide_succeeds(
     pages: tuple[str, ...], plane: Plane, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Reports in a browser: each page prints on A4 and shows in a window, in all four languages."""
 
-import re
 import struct
 import zlib
 from pathlib import Path
@@ -10,10 +9,9 @@ import pytest
 from api.report.pages.html_page import html_page
 from api.report.schemas import Language, ReportRead
 from tests.support.components import component
+from tests.support.pdf import A4, page_sizes
 
 pytestmark = pytest.mark.slow
-A4 = (595, 842)
-"""The size of a page in points."""
 WINDOW = (900, 1600)
 _OPTIONS = (
     "--no-sandbox",
@@ -41,19 +39,12 @@ def test_a_report_prints_on_a4_and_shows_in_a_window(
     done = component("chromium").run(*options, page.as_uri())
     assert printed.exists(), done.stderr
     assert shown.exists(), done.stderr
-    pages = _pages(printed.read_bytes())
+    pages = page_sizes(printed.read_bytes())
     assert len(pages) >= 4
     assert set(pages) == {A4}
     width, height, rows = _picture(shown.read_bytes())
     assert (width, height) == WINDOW
     assert len(set(rows)) > height // 10, "the picture has text and charts"
-
-
-def _pages(pdf: bytes) -> list[tuple[int, int]]:
-    """Return the sizes of the pages of a PDF file in points."""
-    assert pdf.startswith(b"%PDF-")
-    boxes = re.findall(rb"/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]", pdf)
-    return [(round(float(width)), round(float(height))) for width, height in boxes]
 
 
 def _picture(png: bytes) -> tuple[int, int, list[bytes]]:
