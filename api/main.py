@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. The exit code is 0 for done, 1 if something is missing or busy, 2 for wrong settings."""
     # Collecting garbage during imports takes a fifth of a start and frees nothing. Serving enables it.
     gc.disable()
-    parser = _parser()
+    parser = make_parser()
     arguments = parser.parse_args(argv)
     if arguments.keep and arguments.command != "new-token":
         parser.error("--keep goes with new-token only: dnsfilter-api new-token --keep")
@@ -82,13 +82,16 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="dnsfilter-api",
         description="The control plane of dnsfilter.",
-        epilog=f"Settings also come from {PREFIX}* in the environment. Root acts as the owner of the state directory.",
+        epilog=f"Settings also come from {PREFIX}* in the environment. Root acts as the owner of the state directory. "
+        "Exit codes: 0 done, 1 something is missing or in use, 2 wrong settings.",
     )
-    parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", *COMMANDS), help=HELP)
+    words = ("serve", "openapi", *COMMANDS)
+    parser.add_argument("command", nargs="?", default="serve", choices=words, metavar="COMMAND", help=HELP)
     parser.add_argument(
         "--create", action="store_true", help="run init if there is no trace of an installation, then serve"
     )

@@ -1,7 +1,4 @@
-"""The `dnsfilter` command: all commands on a node. It joins the catalogue and the resolver.
-
-Exit codes: 0 done, 1 a check found a problem or something needed is missing, 2 wrong input.
-"""
+"""The `dnsfilter` command: all commands on a node. It joins the catalogue and the resolver."""
 
 import argparse
 import os
@@ -45,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="dnsfilter", description="A DNS resolver that carries out bans.")
+    parser = argparse.ArgumentParser(
+        prog="dnsfilter",
+        description="A DNS resolver that carries out bans.",
+        epilog="Exit codes: 0 done, 1 a check found a problem or something needed is missing, 2 wrong input.",
+    )
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     topics = (

@@ -3,6 +3,7 @@
 DNSFILTER_PACKAGE names a package that was built before. Without it, the package is built of the last commit.
 """
 
+import gzip
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from pyrage.x25519 import Identity
 
+from api.manual.programs import manuals
 from tests.bench.query_load import Asked, Target, ask
 from tests.support.booted_machine import BootedMachine, ensure_debian
 from tests.support.components import PROJECT, impossible
@@ -144,6 +146,15 @@ def test_six_commands_lead_to_the_first_refusal(machine: BootedMachine) -> None:
     assert rcode(machine, "www.tiktok.com") == "REFUSED"
     print(f"from apt-get to the first refusal: {time.monotonic() - began:.0f} s", flush=True)
     assert rcode(machine, "www.example.org") == "NOERROR"
+
+
+def test_the_package_has_a_man_page_of_each_command(packages: Path, tmp_path: Path) -> None:
+    subprocess.run(["dpkg-deb", "--extract", packages / f"{FIRST}.deb", tmp_path], check=True)
+    for manual in manuals():
+        name, chapter = manual.program.name, manual.chapter
+        packed = (tmp_path / f"usr/share/man/man{chapter}/{name}.{chapter}.gz").read_bytes()
+        assert gzip.decompress(packed).startswith(b".TH %s " % name.upper().replace("-", r"\-").encode())
+        assert packed[4:8] == bytes(4)  # without the time of the build
 
 
 def test_upgrade_and_roll_back_lose_no_query(machine: BootedMachine, tmp_path: Path) -> None:

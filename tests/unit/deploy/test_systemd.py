@@ -10,6 +10,7 @@ import pytest
 
 from api.ctl.parser import make_parser as make_ctl_parser
 from api.installation.environment import parse_environment
+from api.manual.programs import manuals
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
 from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
@@ -45,6 +46,15 @@ def verify(unit: str, directory: Path) -> str:
         (directory / path.name).write_text(text)
     command = [tool("systemd-analyze"), "verify", "--man=no", str(directory / unit)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
+
+
+@pytest.mark.parametrize("unit", [*UNITS, "dnsfilter-backup.service", "dnsfilter-backup.timer"])
+def test_the_documentation_of_a_unit_is_in_the_package(unit: str) -> None:
+    man, file = directives(unit)["Documentation"][0].split()
+    assert man.removeprefix("man:") in [f"{each.program.name}({each.chapter})" for each in manuals()]
+    page = re.fullmatch(r"file:/usr/share/doc/dnsfilter/html/(.*)\.html", file)
+    assert page is not None
+    assert (PROJECT / "docs" / f"{page[1]}.md").exists()
 
 
 @each_unit
