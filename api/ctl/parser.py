@@ -13,7 +13,8 @@ _MODULES = frozenset(command.module for command in COMMANDS.values())
 _EPILOG = """\
 Global options may stand before or after the command. No option takes a token: other users can see command lines.
 
-`dnsfilterctl COMMAND --help` describes a command. `dnsfilterctl help TOPIC` shows a longer text: times, exit-codes.
+`dnsfilterctl COMMAND --help` describes a command. `dnsfilterctl help TOPIC` shows a longer text.
+The topics are times, token-file, output and exit-codes.
 
 example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""
