@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from textwrap import fill
 
-from api.manual.content import Command, Entry, Manual
+from api.manual.help_texts import Command, Entry, Manual
 
 MARK = "<!-- Generated from the help texts by `python -m api.manual pages docs/reference`; a test compares. -->"
 WIDTH = 100

@@ -4,7 +4,7 @@ from api.ctl.help_topics import TEXTS
 from api.ctl.parser import make_parser as ctl_parser
 from api.ctl.topics import TOPICS
 from api.main import make_parser as api_parser
-from api.manual.content import Manual, read_manual
+from api.manual.help_texts import Manual, read_manual
 from dnsfilter.cli.main import make_parser as node_parser
 
 

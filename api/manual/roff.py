@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from api.manual.content import Command, Entry, Manual
+from api.manual.help_texts import Command, Entry, Manual
 
 WIDTH = 70
 

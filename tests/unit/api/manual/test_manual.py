@@ -13,7 +13,7 @@ from api.ctl.help_topics import TEXTS
 from api.ctl.parser import make_parser as ctl_parser
 from api.main import make_parser as api_parser
 from api.manual.__main__ import main
-from api.manual.content import Command, Manual, read_manual
+from api.manual.help_texts import Command, Manual, read_manual
 from api.manual.markdown import MARK, update_page
 from api.manual.programs import manuals, references
 from api.manual.roff import man_page
