@@ -9,13 +9,13 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from api.application import make_description
-from api.main import _parser
-from dnsfilter.cli.main import make_parser
+from api.main import make_parser as make_api_parser
+from dnsfilter.cli.main import make_parser as make_node_parser
 from dnsfilter.supervisor.web import StatusServer
 from dnsfilter.telemetry.exposition import Page
 from tests.meta.project import pyproject
 
-_PARSERS = {"dnsfilter": make_parser, "dnsfilter-api": _parser}
+_PARSERS = {"dnsfilter": make_node_parser, "dnsfilter-api": make_api_parser}
 
 
 def parse_command(words: Sequence[str]) -> argparse.Namespace:
