@@ -39,7 +39,9 @@ class BanChange:
 
 
 def as_decided(row: BanRow, now: Instant, *, reason: str = "") -> BanChange:
-    """Return how a ban applies, as a change of itself later or of another ban. A mode off with an end stays so.
+    """Return mode, reply and scope of the ban at `now`, as a change.
+
+    Applied to the ban later, or to another ban, the change restores them, with the end of a mode `off`.
 
     `reason` replaces a missing reason, unless the ban refuses.
     """

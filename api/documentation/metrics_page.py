@@ -13,7 +13,8 @@ _PREFACE = """\
 `python -m api.documentation.metrics_page`; a test compares. -->
 
 Each node and the control plane serve their metrics in Prometheus' text format or as OpenMetrics, compressed if the
-request accepts gzip. No label names a client, a range or a queried name.
+request accepts gzip. No label names a client, a range or a queried name. To collect them you need Prometheus and the
+files in `deploy/prometheus`.
 """
 _OF_NODES = """\
 The supervisor serves these metrics, by default on `http://127.0.0.1:9153/metrics`, summed over all workers. Counters
@@ -59,28 +60,32 @@ def render_markdown() -> str:
 
 def _body(part: _Part) -> Iterator[str]:
     yield from ("", f"## {part.title}", "", part.preface)
-    yield from ("| metric | type | labels | meaning |", "|---|---|---|---|")
     for metric in part.metrics:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        yield f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |"
-    for metric in part.metrics:
-        for label in metric.labels:
-            yield from _label_values(part, metric, label)
-    yield from ("", "### Labels with other values", "", "| label | values |", "|---|---|")
-    for label, meaning in part.open_labels.items():
-        yield f"| `{label}` | {meaning} |"
+        by = f" by {', '.join(f'`{label}`' for label in metric.labels)}" if metric.labels else ""
+        yield f"- `{metric.name}` ({metric.type}{by}): {metric.help}"
+    for values, labels in _grouped(part):
+        yield from ("", f"### {', '.join(f'`{name}`' for name, _ in labels)}: `{labels[0][1]}`", "")
+        yield from (f"- `{value}`: {meaning}" for value, meaning in values.items())
+    yield from ("", "### Labels with other values", "")
+    yield from (f"- `{label}`: {meaning}" for label, meaning in part.open_labels.items())
     yield from ("", "### Buckets", "", "Upper bounds in seconds; `+Inf` follows the last.", "")
     for metric in part.metrics:
         if metric.buckets:
             yield f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}"
 
 
-def _label_values(part: _Part, metric: Metric, label: str) -> Iterator[str]:
-    values = part.values.get((metric.name, label))
-    if values is not None:
-        yield from ("", f"### `{metric.name}`: `{label}`", "", "| value | meaning |", "|---|---|")
-        for value, meaning in values.items():
-            yield f"| `{value}` | {meaning} |"
+def _grouped(part: _Part) -> list[tuple[Mapping[str, str], list[tuple[str, str]]]]:
+    """Return each list of values once, with the metrics and their label that have it, in the order of the metrics."""
+    groups: list[tuple[Mapping[str, str], list[tuple[str, str]]]] = []
+    for metric in part.metrics:
+        for label in metric.labels:
+            values = part.values.get((metric.name, label))
+            same = [labels for known, labels in groups if known == values]
+            if same:
+                same[0].append((metric.name, label))
+            elif values is not None:
+                groups.append((values, [(metric.name, label)]))
+    return groups
 
 
 if __name__ == "__main__":

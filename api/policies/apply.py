@@ -5,8 +5,8 @@ removed, if nothing with history is lost. A term, binding or exemption that has 
 fault, and so is a changed closing. A new exemption becomes a request, a new agreement a proposal.
 
 What fills an empty database was decided elsewhere. Exemptions are then approved and agreements accepted if the file
-says so. Terms, bindings and exemptions may have ended, and authorities may be closed. Nothing is required that only a
-decision made here would need. Nothing has an effect before it is recorded.
+says so. Terms, bindings and exemptions may have ended, and authorities may be closed. Loading skips the checks of new
+decisions. Nothing has an effect before it is recorded.
 """
 
 from collections import defaultdict

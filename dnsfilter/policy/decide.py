@@ -240,7 +240,7 @@ def latest_term(terms: Sequence[DatedTerm]) -> DatedTerm | None:
 
 
 def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> tuple[Exemption, Instant] | None:
-    """Return the exemption approved by `at` that applies to the ban in that range first from then on, and when."""
+    """Return the next exemption of the ban in that range from `at` on, and when it begins. It is approved by `at`."""
     found = [
         (begins, exemption.number, exemption)
         for exemption in policy.exemptions

@@ -36,7 +36,8 @@ from dnsfilter.policy.model import (
     WeeklyHours,
 )
 
-_SLUG = re.compile(r"[a-z0-9_-]{1,63}")
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""The slug of an authority or a site. `api.http.patterns` has the same rule for requests."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _JOINERS = "\u200c\u200d"
@@ -301,7 +302,7 @@ def _unique(table: str, key: str, values: Iterable[str]) -> Found:
 
 def _slug(location: str, slug: str) -> Found:
     if not _SLUG.fullmatch(slug):
-        yield Problem(location, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9, - and _")
+        yield Problem(location, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9 and -, without - at the ends")
 
 
 def _texts(location: str, texts: dict[str, str]) -> Found:

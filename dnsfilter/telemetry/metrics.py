@@ -377,7 +377,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
         (AUTHORITY_BYPASS.name, "kind"): _BYPASS_KINDS,
         (UPSTREAM_FAILURES.name, "reason"): {
             Failure.TIMEOUT: "no answer in time",
-            Failure.MISMATCH: "a datagram whose id or question is not that of a query sent from its port",
+            Failure.MISMATCH: "a datagram whose id or question (in any case) is not that of a query sent from its port",
             Failure.LATE: "an answer to a recent query that no longer waits: retried, answered or given up",
             Failure.MALFORMED: "an answer that is not a well-formed message",
             Failure.UNREACHABLE: "the network or the server refused the packet or connection",

@@ -46,7 +46,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """What may be why workers crash or hang.
+    """The snapshot and the engine as possible causes of worker deaths.
 
     `since` is when the revision came into force, or None if it was in force at the start, or took another one's place.
     `replaced` is the quarantined revision whose place it took. `is_cleared` says that its predecessor crashed too.

@@ -377,6 +377,8 @@ for = "1 year"
         (BAN + EXEMPTION + 'time_zone = "Mars"\n', "exemption[0].time_zone", "unknown time zone 'Mars'"),
         (BAN + EXEMPTION + 'hours = "Mon 09:00-10:00 Mars"\n', "exemption[0].hours", "unknown time zone 'Mars'"),
         ('[[site]]\nslug = "Annex"\n', "site[0].slug", "'Annex' must be 1 to 63 of the characters"),
+        ('[[site]]\nslug = "an_nex"\n', "site[0].slug", "'an_nex' must be 1 to 63 of the characters"),
+        ('[[site]]\nslug = "annex-"\n', "site[0].slug", "without - at the ends"),
         ('[[site]]\nslug = "annex"\n' * 2, "site[1].slug", "'annex' is used twice"),
     ],
 )  # fmt: skip

@@ -16,5 +16,5 @@ def test_page_is_up_to_date() -> None:
 def test_page_names_every_metric_with_its_help() -> None:
     page = render_markdown()
     assert all(
-        f"| `{metric.name}` | {metric.type} |" in page and metric.help in page for metric in (*METRICS, *API_METRICS)
+        f"- `{metric.name}` ({metric.type}" in page and metric.help in page for metric in (*METRICS, *API_METRICS)
     )
