@@ -16,7 +16,7 @@ from tests.support.recorded_terminal import COMMANDS
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
-GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/tasks/", "docs/desk/", "docs/runbook/")))]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/") and name not in DECISIONS)]
 DESK = [name for name in DOCUMENTS if name.startswith("docs/desk/")]
 MAX_DECISION_LINES = 25
 MAX_ARCHITECTURE_LINES = 250
