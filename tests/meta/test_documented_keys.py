@@ -5,10 +5,11 @@ import re
 import pytest
 
 from api.installation.environment import parse_environment
+from api.main import COMMANDS
 from api.settings import DEFAULTS, KEYS, PREFIX
 from dnsfilter.config.file_schema import ConfigFile, PolicyFile, Table
 from tests.meta.project import PROJECT, tracked_files
-from tests.support.documents import text
+from tests.support.documents import rows_of_table, text
 
 DOCUMENTS = sorted(
     str(path.relative_to(PROJECT))
@@ -63,6 +64,8 @@ def test_the_options_of_the_control_plane_are_documented_with_their_defaults() -
     assert set(KEYS) <= set(listed)
     assert {key: listed[key][0].partition("=")[0] for key in KEYS} == {key: PREFIX + key.upper() for key in KEYS}
     assert {key: listed[key][1].strip("`") for key in DEFAULTS} == DEFAULTS
+    commands = {row["command"].strip("`") for row in rows_of_table(page, "command")}
+    assert {f"dnsfilter-api {command}" for command in ("openapi", *COMMANDS)} <= commands
 
 
 def test_the_file_of_variables_names_known_settings_and_begins_with_the_defaults() -> None:

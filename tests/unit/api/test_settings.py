@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from api.delivery.destinations import Login, MailDestination
-from api.main import COMMANDS
-from api.settings import Endpoint, Settings, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
+from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
-from tests.support.documents import rows_of_table
 
 
 def test_the_command_line_overrides_the_environment_and_that_the_default(tmp_path: Path) -> None:
@@ -207,11 +205,3 @@ def test_bytes_that_are_not_text_are_a_fault_of_their_setting(tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, environ)
     assert {problem.location for problem in caught.value.problems} == set(environ)
-
-
-def test_the_page_of_the_control_plane_lists_every_setting_and_command() -> None:
-    rows = rows_of_table("docs/reference/control-plane.md", "option")
-    options = {option for row in rows for option in re.findall(r"--[a-z-]+", row["option"])}
-    assert options == {f"--{name.replace('_', '-')}" for name in Settings.model_fields} | {"--env-file"}
-    typed = [row["command"].strip("`").split() for row in rows_of_table("docs/reference/control-plane.md", "command")]
-    assert {words[1] for words in typed if len(words) > 1} == {*COMMANDS, "openapi"}
