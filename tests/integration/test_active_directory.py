@@ -14,10 +14,10 @@ from tests.support.documents import blocks
 from tests.support.installed_machine import BIN, Installed
 from tests.support.namespaces import KnotWithin
 from tests.support.nodes import eventually
+from tests.support.tutorial import ADOPT, ENFORCE
 
 pytestmark = pytest.mark.heavy
 
-GUIDE = "docs/tasks/administrators.md"
 CHAPTER = "docs/tasks/active-directory.md"
 IN_FRONT = "2. Put dnsfilter in front of the controllers"
 BEHIND = "3. Put dnsfilter behind the controllers"
@@ -45,7 +45,7 @@ INTERNET = {
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Installed]:
-    """Yield the office as tasks 1 to 4 of the guide leave it, with its first controller and a public resolver."""
+    """Yield the office as the tutorial leaves it, with its first controller and a public resolver."""
     with Installed() as made:
         made.space.add_address(*(f"{address}/32" for address in (NODE, DC1, DC2, PUBLIC, CLIENT)))
         servers = ((DC1, OFFICE, True), (PUBLIC, INTERNET, False))
@@ -73,24 +73,20 @@ def _forwarder(machine: Installed) -> Iterator[None]:
 
 
 def _install(machine: Installed) -> None:
-    """Run the guide's commands, configured as the chapter says, and adopt the ban of the guide."""
+    """Install and set up, configure as the chapter says, and adopt the tutorial's ban."""
     outside = component("nsupdate")
     settings = " ".join(f"{name}={value}" for name, value in outside.env.items() if name == "LD_LIBRARY_PATH")
     wrapper = f'#!/bin/sh\nexec env {settings} {outside.path} "$@"\n'
     machine.sh(f'printf "%s" "$TEXT" > {BIN}/nsupdate && chmod 0755 {BIN}/nsupdate', TEXT=wrapper)
     machine.sh(f"rm -f /etc/resolv.conf && echo nameserver {NODE} > /etc/resolv.conf")
-    machine.sh(blocks(GUIDE, "Install from a checkout")[1])
-    text = machine.sh(f"cat {CONFIG}")
-    for line in (line for line in blocks(GUIDE, "First start step by step", "toml")[0].splitlines() if " = " in line):
-        text = re.sub(rf"^#?{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
-    machine.sh(f'printf "%s" "$TEXT" > {CONFIG}', TEXT=text)
-    machine.sh("\n".join(blocks(GUIDE, "First start step by step")[:3]))
+    machine.install()
+    machine.sh(f"dnsfilter setup --yes --listen {NODE} --listen 127.0.0.1 --upstream {PUBLIC}")
     zones, limits = *blocks(CHAPTER, IN_FRONT, "toml"), *blocks(CHAPTER, BEHIND, "toml")
     machine.sh(f'printf "\\n%s\\n%s" "$ZONES" "$LIMITS" >> {CONFIG}', ZONES=zones, LIMITS=limits)
-    machine.sh(blocks(GUIDE, "3. Register networks")[0])
+    machine.sh(blocks("docs/tasks/register-networks.md", "Register networks")[0])
     machine.sh(blocks(CHAPTER, IN_FRONT)[0])
     machine.sh(f"{TOKEN_FILE}\n{blocks(CHAPTER, BEHIND)[0]}")
-    machine.sh(f"{TOKEN_FILE}\n{blocks(GUIDE, '4. Adopt a ban')[0]}")
+    machine.sh(f"{TOKEN_FILE}\n{ADOPT}{ENFORCE}")
     assert eventually(lambda: machine.dig("www.tiktok.com", server=NODE, bind=CLIENT).rcode == "REFUSED")
     assert eventually(lambda: "dc1" in machine.sh(f"dig @{NODE} +short SOA corp.example"))
 

@@ -1,4 +1,4 @@
-"""The commands of the guide for administrators do what it says, with the units and as their users."""
+"""The commands of the tasks do what they say, with the units and as their users."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,12 +9,11 @@ from pyrage.x25519 import Identity
 from tests.support.documents import blocks
 from tests.support.installed_machine import Installed
 from tests.support.nodes import eventually
+from tests.support.tutorial import HERE as SERVER
+from tests.support.tutorial import SETUP
 
 pytestmark = pytest.mark.slow
 
-GUIDE = "docs/tasks/administrators.md"
-SERVER = "192.0.2.53"
-"""The machine's address in the guide's commands."""
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
 BACKUP = "docs/tasks/back-up-and-restore.md"
@@ -25,24 +24,16 @@ TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
 @pytest.fixture
 def machine() -> Iterator[Installed]:
-    """Yield a machine that is installed and configured as the guide says, but not started."""
+    """Yield a machine that is installed as the documents say, but not started."""
     with Installed() as made:
         made.space.add_address(f"{SERVER}/32")
-        _, install, _ = blocks(GUIDE, "Install from a checkout")
-        made.sh(install)
-        (configured,) = blocks(GUIDE, "First start step by step", "toml")
-        text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
-        for line in (line for line in configured.splitlines() if " = " in line):
-            text, count = re.subn(rf"^#?{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
-            assert count == 1, line
-        made.sh('printf "%s" "$TEXT" > /etc/dnsfilter/dnsfilter.toml', TEXT=text)
+        made.install()
         yield made
 
 
 def started(machine: Installed) -> None:
-    """Run all commands of the first start, then register the office's range."""
-    machine.sh("\n".join(blocks(GUIDE, "First start step by step")))
-    machine.sh(blocks(GUIDE, "3. Register networks")[0])
+    """Set up by the tutorial's command. Its upstreams and domain controllers are not here."""
+    machine.sh(f"{SETUP.rstrip()} --force")
 
 
 def nodes(machine: Installed) -> str:
@@ -84,13 +75,8 @@ def backed_up(machine: Installed) -> str:
 
 
 def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Installed) -> None:
-    lines = "\n".join(blocks(GUIDE, "First start step by step"))
-    said = machine.sh(lines)
-    assert "REFUSED" in said
-    assert "this-machine" in said
-    assert reported(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range check"))
+    started(machine)
     assert reported(lambda: " current " in nodes(machine))
-    machine.sh(blocks(GUIDE, "3. Register networks")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")
     assert eventually(lambda: machine.run(f"test -e {STATE}/enrolment-token").returncode == 1)
     machine.sh(blocks(LOCAL_ACTS, "Suspend")[0].splitlines()[0])

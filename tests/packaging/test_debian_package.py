@@ -19,6 +19,7 @@ from pyrage.x25519 import Identity
 
 from api.manual.programs import manuals
 from tests.bench.query_load import Asked, Target, ask
+from tests.support import tutorial
 from tests.support.booted_machine import BootedMachine, ensure_debian
 from tests.support.components import PROJECT, impossible
 from tests.support.documents import blocks
@@ -27,7 +28,6 @@ from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.slow
 
-GUIDE = "docs/tasks/administrators.md"
 BACKUP = "docs/tasks/back-up-and-restore.md"
 ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
 OFFICE = "192.0.2.53"
@@ -104,7 +104,7 @@ def with_office(machine: BootedMachine, version: str = FIRST) -> None:
     """Install, listen on the office's address, register its range and ban TikTok there, by the guide's commands."""
     machine.sh(INSTALL.format(version=version))
     machine.sh(f"{LISTENING}; systemctl reload dnsfilter")
-    machine.sh(blocks(GUIDE, "3. Register networks")[0])
+    machine.sh(blocks("docs/tasks/register-networks.md", "Register networks")[0])
 
 
 @contextmanager
@@ -128,24 +128,16 @@ def under_load(machine: BootedMachine, questions: Path) -> Iterator[list[Asked]]
         thread.join()
 
 
-def test_six_commands_lead_to_the_first_refusal(machine: BootedMachine) -> None:
+def test_the_tutorial_leads_from_the_package_to_a_refusal(machine: BootedMachine) -> None:
     assert machine.attempt("command -v gcc || command -v pip").returncode != 0
-    commands = [
-        INSTALL.format(version=FIRST),
-        *(
-            line.removeprefix("# ")
-            for line in blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()
-        ),
-    ]
-    assert len(commands) == 6
+    (install,) = blocks(tutorial.PAGE, "1. Install")
     began = time.monotonic()
-    printed = machine.sh(commands[0])
+    printed = machine.sh(f"mkdir /srv/here && cd /srv/here && cp ../{FIRST}.deb dnsfilter_{FIRST}_amd64.deb\n{install}")
     assert "dnsfilter is installed" in printed
     assert machine.sh("systemctl is-active dnsfilter dnsfilter-api").split() == ["active", "active"]
-    machine.sh("\n".join(commands[1:]))
-    assert rcode(machine, "www.tiktok.com") == "REFUSED"
-    print(f"from apt-get to the first refusal: {time.monotonic() - began:.0f} s", flush=True)
-    assert rcode(machine, "www.example.org") == "NOERROR"
+    with tutorial.servers(machine, "eth0"):
+        tutorial.follow(machine.sh)
+    print(f"the tutorial: {time.monotonic() - began:.0f} s", flush=True)
 
 
 def test_the_package_has_a_man_page_of_each_command(packages: Path, tmp_path: Path) -> None:
@@ -285,7 +277,7 @@ def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) ->
     machine.sh(INSTALL.format(version=FIRST))
     assert rcode(machine, "www.tiktok.com") == "NOERROR"  # registered, and nothing is banned yet
     assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
-    machine.sh(f"{blocks(GUIDE, '2. First start')[0].rstrip()} --force")
+    machine.sh(f"{tutorial.SETUP.rstrip()} --force")
     printed = machine.sh("apt-get purge --yes dnsfilter 2>&1")
     lines = re.findall(r"^dnsfilter: (rm -r .*)$", printed, re.MULTILINE)
     kept = ("/var/lib/dnsfilter", "/var/lib/private/dnsfilter-backup")

@@ -29,15 +29,19 @@ def numbered(name: str) -> list[str]:
 
 
 def tasks() -> tuple[str, ...]:
-    """Return the names of the pages of tasks."""
-    return tuple(sorted(str(path.relative_to(_PROJECT)) for path in (_PROJECT / "docs/tasks").glob("*.md")))
+    """Return the names of the pages of tasks, the tutorial included."""
+    found = (path for folder in ("tasks", "tutorial") for path in (_PROJECT / "docs" / folder).glob("*.md"))
+    return tuple(sorted(str(path.relative_to(_PROJECT)) for path in found))
 
 
 def commands(name: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a document's shell blocks. Join continuation lines and skip comments."""
-    for language, block in FENCE.findall(text(name)):
+    """Yield the words of each command in a document's shell blocks, also in lists.
+
+    Join continuation lines and skip comments.
+    """
+    for _, language, block in _BLOCK.findall(text(name)):
         if language == "sh":
-            for line in block.replace("\\\n", " ").splitlines():
+            for line in dedent(block).replace("\\\n", " ").splitlines():
                 for _, words in groupby(shlex.split(line, comments=True), "|".__ne__):
                     first, *rest = words
                     if first != "|":
@@ -45,10 +49,15 @@ def commands(name: str) -> Iterator[list[str]]:
 
 
 def blocks(name: str, heading: str, language: str = "sh") -> list[str]:
-    """Return the fenced blocks of a section and its subsections, without indentation. Include blocks in lists."""
-    title = re.search(rf"^(##+) {re.escape(heading)}\n", text(name), re.MULTILINE)
+    """Return the fenced blocks of a section and its subsections, without indentation. Include blocks in lists.
+
+    The section of a page's title is the page.
+    """
+    title = re.search(rf"^(#+) {re.escape(heading)}\n", text(name), re.MULTILINE)
     assert title is not None, f"{name} has no heading {heading}"
-    section = re.split(rf"^#{{2,{len(title[1])}}} ", text(name)[title.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+    section = text(name)[title.end() :]
+    if title[1] != "#":
+        section = re.split(rf"^#{{2,{len(title[1])}}} ", section, maxsplit=1, flags=re.MULTILINE)[0]
     return [dedent(block) for _, found, block in _BLOCK.findall(section) if found == language]
 
 

@@ -12,6 +12,7 @@ from typing import Self
 from tests.support import fake_systemctl
 from tests.support.components import component, impossible
 from tests.support.dig import DigResult, dig
+from tests.support.documents import blocks
 from tests.support.namespaces import Namespace, tool
 from tests.support.nodes import ROOT, program
 
@@ -57,6 +58,11 @@ class Installed:
     ) -> None:
         self.run(f"[ ! -d {fake_systemctl.STATE} ] || systemctl stop dnsfilter dnsfilter-api")
         self.space.__exit__(kind, error, trace)
+
+    def install(self) -> None:
+        """Install users, units and configuration, by the documents' commands for a checkout, as if systemd ran."""
+        _programs, units, _undo = blocks("docs/tasks/install.md", "From a checkout")
+        self.sh(f"{units}\nmkdir -p /run/systemd/system")
 
     def run(self, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run lines of a shell as root, and accept any exit code."""

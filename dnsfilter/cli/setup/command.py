@@ -23,7 +23,7 @@ CLOCK = (
     "With PTP or a hypervisor's tools it never is: then type dnsfilter setup --trust-clock"
 )
 NOT_WRITTEN = "[[zone]] {} is not written: {}. Make the zone there and type this command again, or add --force"
-ELSEWHERE = "set up the control plane's machine, and edit this node's file (task 5 of the administrators' guide)"
+ELSEWHERE = "set up the control plane's machine, and edit this node's file (docs/tasks/second-node.md)"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import blocks, commands, tasks, text
+from tests.support.documents import commands, tasks, text
 
 PROJECT = Path(__file__).parents[3]
 DEBIAN = PROJECT / "deploy" / "debian"
 SYSTEMD = PROJECT / "deploy" / "systemd"
-GUIDE = "docs/tasks/administrators.md"
+INSTALL = "docs/tasks/install.md"
 RELEASE = (PROJECT / "scripts" / "release").read_text()
 PROCESSES = ("dnsfilter.service", "dnsfilter-api.service")
 """The units that the package starts."""
@@ -76,7 +76,7 @@ def sources(word: str) -> list[str]:
 
 
 def test_users_of_the_units_are_those_of_the_guides_table() -> None:
-    table = text(GUIDE).partition("Two processes are installed:")[2].partition("To undo:")[0]
+    table = text(INSTALL).partition("Two processes are installed:")[2].partition("To undo:")[0]
     rows = re.findall(r"^\| `([a-z-]+\.service)`[^|]*\| `([a-z-]+)` \| `([^`]+)` \|", table, re.MULTILINE)
     found = [
         (
@@ -181,5 +181,4 @@ def test_what_purge_leaves_is_what_the_guide_says() -> None:
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
     assert "state=/var/lib/dnsfilter\n" in script
     for path in re.findall(r"^(?:state|backups|logs)=(.+)$", script, re.MULTILINE):
-        assert f"`{path}`" in "".join(map(text, tasks()))
-    assert len(blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()) + 1 == 6
+        assert f"`{path}`" in text(INSTALL)
