@@ -19,6 +19,7 @@ DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)
 GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/") and name not in DECISIONS)]
 DESK = [name for name in DOCUMENTS if name.startswith("docs/desk/")]
 MAX_DECISION_LINES = 25
+MAX_PAGE_WORDS = 1_500
 MAX_ARCHITECTURE_LINES = 250
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^()\s]+)\)")
@@ -202,6 +203,16 @@ def test_operators_find_their_pages_in_one_order() -> None:
     assert listed is not None
     first, *others = (f"docs/{name}.md" for name in listed[1].split())
     assert others == numbered(first)
+
+
+@pytest.mark.parametrize("name", numbered("docs/tasks/operators.md"))
+def test_a_page_for_operators_is_short_begins_with_its_needs_and_says_what_undoes_it(name: str) -> None:
+    page = text(name)
+    begins = " ".join(page.split("\n\n")[1].split())
+    assert len(page.split()) <= MAX_PAGE_WORDS
+    assert begins.startswith("You ")
+    assert "It takes " in begins
+    assert re.search(r"To undo|changes nothing", page)
 
 
 def test_every_page_stands_in_the_list_of_the_site() -> None:
