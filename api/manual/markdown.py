@@ -7,6 +7,8 @@ from api.manual.help_texts import Command, Entry, Manual
 
 MARK = "<!-- Generated from the help texts by `python -m api.manual pages docs/reference`; a test compares. -->"
 WIDTH = 100
+USAGE_WIDTH = 84
+"""A line of code that the page shows without scrolling."""
 NO_BREAK = "\xa0"
 
 
@@ -53,7 +55,7 @@ def _usage(command: Command) -> str:
     for character in command.usage:
         depth += (character in "([") - (character in ")]")
         parts.append(NO_BREAK if character == " " and depth else character)
-    lines = fill("".join(parts), WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    lines = fill("".join(parts), USAGE_WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return f"```text\n{lines.replace(NO_BREAK, ' ')}\n```"
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    snapshot = commands.add_parser("snapshot", help="list the snapshots on this node, or use an older one")
+    summary = "list the snapshots on this node, or use an older one"
+    snapshot = commands.add_parser("snapshot", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
     kept = add_command(acts, "list", _list, "list the snapshots on this node")
     kept.add_argument("--json", action="store_true", help="print the list as JSON")

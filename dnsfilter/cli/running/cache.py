@@ -9,7 +9,7 @@ from dnsfilter.telemetry.terminal import say
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    group = commands.add_parser("cache", help="the answers that this node has cached")
+    group = commands.add_parser("cache", help="forget cached answers", description="Forget cached answers.")
     flush = add_command(
         group.add_subparsers(required=True, metavar="COMMAND"),
         "flush",

@@ -59,6 +59,7 @@ def test_every_command_and_option_is_explained(program: str) -> None:
     explained = {entry.term for entry in (*manual.program.entries, *manual.common)}
     found = {command.name: {entry.term for entry in command.entries} | explained for command in commands(manual)}
     assert sorted(found) == sorted(parser.prog for parser in every(PARSERS[program]))
+    assert [command.name for command in commands(manual) if not command.paragraphs] == []
     for parser in every(PARSERS[program]):
         options = {option for action in parser._actions if action.help for option in action.option_strings}
         words = {word.rstrip(",") for term in found[parser.prog] for word in term.split()}
