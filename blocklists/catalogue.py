@@ -1,8 +1,8 @@
 """The curated catalogue: the names of each service, in tiers, each name with its sources.
 
 There is one TOML file per service, named after its slug. The packaged ones are in `blocklists/catalogue/`.
-docs/reference/catalogue.md explains the keys. The place of a problem is `file:key`: items of an array are counted from
-1, names stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
+docs/reference/catalogue.md explains the keys. The location of a problem is `file:key`: items of an array are counted
+from 1, names stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
 """
 
 import tomllib
@@ -150,12 +150,12 @@ def parse_entry(text: str, file_name: str) -> Entry:
     except (ValueError, RecursionError) as error:
         raise ConfigError((Problem(file_name, f"read as TOML: {error}"),)) from error
     table, tiers, faults = read_entry(data, file_name)
-    found = [(_place(fault.path, data), fault.message) for fault in faults]
+    found = [(_location(fault.path, data), fault.message) for fault in faults]
     found += _name_faults(tiers)
     if table is not None:
         found += _number_faults(table) + _address_faults(table) + _source_faults(table)
     if table is None or found:
-        raise ConfigError(tuple(Problem(f"{file_name}:{place}", message) for place, message in found))
+        raise ConfigError(tuple(Problem(f"{file_name}:{location}", message) for location, message in found))
     return _entry(table)
 
 
@@ -189,24 +189,24 @@ def _load_text(item: Traversable) -> str:
         raise ConfigError((Problem(item.name, f"read file: not UTF-8 at byte {error.start}"),)) from error
 
 
-def _place(path: KeyPath, data: Mapping[str, Any]) -> str:
-    """Return a place such as `tier[1].domains[tiktok.com].lists`. A fault of a name has the place of its table."""
-    place, held = "", cast(Any, data)
+def _location(path: KeyPath, data: Mapping[str, Any]) -> str:
+    """Return a location such as `tier[1].domains[tiktok.com].lists`. A fault of a name has that of its table."""
+    location, held = "", cast(Any, data)
     for part in path:
         held = held[part] if not isinstance(held, dict) or part in held else {}
         if isinstance(part, str):
-            place += f".{part}" if place else part
+            location += f".{part}" if location else part
         else:
             name = held.get("name") if isinstance(held, dict) else None
             named = isinstance(name, str) and 0 < len(name) <= MAX_NAME
-            place += f"[{name if named else part + 1}]"
+            location += f"[{name if named else part + 1}]"
             if named and path[-2:] == (part, "name"):
                 break
-    return place
+    return location
 
 
-def _placed(tiers: Sequence[tuple[int, TierTable]]) -> Iterator[tuple[int, str, NameTable]]:
-    """Yield each name with the position of its tier and its place."""
+def _located(tiers: Sequence[tuple[int, TierTable]]) -> Iterator[tuple[int, str, NameTable]]:
+    """Yield each name with the position of its tier and its location."""
     for position, tier in tiers:
         for key, names in (("domains", tier.domains), ("hosts", tier.hosts)):
             for name in names:
@@ -220,14 +220,14 @@ def _name_faults(tiers: Sequence[tuple[int, TierTable]]) -> list[tuple[str, str]
         faults.append(("tier", f"has more than {MAX_NAMES} names"))
     seen: dict[WireName, int] = {}
     domains = {(position, parse_name(name.name)): name.name for position, tier in tiers for name in tier.domains}
-    for position, place, name in _placed(tiers):
+    for position, location, name in _located(tiers):
         wire = parse_name(name.name)
         if wire in seen:
-            faults.append((place, f"is already in tier[{seen[wire]}]"))
+            faults.append((location, f"is already in tier[{seen[wire]}]"))
         seen.setdefault(wire, position)
         above = next((domains[position, up] for up in suffixes(wire) if up != wire and (position, up) in domains), None)
         if above is not None:
-            faults.append((place, f"is already covered by {above!r}"))
+            faults.append((location, f"is already covered by {above!r}"))
     return faults
 
 
@@ -247,11 +247,11 @@ def _source_faults(table: EntryTable) -> list[tuple[str, str]]:
     """Return the faults between sources and what cites them: an id given twice, unknown or unused."""
     ids = Counter(source.id for source in table.source)
     faults = [("source", f"has the id {ident!r} twice") for ident, count in ids.items() if count > 1]
-    citing = [(place, name.sources) for _, place, name in _placed(list(enumerate(table.tier, 1)))]
+    citing = [(location, name.sources) for _, location, name in _located(list(enumerate(table.tier, 1)))]
     citing += [(f"addresses[{address.prefix}]", address.sources) for address in table.addresses]
     faults += [
-        (f"{place}.sources", f"no [[source]] has the id {unknown!r}")
-        for place, sources in citing
+        (f"{location}.sources", f"no [[source]] has the id {unknown!r}")
+        for location, sources in citing
         for unknown in sorted(set(sources) - set(ids))
     ]
     cited = {ident for _, sources in citing for ident in sources}

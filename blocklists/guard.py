@@ -107,16 +107,16 @@ def parse_guard(text: str, file_name: str) -> tuple[GuardedName, ...]:
         content = line.partition("#")[0].strip()
         if not content:
             continue
-        place = f"{file_name}:{number}"
+        location = f"{file_name}:{number}"
         try:
             name = parse_name(content.removeprefix("*."))
         except ValueError as error:
-            problems.append(Problem(place, str(error)))
+            problems.append(Problem(location, str(error)))
             continue
         if "*" in content.removeprefix("*."):
-            problems.append(Problem(place, f"read guarded name {content!r}: * is allowed only at the start"))
+            problems.append(Problem(location, f"read guarded name {content!r}: * is allowed only at the start"))
         if name in guarded:
-            problems.append(Problem(place, f"read guarded name {content!r}: already given above"))
+            problems.append(Problem(location, f"read guarded name {content!r}: already given above"))
         guarded[name] = GuardedName(name, content.startswith("*."), file_name)
     if problems:
         raise ConfigError(tuple(problems))

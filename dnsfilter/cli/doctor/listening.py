@@ -64,15 +64,15 @@ def ports(subject: Subject) -> Outcome:
     findings: dict[Finding, None] = {}
     unseen: set[int] = set()
     for endpoint, transport in _wanted_ports(subject):
-        place = f"{endpoint_text(endpoint)} over {transport.upper()}"
+        socket_text = f"{endpoint_text(endpoint)} over {transport.upper()}"
         sockets = sockets_at(known, endpoint, transport) or sockets_below(known, endpoint, transport)
         owners = holders(subject.root, sockets)
         if not sockets:
-            findings[Finding(f"nothing listens on {place}", START)] = None
+            findings[Finding(f"nothing listens on {socket_text}", START)] = None
         elif not owners:
             unseen |= {each.uid for each in sockets}
         elif not any(owner.is_node for owner in owners):
-            findings[Finding(f"{place} is held by {owners[0]}, not by the node", _owner_advice(owners[0]))] = None
+            findings[Finding(f"{socket_text} is held by {owners[0]}, not by the node", _owner_advice(owners[0]))] = None
     hidden = f"which process of user {', '.join(map(str, sorted(unseen)))} holds a port: {AS_ROOT}"
     return Outcome(tuple(findings), "the node holds all its ports", hidden if unseen else "")
 

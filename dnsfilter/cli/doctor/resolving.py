@@ -183,24 +183,26 @@ def clients(subject: Subject) -> Outcome:
 def heavy_clients(counts: Counter[bytes], snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each client with more than half of the queries of a range of several addresses."""
     of_range: Counter[tuple[Prefix, str]] = Counter()
-    places = {client: place for client in counts if (place := _place(client, snapshot)) is not None}
-    for client, place in places.items():
-        of_range[place] += counts[client]
+    ranges = {client: client_range for client in counts if (client_range := _range_of(client, snapshot)) is not None}
+    for client, client_range in ranges.items():
+        of_range[client_range] += counts[client]
     return tuple(
-        _heavy_finding(client, counts[client], place, of_range[place])
-        for client, place in places.items()
-        if place[0].num_addresses > 1 and of_range[place] >= LEAST_QUERIES and 2 * counts[client] > of_range[place]
+        _heavy_finding(client, counts[client], client_range, of_range[client_range])
+        for client, client_range in ranges.items()
+        if client_range[0].num_addresses > 1
+        and of_range[client_range] >= LEAST_QUERIES
+        and 2 * counts[client] > of_range[client_range]
     )
 
 
-def _place(client: bytes, snapshot: Snapshot) -> tuple[Prefix, str] | None:
+def _range_of(client: bytes, snapshot: Snapshot) -> tuple[Prefix, str] | None:
     """Return the range of a client and its authority. None for an unregistered one."""
     described, found = snapshot.describe(client), snapshot.find(client)
     return None if described is None or found is None else (described[0], snapshot.authority(found))
 
 
-def _heavy_finding(client: bytes, sent: int, place: tuple[Prefix, str], total: int) -> Finding:
-    prefix, authority = place
+def _heavy_finding(client: bytes, sent: int, client_range: tuple[Prefix, str], total: int) -> Finding:
+    prefix, authority = client_range
     address = ip_address(client)
     text = f"{address} sends {100 * sent // total} % of the queries of {prefix} ({authority}): {sent} of {total}"
     advice = (

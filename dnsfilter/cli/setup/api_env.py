@@ -49,7 +49,7 @@ def edited_environment(text: str, answers: Answers) -> str:
         raise ConfigError((Problem("--mail-server", message),))
     sender, to = (quote(address, safe="@") for address in (answers.mail_from, answers.contact))
     line = f"{_MAIL}={login}{answers.mail_server}?from={sender}&to={to}"
-    place = held or _COMMENT.search(text)
-    if place is None:
+    found = held or _COMMENT.search(text)
+    if found is None:
         return f"{text.rstrip()}\n{line}\n".lstrip()
-    return f"{text[: place.start()]}{line}{text[place.end() :]}"
+    return f"{text[: found.start()]}{line}{text[found.end() :]}"

@@ -182,8 +182,8 @@ def _check(drafts: list["Draft"], *, asks_upstreams: bool, force: bool) -> bool:
 
 
 def _parts(problem: str) -> tuple[str, str]:
-    place, _, message = problem.partition(": ")
-    return place, message
+    location, _, message = problem.partition(": ")
+    return location, message
 
 
 def _carry_out(

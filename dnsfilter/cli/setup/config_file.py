@@ -35,40 +35,40 @@ token = "{STATE_DIR}/enrolment-token"
 '''
 
 
-def parsed(text: str, place: str) -> Document:
+def parsed(text: str, location: str) -> Document:
     """Return the document of a TOML file. Raise ConfigError."""
     try:
         return tomlkit.parse(text)
     except TOMLKitError as error:
-        raise ConfigError((Problem(place, f"is not TOML: {error}; mend it, or move the file away"),)) from error
+        raise ConfigError((Problem(location, f"is not TOML: {error}; mend it, or move the file away"),)) from error
 
 
-def edited_config(text: str, place: str, answers: Answers) -> str:
+def edited_config(text: str, location: str, answers: Answers) -> str:
     """Return the text of the configuration with the answers in it. Raise ConfigError for a text that is not TOML."""
-    document = parsed(text, place)
+    document = parsed(text, location)
     if answers.listen:
         if "listen" not in document:
-            document = parsed(re.sub("^#listen = .*$", "listen = []", text, count=1, flags=re.MULTILINE), place)
+            document = parsed(re.sub("^#listen = .*$", "listen = []", text, count=1, flags=re.MULTILINE), location)
         _set(document, "listen", [endpoint_text(endpoint) for endpoint in answers.listen])
     if answers.upstreams:
         named = answers.upstreams
         servers = named if isinstance(named, str) else [_server_text(server) for server in named]
-        _set(item_at(document, "upstream", Table, place), "servers", servers)
+        _set(item_at(document, "upstream", Table, location), "servers", servers)
     if answers.trust_clock:
         _set(document, "trust_clock", True)
     if answers.learning:
-        _set_learning(item_at(document, "clients", Table, place), answers.learning)
+        _set_learning(item_at(document, "clients", Table, location), answers.learning)
     if answers.domain is not None or answers.networks:
-        _set_zones(document, answers, place)
+        _set_zones(document, answers, location)
     return tomlkit.dumps(document)
 
 
-def item_at(document: Document, key: str, kind: type[KindOfItem], place: str) -> KindOfItem:
+def item_at(document: Document, key: str, kind: type[KindOfItem], location: str) -> KindOfItem:
     """Return the table or list of tables with that key, made if it is missing. Raise ConfigError for another item."""
     held = document.setdefault(key, tomlkit.table() if kind is Table else tomlkit.aot())
     if not isinstance(held, kind):
         form = f"one [{key}] table" if kind is Table else f"[[{key}]] tables"
-        raise ConfigError((Problem(f"{place} {key}", f"cannot be edited in this form: write {form}"),))
+        raise ConfigError((Problem(f"{location} {key}", f"cannot be edited in this form: write {form}"),))
     return held
 
 
@@ -93,14 +93,14 @@ def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
         after = key
 
 
-def reverse_zones_to_write(text: str, place: str, answers: Answers) -> dict[str, list[Endpoint]]:
+def reverse_zones_to_write(text: str, location: str, answers: Answers) -> dict[str, list[Endpoint]]:
     """Return the reverse zones of the given networks that `edited_config` would add or change, with their servers.
 
     Leave out servers that are written in a wrong form: the check of the file reports them.
     """
-    document = parsed(text, place)
-    servers = _zone_servers(document, answers, place)
-    zones = item_at(document, "zone", AoT, place).unwrap() if "zone" in document else []
+    document = parsed(text, location)
+    servers = _zone_servers(document, answers, location)
+    zones = item_at(document, "zone", AoT, location).unwrap() if "zone" in document else []
     same = [zone.get("suffix") for zone in zones if zone.get("servers") == servers]
     try:
         endpoints = [read_server(str(server)) for server in servers]
@@ -110,14 +110,14 @@ def reverse_zones_to_write(text: str, place: str, answers: Answers) -> dict[str,
     return {suffix: endpoints for suffix in suffixes if not any(_is_same_name(each, suffix) for each in same)}
 
 
-def _set_zones(document: Document, answers: Answers, place: str) -> None:
+def _set_zones(document: Document, answers: Answers, location: str) -> None:
     """Send queries for the domain and the networks' reverse names to the domain controllers."""
-    servers = _zone_servers(document, answers, place)
+    servers = _zone_servers(document, answers, location)
     suffixes = [] if answers.domain is None else [name_text(answers.domain)]
     suffixes += [suffix for suffix in _reverse_suffixes(answers) if suffix not in answers.left_out]
     if not servers or not suffixes:
         return
-    zones = item_at(document, "zone", AoT, place)
+    zones = item_at(document, "zone", AoT, location)
     for suffix in suffixes:
         zone = next((zone for zone in zones if _is_same_name(zone.get("suffix"), suffix)), None)
         if zone is None:
@@ -126,11 +126,11 @@ def _set_zones(document: Document, answers: Answers, place: str) -> None:
             _set(zone, "servers", servers)
 
 
-def _zone_servers(document: Document, answers: Answers, place: str) -> list[str]:
+def _zone_servers(document: Document, answers: Answers, location: str) -> list[str]:
     """Return the domain controllers, else the servers of the existing reverse zones if all name the same."""
     servers = [_server_text(server) for server in answers.controllers]
     if not servers and "zone" in document:
-        zones = item_at(document, "zone", AoT, place).unwrap()
+        zones = item_at(document, "zone", AoT, location).unwrap()
         held = [zone.get("servers") for zone in zones if _is_reverse(zone.get("suffix"))]
         servers = list(held[0] or ()) if held and held.count(held[0]) == len(held) else []
     return servers

@@ -12,11 +12,11 @@ NEW = """\
 """
 
 
-def edited_policy(text: str, place: str, answers: Answers) -> str:
+def edited_policy(text: str, location: str, answers: Answers) -> str:
     """Return the text of the policy file with the answers in it. Raise ConfigError for a text that is not TOML."""
-    document = parsed(text, place)
+    document = parsed(text, location)
     if answers.slug:
-        authorities = item_at(document, "authority", AoT, place)
+        authorities = item_at(document, "authority", AoT, location)
         _put(authorities, "slug", {"slug": answers.slug, **answers.authority})
     for network in answers.networks:
         fields: dict[str, object] = {
@@ -25,7 +25,7 @@ def edited_policy(text: str, place: str, answers: Answers) -> str:
             "funding": str(network.funding),
             "audience": str(network.audience),
         }
-        ranges = item_at(document, "range", AoT, place)
+        ranges = item_at(document, "range", AoT, location)
         _put(ranges, "prefix", {**fields, "label": network.label} if network.label else fields)
     return tomlkit.dumps(document)
 
