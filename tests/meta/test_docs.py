@@ -2,7 +2,9 @@
 
 import html
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -175,15 +177,19 @@ def test_a_command_of_dnsfilter_exists(command: str) -> None:
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_commands_in_shell_blocks_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_in_blocks_and_lines_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     parsers = {"dnsfilter": main.make_parser(), "dnsfilterctl": make_parser()}
+    # A line may also only name a command, without its arguments.
+    named = {parser.prog for program in parsers.values() for parser in every(program)}
+    quoted = set(re.findall(r"`(dnsfilter(?:ctl)? [^`\n]+)`", prose(name))) - named
     refused = []
-    for line in commands(name):
-        if line[0] in parsers:
+    for first, *words in [*commands(name), *map(shlex.split, quoted)]:
+        if first in parsers:
             try:
-                parsers[line[0]].parse_args(line[1 : line.index(">") if ">" in line else None])
-            except SystemExit:
-                refused.append(f"{' '.join(line)}: {capsys.readouterr().err}")
+                parsers[first].parse_args([*takewhile(lambda word: word not in (">", ">>"), words)])
+            except SystemExit as ended:
+                if ended.code:
+                    refused.append(f"{first} {' '.join(words)}: {capsys.readouterr().err}")
     assert refused == []
 
 
