@@ -20,6 +20,8 @@ DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
 GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/") and name not in DECISIONS)]
 DESK = [name for name in DOCUMENTS if name.startswith("docs/desk/")]
+DESCRIBING = ("docs/reference/", "docs/explanation/")
+SHELL = (">", ">>", "&&")
 MAX_DECISION_LINES = 25
 MAX_PAGE_WORDS = 1_500
 MAX_ARCHITECTURE_LINES = 250
@@ -179,14 +181,14 @@ def test_a_command_of_dnsfilter_exists(command: str) -> None:
 @pytest.mark.parametrize("name", GUIDES)
 def test_commands_in_blocks_and_lines_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     parsers = {"dnsfilter": main.make_parser(), "dnsfilterctl": make_parser()}
-    # A line may also only name a command, without its arguments.
+    # A line may also only name a command, without its arguments. Reference and explanation describe commands.
+    quoted = re.findall(r"`(dnsfilter(?:ctl)? [^`\n]+)`", "" if name.startswith(DESCRIBING) else prose(name))
     named = {parser.prog for program in parsers.values() for parser in every(program)}
-    quoted = set(re.findall(r"`(dnsfilter(?:ctl)? [^`\n]+)`", prose(name))) - named
     refused = []
-    for first, *words in [*commands(name), *map(shlex.split, quoted)]:
+    for first, *words in [*commands(name), *map(shlex.split, set(quoted) - named)]:
         if first in parsers:
             try:
-                parsers[first].parse_args([*takewhile(lambda word: word not in (">", ">>"), words)])
+                parsers[first].parse_args([*takewhile(lambda word: word not in SHELL, words)])
             except SystemExit as ended:
                 if ended.code:
                     refused.append(f"{first} {' '.join(words)}: {capsys.readouterr().err}")
