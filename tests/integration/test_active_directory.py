@@ -22,7 +22,8 @@ CHAPTER = "docs/tasks/active-directory.md"
 IN_FRONT = "2. Put dnsfilter in front of the controllers"
 BEHIND = "3. Put dnsfilter behind the controllers"
 UPDATES = "4. Dynamic updates"
-SINGLE = "6. Names of one label"
+CLIENTS = "docs/tasks/client-settings.md"
+SINGLE = "Names of one label"
 NODE, DC1, DC2, PUBLIC, CLIENT = "192.0.2.53", "192.0.2.10", "192.0.2.11", "198.51.100.1", "192.0.2.101"
 CONFIG = "/etc/dnsfilter/dnsfilter.toml"
 TOKEN_FILE = "export DNSFILTER_TOKEN_FILE=/var/lib/dnsfilter/admin-token"
@@ -112,7 +113,7 @@ def test_a_name_that_was_asked_for_before_is_seen_after_its_ttl(machine: Install
 
 def test_hosts_of_one_label_stay_in_the_office(machine: Installed) -> None:
     assert machine.dig("printer", server=PUBLIC).rdata("A") == [LEAK]
-    shown = machine.sh(blocks(CHAPTER, SINGLE)[0])
+    shown = machine.sh(blocks(CLIENTS, SINGLE)[0])
     assert LEAK not in shown
     assert re.findall(r"status: (\w+)", shown) == ["NOERROR", "NOERROR"]
     assert re.search(r"^org\.\s+\d+\s+IN\s+NS\s+ns\.$", shown, re.MULTILINE)
