@@ -13,7 +13,7 @@ from api.ctl.parser import make_parser
 from dnsfilter.cli import main
 from dnsfilter.shell_completion import every
 from tests.meta.project import PACKAGES, PROJECT, import_contract, tracked_files
-from tests.support.documents import FENCE, commands, numbered, text
+from tests.support.documents import FENCE, commands, numbered, tasks, text
 from tests.support.recorded_terminal import COMMANDS
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
@@ -213,11 +213,19 @@ def test_operators_find_their_pages_in_one_order() -> None:
     assert others == numbered(first)
 
 
+def test_every_page_of_tasks_is_in_the_index() -> None:
+    assert set(tasks()) - set(listed("docs/index.md")) == set()
+
+
+@pytest.mark.parametrize("name", tasks())
+def test_a_page_of_tasks_is_short(name: str) -> None:
+    assert len(text(name).split()) <= MAX_PAGE_WORDS
+
+
 @pytest.mark.parametrize("name", numbered("docs/tasks/operators.md"))
-def test_a_page_for_operators_is_short_begins_with_its_needs_and_says_what_undoes_it(name: str) -> None:
+def test_a_page_for_operators_begins_with_its_needs_and_says_what_undoes_it(name: str) -> None:
     page = text(name)
     begins = " ".join(page.split("\n\n")[1].split())
-    assert len(page.split()) <= MAX_PAGE_WORDS
     assert begins.startswith("You ")
     assert "It takes " in begins
     assert re.search(r"To undo|changes nothing", page)
