@@ -35,7 +35,7 @@ KEPT = f"in at least {MIN_REASON} characters; kept in the audit log"
 """Part of help texts about reasons."""
 
 WHEN = "18:00, tomorrow 18:00, a date, or a date and a time"
-"""Part of help texts; `dnsfilterctl --help` lists all forms."""
+"""Part of help texts; `dnsfilterctl help times` lists all forms."""
 
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
 

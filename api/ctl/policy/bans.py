@@ -228,15 +228,20 @@ def _switch(client: Client, options: Options) -> Result:
 
 
 def _undo(before: BanRead, ban: BanRead, names: Names) -> Iterator[tuple[str, str]]:
-    """Yield the row with the command that sets the earlier mode, until its end if it had one."""
+    """Yield the rows with the commands that set the earlier mode, until its end and the mode after it if it had one."""
     if (before.mode, before.off_until) == (ban.mode, ban.off_until):
         return
-    words = [PROGRAM, "ban", _SWITCHES[before.mode], ban.authority, ban.service]
+    subject, label = f"{ban.authority} {ban.service}", "to undo"
+    words = [PROGRAM, "ban", _SWITCHES[before.mode], subject]
     if before.off_until is not None:
         words += ["--until", f'"{at_words(before.off_until, names.time_zone(ban.authority))}"']
+        if before.returns_to is not None and ban.mode not in (Mode.OFF, before.returns_to):
+            # A ban that is switched off returns to the mode that it has then.
+            yield label, f"{PROGRAM} ban {_SWITCHES[before.returns_to]} {subject}"
+            label = "then"
     if before.mode == Mode.OFF:
         words += ["--reason", "TEXT"]
-    yield "to undo", " ".join(words)
+    yield label, " ".join(words)
 
 
 def _off_term(options: Options) -> Body:

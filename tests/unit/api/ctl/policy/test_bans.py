@@ -45,7 +45,7 @@ def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) ->
 
 
 def test_each_switch_prints_what_undoes_it(served: Served, ctl: Ctl) -> None:
-    undone = "to undo    dnsfilterctl ban "
+    undone, then = "to undo    dnsfilterctl ban ", "then       dnsfilterctl ban "
     for command, mode, undo in (
         (("off", *GHENT, "--for", "8h", "--reason", "election night"), "off", "on ghent tiktok"),
         (
@@ -56,7 +56,7 @@ def test_each_switch_prints_what_undoes_it(served: Served, ctl: Ctl) -> None:
         (
             ("watch", *GHENT),
             "monitor",
-            'off ghent tiktok --until "22 September 2026 08:00:00 CEST" --reason TEXT',
+            f'on ghent tiktok\n{then}off ghent tiktok --until "22 September 2026 08:00:00 CEST" --reason TEXT',
         ),
         (("on", *GHENT, "--wait"), "enforce", "watch ghent tiktok"),
         (("off", *GHENT), "off", "on ghent tiktok"),
@@ -64,7 +64,7 @@ def test_each_switch_prints_what_undoes_it(served: Served, ctl: Ctl) -> None:
     ):
         done = ctl("ban", *command)
         assert (done.code, _last_act(served)) == (0, f"ban.set_{mode} ban/ghent/tiktok"), done.err
-        assert done.out.splitlines()[-1] == undone + undo
+        assert done.out.endswith(f"\n{undone}{undo}\n")
     assert undone not in ctl("ban", "on", *GHENT).out
 
 
