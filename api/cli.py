@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from api.ctl.command import PROGRAM, Options, Result, Verb
 from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser_for(given).parse_args(given)
+    options = _parsed(given)
     try:
         code = _run(options, os.environ)
         sys.stdout.flush()
@@ -40,6 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     return code
+
+
+def _parsed(arguments: Sequence[str]) -> Options:
+    """Parse a command line. An unknown argument exits with the usage of its command, not of the program."""
+    options, unknown = parser_for(arguments).parse_known_args(arguments)  # type: ignore[no-untyped-call]
+    if unknown:
+        options.command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return cast("Options", options)
 
 
 def _run(options: Options, environ: Mapping[str, str]) -> int:

@@ -17,7 +17,7 @@ Global options may stand before or after the command. No option takes a token: o
 The topics are times, token-file, output and exit-codes.
 
 example:
-  dnsfilterctl ban set ghent tiktok --mode enforce"""
+  dnsfilterctl ban on ghent tiktok"""
 
 
 def parser_for(arguments: Sequence[str]) -> Parser:

@@ -58,6 +58,8 @@ GHENT = ("ghent", "tiktok")
         (("binding", "accept", "-1"), 2, "usage: "),
         (("ban",), 2, "usage: "),
         (("bans", "list"), 2, 'dnsfilterctl: no command "bans". Did you mean "ban"?'),
+        (("ban", "on", *GHENT, "--for", "8h"), 2, "dnsfilterctl ban on: unrecognized arguments: --for 8h"),
+        (("suspend", "list", "ghent"), 2, "usage: dnsfilterctl suspend list "),
         (("ban", "lst"), 2, 'dnsfilterctl ban: no command "lst". Did you mean "list"?'),
         (("frobnicate",), 2, 'dnsfilterctl: no command "frobnicate". Type: dnsfilterctl --help'),
         (("help", "tims"), 2, 'dnsfilterctl: no help on "tims". Did you mean "times"? Type: dnsfilterctl --help'),
