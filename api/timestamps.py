@@ -20,8 +20,6 @@ from dnsfilter.policy.model import Instant, WeeklyHours
 
 Default = TypeVar("Default", Instant, None)
 
-"""Seconds of a day, for intervals. A day of the calendar may have an hour more or less."""
-
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _THROUGH, _UNTIL, _FROM = "through ", "until ", "from "
 """Lists print "through 30 September 2026" for a last day, and "until" or "from" for other times."""

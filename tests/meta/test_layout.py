@@ -1,8 +1,10 @@
 """The places of files, their sizes, and content that they must not have."""
 
+import ast
 import os
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,19 @@ def test_the_compiled_engine_repeats_no_number_of_the_reference() -> None:
         numbers = number.findall((PROJECT / path).read_text())
         found.setdefault(path.suffix, set()).update((name, int(value)) for name, value in numbers)
     assert {name for name, _ in found[".py"] & found[".pxi"]} == COMPILED_IN
+
+
+def test_a_text_below_a_value_is_on_the_next_line() -> None:
+    apart = [
+        f"{module}:{text.lineno}"
+        for package in PACKAGES
+        for module in modules(package)
+        if module.suffix == ".py"
+        for above, text in pairwise(ast.parse((PROJECT / module).read_text()).body)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        if not isinstance(above, ast.Assign | ast.AnnAssign) or text.lineno != (above.end_lineno or 0) + 1
+    ]
+    assert apart == [], "its value was removed: remove the text too"
 
 
 def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
