@@ -96,7 +96,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
         verified = machine.ctl("audit", "verify", str(record), "--checkpoint", str(held))
         assert verified.returncode == 0, verified.stdout + verified.stderr
         assert done(machine, "audit", "list", "--act", "installation.restore", "--token-file", token)
-        done(machine, "export", "--archive", str(archive), "--token-file", token)
+        done(machine, "policy", "export", "--archive", str(archive), "--token-file", token)
         # Acts continue from this state.
         assert before["127.0.7.10"][0] == "REFUSED"
         done(machine, "ban", "set", "mechelen", "tiktok", "--mode", "off", "--token-file", token)

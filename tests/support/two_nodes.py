@@ -78,6 +78,11 @@ class Keepalived(Process):
         """Return each instance and state that it entered, in order, as keepalived reported it."""
         return self._states.read_text().splitlines() if self._states.exists() else []
 
+    def noted(self, *, master: bool) -> bool:
+        """Return whether the newest state of both instances is MASTER, or another one. Notes come after the address."""
+        newest = dict(line.split() for line in self.states())
+        return [state == "MASTER" for state in newest.values()] == [master, master]
+
     def has_address(self) -> bool:
         """Return whether this machine has the shared addresses."""
         shown = self._space.ip("address", "show", "dev", "eth0")
@@ -175,6 +180,8 @@ class TwoNodes:
     def until_at(self, first: bool) -> None:
         """Wait until only the first machine has the addresses, or only the second, and answers over IPv6."""
         assert eventually(lambda: self.at() == [first, not first], 30, 0.05), self.log()
+        one, other = self.keepers
+        assert eventually(lambda: one.noted(master=first) and other.noted(master=not first)), self.log()
         assert eventually(self._is_answered_over_ipv6), self.log()
 
     def _is_answered_over_ipv6(self) -> bool:
