@@ -1,12 +1,11 @@
 """The commands of README.md, typed as printed, in a network namespace where its ports and addresses are free."""
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.checkout import UPSTREAM, Checkout, running_checkout, write_dig
+from tests.support.checkout import UPSTREAM, Checkout, running_checkout, write_program
 from tests.support.documents import EXIT_CODE_1, FENCE, text
 
 pytestmark = pytest.mark.slow
@@ -25,9 +24,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a directory with the programs that README.md requires."""
     directory = tmp_path_factory.mktemp("tools")
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not here")
-    write_dig(directory)
+    for name in ("dig", "curl"):
+        write_program(directory, name)
     return str(directory)
 
 

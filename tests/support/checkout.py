@@ -54,10 +54,11 @@ def running_checkout(directory: Path) -> Iterator[Checkout]:
             yield running
 
 
-def write_dig(directory: Path) -> None:
-    """Write a program `dig` that starts the component."""
-    found = component("dig")
+def write_program(directory: Path, name: str) -> None:
+    """Write a program that starts the component of that name."""
+    found = component(name)
     libraries = found.env.get("LD_LIBRARY_PATH", "")
-    dig = directory / "dig"
-    dig.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={shlex.quote(libraries)} exec {shlex.quote(str(found.path))} "$@"\n')
-    dig.chmod(0o755)
+    line = f'LD_LIBRARY_PATH={shlex.quote(libraries)} exec {shlex.quote(str(found.path))} "$@"'
+    program = directory / name
+    program.write_text(f"#!/bin/sh\n{line}\n")
+    program.chmod(0o755)

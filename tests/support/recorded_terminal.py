@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from tests.support.checkout import running_checkout, write_dig
+from tests.support.checkout import running_checkout, write_program
 
 ASK = "dig -b 127.0.5.10 @127.0.0.1 -p 5300 www.tiktok.com | grep -E 'status|EDE|^www'"
 COMMANDS = (
@@ -47,7 +47,7 @@ def main(path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         tools = Path(directory, "tools")
         tools.mkdir()
-        write_dig(tools)
+        write_program(tools, "dig")
         console = Console(record=True, width=COLUMNS, file=sys.stderr, force_terminal=True)
         starts: list[int] = []
         with running_checkout(Path(directory, "dnsfilter")) as checkout:

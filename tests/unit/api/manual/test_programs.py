@@ -2,9 +2,8 @@
 
 import argparse
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from api.manual.programs import manuals, references
 from api.manual.roff import man_page
 from dnsfilter.cli.main import make_parser as node_parser
 from dnsfilter.shell_completion import every
+from tests.support.components import component
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 PARSERS = {parser.prog: parser for parser in (node_parser(), api_parser(), ctl_parser())}
@@ -38,11 +38,12 @@ def source(program: str) -> str:
 
 def printed(page: str) -> tuple[str, str]:
     """Return what groff prints of a man page on a wide terminal without emphasis, and its warnings."""
-    groff = shutil.which("groff")
-    if groff is None:
-        pytest.skip("groff is missing: apt-get install groff-base")
-    command = [groff, "-k", "-man", "-Tascii", "-rLL=500n", "-ww", "-P-cbou"]
-    done = subprocess.run(command, input=page, capture_output=True, text=True, timeout=60, check=False)
+    found = component("groff")
+    # Without these it would use the parts of an installed groff.
+    share = found.path.parents[1] / "share/groff/current"
+    parts = {"BIN": found.path.parent, "FONT": share / "font", "TMAC": share / "tmac"}
+    env = {**found.env, **{f"GROFF_{kind}_PATH": str(path) for kind, path in parts.items()}}
+    done = replace(found, env=env).run("-k", "-man", "-Tascii", "-rLL=500n", "-ww", "-P-cbou", stdin=page)
     return done.stdout, done.stderr
 
 
