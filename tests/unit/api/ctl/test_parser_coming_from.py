@@ -32,11 +32,7 @@ def checked(heading: str, directory: Path) -> tuple[int, str]:
     text = original(heading).replace("/var/cache/bind", str(directory))
     text = text.replace("server:\n", f'server:\n    directory: "{directory}"\n    chroot: ""\n    username: ""\n', 1)
     (directory / config).write_text(text)
-    found = component(program)
-    checker = f"{program}-checkconf"
-    places = (found.path.parent / checker, found.path.parents[1] / "bin" / checker)
-    path = next(path for path in places if path.exists())
-    done = type(found)(path, found.env).run(str(directory / config))
+    done = component(f"{program}-checkconf").run(str(directory / config))
     return done.returncode, done.stdout + done.stderr
 
 
