@@ -9,6 +9,7 @@ from api.auth.lineage import descendants
 from api.auth.state import has_expired
 from api.db.base import Json
 from api.db.models import TokenRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.timestamps import optional_text, timestamp_text
 
@@ -37,7 +38,7 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
     for row in rows:
         before = shown_token(row)
         row.revoked_s = unit.now_s
-        unit.note("token.revoke", f"token/{row.id}", before, shown_token(row))
+        unit.note("token.revoke", subject(row), before, shown_token(row))
     missed = [row.account for row in rows if not has_expired(row, unit.now_s)]
     return Revoked(len(missed), len(set(missed)), rows)
 

@@ -22,6 +22,7 @@ from api.auth.roles import Role
 from api.auth.state import Refusal, token_refusal
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
+from api.db.subjects import subject
 from api.db.unit_of_work import LOCAL, Access, Actor, UnitOfWork
 from api.files import read_key_file, write_secret
 from dnsfilter.policy.model import DAY_S
@@ -186,7 +187,7 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, kee
         )
         session.add(row)
         session.flush()
-        unit.note("token.make", f"token/{row.id}", None, {"account": account.id, "expires": None})
+        unit.note("token.make", subject(row), None, {"account": account.id, "expires": None})
         write_secret(path, fresh.text.encode() + b"\n")
     return revoked
 
@@ -200,7 +201,7 @@ def _administrator(unit: UnitOfWork) -> AccountRow:
         session.add(row)
         session.flush()
         session.add(NameRow(account=row.id, login=ADMINISTRATOR, name="the installation's administrator"))
-        unit.note("account.make", f"account/{row.id}", None, {"kind": "service"})
+        unit.note("account.make", subject(row), None, {"kind": "service"})
     else:
         row = session.get_one(AccountRow, name.account)
     held, _ = roles_at(session, row.id, unit.now_s)
@@ -213,7 +214,7 @@ def _enable(unit: UnitOfWork, row: AccountRow) -> None:
     if row.disabled_s is not None:
         row.disabled_s = None
         row.revision += 1
-        unit.note("account.enable", f"account/{row.id}", {"disabled": True}, {"disabled": False})
+        unit.note("account.enable", subject(row), {"disabled": True}, {"disabled": False})
 
 
 def _grant(unit: UnitOfWork, account: int) -> None:
@@ -228,4 +229,4 @@ def _grant(unit: UnitOfWork, account: int) -> None:
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.note("grant.make", f"grant/{row.number}", None, {"account": account, "role": str(Role.ADMINISTRATOR)})
+    unit.note("grant.make", subject(row), None, {"account": account, "role": str(Role.ADMINISTRATOR)})

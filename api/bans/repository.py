@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.bans.schemas import State
 from api.bans.state import in_state, sql_mode_at
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
+from api.db.subjects import subject
 from api.db.unknown_names import no_ban
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Sorting, sorted_page
@@ -123,19 +124,12 @@ def leads_to(session: Session, row: BanRow, number: int) -> bool:
     return False
 
 
-def audit_subject(row: BanRow) -> str:
-    """Return the ban as the audit log names it."""
-    return f"ban/{row.authority}/{row.service}"
-
-
 def provisional_since(session: Session, row: BanRow) -> Instant | None:
     """Return when the ban was adopted provisionally; None if it was not.
 
     There is at most one such act: the ban begins with it, and a ban that has begun is never removed.
     """
-    act = select(AuditRow.time_s).where(
-        AuditRow.act == "ban.adopt_provisionally", AuditRow.object == audit_subject(row)
-    )
+    act = select(AuditRow.time_s).where(AuditRow.act == "ban.adopt_provisionally", AuditRow.object == subject(row))
     return session.scalar(act)
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from api.authorities.state import demand_open, demand_within
 from api.bans import repository
 from api.bans.reading import shown
-from api.bans.repository import audit_subject
 from api.bans.schemas import Ending, Renewal
 from api.bans.state import ModeSetting, gapless_start, has_begun, live_terms, mode_setting_at
 from api.bans.terms import (
@@ -31,6 +30,7 @@ from api.bans.terms import (
 from api.bans.wanted_change import BanChange, Subject, formal_decision, same_term
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.timestamps import given_timestamp
@@ -163,7 +163,7 @@ def remove(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     why = _why_not_removable(unit, row)
     if why is not None:
         raise Conflict(why)
-    unit.record("ban.remove", audit_subject(row), _shown(unit, authority, row), None, row.authority)
+    unit.record("ban.remove", subject(row), _shown(unit, authority, row), None, row.authority)
     unit.session.delete(row)
 
 
@@ -229,7 +229,7 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     unit.session.add(row)
     unit.session.flush()
     act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
-    unit.record(act, audit_subject(row), None, _shown(unit, authority, row), row.authority)
+    unit.record(act, subject(row), None, _shown(unit, authority, row), row.authority)
     return row
 
 
@@ -385,5 +385,5 @@ def _record(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, be
     row.revision = unit.new_revision()
     unit.session.flush()
     after = _shown(unit, authority, row)
-    unit.record(act, audit_subject(row), before, after, row.authority)
+    unit.record(act, subject(row), before, after, row.authority)
     return after

@@ -21,6 +21,7 @@ from api.db.models import (
     RequestRow,
     SuspensionRow,
 )
+from api.db.subjects import subject
 from api.errors import Invalid
 from api.exemptions.state import exemption_end
 from api.report.dossier import Dossier, acts_of, dossiers
@@ -307,9 +308,7 @@ class _Maker:
         bound: Iterable[BoundRead],
     ) -> list[ReportActRead]:
         """Return the acts on the ban, its bindings, exemptions and requests, and the suspensions that concern it."""
-        requests = self._session.scalars(
-            select(RequestRow.number).where(RequestRow.object == f"ban/{row.authority}/{row.service}")
-        )
+        requests = self._session.scalars(select(RequestRow.number).where(RequestRow.object == subject(row)))
         numbers = {one.number for one in suspensions} | {one.number for each in bound for one in each.suspended}
         others = [f"request/{number}" for number in requests] + [f"suspension/{number}" for number in sorted(numbers)]
         found = [act for act in acts_of(self._session, dossier, others) if self._is_within(act.time_s)]

@@ -17,6 +17,7 @@ from api.db.models import (
     UsageHourRow,
 )
 from api.db.session import forget
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.usage.repository import DayKey, day_bounds
 from api.usage.schemas import ErasedRange, UsageErased
@@ -43,7 +44,7 @@ def erase(
         **found.model_dump(),
         "reason": why,
     }
-    unit.note("usage.erase", f"authority/{row.slug}", None, after, row.slug)
+    unit.note("usage.erase", subject(row), None, after, row.slug)
     return found
 
 

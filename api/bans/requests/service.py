@@ -12,6 +12,7 @@ from api.bans.requests.schemas import RequestState
 from api.bans.requests.state import request_state
 from api.db.base import Json
 from api.db.models import RequestRow
+from api.db.subjects import subject
 from api.db.unit_of_work import Approval, UnitOfWork
 from api.errors import Conflict
 from dnsfilter.policy.intervals import until
@@ -60,7 +61,7 @@ def ask(unit: UnitOfWork, wanted: Wanted) -> RequestRow:
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.record("request.ask", _subject(row), None, shown_request(row), row.authority)
+    unit.record("request.ask", subject(row), None, shown_request(row), row.authority)
     return row
 
 
@@ -116,8 +117,4 @@ def _record(unit: UnitOfWork, row: RequestRow, act: str, note: str, **at: Any) -
     row.approved_s, row.rejected_s, row.withdrawn_s = (at.get(key) for key in ("approved", "rejected", "withdrawn"))
     row.decided_by, row.note = unit.actor.account, note
     row.revision = unit.new_revision()
-    unit.record(act, _subject(row), before, shown_request(row), row.authority)
-
-
-def _subject(row: RequestRow) -> str:
-    return f"request/{row.number}"
+    unit.record(act, subject(row), before, shown_request(row), row.authority)

@@ -12,7 +12,8 @@ from api.bans.requests.state import in_state
 from api.bans.state import has_lapsed, is_held
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, RequestRow
-from api.notices.due.due_bans import bindings_of, bound_at, facts_at, reference_of
+from api.db.subjects import subject
+from api.notices.due.due_bans import bindings_of, bound_at, facts_at
 from api.notices.kinds import Due, Hour, Kind
 from api.timestamps import stored_instant
 from dnsfilter.policy.intervals import span
@@ -57,7 +58,7 @@ def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
 
 def _periods(session: Session, ban: BanRow, now: Instant) -> list[_ModePeriod]:
     """Return the modes that the ban has had, from the audit log. Each act on the ban starts a period."""
-    statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
+    statement = select(AuditRow).where(AuditRow.object == subject(ban), AuditRow.time_s <= now)
     entries = session.scalars(statement.order_by(AuditRow.seq)).all()
     known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
     periods = []
