@@ -133,7 +133,7 @@ def _bounded(key: Key) -> Key:
 
 def not_ours() -> Invalid:
     """Return the error for a cursor of another list, or an invalid one."""
-    return Invalid.at("query.cursor", "not a cursor of this list in this order")
+    return Invalid.at("query.cursor", "not a cursor of this list in this order: give the `next` of its last page")
 
 
 def _encodes(text: str) -> bool:

@@ -10,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import SpaceRow
-from api.errors import Invalid
-from api.http.pagination import Paging
+from api.http.pagination import Paging, not_ours
 from api.overlaps.nesting import Key, Layout, Overlap, Span, gaps, key_of
 from api.ranges.schemas import GapRead, HolderRead, OverlapRead
 from dnsfilter.policy.model import Prefix, Range
@@ -141,5 +140,5 @@ def _keys(paging: Paging, count: int) -> list[Key]:
     except ValueError:
         keys = []
     if len(keys) != count:
-        raise Invalid.at("query.cursor", "this cursor does not belong to this list: use the `next` of its last page")
+        raise not_ours()
     return keys

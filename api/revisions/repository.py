@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow, InstallationRow, PublicationRow, VersionRow
 from api.db.models.audit_log import INSTALLATION
-from api.errors import Invalid, NotFound
-from api.http.pagination import Paging
+from api.errors import NotFound
+from api.http.pagination import Paging, not_ours
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20
@@ -77,9 +77,7 @@ def versions(session: Session, number: int, paging: Paging) -> tuple[Sequence[Ve
     if (last := paging.after(str)) is not None:
         kind, slash, key = last.partition("/")
         if not slash:
-            raise Invalid.at(
-                "query.cursor", "this cursor does not belong to this list: use the `next` of its last page"
-            )
+            raise not_ours()
         after = or_(VersionRow.kind > kind, and_(VersionRow.kind == kind, VersionRow.key > key))
         statement = statement.where(after)
     rows = session.scalars(statement.order_by(VersionRow.kind, VersionRow.key).limit(paging.limit + 1))

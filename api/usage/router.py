@@ -13,7 +13,7 @@ from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid
 from api.http.dependencies import RuntimeDep, UnitDep
-from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, ServiceFilter, demand_authority
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, ServiceFilter
 from api.http.permits import ApproverOfObject, OwnApproverOfObject, ReaderOfObject
 from api.http.preferences import preferred_type
 from api.http.problems import documented
@@ -177,8 +177,7 @@ def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> 
 def _authority(unit: UnitOfWork, permit: Permit, slug: str) -> AuthorityRow:
     """Return the authority that the caller named, and whose usage the caller may read. Raise Forbidden and Invalid."""
     permit.demand_named(slug, "query.authority")
-    demand_authority(unit.session, slug)
-    return authorities.get(unit.session, slug)
+    return authorities.named(unit.session, slug, "query.authority")
 
 
 def _demand_complete(following: str | None) -> None:
