@@ -101,10 +101,10 @@ def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> No
 
 
 def set_client_level(unit: UnitOfWork, row: AuthorityRow, body: ClientLevelWrite) -> None:
-    """Keep refused queries under a pseudonym of each client, from now until the wanted end. Then it is as before.
+    """Keep refused queries under a pseudonym of each client until the wanted end. Then the earlier level applies.
 
-    Raise `Invalid` for an end in the past or more than six months away,
-    and `Conflict` if the authority is closed by then, or counts nothing.
+    Raise `Invalid` for an end in the past or more than six months away, and `Conflict` if the authority is closed by
+    then, or counts nothing.
     """
     with invalid_at("body.until"):
         until = parse_bound(body.until, row.time_zone, unit.asked_s)

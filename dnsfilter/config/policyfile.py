@@ -68,8 +68,8 @@ def parse_policy(
     """Return the policy in `text`, as loaded at `now`.
 
     Bans, bindings and exemptions are numbered from 1 in file order. Terms are recorded, agreements accepted and
-    exemptions approved at `now`. Raise ConfigError with every problem. `location`
-    stands for the file in theirs.
+    exemptions approved at `now`. Raise ConfigError with every problem. `location` stands for
+    the file in the problems.
     """
     return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={})[0]
 

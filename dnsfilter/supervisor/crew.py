@@ -196,7 +196,7 @@ class Crew:
         for member in self._members:
             self._take_reports(member)
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
-        self._fill_seats(now)
+        self._fill_positions(now)
         self._assign_sockets(now, {member for member in self._members if self._is_stalled(member, now)})
         self._dismiss_outdated(now)
         return deaths
@@ -274,7 +274,7 @@ class Crew:
         position.start_at = now + position.back_off_s
         position.back_off_s = min(2 * position.back_off_s, LONGEST_BACK_OFF_S)
 
-    def _fill_seats(self, now: float) -> None:
+    def _fill_positions(self, now: float) -> None:
         taken = {member.position for member in self._members if self._is_current(member)}
         for number in range(positions_to_fill(self.orders.config.workers)):
             position = self._positions.setdefault(number, _Position())

@@ -1,4 +1,4 @@
-"""Reloads and upgrades of a node, one at a time, and what became of the last: for commands and the service manager."""
+"""Reloads and upgrades of a node, one at a time, and the result of the last for commands and the service manager."""
 
 import asyncio
 import logging
