@@ -29,9 +29,18 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 def add_command(commands: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
     """Add a command. `run` carries it out: it gets the options and returns the exit code."""
-    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command = _add_parser(commands, name, text)
     command.set_defaults(run=run)
     return command
+
+
+def add_group(commands: Commands, name: str, text: str) -> Commands:
+    """Add a command that only holds other commands. Return what they are added to."""
+    return _add_parser(commands, name, text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def _add_parser(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
 
 
 def add_files(command: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, Commands, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, add_group, local_node
 from dnsfilter.cli.suspend import published_text
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.instants import at_words
@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    summary = "list the snapshots on this node, or use an older one"
-    snapshot = commands.add_parser("snapshot", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
-    kept = add_command(acts, "list", _list, "list the snapshots on this node")
+    group = add_group(commands, "snapshot", "list the snapshots on this node, or use an older one")
+    kept = add_command(group, "list", _list, "list the snapshots on this node")
     kept.add_argument("--json", action="store_true", help="print the list as JSON")
-    use = add_command(acts, "use", _use, "use an older snapshot until a higher revision arrives")
+    use = add_command(group, "use", _use, "use an older snapshot until a higher revision arrives")
     again = "end the quarantine of a snapshot, so that the node may use it"
-    unquarantine = add_command(acts, "unquarantine", _unquarantine, again)
+    unquarantine = add_command(group, "unquarantine", _unquarantine, again)
     for command in (kept, use, unquarantine):
         add_files(command)
     for command in (use, unquarantine):

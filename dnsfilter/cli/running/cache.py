@@ -3,19 +3,15 @@
 import argparse
 import sys
 
-from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, local_node
+from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, add_group, local_node
 from dnsfilter.telemetry.terminal import say
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    group = commands.add_parser("cache", help="forget cached answers", description="Forget cached answers.")
-    flush = add_command(
-        group.add_subparsers(required=True, metavar="COMMAND"),
-        "flush",
-        _flush,
-        "have the running node forget cached answers; it asks its upstreams again",
-    )
+    group = add_group(commands, "cache", "forget cached answers")
+    text = "have the running node forget cached answers; it asks its upstreams again"
+    flush = add_command(group, "flush", _flush, text)
     add_files(flush)
     which = flush.add_mutually_exclusive_group(required=True)
     which.add_argument("name", nargs="?", metavar="NAME", help="name whose answers to forget, or a URL with the name")
