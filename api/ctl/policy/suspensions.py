@@ -85,7 +85,8 @@ def _end(client: Client, options: Options) -> Result:
         return Result(ended, lambda: _ended_lines(client, ended, {ended.number, *own}, Names(client)))
     local = [_where(one) for one in current.local if one.authority == options.authority]
     raise WrongInput(
-        f"no suspension of {options.authority or EVERYBODY} is in force",
+        f"no suspension of {options.authority or EVERYBODY} is in force. "
+        "Type `dnsfilterctl suspend list --state in_force` to see which are",
         *(
             f"{where} has a local suspension. Type `dnsfilter suspend --end` there; a newer revision also ends it."
             for where in local

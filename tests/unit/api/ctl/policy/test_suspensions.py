@@ -194,7 +194,10 @@ def test_suspension_is_ended_by_authority_and_others_in_force_are_shown(served: 
     for command in (("suspend", "end", "ghent"), ("suspend", "end")):
         again = ctl(*command, "--reason", "once more")
         assert (again.code, again.out) == (2, "")
-    assert "no suspension of everybody is in force" in again.err
+    hint = (
+        "no suspension of everybody is in force. Type `dnsfilterctl suspend list --state in_force` to see which are\n"
+    )
+    assert again.err == f"dnsfilterctl: {hint}"
 
 
 def test_suspensions_are_listed_and_shown(served: Served, ctl: Ctl) -> None:
