@@ -215,7 +215,7 @@ def list_coverage(
 ) -> Page[CoverageRead]:
     """List the authority's ranges with when each last asked and how many queries an hour it usually sends.
 
-    A range has stopped if it was silent for a week, or for three hours in which it asked in both weeks before. Numbers
+    A range has stopped if it was silent for a week, or for three hours that were busy in both previous weeks. Numbers
     from 1 to 4 are hidden. Ranges of fewer than 16 addresses are not counted, and none at the level `none`.
     """
     usage = _authority(unit, permit, authority).usage_level

@@ -45,7 +45,7 @@ class CoverageState(StrEnum):
 def coverage_state(last_asked_s: int | None, hours: Mapping[int, int], now_s: int) -> CoverageState:
     """Return the state of a range that is counted. `hours` has its queries, by the start of the hour.
 
-    A range has stopped if it was silent for a week, or for three complete hours in which it asked in both weeks before.
+    A range has stopped if it was silent for a week, or for three complete hours that were busy in both previous weeks.
     So no night, weekend or weekly closing day counts as silence. A public holiday does.
     """
     if last_asked_s is None:

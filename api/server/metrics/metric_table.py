@@ -227,7 +227,7 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
         },
         (RANGES.name, "state"): {
             CoverageState.ASKING: "asked, and has not been silent for longer than usual",
-            CoverageState.STOPPED: "silent for a week, or for three hours in which it asked in both weeks before",
+            CoverageState.STOPPED: "silent for a week, or for three hours that were busy in both previous weeks",
             CoverageState.NEVER: "has never asked",
             CoverageState.NOT_COUNTED: "has fewer than 16 addresses, or the authority's level of usage is `none`",
         },
