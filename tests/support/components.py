@@ -44,8 +44,9 @@ def component(name: str) -> Component:
     unpacked = DIRECTORY / "root" / program_paths()[name]
     if (DIRECTORY / "ready").exists() and unpacked.exists():
         found = (DIRECTORY / "root/usr/lib").glob
-        # The loader finds the second directory by a path inside its library only if that is installed.
-        libraries = [*sorted(found("*-linux-gnu*")), *sorted(found("*-linux-gnu*/pulseaudio"))]
+        # The loader finds the directories below by a path inside their users only if they are installed.
+        below = ("", "/pulseaudio", "/systemd")
+        libraries = [path for directory in below for path in sorted(found(f"*-linux-gnu*{directory}"))]
         return Component(unpacked, os.environ | {"LD_LIBRARY_PATH": ":".join(map(str, libraries))})
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     if installed := shutil.which(name, path=search):
