@@ -115,15 +115,17 @@ def addresses_by_chromium(space: Namespace, directory: Path, name: str) -> list[
     options = ("--no-sandbox", "--disable-gpu", f"--user-data-dir={directory / 'profile'}", f"--log-net-log={log}")
     done = space.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
     assert log.exists(), done.stderr
-    return connected_to(json.loads(log.read_text()), f"http://{name}")
+    return connected_to(json.loads(log.read_text()), name)
 
 
-def connected_to(net_log: Any, origin: str) -> list[str] | None:
-    """Return the IPv4 addresses that Chromium connected to. Return None if it did not look up the origin's name."""
+def connected_to(net_log: Any, name: str) -> list[str] | None:
+    """Return the IPv4 addresses that Chromium connected to. Return None if it did not look up the name."""
+    # Each release knows other names that it asks only over HTTPS.
+    origins = (f"http://{name}", f"https://{name}")
     types = net_log["constants"]["logEventTypes"]
     events = [(event["type"], event.get("params", {})) for event in net_log["events"]]
     lookup, connect = types["HOST_RESOLVER_MANAGER_JOB"], types["TCP_CONNECT_ATTEMPT"]
-    if not any(kind == lookup and params.get("host") == origin for kind, params in events):
+    if not any(kind == lookup and params.get("host") in origins for kind, params in events):
         return None
     sockets = (params["address"] for kind, params in events if kind == connect and "address" in params)
     return sorted({socket.rpartition(":")[0] for socket in sockets if not socket.startswith("[")})
