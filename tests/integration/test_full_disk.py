@@ -55,7 +55,7 @@ def test_a_newer_revision_holds_in_memory_until_the_disk_takes_it(node: SmallDis
     assert answers(node, "NOERROR")
     assert eventually(lambda: unwritten(node) and node.metrics()["dnsfilter_snapshot_revision"] == 2)
     assert readiness(node).startswith("ready; revision 2 is in force, but only in memory: receive revision 2:")
-    assert node.logged("snapshot is only in memory", "revision=2", "No space left on device")
+    assert eventually(lambda: node.logged("snapshot is only in memory", "revision=2", "No space left on device"))
     assert eventually(lambda: "only in memory" in plane.reports[-1]["trouble"])
     plane.publish(snapshot(3))
     assert answers(node, "REFUSED")
@@ -89,7 +89,7 @@ def test_a_local_suspension_and_its_end_hold_in_memory_until_the_disk_takes_them
     assert not journal.exists() or journal.read_text() == ""
     filler.unlink()
     assert eventually(lambda: not unwritten(node), 30)
-    assert node.logged("local acts are on disk now", "acts=3")
+    assert eventually(lambda: node.logged("local acts are on disk now", "acts=3"))
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     acts = [(line["act"], line["authority"]) for line in lines if "act" in line]
     assert acts == [("suspend", None), ("end_suspension", None), ("suspend", "ghent")]

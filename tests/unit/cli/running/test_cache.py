@@ -47,7 +47,7 @@ def test_node_is_asked_shown_and_its_cache_flushed(node: Node) -> None:
         "the running node forgets answers about example.org and all names below it\n"
     )
     assert eventually(lambda: node.metrics()["dnsfilter_cache_entries"] == 1)
-    assert node.logged("cache flushed", "answers=1")
+    assert eventually(lambda: node.logged("cache flushed", "answers=1"))
     (entry,) = Journal(node.state / "node" / JOURNAL_NAME).entries()
     assert entry.act is Act.FLUSH_CACHE
 
