@@ -15,7 +15,7 @@ from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.names import parse_name
@@ -197,8 +197,14 @@ def _result_of(rig: Rig, data: bytes, client: str, transport: Transport, later_m
 
 
 def _counts(rig: Rig) -> tuple[list[int], list[int], list[int]]:
-    """Return all counts, also of ranges, except the size of the cache and the durations of replies."""
+    """Return all counts, also of ranges, except the size of the cache and the durations of replies.
+
+    An unexpected answer is late if its socket used its id before. Ids are random, so it is compared as a mismatch.
+    """
     slots = list(rig.counters.slots)
+    for upstream in upstream_slots(len(rig.upstreams)):
+        slots[upstream.failure(Failure.MISMATCH)] += slots[upstream.failure(Failure.LATE)]
+        slots[upstream.failure(Failure.LATE)] = 0
     for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
         slots[free] = 0
     return slots, list(rig.counters.policy), list(rig.engine._range_counts.words)  # type: ignore[attr-defined]
