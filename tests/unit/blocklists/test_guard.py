@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from blocklists.guard import SINGLE_LABEL, load_guard
+from blocklists.guard import PUBLIC_SUFFIX, SINGLE_LABEL, GuardedName, load_guard
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.wire.names import name_text, parse_name
@@ -36,8 +36,12 @@ def planted(*, domains: tuple[str, ...] = (), hosts: tuple[str, ...] = (), tier:
         ("joindns4.eu", "upstream-bootstrap.txt"),
         ("unfiltered.joindns4.eu", "upstream-bootstrap.txt"),
         ("probe.akamaized.net", "shared-network-probes.txt"),
-        ("co.uk", "suffixes.txt"),
-        ("github.io", "suffixes.txt"),
+        ("co.uk", PUBLIC_SUFFIX),
+        ("github.io", PUBLIC_SUFFIX),
+        ("kobe.jp", PUBLIC_SUFFIX),
+        ("any.kobe.jp", PUBLIC_SUFFIX),
+        ("xn--55qx5d.cn", PUBLIC_SUFFIX),
+        ("githubpreview.dev", PUBLIC_SUFFIX),
         ("livekit.cloud", "suffixes.txt"),
         ("wsdvs.com", "suffixes.txt"),
         ("be", SINGLE_LABEL),
@@ -85,7 +89,19 @@ def test_host_above_a_guarded_name_passes_because_it_is_exact() -> None:
     assert GUARD.violations(planted(hosts=("itsme-id.com",))) == ()
 
 
-@pytest.mark.parametrize("entry", ["sample.example", "below.www.google.com", "sample.akamaized.net", "notbelgium.be"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "sample.example",
+        "below.www.google.com",
+        "sample.akamaized.net",
+        "notbelgium.be",
+        "city.kobe.jp",
+        "sample.github.io",
+        "discordsays.com",
+        "fbsbx.com",
+    ],
+)
 def test_neighbours_of_guarded_names_pass(entry: str) -> None:
     assert GUARD.violations(planted(domains=(entry,), hosts=(f"host.{entry}",))) == ()
 
@@ -96,8 +112,30 @@ def test_every_violation_is_reported_in_order() -> None:
     assert sorted(found) == ["co.uk", "kbc.be", "www.gent.be"]
 
 
+@pytest.mark.parametrize(
+    ("domain", "host", "hit"),
+    [
+        ("resolver.example.org", "resolver.example.org", True),
+        ("example.org", "resolver.example.org", True),
+        ("other.example.org", "example.org", False),
+        ("corp.example.net", "below.corp.example.net", True),
+    ],
+)
+def test_names_of_an_installation_are_guarded_too(domain: str, host: str, hit: bool) -> None:
+    guard = GUARD.with_names(
+        [
+            GuardedName(parse_name("resolver.example.org"), False, "upstream"),
+            GuardedName(parse_name("corp.example.net"), True, "conditional zone"),
+        ]
+    )
+    assert bool(guard.hit(parse_name(domain), is_host=False)) is hit
+    assert bool(guard.hit(parse_name(host), is_host=True)) is hit
+    assert guard.hit(parse_name("kbc.be"), is_host=True)
+    assert not GUARD.hit(parse_name(domain), is_host=False)
+
+
 def test_bad_lines_are_all_reported_with_their_numbers(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("# head\n\nfine.example # why\na..b\nfine.example\n", encoding="utf-8")
+    (tmp_path / "a.txt").write_text("# head\n\nfine.example # why\na..b\n!fine.example\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("x.*.example\n", encoding="utf-8")
     with pytest.raises(ConfigError) as error:
         load_guard(tmp_path)
