@@ -65,20 +65,25 @@ def serve(settings: Settings) -> int:
         stack.callback(database.close)
         integrity = _integrity(settings, database)
         catalogue = load_catalogue()
-        services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
         clock = plausible_clock(time.time, store)
         kept = "each node keeps its snapshot until it is enrolled again"
         snapshot_key = commands.read_key(settings, load_signing_key, settings.snapshot_key, "snapshot", kept)
-        publisher = Publisher(database, services, store, clock, snapshot_key)
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key, SecondPerson())
+        publisher = Publisher(
+            database, {service.slug: service for service in catalogue.services}, store, clock, snapshot_key
+        )
+        runtime = Runtime(settings, database, catalogue, publisher, clock, token_key, SecondPerson())
         recorded = "the audit log records the new key"
         checkpoint_key = commands.read_key(settings, load_signing_key, settings.checkpoint_key, "checkpoint", recorded)
         checkpoint_job = CheckpointJob(database, checkpoint_key, settings.checkpoint_destinations, clock)
         fleet = Fleet(database, publisher, clock)
-        names = {service.slug: service.name for service in services.values()}
         events = EventJob(
-            database, token_key, names, settings.event_destinations, clock, private=settings.webhook_networks
+            database,
+            token_key,
+            publisher.service_names,
+            settings.event_destinations,
+            clock,
+            private=settings.webhook_networks,
         )
         app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
         registry.register(Scraped(partial(collectors.damage, integrity)))
@@ -91,7 +96,9 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
-        notifier = Notifier(database, names, settings.notices_mail, clock, lambda: publisher.status.published)
+        notifier = Notifier(
+            database, publisher.service_names, settings.notices_mail, clock, lambda: publisher.status.published
+        )
         registry.register(Scraped(partial(collectors.notices, notifier)))
         certificate = _certificate(settings.tls)
         if certificate is not None:

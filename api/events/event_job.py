@@ -101,13 +101,13 @@ class EventJob:
         self,
         database: Database,
         token_key: bytes,
-        services: Mapping[str, str],
+        services: Callable[[], Mapping[str, str]],
         destinations: Sequence[FileDestination | SyslogDestination],
         clock: Callable[[], float],
         elapsed_s: Callable[[], float] = monotonic,
         private: Sequence[Prefix] = (),
     ) -> None:
-        """Create a job. `services` holds display names by slug. `destinations` get every event.
+        """Create a job. `services` returns display names by slug. `destinations` get every event.
 
         `private` are networks of private addresses at which webhooks may be.
         `elapsed_s` is the clock of pauses, which never goes back.
@@ -248,7 +248,7 @@ class EventJob:
             progress.totals = day
 
     def _following(self, session: Session, receiver: Receiver, at: Position) -> Following:
-        return repository.following(session, at, receiver.authority, receiver.types, self._services)
+        return repository.following(session, at, receiver.authority, receiver.types, self._services())
 
     def _begin(self, receiver: Receiver) -> Position:
         """Store and return the position of a receiver of the settings that was never served: events from now on."""

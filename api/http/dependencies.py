@@ -64,12 +64,19 @@ class Publishing(Protocol):
     def committed(self) -> Policy:
         """Return the policy without the acts of the transaction that is under way."""
 
+    def services(self, unit: UnitOfWork | None = None) -> Mapping[str, Service]:
+        """Return all services by slug as `unit` sees them; without one, as committed."""
+
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force. Raise NotPublished."""
 
     @property
+    def packaged(self) -> Mapping[str, Service]:
+        """Return the services of the packaged catalogue by slug, without what the policy adds or replaces."""
+
+    @property
     def catalogue(self) -> str:
-        """Return the digest of the services' lists that publications refer to."""
+        """Return the digest of the catalogue's lists that publications refer to."""
 
     def catch_up(self) -> None:
         """Bring the database's policy into force, unless it already is. Raise NotPublished."""
@@ -80,12 +87,15 @@ class Publishing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The shared parts of a control plane process. `clock` gives seconds of UTC, and corrects an implausible time."""
+    """The shared parts of a control plane process.
+
+    `catalogue` is the packaged one, without what the policy adds. `clock` gives seconds of UTC, and corrects an
+    implausible time.
+    """
 
     settings: Settings
     database: Database
     catalogue: Catalogue
-    services: Mapping[str, Service]
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)

@@ -70,16 +70,20 @@ def _site(unit: UnitDep, site: Slug | None = None) -> str | None:
 def _service(unit: UnitDep, held: RuntimeDep, service: ServiceSlug | None = None) -> str | None:
     # A ban outlives its service in the catalogue.
     banned = exists().where(BanRow.service == service)
-    if service is not None and service not in held.services and not unit.session.scalar(select(banned)):
-        raise Invalid.at("query.service", unknown("service", service, held.services))
+    if service is None or unit.session.scalar(select(banned)):
+        return service
+    services = held.publishing.services(unit)
+    if service not in services:
+        raise Invalid.at("query.service", unknown("service", service, services))
     return service
 
 
-async def _named_service(service: ServiceSlug, held: RuntimeDep) -> Service:
-    """Return the service `{service}` of the catalogue. Raise NotFound."""
-    found = held.services.get(service)
+def _named_service(service: ServiceSlug, held: RuntimeDep, unit: UnitDep) -> Service:
+    """Return the service `{service}` in force. Raise NotFound."""
+    services = held.publishing.services(unit)
+    found = services.get(service)
     if found is None:
-        raise NotFound(unknown("service", service, held.services))
+        raise NotFound(unknown("service", service, services))
     return found
 
 

@@ -91,13 +91,13 @@ class Notifier:
     def __init__(
         self,
         database: Database,
-        services: Mapping[str, str],
+        services: Callable[[], Mapping[str, str]],
         destination: MailDestination | None,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
-        """Create a notifier. `services` holds display names by slug.
+        """Create a notifier. `services` returns display names by slug.
 
         `published` returns the number of publications. `elapsed` returns monotonic seconds.
         """
@@ -146,7 +146,7 @@ class Notifier:
                 authorities = repository.authorities(session, slugs | {row.authority for row in rows if row.authority})
             if not rows:
                 break
-            outcomes = self._try(destination, rows, Names(authorities, self._services))
+            outcomes = self._try(destination, rows, Names(authorities, self._services()))
             with self._database.writing() as session:
                 for row, outcome in outcomes:
                     self._settle(session.get_one(NoticeRow, row.number), outcome, int(self._clock()))

@@ -50,7 +50,7 @@ def parse(held: Runtime, text: str) -> Wanted:
     A large file takes seconds. No lock is held meanwhile.
     """
     try:
-        policy = parse_policy(text, "policy.toml", services=held.services, now=int(held.clock()))
+        policy = parse_policy(text, "policy.toml", services=held.publishing.services(), now=int(held.clock()))
     except ConfigError as error:
         raise Invalid([Fault(problem.location, problem.message) for problem in error.problems]) from error
     count = _count(policy)
@@ -61,7 +61,7 @@ def parse(held: Runtime, text: str) -> Wanted:
 
 def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
     """Do what the file asks for, and record it. Return the acts and their warnings, or the faults that prevent them."""
-    faults = apply(unit, wanted.policy, held.services)
+    faults = apply(unit, wanted.policy, held.publishing.services(unit))
     if faults or not unit.acted:
         return Done(faults=faults)
     unit.session.flush()

@@ -49,7 +49,7 @@ class _Noted:
 
 
 class Recorder:
-    """Record the snapshots that came into force, and the lists of `services`, each once."""
+    """Record the snapshots that came into force, and the lists of the catalogue, each once."""
 
     def __init__(self, database: Database, services: Mapping[str, Service]) -> None:
         self._database = database

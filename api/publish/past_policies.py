@@ -20,6 +20,7 @@ from api.db.models import (
     ExemptionRow,
     ListRow,
     PublicationRow,
+    ServiceRow,
     SiteRow,
     SuspensionRow,
     TermRow,
@@ -43,7 +44,7 @@ Row = TypeVar("Row", bound=Base)
 
 @dataclass(frozen=True, slots=True)
 class LoadedServices:
-    """The services of this process, and the digest of their catalogue: they need not be read from the database."""
+    """The catalogue of this process, and its digest: it need not be read from the database."""
 
     digest: str
     services: Mapping[str, Service]
@@ -153,7 +154,26 @@ def rows_at(session: Session, revision: int) -> Rows:
         objects_at(session, BindingRow, revision),
         objects_at(session, ExemptionRow, revision),
         objects_at(session, SuspensionRow, revision),
+        services_at(session, revision),
     )
+
+
+def services_at(session: Session, revision: int) -> tuple[Service, ...]:
+    """Return the services that rows added or replaced at a revision, by slug."""
+    digests = [row.digest for row in objects_at(session, ServiceRow, revision)]
+    stored = dict(_lists(session, digests))
+    return tuple(service_of(stored[digest]) for digest in digests)
+
+
+def own_list_at(session: Session, service: str, revision: int) -> tuple[int, str] | None:
+    """Return the last version of a service's row up to a revision: its revision, and the digest of its list.
+
+    The digest is empty if the row was removed. None means that there was no row: the catalogue's list counts.
+    """
+    row = VersionRow
+    statement = select(row).where(row.kind == "service", row.key == service, row.revision <= revision)
+    found = session.scalar(statement.order_by(row.revision.desc()).limit(1))
+    return None if found is None else (found.revision, "" if found.body is None else str(found.body["digest"]))
 
 
 def ranges_at(session: Session, revision: int) -> tuple[Range, ...]:

@@ -6,7 +6,7 @@ The policy leaves out:
 - terms, bindings and exemptions that were ended before they began
 - ranges that an exemption names but that are no longer registered
 - bans without a remaining term
-- bans on services that are no longer in the catalogue
+- bans on services that are no longer in force
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +15,7 @@ from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, SuspensionRow, TermRow
+from api.publish.services_in_force import services_in_force
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
@@ -43,7 +44,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All rows of a policy at one revision. Ranges are values because there may be many."""
+    """All rows of a policy at one revision. Ranges and services are values because there may be many names."""
 
     revision: int
     authorities: Sequence[AuthorityRow]
@@ -53,6 +54,7 @@ class Rows:
     bindings: Sequence[BindingRow]
     exemptions: Sequence[ExemptionRow]
     suspensions: Sequence[SuspensionRow]
+    services: tuple[Service, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Values:
     bindings: tuple[Binding, ...]
     exemptions: tuple[Exemption, ...]
     suspensions: tuple[Suspension, ...]
+    services: tuple[Service, ...]
     epoch: int = 0
 
 
@@ -81,6 +84,7 @@ def values_of(rows: Rows) -> Values:
         present(map(binding_value, rows.bindings)),
         present(map(exemption_value, rows.exemptions)),
         present(map(suspension_value, rows.suspensions)),
+        rows.services,
     )
 
 
@@ -89,8 +93,9 @@ def present(values: Iterable[Value | None]) -> tuple[Value, ...]:
     return tuple(value for value in values if value is not None)
 
 
-def policy_of(values: Values, services: Mapping[str, Service]) -> Policy:
+def policy_of(values: Values, catalogue: Mapping[str, Service]) -> Policy:
     """Return the policy of these values. Drop references to objects that are left out."""
+    services = services_in_force(values.services, values.bans, catalogue)
     known = {ban.number for ban in values.bans if ban.service in services}
     registered = {(entry.site, entry.prefix) for entry in values.ranges} if values.exemptions else set()
     exemptions = (_registered(entry, registered) for entry in values.exemptions if entry.ban in known)

@@ -27,7 +27,7 @@ def is_reproduced(past: PastPolicy) -> bool | None:
     return _files(past.policy, found.made_s) == (found.ranges, found.rules)
 
 
-def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service]) -> bool:
+def is_ours(session: Session, manifest: Manifest, catalogue: Mapping[str, Service]) -> bool:
     """Return whether a stored snapshot matches this database: it is recorded, or compiling its revision reproduces it.
 
     A snapshot of another installation does not match, nor one of acts that were lost by restoring an older database.
@@ -40,7 +40,7 @@ def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service
         return True
     if manifest.revision > revision(session):
         return False
-    policy = policy_of(values_of(rows_at(session, manifest.revision)), services)
+    policy = policy_of(values_of(rows_at(session, manifest.revision)), catalogue)
     return _files(policy, manifest.made_s) == (ranges, rules)
 
 

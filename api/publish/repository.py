@@ -14,6 +14,7 @@ from api.db.models import (
     ExemptionRow,
     InstallationRow,
     RangeRow,
+    ServiceRow,
     SiteRow,
     SpaceRow,
     SuspensionRow,
@@ -32,7 +33,8 @@ from api.publish.policy_rows import (
     site_value,
     suspension_value,
 )
-from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Suspension
+from api.publish.service_lists import service_of
+from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Service, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
@@ -117,15 +119,23 @@ class Policies:
         self._bans = TableCache(BanRow, ban_value, BanRow.number)
         self._bindings = TableCache(BindingRow, binding_value, BindingRow.number)
         self._exemptions = TableCache(ExemptionRow, exemption_value, ExemptionRow.number)
+        self._services = TableCache(ServiceRow, self._service, ServiceRow.slug)
+        self._lists: dict[str, Service] = {}
         self._states = _states(
-            self._authorities, self._sites, self._ranges, self._bans, self._bindings, self._exemptions
+            self._authorities,
+            self._sites,
+            self._ranges,
+            self._bans,
+            self._bindings,
+            self._exemptions,
+            self._services,
         )
 
     def load(self, session: Session, now: Instant) -> Values:
         """Return all values of the policy, except suspensions that a snapshot made after `now` leaves out."""
         session.flush()
         newest, epoch, *states = session.execute(self._states).one()
-        authorities, sites, ranges, bans, bindings, exemptions = zip(states[::2], states[1::2], strict=True)
+        authorities, sites, ranges, bans, bindings, exemptions, services = zip(states[::2], states[1::2], strict=True)
         # Years of suspensions would slow every toggle. Twice the span of a snapshot, because clocks may be set back.
         kept = now - 2 * KEPT_PAST_S
         # The condition on the column itself uses its index.
@@ -139,8 +149,25 @@ class Policies:
             self._bindings.load(session, newest, *bindings),
             self._exemptions.load(session, newest, *exemptions),
             present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
+            self._services.load(session, newest, *services),
             epoch,
         )
+
+    def hold(self, digest: str, service: Service) -> None:
+        """Hold the service of a list that is about to be stored, so that it need not be parsed."""
+        self._lists[digest] = service
+
+    def keep_lists(self, services: Iterable[Service]) -> None:
+        """Drop all services that are held, except these."""
+        kept = set(map(id, services))
+        self._lists = {digest: service for digest, service in self._lists.items() if id(service) in kept}
+
+    def _service(self, row: ServiceRow) -> Service:
+        # A list is parsed once: the table's cache asks again when another column changed, or an act was rolled back.
+        found = self._lists.get(row.digest)
+        if found is None:
+            found = self._lists[row.digest] = service_of(row.content.body)
+        return found
 
 
 def _states(*tables: TableCache[Any, Any]) -> Select[tuple[int, int, *tuple[Any, ...]]]:

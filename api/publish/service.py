@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.chain.checkpoint import public_text
+from api.db.models import BanRow
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
 from api.db.unusable import is_disk_full
@@ -17,14 +18,16 @@ from api.errors import Fault, Invalid, NotPublished
 from api.jobs import Job
 from api.publish.announcements import Announcements
 from api.publish.in_force_log import Recorder
-from api.publish.policy_rows import policy_of
+from api.publish.past_policies import objects_at, services_at
+from api.publish.policy_rows import ban_value, policy_of, present
 from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
+from api.publish.services_in_force import services_in_force
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.policy.rows import without_ended_exemptions
-from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, File, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import sign_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -62,25 +65,26 @@ class Publisher:
     def __init__(
         self,
         database: Database,
-        services: Mapping[str, Service],
+        catalogue: Mapping[str, Service],
         store: SnapshotStore,
         clock: Callable[[], float],
         key: Ed25519PrivateKey,
     ) -> None:
         self._database = database
-        self.services = services
+        self._catalogue = catalogue
         self._store = store
         self._clock = clock
         self._key = key
         self._announcements = Announcements()
-        self._names = compile_names(tuple(services.values()))
+        self._named: tuple[tuple[Service, ...], File] | None = None
         self._policies = Policies()
         self._policy: Policy | None = None
+        self._by_slug: tuple[Policy, Mapping[str, Service]] | None = None
         self._compiled: tuple[Policy, Compiled] | None = None
         # The last policy without faults, and the last compiled one, whose ranges another policy may share.
         self._sound: Policy | None = None
         self._before: Compiled | None = None
-        self._recorder = Recorder(database, services)
+        self._recorder = Recorder(database, catalogue)
         self._turn = threading.Lock()
         self._status = Status()
         pauses = FIRST_RETRY_S, LAST_RETRY_S
@@ -113,7 +117,7 @@ class Publisher:
         A policy that cannot be compiled must not be recorded: no later act would come into force either. Objects that
         snapshots no longer contain were checked when they were recorded.
         """
-        policy = policy_of(self._policies.load(unit.session, unit.now_s), self.services)
+        policy = policy_of(self._policies.load(unit.session, unit.now_s), self._catalogue)
         left = without_ended_exemptions(policy, unit.now_s - KEPT_PAST_S)
         found = problems(left, self._sound)
         if found:
@@ -130,7 +134,7 @@ class Publisher:
         held = self._policy
         if held is not None and held.revision == unit.revision:
             return held
-        return policy_of(self._policies.load(unit.session, unit.now_s), self.services)
+        return policy_of(self._policies.load(unit.session, unit.now_s), self._catalogue)
 
     def committed(self) -> Policy:
         """Return the policy without the acts of the transaction that is under way."""
@@ -138,7 +142,19 @@ class Publisher:
             held = self._policy
             if held is not None and held.revision == revision(session):
                 return held
-            return policy_of(self._policies.load(session, int(self._clock())), self.services)
+            return policy_of(self._policies.load(session, int(self._clock())), self._catalogue)
+
+    def services(self, unit: UnitOfWork | None = None) -> Mapping[str, Service]:
+        """Return all services by slug as `unit` sees them; without one, as committed."""
+        policy = self.committed() if unit is None else self.current(unit)
+        held = self._by_slug
+        if held is None or held[0] is not policy:
+            held = self._by_slug = policy, {service.slug: service for service in policy.services}
+        return held[1]
+
+    def service_names(self) -> Mapping[str, str]:
+        """Return the display names of all services by slug."""
+        return {slug: service.name for slug, service in self.services().items()}
 
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""
@@ -153,7 +169,7 @@ class Publisher:
         with self._turn:
             try:
                 with self._database.reading() as session:
-                    policy = policy_of(self._policies.load(session, int(self._clock())), self.services)
+                    policy = policy_of(self._policies.load(session, int(self._clock())), self._catalogue)
             except SQLAlchemyError as error:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)
@@ -165,8 +181,13 @@ class Publisher:
             self.publish_current()
 
     @property
+    def packaged(self) -> Mapping[str, Service]:
+        """The services of the packaged catalogue by slug, without what the policy adds or replaces."""
+        return self._catalogue
+
+    @property
     def catalogue(self) -> str:
-        """The digest of the services' lists, which publications refer to."""
+        """The digest of the catalogue's lists, which publications refer to."""
         return self._recorder.catalogue.digest
 
     def store_in_force(self) -> None:
@@ -179,7 +200,11 @@ class Publisher:
             manifest = parse_manifest(self._store.read_current().manifest)
         except SnapshotError:
             return
-        self._recorder.note_stored(manifest, self._names.digest)
+        with self._database.reading() as session:
+            stored = services_at(session, manifest.revision)
+            bans = present(map(ban_value, objects_at(session, BanRow, manifest.revision)))
+        services = tuple(services_in_force(stored, bans, self._catalogue).values())
+        self._recorder.note_stored(manifest, self._names(services).digest)
 
     def stored_revision(self) -> int | None:
         """Return the revision of the store's current snapshot; None if there is none."""
@@ -195,7 +220,7 @@ class Publisher:
         except SnapshotError:
             return False
         with self._database.reading() as session:
-            return not is_ours(session, manifest, self.services)
+            return not is_ours(session, manifest, self._catalogue)
 
     def database_revision(self) -> int:
         """Return the revision of the database. Raise the errors of the database."""
@@ -225,6 +250,7 @@ class Publisher:
         self._announcements.announce(policy.revision, compiled.manifest, now_s)
         self._recorder.note(parse_manifest(compiled.manifest), int(now_s))
         self._policy = policy
+        self._policies.keep_lists(policy.services)
         status = self._status
         self._status = replace(
             status,
@@ -236,8 +262,17 @@ class Publisher:
         emit(log, logging.INFO, "snapshot published", revision=policy.revision, ms=took_ms)
 
     def _compile(self, policy: Policy) -> Compiled:
-        self._before = compile_policy(policy, int(self._clock()), names=self._names, before=self._before)
+        self._before = compile_policy(
+            policy, int(self._clock()), names=self._names(policy.services), before=self._before
+        )
         return self._before
+
+    def _names(self, services: tuple[Service, ...]) -> File:
+        """Return the names file of these services. A million names take seconds, and few acts change any."""
+        held = self._named
+        if held is None or held[0] != services:
+            held = self._named = services, compile_names(services)
+        return held[1]
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import PublicationRow
+from api.db.models import PublicationRow, VersionRow
 from api.report.schemas import ListVersionRead, TierCountRead
 from api.timestamps import optional_text, timestamp_text
-from api.trace.service_lists_naming import Lists
+from api.trace.service_lists_naming import Lists, Placed
 from dnsfilter.policy.intervals import Interval
 from dnsfilter.policy.model import Instant
 
@@ -39,8 +39,8 @@ def list_versions(session: Session, service: str, within: Interval) -> list[List
 def _in_force(session: Session, lists: Lists, service: str) -> Iterator[tuple[str, Instant, Instant | None]]:
     """Yield the lists of a service, each with the time in which consecutive publications had it."""
     digest, since = "", 0
-    for time_s, catalogue in _changes(session):
-        found = lists.digest(catalogue, service)
+    for time_s, at in _changes(session, service):
+        found = lists.digest(at, service)
         if found == digest:
             continue
         if digest:
@@ -50,14 +50,19 @@ def _in_force(session: Session, lists: Lists, service: str) -> Iterator[tuple[st
         yield digest, since, None
 
 
-def _changes(session: Session) -> Iterator[tuple[Instant, str]]:
-    """Return the publications whose catalogue differs from that of the publication before."""
-    row = PublicationRow
+def _changes(session: Session, service: str) -> Iterator[tuple[Instant, Placed]]:
+    """Return the publications whose catalogue, or row of the service, differs from that of the publication before."""
+    row, version = PublicationRow, VersionRow
     earlier = func.lag(row.catalogue).over(order_by=row.id).label("earlier")
-    each = select(row.id, row.time_s, row.catalogue, earlier).subquery()
-    changed = or_(each.c.earlier.is_(None), each.c.earlier != each.c.catalogue)
-    for found in session.execute(select(each.c.time_s, each.c.catalogue).where(changed).order_by(each.c.id)):
-        yield found.time_s, found.catalogue
+    each = select(row.id, row.time_s, row.revision, row.catalogue, earlier).subquery()
+    own = select(version.revision).where(version.kind == "service", version.key == service)
+    firsts = [
+        session.scalar(select(row.id).where(row.revision >= revision).order_by(row.id).limit(1))
+        for revision in session.scalars(own).all()
+    ]
+    changed = or_(each.c.earlier.is_(None), each.c.earlier != each.c.catalogue, each.c.id.in_(firsts))
+    for found in session.execute(select(each).where(changed).order_by(each.c.id)):
+        yield found.time_s, Placed(found.id, found.revision, found.catalogue)
 
 
 def _difference(before: Mapping[int, frozenset[str]], after: Mapping[int, frozenset[str]]) -> tuple[int, int]:

@@ -119,7 +119,7 @@ def get_study(slug: Slug, unit: UnitDep, permit: AccountableOfPath, held: Runtim
 def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -> Sources:
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.store_in_force()
-    services = {slug: service.name for slug, service in held.services.items()}
+    services = {slug: service.name for slug, service in held.publishing.services(unit).items()}
     return Sources(unit.session, services, permit.visible() if wanted.names else frozenset(), unit.now_s)
 
 

@@ -14,6 +14,7 @@ from api.db.models import (
     BindingRow,
     ExemptionRow,
     RangeRow,
+    ServiceRow,
     SiteRow,
     SuspensionRow,
     VersionRow,
@@ -26,6 +27,7 @@ from api.publish.past_policies import row_of
 from api.ranges.reading import read_site
 from api.ranges.service import shown as range_shown
 from api.revisions.schemas import ChangeRead
+from api.services.reading import shown as service_shown
 from api.suspensions.service import shown as suspension_shown
 from dnsfilter.policy.model import Instant
 
@@ -81,6 +83,8 @@ class _Reader:
                 return read_site(row).model_dump(mode="json", exclude={"revision"})
             case RangeRow():
                 return range_shown(row)
+            case ServiceRow():
+                return service_shown(row)
             case BanRow():
                 return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
             case BindingRow():

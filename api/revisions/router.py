@@ -130,7 +130,7 @@ def rollback(
     """Restore ranges, modes, scopes and replies as a new revision; never terms, bindings, exemptions or grants."""
     before = unit.revision
     unit.rehearsing = dry_run
-    acts = roll_back(unit, number, body.reason, held.services)
+    acts = roll_back(unit, number, body.reason, held.publishing.services(unit))
     return RollbackRead(
         acts=read_acts(acts),
         revision=before if dry_run else unit.revision,

@@ -1,5 +1,7 @@
 """Convert catalogue entries to API answers."""
 
+from api.db.base import Json
+from api.db.models import ServiceRow
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
 
@@ -29,6 +31,12 @@ def read_service(entry: Entry) -> ServiceRead:
         ],
         tiers=[_tier(tier) for tier in entry.tiers],
     )
+
+
+def shown(row: ServiceRow) -> Json:
+    """Return a service's row as the audit log stores it. `digest` names the list of its names."""
+    columns = ("slug", "authority", "name", "category", "source", "note", "digest")
+    return {name: getattr(row, name) for name in columns}
 
 
 def _tier(tier: TierEntry) -> TierRead:

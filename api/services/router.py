@@ -30,4 +30,4 @@ def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep) -> Ser
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:
-        raise NotFound(unknown("service", slug, held.services)) from error
+        raise NotFound(unknown("service", slug, held.publishing.packaged)) from error

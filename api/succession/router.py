@@ -52,7 +52,7 @@ def merge_authority(
     into = authorities.named(unit.session, body.into, "body.into")
     revision, (before, _) = row.revision, head(unit.session)
     policy = held.publishing.current(unit)
-    done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.services)
+    done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.publishing.services(unit))
     unit.rehearsing = body.dry_run
     unit.session.flush()
     tag(response, revision if body.dry_run else row.revision)

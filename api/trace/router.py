@@ -46,15 +46,16 @@ def get_trace(
 
     A time without a zone is in that of the authority that has the client now; otherwise Europe/Brussels.
     """
-    address, question = parse_client(client, "query.client"), parse_question(name, "query.name", held.services)
+    address = parse_client(client, "query.client")
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.store_in_force()
+    question = parse_question(name, "query.name", held.publishing.services(unit))
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
     asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)
     authority = authority_at(unit.session, found.revision, site, asked.client)
     permit.demand(authority, words=authority_words(site, address))
-    now = LoadedServices(held.publishing.catalogue, held.services)
+    now = LoadedServices(held.publishing.catalogue, held.publishing.packaged)
     with held.costly.held(permit.caller.account):
         made = past_policies.of(unit.session, found, now)
         return traced(unit.session, asked, made, now, held.catalogue)

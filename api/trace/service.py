@@ -208,7 +208,7 @@ class _Sources:
 
     def of(self, found: Listed) -> Sequence[SourceRead]:
         """Return the sources of a listed name; none if the installed list differs."""
-        if self.lists.digest(self.held.digest, found.service) != found.digest:
+        if self.lists.packaged(self.held.digest, found.service) != found.digest:
             return ()
         ids = {
             source

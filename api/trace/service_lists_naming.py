@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import CatalogueRow, ListRow, PublicationRow
-from api.publish.past_policies import Publication, publication_of
+from api.publish.past_policies import Publication, own_list_at, publication_of
 from api.publish.service_lists import content_of
+from api.publish.services_in_force import is_single_name
 from dnsfilter.policy.decide import matched_tiers
 from dnsfilter.policy.model import Service, WireName
 from dnsfilter.wire.names import name_text
@@ -38,16 +39,25 @@ def listed(session: Session, found: Publication, services: Mapping[str, Service]
             tier,
             name_text(suffix),
             exact,
-            lists.digest(found.catalogue, service),
+            lists.digest(placed(found), service),
             lists.since(found, service, tier, name_text(suffix)),
         )
         for service, tier, suffix, exact in _named(services, name)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a publication stands: its number, the revision that it published, and the catalogue."""
+
+    number: int
+    revision: int
+    catalogue: str
+
+
 @dataclass(slots=True)
 class Lists:
-    """The stored catalogues; each list is read at most once."""
+    """The stored lists of services, as publications had them; each list is read at most once."""
 
     session: Session
     _catalogues: dict[str, Mapping[str, str]] = field(init=False)
@@ -56,39 +66,44 @@ class Lists:
     def __post_init__(self) -> None:
         self._catalogues = {row.digest: row.lists for row in self.session.scalars(select(CatalogueRow))}
 
-    def digest(self, catalogue: str, service: str) -> str:
+    def packaged(self, catalogue: str, service: str) -> str:
         """Return the digest of a service's list in a catalogue; empty if it is not stored."""
         return self._catalogues.get(catalogue, {}).get(service, "")
+
+    def digest(self, at: Placed, service: str) -> str:
+        """Return the digest of a service's list in a publication: that of its row, else the catalogue's; or empty."""
+        own = own_list_at(self.session, service, at.revision)
+        return own[1] if own is not None and own[1] else self.packaged(at.catalogue, service)
 
     def since(self, found: Publication, service: str, tier: int, name: str) -> Publication:
         """Return the first of the consecutive publications, up to `found`, that list the name.
 
         A publication lists it if its list of `service` has `name` in that tier.
         """
-        first, catalogue = found.number, found.catalogue
+        first = placed(found)
         while True:
-            before = self._last_other(first, catalogue)
-            if before is None or not self._has(before.catalogue, service, tier, name):
+            before = self._last_other(first, service)
+            if before is None or not self._has(before, service, tier, name):
                 break
-            first, catalogue = before.id, before.catalogue
-        floor = 0 if before is None else before.id
+            first = before
+        floor = 0 if before is None else before.number
         statement = select(PublicationRow).where(PublicationRow.id > floor).order_by(PublicationRow.id).limit(1)
         return publication_of(self.session, self.session.scalars(statement).one())
 
-    def _last_other(self, first: int, catalogue: str) -> PublicationRow | None:
-        """Return the last publication before `first` that was made with another catalogue."""
+    def _last_other(self, first: Placed, service: str) -> Placed | None:
+        """Return the last publication before `first` that another catalogue, or another row of the service, made."""
+        row = PublicationRow
         # Query each catalogue: an index finds its last publication, and there are only as many as upgrades.
-        found = (
-            self.session.scalar(
-                select(PublicationRow)
-                .where(PublicationRow.catalogue == other, PublicationRow.id < first)
-                .order_by(PublicationRow.id.desc())
-                .limit(1)
-            )
-            for other in self._catalogues
-            if other != catalogue
+        others = [row.catalogue == other for other in self._catalogues if other != first.catalogue]
+        own = own_list_at(self.session, service, first.revision)
+        if own is not None:
+            others.append(row.revision < own[0])
+        rows = (
+            self.session.scalar(select(row).where(other, row.id < first.number).order_by(row.id.desc()).limit(1))
+            for other in others
         )
-        return max((row for row in found if row is not None), key=lambda row: row.id, default=None)
+        last = max((found for found in rows if found is not None), key=lambda found: found.id, default=None)
+        return None if last is None else Placed(last.id, last.revision, last.catalogue)
 
     def names(self, digest: str) -> Mapping[int, frozenset[str]]:
         """Return the names of a stored list by tier; empty if it is not stored."""
@@ -96,8 +111,8 @@ class Lists:
             self._names[digest] = self._read(digest)
         return self._names[digest]
 
-    def _has(self, catalogue: str, service: str, tier: int, name: str) -> bool:
-        return name in self.names(self.digest(catalogue, service)).get(tier, frozenset())
+    def _has(self, at: Placed, service: str, tier: int, name: str) -> bool:
+        return name in self.names(self.digest(at, service)).get(tier, frozenset())
 
     def _read(self, digest: str) -> Mapping[int, frozenset[str]]:
         body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))
@@ -105,8 +120,16 @@ class Lists:
         return {tier["number"]: frozenset(tier["domains"]) | frozenset(tier["hosts"]) for tier in tiers}
 
 
+def placed(found: Publication) -> Placed:
+    """Return where a publication stands."""
+    return Placed(found.number, found.revision, found.catalogue)
+
+
 def _named(services: Mapping[str, Service], name: WireName) -> Iterator[tuple[str, int, WireName, bool]]:
     for service in services.values():
+        if is_single_name(service.slug):
+            # Its ban names it: there is no list.
+            continue
         for number, suffix in sorted(matched_tiers(service, name).items()):
             tier = next(tier for tier in service.tiers if tier.number == number)
             yield service.slug, number, suffix, suffix not in tier.domains

@@ -52,8 +52,10 @@ class _Changed(Exception):
 class UsageIntake:
     """Batches of nodes that wait to be stored. Thread-safe. `start` starts a thread that stores them."""
 
-    def __init__(self, database: Database, services: Mapping[str, object], clock: Callable[[], float]) -> None:
-        """Create an intake. `clock` has the time of counts."""
+    def __init__(
+        self, database: Database, services: Callable[[], Mapping[str, object]], clock: Callable[[], float]
+    ) -> None:
+        """Create an intake. `services` returns those in force, `clock` the time of counts."""
         self._database = database
         self._services = services
         self._clock = clock
@@ -167,7 +169,7 @@ class UsageIntake:
     def _read(self, session: Session, parts: Sequence[Part]) -> None:
         revision = session.scalars(select(InstallationRow.revision).where(InstallationRow.id == INSTALLATION)).one()
         if self._registered is None or self._registered.revision != revision:
-            self._registered = Registered(revision, self._services, int(self._clock()))
+            self._registered = Registered(revision, self._services(), int(self._clock()))
         self._registered.read(session, parts)
 
     def _store(self, parts: Sequence[Part]) -> bool:

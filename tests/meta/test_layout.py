@@ -82,7 +82,10 @@ def test_no_source_file_grows_too_long() -> None:
     lines = {
         str(path): len((PROJECT / path).read_text().splitlines()) for package in PACKAGES for path in modules(package)
     }
-    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+    # A migration is one step, and is never split or changed after its release.
+    assert {
+        path: count for path, count in lines.items() if count > MAX_LINES and "migrations/versions" not in path
+    } == {}
 
 
 # Files for one domain, command or noun each. The folder gives the topic.

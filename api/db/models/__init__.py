@@ -22,6 +22,7 @@ from api.db.models.network import RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.request import RequestRow
+from api.db.models.service import ServiceRow
 from api.db.models.suspension import SuspensionRow
 from api.db.models.usage import (
     BypassDayRow,
@@ -60,6 +61,7 @@ __all__ = [
     "PublicationRow",
     "RangeRow",
     "RequestRow",
+    "ServiceRow",
     "SiteRow",
     "SpaceRow",
     "SuspensionRow",

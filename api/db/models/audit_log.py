@@ -85,18 +85,18 @@ class VersionRow(Base):
     __tablename__ = "versions"
 
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
-    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(127), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
     body: Mapped[dict[str, Any] | None]
 
 
 class ListRow(Base):
-    """The definition of a service in a catalogue, as compressed JSON, named by the SHA-256 of that JSON."""
+    """The names of a service, as compressed JSON, named by the SHA-256 of that JSON."""
 
     __tablename__ = "lists"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    service: Mapped[str] = mapped_column(String(63))
+    service: Mapped[str] = mapped_column(String(127))
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -23,7 +23,7 @@ class BanRow(Base):
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"))
-    service: Mapped[str] = mapped_column(String(63), index=True)
+    service: Mapped[str] = mapped_column(String(253), index=True)
     mode: Mapped[str] = mapped_column(String(16))
     mode_reason: Mapped[str] = mapped_column(String(1000), default="")
     mode_set_s: Mapped[int | None]

@@ -24,7 +24,7 @@ class UsageDayRow(Base):
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
-    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    service: Mapped[str] = mapped_column(String(253), primary_key=True)
     ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
     ground: Mapped[str] = mapped_column(String(16), primary_key=True)
     result: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -48,7 +48,7 @@ class UsageHourRow(Base):
     hour_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     site: Mapped[str] = mapped_column(String(63), primary_key=True)
     prefix: Mapped[str] = mapped_column(String(43), primary_key=True)
-    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    service: Mapped[str] = mapped_column(String(253), primary_key=True)
     ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
     ground: Mapped[str] = mapped_column(String(16), primary_key=True)
     result: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -75,7 +75,7 @@ class UsageClientRow(Base):
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     minute_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    service: Mapped[str] = mapped_column(String(253), primary_key=True)
     ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
     ground: Mapped[str] = mapped_column(String(16), primary_key=True)
     client: Mapped[str] = mapped_column(String(16), primary_key=True)

@@ -176,9 +176,8 @@ def make_plane(
     checkpoint_job = CheckpointJob(
         database, load_signing_key(settings.checkpoint_key), settings.checkpoint_destinations, read
     )
-    runtime = Runtime(settings, database, held, by_slug, publisher, read, key, SecondPerson())
-    names = {service.slug: service.name for service in held.services}
-    events = EventJob(database, key, names, settings.event_destinations, read)
+    runtime = Runtime(settings, database, held, publisher, read, key, SecondPerson())
+    events = EventJob(database, key, publisher.service_names, settings.event_destinations, read)
     app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read), events)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)

@@ -54,6 +54,7 @@ def upgrade() -> None:
     _authorities()
     _networks()
     _accounts()
+    _services()
     _bans()
     _exemptions()
     _acts()
@@ -139,7 +140,7 @@ def _audit_log() -> None:
 
 def _publications() -> None:
     op.create_table("catalogues", *_text_keys(digest=64), _column("lists", _JSON))
-    op.create_table("lists", *_text_keys(digest=64), *_texts(service=63), _column("body", sa.LargeBinary()))
+    op.create_table("lists", *_text_keys(digest=64), *_texts(service=127), _column("body", sa.LargeBinary()))
     _numbered_table(
         "publications",
         "id",
@@ -150,7 +151,7 @@ def _publications() -> None:
     )
     op.create_table(
         "versions",
-        *_text_keys(kind=16, key=120),
+        *_text_keys(kind=16, key=127),
         _column("revision", _BIG, primary_key=True, autoincrement=False, index=True),
         _column("body", _JSON, nullable=True),
     )
@@ -228,13 +229,24 @@ def _accounts() -> None:
     )
 
 
+def _services() -> None:
+    op.create_table(
+        "services",
+        *_text_keys(slug=127),
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), nullable=True, index=True),
+        *_texts(name=200, category=32, source=500, note=1000),
+        _column("digest", sa.String(64), sa.ForeignKey("lists.digest")),
+        _column("revision", _BIG),
+    )
+
+
 def _bans() -> None:
     _numbered_table(
         "bans",
         "number",
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug")),
         _column("returns_to", sa.String(16), nullable=True),
-        _column("service", sa.String(63), index=True),
+        _column("service", sa.String(253), index=True),
         *_texts(mode=16, mode_reason=1000, reply=16),
         _column("revision", _BIG),
         _column("provisional", sa.Boolean()),
@@ -385,7 +397,7 @@ def _usage() -> None:
     op.create_table(
         "usage_days",
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), primary_key=True),
-        *_text_keys(day=10, service=63, ban_authority=63, ground=16, result=16),
+        *_text_keys(day=10, service=253, ban_authority=63, ground=16, result=16),
         _column("queries", _BIG),
         sqlite_with_rowid=False,
     )
@@ -394,7 +406,7 @@ def _usage() -> None:
         "usage_hours",
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), primary_key=True),
         _column("hour_s", _BIG, primary_key=True, autoincrement=False, index=True),
-        *_text_keys(site=63, prefix=43, service=63, ban_authority=63, ground=16, result=16),
+        *_text_keys(site=63, prefix=43, service=253, ban_authority=63, ground=16, result=16),
         _column("queries", _BIG),
         sqlite_with_rowid=False,
     )
@@ -407,7 +419,7 @@ def _usage() -> None:
         "usage_clients",
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), primary_key=True),
         _column("minute_s", _BIG, primary_key=True, autoincrement=False, index=True),
-        *_text_keys(service=63, ban_authority=63, ground=16, client=16),
+        *_text_keys(service=253, ban_authority=63, ground=16, client=16),
         _column("queries", _BIG),
         sqlite_with_rowid=False,
     )

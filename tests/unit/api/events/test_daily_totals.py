@@ -24,7 +24,7 @@ TODAY = date(2026, 9, 21)
 def _serve(plane: Plane, path: Path) -> None:
     """Serve the file until nothing is left, by a control plane that has just started."""
     key = load_key(plane.settings.token_key_path)
-    job = EventJob(plane.database, key, {}, [FileDestination(path)], plane.clock, plane.clock)
+    job = EventJob(plane.database, key, dict, [FileDestination(path)], plane.clock, plane.clock)
     for _ in range(2):
         job.round()
         job.finish_round()

@@ -43,7 +43,7 @@ def _add(plane: Plane, url: str, **fields: Any) -> dict[str, Any]:
 
 def _job(plane: Plane, *destinations: FileDestination | SyslogDestination) -> EventJob:
     key = load_key(plane.settings.token_key_path)
-    return EventJob(plane.database, key, {"alpha": "Alpha"}, destinations, plane.clock, plane.clock)
+    return EventJob(plane.database, key, lambda: {"alpha": "Alpha"}, destinations, plane.clock, plane.clock)
 
 
 def _send(plane: Plane, job: EventJob | None = None) -> None:

@@ -31,7 +31,7 @@ class _Played:
         """Start the control plane."""
         key = load_key(self.plane.settings.token_key_path)
         clock = self.plane.clock
-        self.job = EventJob(self.plane.database, key, {}, (), clock, clock)
+        self.job = EventJob(self.plane.database, key, dict, (), clock, clock)
 
     def steps(self, count: int) -> None:
         """Let time pass. Every fifth step has an act."""

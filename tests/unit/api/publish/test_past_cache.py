@@ -13,7 +13,7 @@ def _at(session: Session, seconds: int) -> Publication:
 
 
 def _held(plane: Plane) -> LoadedServices:
-    return LoadedServices(plane.publisher.catalogue, plane.app.state.runtime.services)
+    return LoadedServices(plane.publisher.catalogue, plane.publisher.packaged)
 
 
 @on_both_databases

@@ -155,7 +155,7 @@ def test_any_past_policy_is_rebuilt_as_it_was_compiled(done: list[tuple[Act, int
         for act, wait_s in ((lambda _: None, 0), *((act, 1) for act in first), *done):
             run.do(act, wait_s)
         plane.publisher.store_in_force()
-        services = plane.app.state.runtime.services
+        services = plane.publisher.packaged
         with plane.database.reading() as session:
             for revision, policy in run.copies.items():
                 assert policy_of(values_of(rows_at(session, revision)), services) == policy
@@ -186,7 +186,7 @@ def test_publication_is_recorded_once_with_its_digests_and_lists(town: Plane) ->
     assert len({row.catalogue for row in rows}) == 1
     with town.database.reading() as session:
         kept = {row.service: service_of(row.body) for row in session.scalars(select(ListRow))}
-    assert kept == town.app.state.runtime.services
+    assert kept == town.publisher.packaged
 
 
 def test_stored_list_reproduces_its_service_with_any_names() -> None:

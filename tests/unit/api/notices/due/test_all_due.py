@@ -497,7 +497,7 @@ def test_clock_set_ahead_does_not_count_as_silence_of_nodes(town: Plane) -> None
     _node(town, int(town.clock.now), _settled(town.publisher))
     elapsed = Clock()
     destination = MailDestination("127.0.0.1", 1, False, "dns@example.org", ())
-    job = Notifier(town.database, {}, destination, town.clock, elapsed=elapsed)
+    job = Notifier(town.database, dict, destination, town.clock, elapsed=elapsed)
     for by_clock, by_time, kinds in ((0, 0, []), (3600, 10, []), (590, 590, []), (20, 20, ["node_silent"] * 3)):
         town.clock.now += by_clock
         elapsed.now += by_time
