@@ -5,6 +5,7 @@ DnsfilterError
 │   └── MalformedData       the message can be read, but the data of a record breaks its type's rules
 ├── PolicyError             the user's policy contradicts itself
 ├── ConfigError             the user's configuration or policy file is wrong; has every Problem
+├── ListError               a file or an answer is no list of names, or too large
 ├── SnapshotError           a snapshot cannot be read or fails its digests
 └── UnavailableError        something that this node needs is not available (port, upstream, snapshot, API)
 """
@@ -45,6 +46,10 @@ class ConfigError(DnsfilterError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class ListError(DnsfilterError):
+    """Input that is no list of names, or too large. The message says what it is."""
 
 
 class SnapshotError(DnsfilterError):

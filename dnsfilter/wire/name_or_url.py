@@ -3,7 +3,8 @@
 import re
 from ipaddress import ip_address
 
-from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.names import name_text
+from dnsfilter.wire.unicode_names import parse_unicode_name
 
 MAX_TYPED_NAME = 4096
 """Maximum number of characters of a name or URL. Pasted URLs have long queries."""
@@ -12,15 +13,15 @@ _SCHEME = re.compile(r"https?:[/\\]*|(?:[^/\\?#]*:)?//", re.IGNORECASE)
 _URL_HOST = re.compile(r"[^/\\?#]*")
 _NAME = re.compile(r"(?:\\.|[^\\/?#])*\\?", re.DOTALL)
 _USER = re.compile(r"(?:\\.|[^\\])*@", re.DOTALL)
-_HOST = re.compile(r"[A-Za-z0-9._-]*")
+_HOST = re.compile(r"[a-z0-9._-]*")
 _PORT = re.compile(r"(?P<host>(?:\\.|[^\\:])*):(?P<port>.*)", re.DOTALL)
 
 
 def parse_typed_name(text: str) -> bytes:
     """Return the name, in folded wire form: `www.tiktok.com` for "https://www.tiktok.com/@x" or "www.tiktok.com:443".
 
-    Drop scheme, user, port, path, query and fragment, and read the name as `parse_name` does. Raise ValueError for an
-    address, or if there is no name. The message repeats neither user nor path.
+    Drop scheme, user, port, path, query and fragment, and read the name as `parse_unicode_name` does. Raise ValueError
+    for an address, or if there is no name. The message repeats neither user nor path.
     """
     scheme = _SCHEME.match(text)
     # In a name a backslash escapes the next character; in a URL it ends the host (WHATWG URL, special schemes).
@@ -29,11 +30,13 @@ def parse_typed_name(text: str) -> bytes:
     if not host:
         raise ValueError("a name is required: write for example www.tiktok.com")
     _demand_no_address(host)
-    if scheme is not None and host.isascii() and not _HOST.fullmatch(host):
-        raise ValueError(f"{host!r} is not a host name: write for example www.tiktok.com")
+    name = parse_unicode_name(host)
     if not host.isascii():
-        raise ValueError(f"{host!r} is not ASCII: write its labels as xn--, as the browser's address bar copies them")
-    return parse_name(host)
+        # Letters and digits of other widths become ASCII.
+        _demand_no_address(name_text(name))
+    if scheme is not None and not _HOST.fullmatch(name_text(name)):
+        raise ValueError(f"{host!r} is not a host name: write for example www.tiktok.com")
+    return name
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> str:

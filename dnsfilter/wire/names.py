@@ -17,6 +17,14 @@ MAX_HOPS_PER_NAME: Final = 16
 _ESCAPED: Final = frozenset(b'."\\;()@$')
 
 
+class NameFault(ValueError):
+    """A text that is no name. `fault` says why, without the text."""
+
+    def __init__(self, text: str, fault: str) -> None:
+        super().__init__(f"parse name: {text!r} {fault}")
+        self.fault = fault
+
+
 class Tail(NamedTuple):
     """The target of a pointer: the name, the number of further pointers, and the end of its first run of labels."""
 
@@ -47,32 +55,32 @@ def parse_name(text: str) -> bytes:
     """Return a name as people write it in folded wire form.
 
     Escapes are `\\.`-style and `\\DDD` (RFC 1035 section 5.1). The trailing dot is optional; the root is `.`.
-    ValueError names an input that is empty, not ASCII, or too long, or has blanks or an empty label.
+    NameFault names an input that is empty, not ASCII, or too long, or has blanks or an empty label.
     """
     if text == ".":
         return ROOT
     try:
         raw = text.encode("ascii")
     except UnicodeEncodeError:
-        raise ValueError(f"parse name: {text!r} is not ASCII") from None
+        raise NameFault(text, "is not ASCII") from None
     wire = bytearray()
     for label in _labels(raw, text):
         if not label:
-            raise ValueError(f"parse name: {text!r} has an empty label")
+            raise NameFault(text, "has an empty label")
         if len(label) > MAX_LABEL:
-            raise ValueError(f"parse name: {text!r} has a label of more than {MAX_LABEL} bytes")
+            raise NameFault(text, f"has a label of more than {MAX_LABEL} bytes")
         wire.append(len(label))
         wire += label
     wire.append(0)
     if len(wire) > MAX_NAME:
-        raise ValueError(f"parse name: {text!r} is longer than {MAX_NAME} bytes")
+        raise NameFault(text, f"is longer than {MAX_NAME} bytes")
     return bytes(wire).lower()
 
 
 def _labels(raw: bytes, text: str) -> list[bytes]:
     """Return the labels of a presentation name, unescaped. A trailing dot adds none."""
     if any(byte <= 0x20 or byte == 0x7F for byte in raw):
-        raise ValueError(f"parse name: {text!r} contains a blank or a control character")
+        raise NameFault(text, "contains a blank or a control character")
     if b"\\" not in raw:
         return raw.removesuffix(b".").split(b".")
     labels: list[bytes] = []
@@ -94,7 +102,7 @@ def _labels(raw: bytes, text: str) -> list[bytes]:
                 byte = digits[0]
                 position += 1
             else:
-                raise ValueError(f"parse name: {text!r} has an incomplete escape")
+                raise NameFault(text, "has an incomplete escape")
         label.append(byte)
     # An escape always leaves a byte. So nothing collected at the end means that the text ended with its optional dot.
     if label:

@@ -60,6 +60,11 @@ def test_a_name_stays_as_it_is(text: str) -> None:
     assert parse_typed_name(text) == parse_name(text)
 
 
+@pytest.mark.parametrize("text", ["Bücher.example", "https://BÜCHER.example:443/?q=ü", "bücher。example"])
+def test_a_name_in_any_script_becomes_a_labels(text: str) -> None:
+    assert name_text(parse_typed_name(text)) == "xn--bcher-kva.example"
+
+
 def test_the_root_is_a_name() -> None:
     assert parse_typed_name(".") == ROOT
 
@@ -72,6 +77,7 @@ def test_the_root_is_a_name() -> None:
         "192.0.2.0/24",
         "https://192.0.2.1/",
         "http://2130706433/",
+        "１９２.0.2.１",
         "2001:db8::1",
         "[2001:db8::1]",
         "https://[2001:db8::1]:443/",
@@ -99,8 +105,10 @@ def test_address_is_rejected_as_a_name(text: str) -> None:
         ("a.org\\", "has an incomplete escape"),
         ("www tiktok com", "contains a blank"),
         ("https://www.tiktok%2ecom/", "'www.tiktok%2ecom' is not a host name"),
-        ("https://tiktök.example/", "is not ASCII: write its labels as xn--"),
-        ("tiktök.example", "is not ASCII: write its labels as xn--"),
+        ("https://tiktök%2eexample/", "is not a valid internationalized name"),
+        ("https://tiktok.example\u2100/", "is not a host name"),
+        ("\N{PILE OF POO}.example", "is not a valid internationalized name: write its labels as xn--"),
+        ("tikt\udcf6k.example", "is not a valid internationalized name"),
         ("https://" + "a" * 64 + ".org", "more than 63"),
     ],
 )
