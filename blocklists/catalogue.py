@@ -18,13 +18,13 @@ from typing import Any, cast
 from blocklists.catalogue_file import (
     MAX_NAME,
     AddressTable,
-    Category,
     EntryTable,
     NameTable,
     Source,
     TierTable,
     read_entry,
 )
+from blocklists.categories import Category
 from dnsfilter.config.locations import KeyPath
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, Tier, WireName

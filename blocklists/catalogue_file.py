@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from blocklists.categories import Category
 from dnsfilter.config.file_schema import APrefix, Table, faults_of, word
 from dnsfilter.config.locations import Fault
 from dnsfilter.wire.names import parse_name
@@ -25,24 +25,6 @@ MAX_NAME = 253
 MAX_ADDRESSES = 1_000
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-
-
-class Category(StrEnum):
-    """The category of a service, for lists on a screen. No rule depends on it."""
-
-    ADVERTISING = "advertising"
-    AI = "ai"
-    COMPANY = "company"
-    CREATIVE = "creative"
-    DATING = "dating"
-    GAMES = "games"
-    MEETINGS = "meetings"
-    MESSENGER = "messenger"
-    MUSIC = "music"
-    NETWORK = "network"
-    PUBLISHING = "publishing"
-    SOCIAL = "social"
-    VIDEO = "video"
 
 
 def _printable(limit: int) -> PlainValidator:

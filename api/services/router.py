@@ -11,15 +11,19 @@ from api.http.routes import Route
 from api.http.schemas import Page, ServiceSlug
 from api.services.reading import read_service, read_summary
 from api.services.schemas import ServiceRead, ServiceSummary
+from blocklists.categories import Category
 
 router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 
 
 @router.get("", summary="List services")
-def list_services(_permit: AnyAccount, held: RuntimeDep, paging: PagingDep) -> Page[ServiceSummary]:
+def list_services(
+    _permit: AnyAccount, held: RuntimeDep, paging: PagingDep, category: Category | None = None
+) -> Page[ServiceSummary]:
     """List services by slug, without their domain names."""
     after = paging.after(str) or ""
-    entries = sorted((entry for entry in held.catalogue.entries if entry.slug > after), key=lambda entry: entry.slug)
+    wanted = (entry for entry in held.catalogue.entries if category in (None, entry.category))
+    entries = sorted((entry for entry in wanted if entry.slug > after), key=lambda entry: entry.slug)
     items, following = paging.cut(entries, lambda entry: entry.slug)
     return Page(items=[read_summary(entry) for entry in items], next=following)
 

@@ -2,23 +2,31 @@
 
 from collections.abc import Iterator
 
+from api.ctl.arguments import words_of
 from api.ctl.command import Group, Options, Result
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
 from api.ctl.remote.client import Client, path
 from api.services.schemas import ServiceRead, ServiceSummary, TierRead
+from blocklists.categories import Category
+
+CATEGORIES = words_of(Category)
 
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
     group = groups.add_group("service")
-    group.add_verb("list", _list, "List services by slug.", "service list").add_limit()
+    lister = group.add_verb("list", _list, "List services by slug.", "service list", "service list --category ai")
+    lister.add_argument(
+        "--category", choices=CATEGORIES, metavar="CATEGORY", help=f"only this category: {', '.join(CATEGORIES)}"
+    )
+    lister.add_limit()
     show = group.add_verb("show", _show, "Show a service with all its domain names.", "service show tiktok")
     show.add_slug("service")
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(ServiceSummary, path("services"), options.limit)
+    page = client.list(ServiceSummary, path("services"), options.limit, {"category": options.category})
     return listed(page, lambda: _table(page.items), "services")
 
 

@@ -35,7 +35,7 @@ from api.publish.service import Publisher, plausible_clock
 from api.settings import Settings, parse_settings
 from api.timestamps import parse_end
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
-from blocklists.catalogue_file import Category
+from blocklists.categories import Category
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name

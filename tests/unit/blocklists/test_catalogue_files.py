@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blocklists.catalogue import MAX_FILE_BYTES, load_catalogue, parse_entry
-from blocklists.catalogue_file import Category
+from blocklists.categories import Category
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
 

@@ -28,7 +28,7 @@ UNKNOWN = {
     "account": ("99", "No account 99. See dnsfilterctl account list."),
     "login": ("administrater", 'No account "administrater". Did you mean "administrator"?'),
 }
-OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort", "by", "format"}
+OF_WORDS = {"category", "state", "mode", "kind", "funding", "audience", "sort", "by", "format"}
 FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own", "lacking", "from", "to", "after"}
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
@@ -119,6 +119,7 @@ def test_every_filter_refuses_unknown_names_and_suggests_a_similar_one(town: Pla
         ("/v1/bans?mode=enfroce", 'Did you mean "enforce"?'),
         ("/v1/ranges?funding=publik", 'Did you mean "public"?'),
         ("/v1/authorities?kind=municipalty", 'Did you mean "municipality"?'),
+        ("/v1/services?category=shoping", 'Did you mean "shopping"?'),
         ("/v1/bans?state=qqq", "'in_force'"),
     ],
 )

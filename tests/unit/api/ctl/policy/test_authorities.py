@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from blocklists.catalogue import Catalogue
+from blocklists.categories import Category
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 
@@ -90,3 +92,9 @@ def test_catalogue_is_listed_completely_and_shown_by_tier(served: Served, ctl: C
     assert "tier 1: " in shown
     assert any(line.split("  ", 2)[1].startswith("tiktok.com") for line in shown.splitlines() if line.startswith("  "))
     assert "and all below it" in shown
+
+
+def test_services_of_one_category_are_listed(served: Served, packaged: Catalogue, ctl: Ctl) -> None:
+    listed = ctl("service", "list", "--category", "ai").out.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == [e.slug for e in packaged.entries if e.category is Category.AI]
+    assert ctl("service", "list", "--category", "network").code == 2
