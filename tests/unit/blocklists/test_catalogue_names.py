@@ -39,6 +39,33 @@ DEMANDED = (
     "zoom",
     "openai",
     "anthropic",
+    "alibaba",
+    "alipay",
+    "baidu",
+    "bilibili",
+    "deepseek",
+    "dji",
+    "doubao",
+    "hikvision",
+    "huawei",
+    "kaspersky",
+    "minimax",
+    "moomoo",
+    "moonshot",
+    "pinduoduo",
+    "qwen",
+    "rt",
+    "shein",
+    "sputnik",
+    "stepfun",
+    "temu",
+    "tiger_brokers",
+    "webull",
+    "wechat",
+    "weibo",
+    "xiaomi",
+    "yandex",
+    "zhipu",
 )
 
 
@@ -147,9 +174,12 @@ def test_tiktok_default_tiers_match(name: str) -> None:
         "x.p16-tiktokcdn-com.akamaized.net",
         "map.fastly.net",
         "wsdvs.com",
-        "taobao.com",
-        "www.taobao.com",
         "aliyuncs.com",
+        "myqcloud.com",
+        "bdydns.com",
+        "www.qq.com",
+        "mail.proton.me",
+        "deepseek.ai",
         "bytedance.akadns.net",
         "app-measurement.com",
         "apple-dns.net",
@@ -218,6 +248,18 @@ def test_tiktok_names_of_unchecked_owners_are_included_only_on_request(name: str
         ("claude.ai", {"anthropic"}),
         ("meet.google.com", set()),
         ("chat.google.com", {"google_chat"}),
+        ("chat.deepseek.com", {"deepseek"}),
+        ("nl.aliexpress.com", {"alibaba"}),
+        ("world.taobao.com", {"alibaba"}),
+        ("dashscope.aliyuncs.com", {"qwen"}),
+        ("www.temu.com", {"temu"}),
+        ("nl.shein.com", {"shein"}),
+        ("web.wechat.com", {"wechat"}),
+        ("mp.weixin.qq.com", {"wechat"}),
+        ("www.kimi.com", {"moonshot"}),
+        ("dnl-01.geo.kaspersky.com", {"kaspersky"}),
+        ("www.rt.com", {"rt"}),
+        ("fr.sputniknews.com", {"sputnik"}),
     ],
 )
 def test_name_belongs_to_these_services_and_no_other(name: str, slugs: set[str]) -> None:
@@ -233,12 +275,18 @@ def test_name_belongs_to_these_services_and_no_other(name: str, slugs: set[str])
         ("line", "linemobile.com"),
         ("meta", "www.reactjs.org"),
         ("facebook", "groups.com"),
+        ("alibaba", "img.alicdn.com"),
+        ("alibaba", "registry.npmmirror.com"),
+        ("baidu", "bj.bcebos.com"),
+        ("huawei", "obs.eu-west-101.myhuaweicloud.com"),
+        ("huawei", "www.huaweicloud.com"),
+        ("yandex", "console.yandex.cloud"),
     ],
 )
 def test_default_tiers_do_not_match_names_that_others_need(slug: str, name: str) -> None:
     service = CATALOGUE.entry(slug).service()
     assert not matches(service, name)
-    assert matches(service, name, frozenset({3}))
+    assert matches(service, name, frozenset({3, 4}))
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.entries, ids=lambda entry: entry.slug)
