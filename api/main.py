@@ -27,6 +27,8 @@ HELP = (
 )
 COMMANDS = ("init", "new-token", "new-keys", "enrol-node", "accept", "check")
 """Commands that act once and print what they did."""
+NOISY = ("alembic", "httpx2", "uvicorn")
+"""Libraries of which only warnings are logged. httpx logs each URL, which may hold a secret."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(make_description([]).openapi(), indent=1))
         return 0
     logs.setup()
-    for noisy in ("alembic", "uvicorn"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o027)
     try:

@@ -1,1 +1,1 @@
-"""Send notices and checkpoints out of this machine: mail, syslog, files. Other packages decide what is sent."""
+"""Reach others from this machine: mail, syslog, files, connections. Other packages decide what is sent or fetched."""

@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from api.delivery.connecting import PrivateAddress, connect
 from api.delivery.mail import describe_failure
 from dnsfilter import __version__
 from dnsfilter.policy.model import Prefix
@@ -20,10 +20,6 @@ TIMEOUT_S = 10.0
 PIECE = 16 * 1024
 PRIVATE_SETTING = "DNSFILTER_API_WEBHOOK_NETWORKS"
 """The setting that names private networks at which webhooks may be."""
-_INTERNET6 = IPv6Network("2000::/3")
-"""All of IPv6 that is assigned for the internet (RFC 4291 section 2.4, IANA's registry of address space)."""
-_TRANSLATED6 = IPv6Network("64:ff9b::/96")
-"""Addresses by which NAT64 reaches IPv4 (RFC 6052)."""
 
 NOT_NOW = frozenset({408, 425, 429, 502, 503, 504})
 """Answers by which a receiver, or a proxy in front of it, says that it cannot take any event now."""
@@ -87,44 +83,14 @@ class WebhookClient:
             connection.close()
 
     def _connected(self, where: SplitResult) -> socket.socket:
-        """Return a connection to an address of the host that webhooks may be at. Raise NotTaken, or OSError.
-
-        The addresses are checked here and not when a webhook is added: a name can change its addresses.
-        """
+        """Return a connection to the receiver. Raise NotTaken, or OSError."""
         host, is_secure = where.hostname or "", where.scheme == "https"
-        failure: Exception = NotTaken(f"{host} has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, where.port or (443 if is_secure else 80), type=socket.SOCK_STREAM
-        ):
-            if not self._may_reach(ip_address(str(address[0]).partition("%")[0])):
-                failure = NotTaken(f"{address[0]} is a private address: name its network in {PRIVATE_SETTING}")
-                continue
-            plain = socket.socket(family, kind, protocol)
-            try:
-                plain.settimeout(TIMEOUT_S)
-                plain.connect(address)
-                return self._secure.wrap_socket(plain, server_hostname=host) if is_secure else plain
-            except OSError as error:
-                plain.close()
-                failure = error
-        raise failure
-
-    def _may_reach(self, address: IPv4Address | IPv6Address) -> bool:
-        """Return whether an address is on the internet, loopback, or in a network that the settings name."""
-        found = _leads_to(address)
-        if any(each in network for each in (address, found) for network in self._private):
-            return True
-        is_assigned = isinstance(found, IPv4Address) or found in _INTERNET6
-        return found.is_loopback or (is_assigned and found.is_global and not found.is_multicast)
-
-
-def _leads_to(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address contains and leads to; without one, the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _TRANSLATED6:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+        port = where.port or (443 if is_secure else 80)
+        try:
+            plain = connect(host, port, TIMEOUT_S, self._private, loopback=True)
+        except PrivateAddress as error:
+            raise NotTaken(f"{error} is a private address: name its network in {PRIVATE_SETTING}") from None
+        return self._secure.wrap_socket(plain, server_hostname=host) if is_secure else plain
 
 
 class _Exchange(io.RawIOBase):
