@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run quick test slow check docs pictures format lock components bench fuzz release deb reproducible clean distclean
+.PHONY: help run quick test slow check docs pictures format lock components bench fuzz catalogue release deb reproducible clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -90,6 +90,10 @@ bench: ## compare with other resolvers on this machine; ARGS=--help lists the op
 
 fuzz: ## run the tests of the compiled engine under sanitizers, then a guided fuzzer; FUZZ_TIME=600 seconds
 	@scripts/fuzz
+
+catalogue: ## number the catalogue if it has changed, and sign it for installations: KEY=file.pem
+	@scripts/bootstrap run
+	@scripts/catalogue $(KEY)
 
 release: ## build wheel, source distribution, Debian package, image context, SBOM and checksums in dist/
 	@scripts/release all

@@ -7,13 +7,13 @@ from 1, names stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from blocklists.catalogue_file import (
     MAX_NAME,
@@ -24,6 +24,7 @@ from blocklists.catalogue_file import (
     TierTable,
     read_entry,
 )
+from blocklists.catalogue_release import load_release
 from blocklists.categories import Category
 from dnsfilter.config.locations import KeyPath
 from dnsfilter.errors import ConfigError, Problem
@@ -35,6 +36,9 @@ MAX_FILE_BYTES = 1 << 20
 MAX_NAMES = 10_000
 """Maximum number of names in one service."""
 MAX_TIER = 9
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All entries, ordered by slug."""
+    """All entries, ordered by slug. `number` and `made` are those of its release; 0 and None if it has none."""
 
     entries: tuple[Entry, ...]
+    number: int = 0
+    made: date | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -117,10 +123,28 @@ class Catalogue:
 
 
 def load_catalogue(directory: Path | None = None) -> Catalogue:
-    """Read every `*.toml` of `directory`, by default the packaged ones.
+    """Read every `*.toml` of `directory`, by default the packaged ones, with their number.
 
     Raise ConfigError with the problems of all files, in order of file names.
     """
+    entries = _each(_found(directory), lambda item, name: parse_entry(_load_text(item), name))
+    if directory is not None:
+        return _catalogue(entries)
+    release = load_release()
+    return _catalogue(entries, release.number, release.made)
+
+
+def read_files(directory: Path | None = None) -> Mapping[str, str]:
+    """Return the text of every `*.toml` of `directory`, by default the packaged ones. Raise ConfigError."""
+    return _each(_found(directory), lambda item, _name: _load_text(item))
+
+
+def parse_catalogue(texts: Mapping[str, str], number: int = 0, made: date | None = None) -> Catalogue:
+    """Read the files of a catalogue from their texts by name. Raise ConfigError with the problems of all files."""
+    return _catalogue(_each(sorted(texts.items()), parse_entry), number, made)
+
+
+def _found(directory: Path | None) -> Iterator[tuple[str, Traversable]]:
     root: Traversable = files("blocklists") / "catalogue" if directory is None else directory
     try:
         found = sorted((item for item in root.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
@@ -128,16 +152,25 @@ def load_catalogue(directory: Path | None = None) -> Catalogue:
         raise ConfigError((Problem(str(root), f"list catalogue directory: {error.strerror}"),)) from error
     if len(found) > MAX_FILES:
         raise ConfigError((Problem(str(root), f"read catalogue: {len(found)} files, at most {MAX_FILES} are allowed"),))
-    entries: list[Entry] = []
+    return ((item.name, item) for item in found)
+
+
+def _catalogue(entries: Mapping[str, Entry], number: int = 0, made: date | None = None) -> Catalogue:
+    return Catalogue(tuple(sorted(entries.values(), key=lambda entry: entry.slug)), number, made)
+
+
+def _each(items: Iterable[tuple[str, _Item]], parse: Callable[[_Item, str], _Made]) -> Mapping[str, _Made]:
+    """Return what `parse` makes of each item and its name. Raise ConfigError with the problems of all."""
+    made: dict[str, _Made] = {}
     problems: list[Problem] = []
-    for item in found:
+    for name, item in items:
         try:
-            entries.append(parse_entry(_load_text(item), item.name))
+            made[name] = parse(item, name)
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(tuple(problems))
-    return Catalogue(tuple(sorted(entries, key=lambda entry: entry.slug)))
+    return made
 
 
 def parse_entry(text: str, file_name: str) -> Entry:

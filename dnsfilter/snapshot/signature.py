@@ -1,6 +1,10 @@
-"""Snapshots signed by their control plane: Ed25519 (RFC 8032) over the manifest, which has every file's digest."""
+"""JSON objects that are signed: Ed25519 (RFC 8032) over all their keys, with an empty `signature`.
+
+Snapshots are signed by their control plane, over the manifest, which has every file's digest.
+"""
 
 import json
+from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -18,9 +22,7 @@ def sign_manifest(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
     Raise SnapshotError if invalid.
     """
     parse_manifest(manifest)
-    value = json.loads(manifest)
-    value["signature"] = key.sign(_signed(value)).hex()
-    return _canonical(value)
+    return signed_json(json.loads(manifest), _CONTEXT, key)
 
 
 def verify_manifest(manifest: bytes, public_key: str) -> None:
@@ -29,17 +31,29 @@ def verify_manifest(manifest: bytes, public_key: str) -> None:
     value = json.loads(manifest)
     if not value.get("signature"):
         raise SnapshotError(f"verify revision {revision}: it has no signature")
+    if not is_signed(value, _CONTEXT, public_key):
+        raise SnapshotError(f"verify revision {revision}: its signature is not valid for {public_key[:16]}…")
+
+
+def signed_json(value: Mapping[str, object], context: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Return a JSON object with its signature, as one line. `context` is a prefix of the signed data alone."""
+    return _canonical({**value, "signature": key.sign(_signed(value, context)).hex()})
+
+
+def is_signed(value: Mapping[str, object], context: bytes, public_key: str) -> bool:
+    """Return whether the signature of a JSON object is valid for that public key (32 bytes in hexadecimal)."""
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-        key.verify(bytes.fromhex(value["signature"]), _signed(value))
-    except (InvalidSignature, ValueError) as error:
-        raise SnapshotError(f"verify revision {revision}: its signature is not valid for {public_key[:16]}…") from error
+        key.verify(bytes.fromhex(str(value.get("signature", ""))), _signed(value, context))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
-def _signed(value: dict[str, object]) -> bytes:
-    """Return the signed data of a manifest: all keys, also those of later versions, with an empty signature."""
-    return _CONTEXT + _canonical({**value, "signature": ""})
+def _signed(value: Mapping[str, object], context: bytes) -> bytes:
+    """Return the signed data of an object: all keys, also those of later versions, with an empty signature."""
+    return context + _canonical({**value, "signature": ""})
 
 
-def _canonical(value: dict[str, object]) -> bytes:
+def _canonical(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"

@@ -1,7 +1,7 @@
 """`dnsfilter-api` with the large service in its catalogue: `python -m tests.bench.large_plane OPTIONS`."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from unittest.mock import patch
 
 from api.main import main
@@ -14,7 +14,7 @@ from tests.bench.large import make_service
 class LargeCatalogue(Catalogue):
     """The packaged catalogue with one more service, which is too large for a catalogue file."""
 
-    large: Service
+    large: Service = field(kw_only=True)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -24,7 +24,7 @@ class LargeCatalogue(Catalogue):
 
 def load_large() -> Catalogue:
     """Return the packaged catalogue with the large service."""
-    return LargeCatalogue(load_catalogue().entries, make_service())
+    return LargeCatalogue(load_catalogue().entries, large=make_service())
 
 
 if __name__ == "__main__":

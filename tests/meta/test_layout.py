@@ -151,6 +151,7 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
 SCRIPTS = (
     "scripts/alerts",
     "scripts/bootstrap",
+    "scripts/catalogue",
     "scripts/check-description",
     "scripts/components",
     "scripts/node-packages",
