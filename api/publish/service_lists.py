@@ -47,13 +47,15 @@ def list_of(service: Service) -> ServiceList:
         {
             "name": service.name,
             "slug": service.slug,
-            "tiers": [
-                {"domains": _texts(tier.domains), "hosts": _texts(tier.hosts), "number": tier.number}
-                for tier in service.tiers
-            ],
+            "tiers": [_tier_value(tier) for tier in service.tiers],
         }
     )
     return ServiceList(service.slug, sha256(text).hexdigest(), zlib.compress(text, _LEVEL))
+
+
+def _tier_value(tier: Tier) -> dict[str, object]:
+    value = {"domains": _texts(tier.domains), "hosts": _texts(tier.hosts), "number": tier.number}
+    return value if tier.enforced_from is None else {**value, "enforced_from": tier.enforced_from}
 
 
 def service_of(body: bytes) -> Service:
@@ -62,7 +64,10 @@ def service_of(body: bytes) -> Service:
     return Service(
         found["slug"],
         found["name"],
-        tuple(Tier(tier["number"], _wires(tier["domains"]), _wires(tier["hosts"])) for tier in found["tiers"]),
+        tuple(
+            Tier(tier["number"], _wires(tier["domains"]), _wires(tier["hosts"]), tier.get("enforced_from"))
+            for tier in found["tiers"]
+        ),
     )
 
 

@@ -60,7 +60,7 @@ class Entry:
     matches: object | None = None
     """Entries that the question and the targets match in the names file with `names_digest`."""
     additional_matches: tuple[object, ...] = ()
-    """The same for each name of the additional section that matches any entry."""
+    """Each name of the additional section that matches any entry, with the same for it."""
     names_digest: bytes = b""
 
     def is_fresh(self, now_ms: int) -> bool:

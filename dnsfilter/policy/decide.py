@@ -5,13 +5,14 @@ faster implementations can be compared with it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
     Address,
+    AllowedName,
     Ban,
     Binding,
     Exemption,
@@ -23,6 +24,7 @@ from dnsfilter.policy.model import (
     Service,
     Suspension,
     Term,
+    Tier,
     WireName,
 )
 from dnsfilter.wire.names import suffixes
@@ -58,13 +60,16 @@ class Standing(StrEnum):
     OTHER_TIER = "other_tier"
     EXEMPTED = "exempted"
     SUSPENDED = "suspended"
+    ALLOWED = "allowed"
+    PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
     """One ban that could apply to the query. `suffix` is the longest matching name of its tiers, or empty.
 
-    `term` is the one in force. Its formal decision is quoted.
+    For a ban that enforces, names that it refuses come before pending ones. `term` is the one in force. Its formal
+    decision is quoted. `allowed` frees the name from the ban. `pending_until` is when a pending name is first refused.
     """
 
     ban: Ban
@@ -75,6 +80,22 @@ class Considered:
     exemption: Exemption | None = None
     suspension: Suspension | None = None
     term: Term | None = None
+    allowed: AllowedName | None = None
+    pending_until: Instant | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether the ban refuses or monitors the query."""
+        return self.standing in (Standing.IN_FORCE, Standing.PENDING)
+
+    @property
+    def enforces(self) -> bool:
+        """Whether the ban refuses the query."""
+        return self.standing is Standing.IN_FORCE and self.ban.mode is Mode.ENFORCE
+
+
+ASIDE = frozenset({Standing.EXEMPTED, Standing.SUSPENDED, Standing.ALLOWED})
+"""The standings that count as exempted, if no ban applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +124,13 @@ def decide(policy: Policy, site: str, client: Address, name: WireName, at: Insta
     if registered is None:
         return Decision(Verdict.PASS, None, admitted=any(_suspends(s, None, at) for s in policy.suspensions))
     considered = consider(policy, registered, name, at)
-    standing = [item for item in considered if item.standing is Standing.IN_FORCE]
-    monitored = frozenset(item.ban.service for item in standing if item.ban.mode is Mode.MONITOR)
+    standing = [item for item in considered if item.applies]
+    monitored = frozenset(item.ban.service for item in standing if not item.enforces)
     if not standing:
-        aside = {Standing.EXEMPTED, Standing.SUSPENDED}
-        exempted = frozenset(item.ban.service for item in considered if item.standing in aside)
+        exempted = frozenset(item.ban.service for item in considered if item.standing in ASIDE)
         return Decision(Verdict.PASS, registered.authority, exempted=exempted)
     winner = min(standing, key=precedence)
-    verdict = Verdict.REFUSE if winner.ban.mode is Mode.ENFORCE else Verdict.MONITOR
+    verdict = Verdict.REFUSE if winner.enforces else Verdict.MONITOR
     return Decision(
         verdict,
         registered.authority,
@@ -124,7 +144,7 @@ def decide(policy: Policy, site: str, client: Address, name: WireName, at: Insta
 
 def precedence(item: Considered) -> tuple[bool, bool, int, int]:
     """Return a sort key, best first: enforcing before monitoring, own before bound, longest suffix, lowest number."""
-    return (item.ban.mode is not Mode.ENFORCE, item.bound, -len(item.suffix), item.ban.number)
+    return (not item.enforces, item.bound, -len(item.suffix), item.ban.number)
 
 
 def range_of(policy: Policy, site: str, client: Address) -> Range | None:
@@ -147,20 +167,24 @@ def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> 
     services = {service.slug: service for service in policy.services}
     found = []
     for ban, bindings in bans_concerning(policy, registered.authority):
-        tiers = matched_tiers(services[ban.service], name)
-        if tiers:
-            found.append(_considered(policy, registered, ban, bindings, tiers, at))
+        if any(_matched(services[ban.service], name)):
+            found.append(_considered(policy, registered, ban, bindings, services[ban.service], name, at))
     return tuple(sorted(found, key=lambda item: item.ban.number))
 
 
 def standings(policy: Policy, registered: Range, at: Instant) -> Iterator[Considered]:
-    """Yield each ban that concerns a range, considered for a name in its own lowest tier: a range has no name."""
+    """Yield each ban that concerns a range, considered for a name in its own lowest tier: a range has no name.
+
+    Names that are not pending come first, and allowed names do not matter.
+    """
     services = {service.slug: service for service in policy.services}
     for ban, bindings in bans_concerning(policy, registered.authority):
         tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
+        tiers.sort(key=lambda tier: tier.is_pending(at))
         name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
         if name is not None:
-            yield _considered(policy, registered, ban, bindings, matched_tiers(services[ban.service], name), at)
+            every = replace(policy, allowed=())
+            yield _considered(every, registered, ban, bindings, services[ban.service], name, at)
 
 
 def bans_concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
@@ -177,12 +201,18 @@ def bans_concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple
 def matched_tiers(service: Service, name: WireName) -> dict[int, WireName]:
     """Return, by tier number, the longest of its names that is `name` or, for `domains`, above it."""
     found: dict[int, WireName] = {}
+    for tier, suffix in _matched(service, name):
+        found[tier.number] = max(found.get(tier.number, b""), suffix, key=len)
+    return found
+
+
+def _matched(service: Service, name: WireName) -> Iterator[tuple[Tier, WireName]]:
+    """Yield each of the service's tiers that `name` belongs to, with the longest of its names."""
     for tier in service.tiers:
         for suffix in suffixes(name):
             if suffix in tier.domains or (suffix == name and suffix in tier.hosts):
-                found[tier.number] = suffix
+                yield tier, suffix
                 break
-    return found
 
 
 def _considered(
@@ -190,13 +220,19 @@ def _considered(
     registered: Range,
     ban: Ban,
     bindings: tuple[Binding, ...],
-    tiers: dict[int, WireName],
+    service: Service,
+    name: WireName,
     at: Instant,
 ) -> Considered:
-    suffix = max((tiers[number] for number in tiers if number in ban.tiers), key=len, default=b"")
+    hits = [(tier, suffix) for tier, suffix in _matched(service, name) if tier.number in ban.tiers]
+    refused = [suffix for tier, suffix in hits if not tier.is_pending(at)]
+    is_pending = ban.mode is Mode.ENFORCE and not refused
+    names = refused if ban.mode is Mode.ENFORCE and refused else [suffix for _, suffix in hits]
+    suffix = max(names, key=len, default=b"")
     binding = next((candidate for candidate in bindings if candidate.period.holds(at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
+    allowed = None if bindings else next((a for a in policy.allowed if _allows(a, ban.authority, name, at)), None)
     term = held_term(ban.terms, at)
     if ban.mode_at(at) is Mode.OFF:
         standing = Standing.OFF
@@ -212,10 +248,21 @@ def _considered(
         standing = Standing.SUSPENDED
     elif exemption is not None:
         standing = Standing.EXEMPTED
+    elif allowed is not None:
+        standing = Standing.ALLOWED
+    elif is_pending:
+        standing = Standing.PENDING
     else:
         standing = Standing.IN_FORCE
     shown = binding or (bindings[0] if bindings else None)
-    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension, term)
+    instants = [tier.enforced_from for tier, _ in hits if tier.enforced_from is not None]
+    pending_until = min(instants, default=None) if is_pending else None
+    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension, term, allowed, pending_until)
+
+
+def _allows(allowed: AllowedName, authority: str, name: WireName, at: Instant) -> bool:
+    covered = name == allowed.name or (not allowed.exact and allowed.name in suffixes(name))
+    return allowed.authority == authority and covered and allowed.period.holds(at)
 
 
 def covers(ban: Ban, registered: Range) -> bool:

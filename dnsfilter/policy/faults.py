@@ -20,6 +20,7 @@ from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zo
 from dnsfilter.policy.model import (
     CLIENT_USAGE,
     DEFAULT_TIERS,
+    AllowedName,
     Authority,
     Ban,
     Binding,
@@ -35,6 +36,7 @@ from dnsfilter.policy.model import (
     Usage,
     WeeklyHours,
 )
+from dnsfilter.policy.name_faults import name_problems, tier_problems
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """The slug of an authority or a site. `api.http.patterns` has the same rule for requests."""
@@ -109,6 +111,8 @@ class _Check:
         for index, site in enumerate(policy.sites):
             yield from _slug(f"site[{index}].slug", site.slug)
             yield from _texts(f"site[{index}]", {"name": site.name})
+        for index, service in enumerate(policy.services):
+            yield from tier_problems(f"service[{index}]", service)
         if not self._has_sound_ranges():
             yield from self._all_ranges()
         yield from self._all_bans()
@@ -116,6 +120,7 @@ class _Check:
             ("ban", [ban.number for ban in policy.bans]),
             ("binding", [binding.number for binding in policy.bindings]),
             ("exemption", [exemption.number for exemption in policy.exemptions]),
+            ("allowed", [allowed.number for allowed in policy.allowed]),
         ):
             yield from _unique(table, "number", map(str, numbers))
         for index, binding in enumerate(policy.bindings):
@@ -124,6 +129,8 @@ class _Check:
             yield from self._exemption(f"exemption[{index}]", exemption)
         for index, suspension in enumerate(policy.suspensions):
             yield from self._suspension(f"suspension[{index}]", suspension)
+        for index, allowed in enumerate(policy.allowed):
+            yield from self._allowed(f"allowed[{index}]", allowed)
 
     def _has_sound_ranges(self) -> bool:
         """Return whether the ranges and everything they refer to are those of the sound policy."""
@@ -267,6 +274,15 @@ class _Check:
         if suspension.end - suspension.start > MAX_SUSPENSION_S:
             yield Problem(f"{location}.end", f"lies more than {MAX_SUSPENSION_S // 3600} hours after the start")
 
+    def _allowed(self, location: str, allowed: AllowedName) -> Found:
+        yield from self._known(f"{location}.authority", "authority", allowed.authority, self._authorities)
+        yield from _interval(location, allowed.start, allowed.end)
+        yield from _review(location, allowed.end, allowed.review_by)
+        yield from _texts(location, {"reason": allowed.reason})
+        # A name that was ended in the second in which it began ends in the next.
+        yield from self._within_life(location, allowed.authority, allowed.end, allowed.start + 1)
+        yield from name_problems(f"{location}.name", allowed.name)
+
     @staticmethod
     def _known(location: str, what: str, slug: str, known: Iterable[str]) -> Found:
         if slug not in known:
@@ -390,12 +406,16 @@ def _reply(location: str, ban: Ban) -> Found:
 
 def _term(location: str, ban: Ban, term: Term) -> Found:
     yield from _interval(location, term.start, term.end)
-    if term.end is None and term.review_by is None:
-        yield Problem(location, "has no end: give an end, or a date for its review (review_by)")
-    if term.review_by is not None and not 0 <= term.review_by <= LAST_INSTANT:
-        yield Problem(f"{location}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    yield from _review(location, term.end, term.review_by)
     if ban.provisional and (term.end is None or term.end - term.start > MAX_PROVISIONAL_S):
         yield Problem(f"{location}.end", "lies more than 72 hours after the start, and the ban is provisional")
+
+
+def _review(location: str, end: Instant | None, review_by: Instant | None) -> Found:
+    if end is None and review_by is None:
+        yield Problem(location, "has no end: give an end, or a date for its review (review_by)")
+    if review_by is not None and not 0 <= review_by <= LAST_INSTANT:
+        yield Problem(f"{location}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def _off(location: str, ban: Ban) -> Found:

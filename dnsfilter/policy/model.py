@@ -166,11 +166,20 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One tier of a service. `domains` match a name and all below it; `hosts` match one name exactly."""
+    """Names of one tier of a service. `domains` match a name and all below it; `hosts` match one name exactly.
+
+    The names are *pending* until `enforced_from`: a ban that enforces only monitors them. A service may have several of
+    one number, each with an instant of its own.
+    """
 
     number: int
     domains: frozenset[WireName] = frozenset()
     hosts: frozenset[WireName] = frozenset()
+    enforced_from: Instant | None = None
+
+    def is_pending(self, at: Instant) -> bool:
+        """Return whether a ban only monitors the names at `at`."""
+        return self.enforced_from is not None and at < self.enforced_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +356,29 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedName:
+    """A name, with all below it unless `exact`, that `authority` frees from its own bans over `[start, end)`.
+
+    Bans that bind the authority still apply. A query that it frees counts as exempted of the ban.
+    """
+
+    number: int
+    authority: str
+    name: WireName
+    exact: bool
+    start: Instant
+    end: Instant | None = None
+    recorded: Instant | None = 0
+    review_by: Instant | None = None
+    reason: str = ""
+
+    @property
+    def period(self) -> Period:
+        """The time in which the name is free."""
+        return Period(self.start, self.end, self.recorded)
+
+
+@dataclass(frozen=True, slots=True)
 class Suspension:
     """Nothing is refused for `authority` (None: all) over `[start, end)`. Refusals are counted as exempted instead."""
 
@@ -376,5 +408,6 @@ class Policy:
     bindings: tuple[Binding, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
+    allowed: tuple[AllowedName, ...] = ()
     epoch: int = 0
     """The history that the revision belongs to. A later one may repeat revisions: see `api.publish.epoch`."""

@@ -16,9 +16,9 @@ from dnsfilter.policy.rows import (
     usage_levels,
     without_ended_exemptions,
 )
-from dnsfilter.snapshot.layout import ENTRY, Kind, Part
+from dnsfilter.snapshot.layout import Kind
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
-from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of
+from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of, read_entries
 from dnsfilter.snapshot.ranges_file import compile_ranges
 from dnsfilter.snapshot.rules_file import compile_rules
 from dnsfilter.snapshot.sections import File, read_file
@@ -81,7 +81,7 @@ def compile_policy(
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
-    if _entries_in(names) != entries_of(policy.services):
+    if read_entries(read_file(Kind.NAMES, names.data)) != entries_of(policy.services):
         raise PolicyError("compile snapshot: the names file is not compiled from the policy's services")
     compiled = compile_without_names(policy, made_s, before)
     ranges, rules = compiled.ranges, compiled.rules
@@ -121,12 +121,6 @@ def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
     classes = range_classes(by_range)
     file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
     return Classified(policy.ranges, exempted, levels, classes), file
-
-
-def _entries_in(names: File) -> tuple[tuple[str, int], ...]:
-    parts = read_file(Kind.NAMES, names.data)
-    strings = parts[Part.STRINGS]
-    return tuple((strings.text(slug), tier) for slug, tier in parts[Part.ENTRIES].all_records(ENTRY))
 
 
 def _reference(file: File) -> FileRef:

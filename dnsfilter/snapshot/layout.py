@@ -61,6 +61,9 @@ class Part(IntEnum):
     RULE_COUNTS = 58
     CLASS_COUNTS = 59
     CLASS_CLIENTS = 64
+    ALLOWED = 65
+    ALLOWED_NAMES = 66
+    CLASS_ALLOWED = 67
 
 
 STRING: Final = Struct("<H")
@@ -74,8 +77,8 @@ SLOT: Final = Struct("<II")
 RECORD: Final = Struct("<HB")
 # entry, flags
 RECORD_ENTRY: Final = Struct("<HB")
-# service's slug, tier
-ENTRY: Final = Struct("<IHxx")
+# service's slug, tier, instant from which its names are enforced (0: always)
+ENTRY: Final = Struct("<IHxxq")
 
 # site's slug, first and number of its IPv4 intervals, first and number of its IPv6 intervals
 SITE: Final = Struct("<IIIII")
@@ -107,6 +110,11 @@ RULE_COUNT: Final = Struct("<I")
 CLASS_COUNT: Final = Struct("<I")
 # instant until which clients of refused queries are noted, for the class with the same index; 0 for never
 CLASS_CLIENT: Final = Struct("<q")
+
+# start, end (exclusive), offset of the name in ALLOWED_NAMES, bytes of the name, exact
+ALLOWED: Final = Struct("<qqIBBxx")
+# first allowed name, allowed names, for the class with the same index
+CLASS_ALLOWED: Final = Struct("<II")
 
 # start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
@@ -163,10 +171,22 @@ PARTS: Final = {
         Part.RULE_COUNTS: RULE_COUNT.size,
         Part.CLASS_COUNTS: CLASS_COUNT.size,
         Part.CLASS_CLIENTS: CLASS_CLIENT.size,
+        Part.ALLOWED: ALLOWED.size,
+        Part.ALLOWED_NAMES: 1,
+        Part.CLASS_ALLOWED: CLASS_ALLOWED.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
 OPTIONAL: Final = frozenset(
-    {Part.SUSPENSIONS, Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS, Part.CLASS_CLIENTS}
+    {
+        Part.SUSPENSIONS,
+        Part.BAN_COUNTS,
+        Part.RULE_COUNTS,
+        Part.CLASS_COUNTS,
+        Part.CLASS_CLIENTS,
+        Part.ALLOWED,
+        Part.ALLOWED_NAMES,
+        Part.CLASS_ALLOWED,
+    }
 )
 """Left out if empty."""

@@ -18,12 +18,16 @@ class LiftedBans:
     def at(self, at: Instant) -> tuple[str, ...]:
         """Return the bans, as "authority/service", by which only the newer one refuses a name to a client.
 
-        If the names of services differ, return all that the newer one enforces: a name may be missing in the older one.
+        If the names of services differ, or the older one allows other names, return all that the newer one enforces: a
+        name may be missing in the older one.
         """
         lifted: set[str] = set()
         for newer, older in self._classes:
             entries = self._newer.refused_entries(newer, at)
-            if older is not None and not self._names_differ:
+            allows_more = older is not None and bool(
+                self._older.allowed_names(older, at) - self._newer.allowed_names(newer, at)
+            )
+            if older is not None and not self._names_differ and not allows_more:
                 entries -= self._older.refused_entries(older, at)
             lifted.update(f"{self._newer.authority(newer)}/{self._newer.entries[entry][0]}" for entry in entries)
         return tuple(sorted(lifted))

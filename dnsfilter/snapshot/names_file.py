@@ -1,16 +1,18 @@
-"""The names file: the entries (tiers of services) that a name belongs to. Compiled from the services, read in place.
+"""The names file: the entries that a name belongs to. Compiled from the services, read in place.
+
+An entry is one tier of one service, and those names of it that are enforced from the same instant.
 
 An open-addressing hash table with linear probing. A slot holds the upper half of the name's hash and the record's
 offset. So looking up a missing name costs one cache line and reads no record.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from sys import byteorder
 from typing import NamedTuple
 
 from dnsfilter.errors import PolicyError, SnapshotError
-from dnsfilter.policy.model import Service, WireName
+from dnsfilter.policy.model import Instant, Service, Tier, WireName
 from dnsfilter.snapshot.hashing import extend, hash_parameters, spread
 from dnsfilter.snapshot.layout import (
     DOMAIN,
@@ -25,12 +27,20 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
-from dnsfilter.snapshot.sections import Buffer, File, Strings, read_file, write_file
+from dnsfilter.snapshot.sections import Buffer, File, Section, Strings, read_file, write_file
 from dnsfilter.wire.names import MAX_LABEL, MAX_NAME, ROOT
 
 DEFAULT_HASH_KEY = bytes.fromhex("9d3f5a0b71c2e84d16a7f3805be9c42d")
 _KEPT_PARENTS = 100_000
 _MAX_LABELS = 127
+
+
+class NameEntry(NamedTuple):
+    """An entry. `enforced_from` is 0 if its names were never pending."""
+
+    service: str
+    tier: int
+    enforced_from: Instant
 
 
 class Matched(NamedTuple):
@@ -46,9 +56,13 @@ class Matched(NamedTuple):
     target: bool = False
 
 
-def entries_of(services: Iterable[Service]) -> tuple[tuple[str, int], ...]:
-    """Return every (service, tier), in the order of the entries' numbers."""
-    return tuple(sorted({(service.slug, tier.number) for service in services for tier in service.tiers}))
+def entries_of(services: Iterable[Service]) -> tuple[NameEntry, ...]:
+    """Return every entry, in the order of the entries' numbers."""
+    return tuple(sorted({_entry(service, tier) for service in services for tier in service.tiers}))
+
+
+def _entry(service: Service, tier: Tier) -> NameEntry:
+    return NameEntry(service.slug, tier.number, tier.enforced_from or 0)
 
 
 def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY) -> File:
@@ -59,7 +73,7 @@ def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_
     if len(entries) > MAX_ENTRIES:
         raise PolicyError(f"compile names: {len(entries)} tiers are more than {MAX_ENTRIES}")
     strings = Strings()
-    table = b"".join(ENTRY.pack(strings.add(slug), tier) for slug, tier in entries)
+    table = b"".join(ENTRY.pack(strings.add(slug), tier, instant) for slug, tier, instant in entries)
     names = _collect(services, entries)
     slots, records, longest_probe, most_labels = _build(names, hash_key)
     meta = NAMES_META.pack(hash_key, len(slots) // 2, len(names), longest_probe, most_labels)
@@ -77,11 +91,11 @@ def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_
     )
 
 
-def _collect(services: Iterable[Service], entries: tuple[tuple[str, int], ...]) -> dict[WireName, bytes]:
+def _collect(services: Iterable[Service], entries: tuple[NameEntry, ...]) -> dict[WireName, bytes]:
     """Return each name's packed entries. The order of names and entries depends only on the services."""
     numbers = {entry: number for number, entry in enumerate(entries)}
     tiers = sorted(
-        ((numbers[(service.slug, tier.number)], tier) for service in services for tier in service.tiers),
+        ((numbers[_entry(service, tier)], tier) for service in services for tier in service.tiers),
         key=lambda item: item[0],
     )
     found: dict[WireName, bytes] = {}
@@ -172,10 +186,7 @@ class NameTable:
         self._mask: int = slots - 1
         self._probes: int = probes
         self._labels: int = min(labels, _MAX_LABELS)
-        strings = parts[Part.STRINGS]
-        self.entries: tuple[tuple[str, int], ...] = tuple(
-            (strings.text(slug), tier) for slug, tier in parts[Part.ENTRIES].all_records(ENTRY)
-        )
+        self.entries = read_entries(parts)
 
     def match(self, name: WireName) -> tuple[Matched, ...]:
         """Return every entry that a folded wire name belongs to, by entry, each with its longest suffix.
@@ -221,6 +232,12 @@ class NameTable:
                 raise SnapshotError(f"read snapshot: the names file has no entry {entry}")
             if flags & DOMAIN or (flags & HOST and is_queried_name):
                 found[entry] = Matched(entry, suffix, bool(flags & DOMAIN))
+
+
+def read_entries(parts: Mapping[Part, Section]) -> tuple[NameEntry, ...]:
+    """Return the entries of a names file. Raise SnapshotError for a service without a slug."""
+    strings = parts[Part.STRINGS]
+    return tuple(NameEntry(strings.text(slug), *others) for slug, *others in parts[Part.ENTRIES].all_records(ENTRY))
 
 
 def _label_starts(name: WireName) -> list[int]:

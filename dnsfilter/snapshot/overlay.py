@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 
 from dnsfilter.policy.intervals import FOREVER, Intervals, difference, intersection, union
 from dnsfilter.policy.model import Instant, Suspension
@@ -68,10 +69,13 @@ def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dic
 
 
 def _cut(spans: _Spans, aside: Intervals) -> _Spans:
-    """Return the spans of one rule, by start, with its effect set aside in these intervals."""
-    active = tuple((start, end) for start, end, effect in spans if effect != Effect.EXEMPT)
-    exempt = tuple((start, end) for start, end, effect in spans if effect == Effect.EXEMPT)
-    does = next((effect for _, _, effect in spans if effect != Effect.EXEMPT), Effect.EXEMPT)
-    left = [(start, end, does) for start, end in difference(active, aside)]
-    left += [(start, end, Effect.EXEMPT) for start, end in union((*exempt, *intersection(active, aside)))]
+    """Return the spans of one rule, by start, with its effects set aside in these intervals."""
+    by_effect = {
+        does: tuple((start, end) for start, end, effect in spans if effect == does)
+        for does in (Effect.ENFORCE, Effect.MONITOR, Effect.EXEMPT)
+    }
+    exempt = by_effect.pop(Effect.EXEMPT)
+    left = [(*held, does) for does, active in by_effect.items() for held in difference(active, aside)]
+    aside = intersection(union(chain.from_iterable(by_effect.values())), aside)
+    left += [(*held, Effect.EXEMPT) for held in union((*exempt, *aside))]
     return tuple(sorted(left))

@@ -13,7 +13,7 @@ from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Instant, Prefix, Susp
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import OPTIONAL, Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
-from dnsfilter.snapshot.names_file import Matched, NameTable
+from dnsfilter.snapshot.names_file import Matched, NameEntry, NameTable
 from dnsfilter.snapshot.ranges_file import RangeTable
 from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
 from dnsfilter.snapshot.sections import Buffer
@@ -85,9 +85,9 @@ class Snapshot:
         self.rules_digest: bytes = manifest.rules.digest
         self.words: PolicyWords = rules.counts.words
         self._class_counts = rules.counts.by_class
-        self.entries: tuple[tuple[str, int], ...] = names.entries
+        self.entries: tuple[NameEntry, ...] = names.entries
         self.bypass_entries = frozenset(
-            entry for entry, (service, _) in enumerate(names.entries) if service == ENCRYPTED_DNS
+            number for number, entry in enumerate(names.entries) if entry.service == ENCRYPTED_DNS
         )
 
     @classmethod
@@ -212,17 +212,19 @@ class Snapshot:
                     found[hit.entry] = hit._replace(target=True)
         return tuple(found[entry] for entry in sorted(found))
 
-    def judge(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Judgement:
-        """Return the result for a query of that class at `at`.
+    def judge(
+        self, class_index: int, matches: tuple[Matched, ...], at: Instant, names: Sequence[WireName]
+    ) -> Judgement:
+        """Return the result for a query of that class at `at`. `names` are those of the matches, the question first.
 
         Of the rules in force, enforcing beats monitoring. Then the authority's own rules come before bound ones, then
-        the longest suffix, then the lowest number. Rules that are set aside are counted as exempted if nothing else
-        applies.
+        the longest suffix, then the lowest number. Rules that are set aside, also by an allowed name, are counted as
+        exempted if nothing else applies.
         """
         if not matches:
             return PASS
         is_bypass = any(hit.entry in self.bypass_entries for hit in matches)
-        weighed = self._weigh(class_index, matches, at)
+        weighed = self._weigh(class_index, matches, at, names)
         if weighed.winner is None:
             if not weighed.aside:
                 return _BYPASS if is_bypass else PASS
@@ -238,15 +240,21 @@ class Snapshot:
         """Return whether any class has a ban on one of these entries. A ban may be enabled at any time."""
         return any(hit.entry in self._rules.concerned for hit in matches)
 
-    def next_change(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Instant | None:
-        """Return the first time after `at` at which a rule of that class on these entries starts, changes or ends."""
+    def next_change(
+        self, class_index: int, matches: tuple[Matched, ...], at: Instant, names: Sequence[WireName]
+    ) -> Instant | None:
+        """Return the first time after `at` at which a rule of that class on these entries starts, changes or ends.
+
+        An allowed name that covers one of the matches' `names` counts too.
+        """
         if not matches:
             return None
-        changes = (
+        changes = [
             self._rules.next_change(rule, at)
             for rule in self._rules.rules(class_index)
             if any(hit.entry in rule.entries for hit in matches)
-        )
+        ]
+        changes.append(self._rules.allowed.next_change(class_index, names, at))
         return min((change for change in changes if change is not None), default=None)
 
     def enforcing(self, class_index: int, at: Instant) -> bool:
@@ -263,6 +271,10 @@ class Snapshot:
         rules = self._rules.rules(class_index)
         return frozenset().union(*(rule.entries for rule in rules if self._rules.effect(rule, at) is Effect.ENFORCE))
 
+    def allowed_names(self, class_index: int, at: Instant) -> frozenset[tuple[WireName, bool]]:
+        """Return the names that are allowed for a class at `at`, and whether each is exact."""
+        return self._rules.allowed.in_force(class_index, at)
+
     def next_change_of_any(self, class_index: int, at: Instant) -> Instant | None:
         """Return the first time after `at` at which any rule of that class starts, changes or ends."""
         changes = (self._rules.next_change(rule, at) for rule in self._rules.rules(class_index))
@@ -277,7 +289,7 @@ class Snapshot:
         if class_index is None:
             return Decision(Verdict.PASS, None, admitted=self.suspends_all(at))
         authority = self.authority(class_index)
-        weighed = self._weigh(class_index, self.match(name), at)
+        weighed = self._weigh(class_index, self.match(name), at, [name])
         if weighed.winner is None:
             return Decision(Verdict.PASS, authority, exempted=_services(weighed.aside))
         rule, hit, effect = weighed.winner
@@ -292,21 +304,42 @@ class Snapshot:
             _services(weighed.monitoring),
         )
 
-    def _weigh(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> _Weighed:
+    def _own_matches(
+        self, class_index: int, matches: tuple[Matched, ...], at: Instant, names: Sequence[WireName]
+    ) -> tuple[Matched, ...]:
+        """Return the matches by which own bans apply: none if the question is allowed, or none of allowed targets."""
+        allowed = self._rules.allowed
+        if not matches or not allowed.has_any(class_index):
+            return matches
+        if allowed.covers(class_index, names[0], at):
+            return ()
+        left = [name for name in names[1:] if not allowed.covers(class_index, name, at)]
+        return matches if len(left) == len(names) - 1 else self.match_all([names[0], *left])
+
+    def _weigh(
+        self, class_index: int, matches: tuple[Matched, ...], at: Instant, names: Sequence[WireName]
+    ) -> _Weighed:
         monitoring: list[Rule] = []
         aside: list[Rule] = []
         best: tuple[Rule, Matched, Effect] | None = None
+        own = self._own_matches(class_index, matches, at, names)
+        enforced = -1
         for rule in self._rules.rules(class_index):
             hit = _hit(rule, matches)
-            if hit is None:
-                continue
-            effect = self._rules.effect(rule, at)
-            if effect is None:
+            effect = None if hit is None else self._rules.effect(rule, at)
+            if own is not matches and not rule.ban.bound and effect is not None:
+                kept = _hit(rule, own)
+                hit, effect = (hit, Effect.EXEMPT) if kept is None else (kept, effect)
+            if hit is None or effect is None:
                 continue
             if effect is Effect.EXEMPT:
                 aside.append(rule)
                 continue
-            if effect is Effect.MONITOR:
+            if effect is Effect.ENFORCE:
+                enforced = rule.ban.number
+            elif rule.ban.number == enforced:
+                continue  # the ban refuses another of its names, and only monitors this one for now
+            else:
                 monitoring.append(rule)
             if best is None or _precedence(rule, hit, effect) < _precedence(*best):
                 best = (rule, hit, effect)

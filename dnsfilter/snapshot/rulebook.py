@@ -19,6 +19,7 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.rule_parts.allowed import AllowedTable
 from dnsfilter.snapshot.rule_parts.clients_noted import read_clients_noted
 from dnsfilter.snapshot.rule_parts.counted import read_counts
 from dnsfilter.snapshot.rule_parts.suspended import read_suspensions
@@ -62,6 +63,7 @@ class RuleTable:
         "_classes",
         "_known",
         "all_suspended",
+        "allowed",
         "authorities",
         "clients_noted",
         "concerned",
@@ -82,6 +84,7 @@ class RuleTable:
         self.counts = read_counts(self.parts, self.parts[Part.RULES].count(RULE), self.authorities)
         self.clients_noted = read_clients_noted(self.parts.get(Part.CLASS_CLIENTS), len(classes))
         self.concerned = frozenset(entry for (entry,) in self.parts[Part.CONCERNED].all_records(RULE_ENTRY))
+        self.allowed = AllowedTable(self.parts, len(classes))
         self._bans = tuple(self._read_ban(*record) for record in self.parts[Part.BANS].all_records(BAN))
         self._check_spans()
         self._check_rules()

@@ -2,15 +2,19 @@
 
 A *rule* is one ban for one class of ranges under one formal decision. Its *spans* are when it enforces, monitors or is
 set aside. A renewed ban has a rule for each reference that it quotes; no two of them are in force at the same time.
+An enforcing ban also has a rule for each instant from which some of its names are enforced: until then it monitors
+them. These rules follow that of the other names, by instant.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.extended_error import ede_code, refusal_text
-from dnsfilter.policy.model import Address, Authority, Ban, Ground, Instant, Policy, Service, Usage
-from dnsfilter.policy.rows import ClassRows, RangeClass, Row, RowMaker
+from dnsfilter.policy.model import Address, Authority, Ban, Ground, Instant, Mode, Policy, Service, Usage
+from dnsfilter.policy.rows import ClassRows, Effect, RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
     ADDRESS,
     BAN,
@@ -23,6 +27,8 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.names_file import NameEntry
+from dnsfilter.snapshot.rule_parts.allowed import allowed_sections
 from dnsfilter.snapshot.rule_parts.clients_noted import clients_noted
 from dnsfilter.snapshot.rule_parts.counted import Counted
 from dnsfilter.snapshot.rule_parts.suspended import suspension_records
@@ -34,7 +40,7 @@ _Named = TypeVar("_Named")
 def compile_rules(
     policy: Policy,
     classes: Sequence[RangeClass],
-    entries: Sequence[tuple[str, int]],
+    entries: Sequence[NameEntry],
     since: Instant,
     maker: RowMaker | None = None,
 ) -> File:
@@ -45,8 +51,12 @@ def compile_rules(
     """
     maker = maker or RowMaker(policy)
     by_class = [(range_class, maker.class_rows(range_class, since)) for range_class in classes]
-    noted = clients_noted(policy.authorities, classes, since)
-    return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since), noted)
+    others = {
+        Part.SUSPENSIONS: suspension_records(policy.suspensions, since),
+        Part.CLASS_CLIENTS: clients_noted(policy.authorities, classes, since),
+        **allowed_sections(policy.allowed, [each.authority for each in classes], since),
+    }
+    return _Writer(policy, entries, since).file(by_class, others)
 
 
 def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
@@ -60,12 +70,15 @@ def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
 class _Writer:
     """The sections while they grow. Equal slices of entries and spans are stored once."""
 
-    def __init__(self, policy: Policy, entries: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, policy: Policy, entries: Sequence[NameEntry], since: Instant) -> None:
         self._policy = policy
         self._authorities: dict[str, Authority] = {authority.slug: authority for authority in policy.authorities}
         self._services: dict[str, Service] = {service.slug: service for service in policy.services}
         self._bans: dict[int, Ban] = {ban.number: ban for ban in policy.bans}
-        self._entries = {entry: number for number, entry in enumerate(entries)}
+        self._entries: dict[tuple[str, int], list[tuple[Instant, int]]] = {}
+        for number, (slug, tier, instant) in enumerate(entries):
+            # Names that are no longer pending join the others.
+            self._entries.setdefault((slug, tier), []).append((instant if instant > since else 0, number))
         self._strings = Strings()
         self._ban_table = bytearray()
         self._ban_indexes: dict[int, int] = {}
@@ -73,8 +86,8 @@ class _Writer:
         self._spans = Slices()
         self._rule_entries = Slices()
 
-    def file(self, by_class: list[tuple[RangeClass, ClassRows]], suspensions: bytes, noted: bytes) -> File:
-        """Return the complete file."""
+    def file(self, by_class: list[tuple[RangeClass, ClassRows]], others: Mapping[Part, bytes]) -> File:
+        """Return the complete file with these other sections."""
         counted = Counted(
             ((each, known.counted) for each, known in by_class if self._counts(each.authority)), self._bans
         )
@@ -84,11 +97,13 @@ class _Writer:
             first, numbers = len(rule_counts), counted.numbers(range_class)
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
-                rules += self._rule(authority, rows, counted.pairs.get((authority.slug, ban.service), NONE))
-                rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
+                pair = counted.pairs.get((authority.slug, ban.service), NONE)
+                for enforced_from, entries in self._entry_groups(ban):
+                    rules += self._rule(authority, rows, pair, enforced_from, entries)
+                    rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
-        concerned = sorted({entry for ban in self._policy.bans for entry in self._entry_numbers(ban)})
+        concerned = sorted({entry for ban in self._policy.bans for _, entry in self._entries_of(ban)})
         return write_file(
             Kind.RULES,
             {
@@ -101,24 +116,25 @@ class _Writer:
                 Part.ADDRESSES: bytes(self._addresses),
                 **counts,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
-                Part.SUSPENSIONS: suspensions,
-                Part.CLASS_CLIENTS: noted,
+                **others,
             },
         )
 
     def _counts(self, authority: str) -> bool:
         return _named(self._authorities, authority, "authority").usage is not Usage.NONE
 
-    def _rule(self, authority: Authority, rows: list[Row], pair: int) -> bytes:
+    def _rule(
+        self, authority: Authority, rows: list[Row], pair: int, enforced_from: Instant, entries: list[int]
+    ) -> bytes:
         ban = self._bans[rows[0].ban]
         service = _named(self._services, ban.service, "service")
         decider = _named(self._authorities, ban.authority, "authority")
         bound = rows[0].bound
-        spans = [SPAN.pack(row.start, row.end, row.effect) for row in sorted(rows, key=lambda row: row.start)]
-        entries = [RULE_ENTRY.pack(entry) for entry in self._entry_numbers(ban)]
+        ordered = sorted(rows, key=lambda row: row.start)
+        spans = [SPAN.pack(*span) for row in ordered for span in _spans(row, enforced_from)]
         return RULE.pack(
             self._ban(ban),
-            self._rule_entries.add(entries),
+            self._rule_entries.add([RULE_ENTRY.pack(entry) for entry in entries]),
             self._spans.add(spans),
             len(spans),
             self._strings.add(refusal_text(rows[0].reference, service, decider, authority)),
@@ -128,10 +144,16 @@ class _Writer:
             bound,
         )
 
-    def _entry_numbers(self, ban: Ban) -> list[int]:
-        """Return the entries of the ban's tiers, ascending, without tiers that the service does not have."""
-        wanted = ((ban.service, tier) for tier in ban.tiers)
-        return sorted(self._entries[entry] for entry in wanted if entry in self._entries)
+    def _entries_of(self, ban: Ban) -> list[tuple[Instant, int]]:
+        """Return the entries of the ban's tiers, each with the instant from which it is enforced, in that order."""
+        return sorted(entry for tier in ban.tiers for entry in self._entries.get((ban.service, tier), ()))
+
+    def _entry_groups(self, ban: Ban) -> list[tuple[Instant, list[int]]]:
+        """Return the entries of each rule of the ban, ascending, with the instant from which they are enforced."""
+        entries = self._entries_of(ban)
+        if ban.mode is not Mode.ENFORCE or not entries:
+            return [(0, sorted(number for _, number in entries))]
+        return [(instant, [number for _, number in group]) for instant, group in groupby(entries, itemgetter(0))]
 
     def _ban(self, ban: Ban) -> int:
         """Return the ban's index in the table."""
@@ -149,6 +171,16 @@ class _Writer:
                 REPLIES.index(ban.reply),
             )
         return index
+
+
+def _spans(row: Row, enforced_from: Instant) -> Iterator[tuple[Instant, Instant, int]]:
+    """Yield start, end and effect of a row for names that are enforced from that instant."""
+    if row.effect is Effect.ENFORCE and row.start < enforced_from:
+        yield row.start, min(row.end, enforced_from), Effect.MONITOR
+        if enforced_from < row.end:
+            yield enforced_from, row.end, Effect.ENFORCE
+    else:
+        yield row.start, row.end, row.effect
 
 
 def _packed(address: Address) -> bytes:

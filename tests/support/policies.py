@@ -1,6 +1,7 @@
 """Policies for tests: short makers with sensible defaults, and hypothesis strategies for arbitrary small ones."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from dnsfilter.policy.model import (
     DEFAULT_SITE,
     DEFAULT_TIERS,
     Address,
+    AllowedName,
     Audience,
     Authority,
     Ban,
@@ -46,7 +48,7 @@ DAY = 86_400
 ALWAYS = (Term(0),)
 
 _Kind = TypeVar("_Kind")
-Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension
+Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension | AllowedName
 
 
 def authority(slug: str, languages: tuple[str, ...] = ("nl",), usage: Usage = Usage.AUTHORITY) -> Authority:
@@ -123,6 +125,20 @@ def exemption(
     return Exemption(number, ban, frozenset(map(ip_network, ranges)), start, end, hours, site, "test", approved)
 
 
+def allowed(
+    number: int,
+    authority: str,
+    name: str,
+    start: Instant = 0,
+    end: Instant | None = NOW + 30 * DAY,
+    *,
+    exact: bool = False,
+    recorded: Instant | None = 0,
+) -> AllowedName:
+    """Return an allowed name, with all below it by default."""
+    return AllowedName(number, authority, parse_name(name), exact, start, end, recorded, reason="test")
+
+
 def policy(*things: Thing, revision: int = 1) -> Policy:
     """Return the policy of these things. Add missing authorities and sites that they name."""
 
@@ -140,6 +156,7 @@ def policy(*things: Thing, revision: int = 1) -> Policy:
         _of(Binding, things),
         _of(Exemption, things),
         _of(Suspension, things),
+        _of(AllowedName, things),
     )
 
 
@@ -231,7 +248,11 @@ def _tiers(draw: st.DrawFn, number: int) -> Tier:
 @st.composite
 def _services(draw: st.DrawFn, slug: str) -> Service:
     numbers = {1} | draw(st.sets(st.integers(2, 3)))
-    return Service(slug, slug.title(), tuple(draw(_tiers(number)) for number in sorted(numbers)))
+    tiers = [draw(_tiers(number)) for number in sorted(numbers)]
+    instants = sorted(draw(st.sets(st.one_of(moments, st.integers(NOW - 2 * DAY, NOW + DAY)), max_size=2)))
+    number = st.sampled_from(sorted(numbers))
+    pending = [replace(draw(_tiers(draw(number))), enforced_from=instant) for instant in instants]
+    return Service(slug, slug.title(), (*tiers, *pending))
 
 
 @st.composite
@@ -307,6 +328,16 @@ def _exemptions(draw: st.DrawFn, number: int, bans: int, ranges: tuple[Range, ..
 
 
 @st.composite
+def _allowed(draw: st.DrawFn, number: int) -> AllowedName:
+    start, end = draw(_spans())
+    recorded = draw(st.one_of(st.just(0), st.just(0), st.none(), moments))
+    authority, name = draw(st.sampled_from(_AUTHORITIES)), draw(names)
+    return AllowedName(
+        number, authority, name, draw(st.booleans()), start, draw(st.sampled_from((end, None))), recorded
+    )
+
+
+@st.composite
 def _suspensions(draw: st.DrawFn) -> Suspension:
     start = draw(moments)
     return Suspension(
@@ -331,6 +362,7 @@ def policies(draw: st.DrawFn) -> Policy:
         tuple(draw(_bindings(number, bans)) for number in range(draw(st.integers(1, 4)))),
         tuple(draw(_exemptions(number, bans, ranges)) for number in range(draw(st.integers(0, 3)))),
         tuple(draw(st.lists(_suspensions(), max_size=1))),
+        tuple(draw(_allowed(number)) for number in range(draw(st.integers(0, 3)))),
     )
 
 
@@ -349,6 +381,9 @@ def boundaries(policy: Policy) -> tuple[Instant, ...]:
             found.update(edge for window in weekly_windows(hours, exemption.start, exemption.end) for edge in window)
     for suspension in policy.suspensions:
         found |= {suspension.start, suspension.end}
+    for allowed_name in policy.allowed:
+        found |= {allowed_name.start, allowed_name.end, allowed_name.recorded}
+    found |= {tier.enforced_from for listed in policy.services for tier in listed.tiers}
     return tuple(sorted(instant for instant in found if instant is not None))
 
 
@@ -371,6 +406,7 @@ def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
 def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
     """Draw names of the policy's services, names below, above and next to them, and others."""
     listed = sorted({name for s in policy.services for tier in s.tiers for name in tier.domains | tier.hosts})
+    listed = sorted({*listed, *(each.name for each in policy.allowed)}) if listed else listed
     if not listed:
         return names
     known = st.sampled_from(listed)

@@ -1,5 +1,6 @@
 """Apply policy to a query and its answer, by the snapshot in force, and count the result. Both engines use this."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import cast
@@ -18,7 +19,7 @@ from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.engine.tallies import response_slot
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
@@ -76,23 +77,23 @@ class QueryPolicy:
             texts += [f"label={label}"] if label else []
         return tuple(texts)
 
-    def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
-        """Return the judgement on `matches`. Count nothing."""
+    def judge(self, case: Case, matches: tuple[Matched, ...], targets: Sequence[WireName] = ()) -> Judgement:
+        """Return the judgement on the matches of the question and of these targets. Count nothing."""
         if case.range_class is None:
             return PASS
-        return self.snapshot.judge(case.range_class, matches, case.at)
+        return self.snapshot.judge(case.range_class, matches, case.at, (case.query.question.name, *targets))
 
     def serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
         """Return the reply from an entry. Apply policy to the question and to every target of the answer."""
         matches = self._matches(case.query.question, entry)
-        judgement = self.judge(case, matches)
+        judgement = self.judge(case, matches, entry.targets)
         if judgement.verdict is Verdict.REFUSE:
-            return self.refuse(case, judgement, matches)
+            return self.refuse(case, judgement, matches, entry.targets)
         self.note(case, judgement)
         self.count(case.transport, outcome, expressible(entry.answer.rcode, case.query.edns))
         stale = outcome is Outcome.STALE
-        added = cast(tuple[tuple[Matched, ...], ...], entry.additional_matches)
-        hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in added)
+        added = cast(tuple[tuple[WireName, tuple[Matched, ...]], ...], entry.additional_matches)
+        hidden = any(self.judge(case, found, [name]).verdict is Verdict.REFUSE for name, found in added)
         answer = without_additional(entry.answer) if hidden else entry.answer
         age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
         if asks_any(case.query.question):
@@ -106,7 +107,11 @@ class QueryPolicy:
             case.query,
             answer,
             age_s=age_s,
-            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in added for hit in found))),
+            ttl_cap_s=self._cap_s(
+                case,
+                (*matches, *(hit for _, found in added for hit in found)),
+                (*entry.targets, *(name for name, _ in added)),
+            ),
             stale_ttl_s=STALE_TTL_S if stale else None,
             ad=ad,
             ede=Ede(stale_code(answer.rcode)) if stale else None,
@@ -120,25 +125,28 @@ class QueryPolicy:
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
             entry.additional_matches = tuple(
-                {found for found in map(snapshot.match, additional_names(entry.answer)) if found}
+                {(name, found) for name in additional_names(entry.answer) if (found := snapshot.match(name))}
             )
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)
 
-    def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
-        """Return how long the client may cache an answer, in seconds; None without a bound."""
+    def _cap_s(self, case: Case, matches: tuple[Matched, ...], targets: Sequence[WireName]) -> int | None:
+        """Return how long the client may cache an answer that leads to `targets`, in seconds; None without a bound."""
         if not matches or not self.snapshot.concerned(matches):
             return None
         if case.range_class is None:
             return ttl_cap_s(case.at, None)
-        return ttl_cap_s(case.at, self.snapshot.next_change(case.range_class, matches, case.at))
+        names = case.query.question.name, *targets
+        return ttl_cap_s(case.at, self.snapshot.next_change(case.range_class, matches, case.at, names))
 
-    def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
+    def refuse(
+        self, case: Case, judgement: Judgement, matches: tuple[Matched, ...], targets: Sequence[WireName] = ()
+    ) -> bytes:
         """Return the reply to a query that policy refuses."""
         self.note(case, judgement)
         if (number := judgement.refused_by) >= 0 and self._notes_client(case):
             self.refused_clients.note(case.client, self.snapshot.words.bans[number])
-        cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
+        cap_s = self._cap_s(case, matches, targets) or ttl_cap_s(case.at, None)
         reply = refusal(case.query, judgement, cap_s, case.limit)
         self.count(case.transport, Outcome.REFUSED, header_rcode(reply))
         return reply
@@ -194,9 +202,9 @@ class QueryPolicy:
     def fail(self, case: Case, failed: Failed) -> bytes:
         """Return SERVFAIL, or a refusal if policy, which may have changed, refuses the question or its targets."""
         matches = self.snapshot.match_all((case.query.question.name, *failed.targets))
-        judgement = self.judge(case, matches)
+        judgement = self.judge(case, matches, failed.targets)
         if judgement.verdict is Verdict.REFUSE:
-            return self.refuse(case, judgement, matches)
+            return self.refuse(case, judgement, matches, failed.targets)
         self.note(case, judgement)
         self._note_name(case, FAILED)
         self.count(case.transport, Outcome.FAILED, Rcode.SERVFAIL)

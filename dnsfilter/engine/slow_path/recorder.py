@@ -140,7 +140,7 @@ class Recorder:
             return Verdict.PASS
         at = self._policy.anchor.instant(wall_s, self._clock.boot_ns() // 1_000_000)
         with suppress(SnapshotError):  # the engine has decided already, and a line may not cost an answer
-            return snapshot.judge(range_class, snapshot.match(question.name), at).verdict
+            return snapshot.judge(range_class, snapshot.match(question.name), at, [question.name]).verdict
         return Verdict.PASS
 
 

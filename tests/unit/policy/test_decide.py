@@ -15,9 +15,11 @@ from dnsfilter.policy.decide import (
     decide,
     next_exemption,
     range_of,
+    standings,
 )
 from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
+    AllowedName,
     Audience,
     Binding,
     Funding,
@@ -25,6 +27,7 @@ from dnsfilter.policy.model import (
     Instant,
     Mode,
     Policy,
+    Service,
     Suspension,
     Term,
     Tier,
@@ -37,6 +40,7 @@ from tests.support.policies import (
     HOUR,
     NOW,
     Thing,
+    allowed,
     ban,
     exemption,
     instants,
@@ -50,6 +54,7 @@ from tests.support.policies import (
 GHENT = network("192.0.2.0/24", "ghent")
 MECHELEN = network("198.51.100.0/24", "mechelen")
 TIKTOK = service("tiktok", ["tiktok.example"], ["login.example.org"])
+FRESH = Service("fresh", "Fresh", (Tier(1, wire("tiktok.example"), enforced_from=NOW + HOUR),))
 
 
 def asked(
@@ -369,12 +374,78 @@ class TestWhoWins:
         pytest.param((ban(1, "ghent", "tiktok", tiers=frozenset({2})),), Standing.OTHER_TIER, id="other tier"),
         pytest.param((ban(1, "ghent", "tiktok"), Suspension(None, NOW, NOW + 1)), Standing.SUSPENDED, id="suspended"),
         pytest.param((ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"])), Standing.EXEMPTED, id="exempted"),
+        pytest.param(
+            (ban(1, "ghent", "tiktok"), allowed(1, "ghent", "tiktok.example")), Standing.ALLOWED, id="allowed"
+        ),
+        pytest.param((ban(1, "ghent", "fresh"),), Standing.PENDING, id="pending"),
     ],
 )
 def test_every_ban_that_is_considered_has_its_reason(changed: tuple[Thing, ...], standing: Standing) -> None:
-    made: Policy = policy(GHENT, TIKTOK, *changed)
+    made: Policy = policy(GHENT, TIKTOK, FRESH, *changed)
     (considered,) = consider(made, GHENT, parse_name("tiktok.example"), NOW)
     assert considered.standing is standing
+
+
+@pytest.mark.parametrize(
+    ("given_name", "frees"),
+    [
+        pytest.param(allowed(1, "ghent", "www.tiktok.example"), True, id="the name"),
+        pytest.param(allowed(1, "ghent", "www.tiktok.example", exact=True), True, id="exactly the name"),
+        pytest.param(allowed(1, "ghent", "example"), True, id="a name above that of the service"),
+        pytest.param(allowed(1, "ghent", "example", exact=True), False, id="exactly a name above"),
+        pytest.param(allowed(1, "ghent", "x.www.tiktok.example"), False, id="a name below"),
+        pytest.param(allowed(1, "ghent", "ww.tiktok.example"), False, id="another name"),
+        pytest.param(allowed(1, "mechelen", "tiktok.example"), False, id="of another authority"),
+        pytest.param(allowed(1, "ghent", "tiktok.example", NOW + 1), False, id="from the next second on"),
+        pytest.param(allowed(1, "ghent", "tiktok.example", NOW - 1, NOW), False, id="until this second"),
+        pytest.param(allowed(1, "ghent", "tiktok.example", recorded=None), False, id="waiting for approval"),
+        pytest.param(allowed(1, "ghent", "tiktok.example", end=None), True, id="without an end"),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.MONITOR])
+def test_an_allowed_name_frees_what_it_covers_from_own_bans(given_name: AllowedName, frees: bool, mode: Mode) -> None:
+    decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok", mode), given_name)
+    assert (decision.verdict is Verdict.PASS) is frees
+    assert decision.exempted == (frozenset({"tiktok"}) if frees else frozenset())
+
+
+def test_an_allowed_name_does_not_free_from_a_bound_ban() -> None:
+    things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), ban(2, "ghent", "tiktok"), accepted(0))
+    decision = asked(*things, allowed(1, "ghent", "tiktok.example"))
+    assert (decision.verdict, decision.ban, decision.bound) == (Verdict.REFUSE, 1, True)
+
+
+def test_pending_names_are_monitored_until_their_instant() -> None:
+    things = (GHENT, FRESH, ban(1, "ghent", "fresh"))
+    until, after = (asked(*things, at=at) for at in (NOW + HOUR - 1, NOW + HOUR))
+    assert (until.verdict, until.ban, until.monitored) == (Verdict.MONITOR, 1, frozenset({"fresh"}))
+    assert (after.verdict, after.ban, after.monitored) == (Verdict.REFUSE, 1, frozenset())
+    assert name_text(until.suffix) == name_text(after.suffix) == "tiktok.example"
+
+
+def test_a_name_that_is_refused_already_is_not_pending() -> None:
+    """The tier's other names are enforced, and one of them is above a pending one."""
+    below = Tier(1, wire("www.tiktok.example"), enforced_from=NOW + HOUR)
+    both = replace(TIKTOK, tiers=(*TIKTOK.tiers, below))
+    decision, later = (asked(GHENT, both, ban(1, "ghent", "tiktok"), at=at) for at in (NOW, NOW + HOUR))
+    assert (decision.verdict, decision.monitored) == (Verdict.REFUSE, frozenset())
+    assert name_text(decision.suffix) == "tiktok.example"
+    assert name_text(later.suffix) == "www.tiktok.example"
+
+
+def test_a_monitoring_ban_has_no_pending_names() -> None:
+    made = policy(GHENT, FRESH, ban(1, "ghent", "fresh", Mode.MONITOR))
+    (considered,) = consider(made, GHENT, parse_name("tiktok.example"), NOW)
+    assert (considered.standing, considered.pending_until) == (Standing.IN_FORCE, None)
+
+
+def test_a_range_shows_its_bans_as_for_a_name_that_is_refused() -> None:
+    """Neither an allowed name nor a pending one of the same tier changes what holds for the range."""
+    early = Tier(1, wire("a.example"), enforced_from=NOW + HOUR)
+    both = replace(TIKTOK, tiers=(early, *TIKTOK.tiers))
+    made = policy(GHENT, both, FRESH, ban(1, "ghent", "tiktok"), ban(2, "ghent", "fresh"))
+    made = replace(made, allowed=(allowed(1, "ghent", "example"),))
+    assert [item.standing for item in standings(made, GHENT, NOW)] == [Standing.IN_FORCE, Standing.PENDING]
 
 
 @examples(20)

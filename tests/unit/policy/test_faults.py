@@ -9,6 +9,7 @@ import pytest
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.faults import prefix_fault, problems, text_fault
 from dnsfilter.policy.model import (
+    AllowedName,
     Audience,
     Authority,
     Ban,
@@ -42,6 +43,7 @@ OTHER = replace(BAN, number=11, authority="diest")
 NINE = tuple(ip_address(f"192.0.2.{number}") for number in range(1, 10))
 BINDING = Binding(1, 10, "diest", Ground.LAW, 0)
 EXEMPTION = Exemption(1, 10, frozenset({PREFIX}), 0, DAY_S)
+ALLOWED = AllowedName(1, "ghent", b"\x01a\0", False, 0, DAY_S)
 SOUND = Policy(
     revision=1,
     authorities=(GHENT, DIEST),
@@ -51,6 +53,7 @@ SOUND = Policy(
     bindings=(BINDING,),
     exemptions=(EXEMPTION,),
     suspensions=(Suspension("ghent", 0, MAX_SUSPENSION_S), Suspension(None, 0, 60)),
+    allowed=(ALLOWED,),
 )
 FOLLOWING = FormalDecision(follows=11)
 
@@ -64,6 +67,7 @@ CLOSED = replace(
     SOUND,
     authorities=(_closing(GHENT, successor="diest"), _closing(DIEST)),
     bindings=(replace(BINDING, end=DAY_S),),
+    allowed=(),
 )
 
 
@@ -153,6 +157,17 @@ def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, 
         (replace(SOUND, suspensions=(Suspension("nobody", 0, 60),)), "suspension[0].authority"),
         (replace(SOUND, suspensions=(Suspension(None, 0, MAX_SUSPENSION_S + 1),)), "suspension[0].end"),
         (replace(SOUND, suspensions=(Suspension(None, 60, 60),)), "suspension[0].end"),
+        (replace(SOUND, allowed=(ALLOWED, ALLOWED)), "allowed[1].number"),
+        (replace(SOUND, allowed=(replace(ALLOWED, authority="nobody"),)), "allowed[0].authority"),
+        (replace(SOUND, allowed=(replace(ALLOWED, end=0),)), "allowed[0].end"),
+        (replace(SOUND, allowed=(replace(ALLOWED, end=None),)), "allowed[0]"),
+        (replace(SOUND, allowed=(replace(ALLOWED, end=None, review_by=-1),)), "allowed[0].review_by"),
+        (replace(SOUND, allowed=(replace(ALLOWED, name=b"\0"),)), "allowed[0].name"),
+        (replace(SOUND, allowed=(replace(ALLOWED, name=b"\1A\0"),)), "allowed[0].name"),
+        (replace(SOUND, allowed=(replace(ALLOWED, reason="a\tb"),)), "allowed[0].reason"),
+        (replace(SOUND, services=(replace(SOUND.services[0], tiers=(Tier(1), Tier(1))),)), "service[0].tier[1]"),
+        (replace(SOUND, services=(replace(SOUND.services[0], tiers=(Tier(1), Tier(1, enforced_from=0))),)),
+         "service[0].tier[1].enforced_from"),
     ],
 )  # fmt: skip
 def test_each_contradiction_is_one_problem_at_its_place(policy: Policy, location: str) -> None:
@@ -177,6 +192,7 @@ def test_bans_and_bindings_end_when_the_authority_closes() -> None:
         ({"authorities": (_closing(GHENT, -1), DIEST)}, ["authority[0].closes", "ban[0].term[0].end"]),
         ({"authorities": (_closing(GHENT, 1 << 40), DIEST)}, ["authority[0].closes"]),
         ({"authorities": (_closing(GHENT, reason="a\nb"), DIEST)}, ["authority[0].closed_reason"]),
+        ({"allowed": (replace(ALLOWED, end=DAY_S + 1),)}, ["allowed[0].end"]),
         (
             {"authorities": (_closing(GHENT, decision=FormalDecision(link="x:y")), DIEST)},
             ["authority[0].closed_decision.link"],
@@ -207,7 +223,8 @@ def test_end_after_a_closing_is_a_problem(changes: dict[str, Any], locations: li
 def test_only_authorities_on_a_circle_of_mergers_are_reported() -> None:
     successors = {"a": "b", "b": "c", "c": "d", "d": "b", "e": "f", "f": None}
     merged = tuple(_closing(replace(GHENT, slug=slug), successor=after) for slug, after in successors.items())
-    found = problems(replace(SOUND, authorities=merged, ranges=(), bans=(), bindings=(), exemptions=(), suspensions=()))
+    emptied: dict[str, Any] = dict.fromkeys(("ranges", "bans", "bindings", "exemptions", "suspensions", "allowed"), ())
+    found = problems(replace(SOUND, authorities=merged, **emptied))
     assert [problem.location for problem in found] == [f"authority[{index}].successor" for index in (1, 2, 3)]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Ban, Exemption, Mode, Policy, Range, Service, Term, Tier
+from dnsfilter.policy.model import AllowedName, Ban, Exemption, Mode, Policy, Range, Service, Term, Tier
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.lifted_bans import LiftedBans
 from dnsfilter.snapshot.reader import Snapshot
@@ -17,6 +17,7 @@ from tests.fuzz.examples import examples
 from tests.support.policies import (
     DAY,
     NOW,
+    allowed,
     ban,
     clients_of,
     exemption,
@@ -34,7 +35,7 @@ VIDEO = service("video", ["video.example"], (), Tier(2, wire("cdn.example")))
 GHENT = network("192.0.2.0/24", "ghent")
 INNER = network("192.0.2.128/25", "mechelen")
 BAN = ban(1, "ghent", "video")
-Things = Sequence[Range | Service | Ban | Exemption]
+Things = Sequence[Range | Service | Ban | Exemption | AllowedName]
 
 
 def opened(made: Policy, site: str = "default") -> Snapshot:
@@ -53,6 +54,18 @@ def opened(made: Policy, site: str = "default") -> Snapshot:
             [GHENT, VIDEO, replace(BAN, mode=Mode.MONITOR)],
             ("ghent/video",),
             id="a ban that only monitored",
+        ),
+        pytest.param(
+            [GHENT, VIDEO, BAN],
+            [GHENT, VIDEO, BAN, allowed(1, "ghent", "video.example")],
+            ("ghent/video",),
+            id="the older one allows a name",
+        ),
+        pytest.param(
+            [GHENT, VIDEO, BAN, allowed(1, "ghent", "video.example")],
+            [GHENT, VIDEO, BAN],
+            (),
+            id="the newer one allows a name",
         ),
         pytest.param(
             [GHENT, VIDEO, BAN],

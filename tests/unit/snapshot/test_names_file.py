@@ -61,12 +61,12 @@ def table(*services: Service) -> NameTable:
 )
 def test_every_entry_matches_by_its_longest_suffix(name: str, expected: list[tuple[str, int, str, bool]]) -> None:
     names = table(TIKTOK, CAPCUT)
-    found = [(*names.entries[hit.entry], hit.suffix, hit.domain) for hit in names.match(parse_name(name))]
+    found = [(*names.entries[hit.entry][:2], hit.suffix, hit.domain) for hit in names.match(parse_name(name))]
     assert found == [(slug, tier, len(parse_name(suffix)), domain) for slug, tier, suffix, domain in expected]
 
 
 def test_entries_are_numbered_by_slug_and_tier() -> None:
-    assert table(TIKTOK, CAPCUT).entries == (("capcut", 1), ("tiktok", 1), ("tiktok", 2))
+    assert table(TIKTOK, CAPCUT).entries == (("capcut", 1, 0), ("tiktok", 1, 0), ("tiktok", 2, 0))
     assert entries_of((TIKTOK, CAPCUT)) == entries_of((CAPCUT, TIKTOK))
 
 

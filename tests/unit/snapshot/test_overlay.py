@@ -98,20 +98,22 @@ def test_a_suspension_holds_from_its_start_until_its_end(at: Instant, verdict: V
     ghent, mechelen = (snapshot.find(bytes(address)) for address in ([192, 0, 2, 1], [198, 51, 100, 1]))
     assert ghent is not None
     assert mechelen is not None
-    hits = snapshot.match(next(iter(GHENT.services[0].tiers[0].domains)))
-    judged = snapshot.judge(ghent, hits, at)
+    name = next(iter(GHENT.services[0].tiers[0].domains))
+    hits = snapshot.match(name)
+    judged = snapshot.judge(ghent, hits, at, [name])
     assert judged.verdict is verdict
     assert bool(judged.exempted) is (verdict is Verdict.PASS)
-    assert snapshot.judge(mechelen, hits, at).verdict is Verdict.MONITOR
+    assert snapshot.judge(mechelen, hits, at, [name]).verdict is Verdict.MONITOR
 
 
 def test_the_next_change_is_the_end_of_the_suspension() -> None:
     snapshot = opened(GHENT, [Suspension(None, NOW, NOW + 300)])
-    hits = snapshot.match(next(iter(GHENT.services[0].tiers[0].domains)))
+    name = next(iter(GHENT.services[0].tiers[0].domains))
+    hits = snapshot.match(name)
     for address in ([192, 0, 2, 1], [198, 51, 100, 1]):
         found = snapshot.find(bytes(address))
         assert found is not None
-        assert snapshot.next_change(found, hits, NOW) == NOW + 300
+        assert snapshot.next_change(found, hits, NOW, [name]) == NOW + 300
 
 
 def test_overlaid_manifest_names_the_new_rules_and_has_no_signature() -> None:

@@ -9,7 +9,7 @@ from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode, Policy, Reply, Term, Tier
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import PASS, BanView, Matched, Snapshot
-from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.names import ROOT, parse_name
 from tests.support.policies import DAY, NOW, authority, ban, network, policy, service, wire
 
 TIKTOK = service(
@@ -32,7 +32,7 @@ def class_of(snapshot: Snapshot, address: str) -> int:
 
 
 def entries(snapshot: Snapshot, matches: tuple[Matched, ...]) -> dict[tuple[str, int], Matched]:
-    return {snapshot.entries[hit.entry]: hit for hit in matches}
+    return {snapshot.entries[hit.entry][:2]: hit for hit in matches}
 
 
 def test_has_revision_creation_time_and_digests() -> None:
@@ -60,7 +60,7 @@ def test_an_unregistered_client_has_no_class() -> None:
 
 def test_no_matches_give_the_pass_constant() -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
-    assert snapshot.judge(class_of(snapshot, "192.0.2.1"), (), NOW) is PASS
+    assert snapshot.judge(class_of(snapshot, "192.0.2.1"), (), NOW, [ROOT]) is PASS
 
 
 def test_ban_has_the_data_for_a_reply() -> None:
@@ -79,7 +79,8 @@ def test_ban_has_the_data_for_a_reply() -> None:
             ),
         )
     )
-    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
+    name = parse_name("tiktok.example")
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(name), NOW, [name])
     assert judgement.ban == BanView(
         3,
         "ghent",
@@ -114,8 +115,8 @@ def test_of_several_targets_the_longest_suffix_is_kept() -> None:
 
 def test_ban_on_question_and_target_is_explained_by_the_question() -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
-    matches = snapshot.match_all([parse_name("tiktok.example"), parse_name("x.cdn.tiktok.example")])
-    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), matches, NOW)
+    names = [parse_name("tiktok.example"), parse_name("x.cdn.tiktok.example")]
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match_all(names), NOW, names)
     assert judgement.hit is not None
     assert not judgement.hit.target
     assert judgement.hit.suffix == len(parse_name("tiktok.example"))
@@ -142,7 +143,8 @@ def test_the_next_change_is_of_that_class_and_those_entries() -> None:
         )
     )
     ghent = class_of(snapshot, "192.0.2.1")
-    tiktok = snapshot.match(parse_name("tiktok.example"))
+    name, cdn = parse_name("tiktok.example"), parse_name("cdn.tiktok.example")
+    tiktok = snapshot.match(name)
     table = {
         NOW: NOW + 10,
         NOW + 9: NOW + 10,
@@ -151,10 +153,10 @@ def test_the_next_change_is_of_that_class_and_those_entries() -> None:
         NOW + 30: NOW + 40,
         NOW + 40: None,
     }
-    assert {at: snapshot.next_change(ghent, tiktok, at) for at in table} == table
-    assert snapshot.next_change(class_of(snapshot, "198.51.100.1"), tiktok, NOW) == NOW + 1
-    assert snapshot.next_change(ghent, snapshot.match(parse_name("cdn.tiktok.example")), NOW) == NOW + 3
-    assert snapshot.next_change(ghent, (), NOW) is None
+    assert {at: snapshot.next_change(ghent, tiktok, at, [name]) for at in table} == table
+    assert snapshot.next_change(class_of(snapshot, "198.51.100.1"), tiktok, NOW, [name]) == NOW + 1
+    assert snapshot.next_change(ghent, snapshot.match(cdn), NOW, [cdn]) == NOW + 3
+    assert snapshot.next_change(ghent, (), NOW, [ROOT]) is None
 
 
 def test_enforcing_holds_while_some_ban_refuses() -> None:

@@ -60,9 +60,9 @@ def use(files: list[bytes]) -> int:
         known += 1
         snapshot.authority(found)
         for at in INSTANTS:
-            judgement = snapshot.judge(found, matches, at)
+            judgement = snapshot.judge(found, matches, at, NAMES)
             assert all(pair < len(snapshot.pairs) for pair in (judgement.refused, *judgement.monitored))
-            snapshot.next_change(found, matches, at)
+            snapshot.next_change(found, matches, at, NAMES)
             snapshot.enforcing(found, at)
     for at in INSTANTS:
         snapshot.decide(ip_address("192.0.2.77"), NAMES[0], at)

@@ -40,6 +40,7 @@ cdef class RulesFile:
     cdef list _views
     cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings, _rule_counts, _class_counts
     cdef Buffer _class_clients
+    cdef AllowedNames allowed
     cdef uint32_t _class_count, _rule_count
     cdef uint8_t _concerned[8192]       # a bit for each entry
     cdef uint8_t _bypass[8192]          # entries of the service `encrypted_dns`
@@ -76,6 +77,7 @@ cdef class RulesFile:
         self._rule_counts = section_of(self._views, snapshot, Kind.RULES, Part.RULE_COUNTS)
         self._class_counts = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_COUNTS)
         self._class_clients = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_CLIENTS)
+        self.allowed = AllowedNames(snapshot)
         memset(self._concerned, 0, sizeof(self._concerned))
         for index in range(0, concerned.size, 2):
             mark_entry(self._concerned, little16(concerned.at + index))
@@ -92,14 +94,18 @@ cdef class RulesFile:
         return False
 
     cdef void judge(
-        self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out
+        self, int range_class, const Matches* matches, const Matches* own, bint question_only, int64_t at, Judged* out
     ) noexcept nogil:
-        """Judge a query of a class (-1: none). Verdict -1: more matches or pairs than C has room for."""
-        cdef uint32_t rule, end
+        """Judge a query of a class (-1: none). Verdict -1: more matches or pairs than C has room for.
+
+        `own` are the matches by which own bans apply: `matches` itself unless a name is allowed.
+        """
+        cdef uint32_t rule, end, enforced = SNAPSHOT_NONE
         cdef const uint8_t* record
         cdef const Match* hit
+        cdef const Match* kept
         cdef int effect
-        cdef bint fits = matches.count >= 0
+        cdef bint fits = matches.count >= 0 and own.count >= 0
         out.verdict, out.refused, out.monitored_count, out.exempted_count = VERDICT_PASS, -1, 0, 0
         out.refused_by, out.monitored_by_count, out.exempted_by_count = -1, 0, 0
         out.range_class = range_class
@@ -109,6 +115,16 @@ cdef class RulesFile:
             record = self._rules.at + <uint64_t>rule * RULE_BYTES
             hit = self._hit(record, matches, question_only)
             effect = EFFECT_NONE if hit == NULL else self._effect(record, at)
+            if own != matches and effect != EFFECT_NONE and not record[RULE_BOUND]:
+                kept = self._hit(record, own, question_only)
+                if kept == NULL:
+                    effect = EFFECT_EXEMPT
+                else:
+                    hit = kept
+            if effect == EFFECT_ENFORCE:
+                enforced = little32(record)
+            elif effect == EFFECT_MONITOR and little32(record) == enforced:
+                effect = EFFECT_NONE  # the ban refuses another of its names, and only monitors this one for now
             if effect == EFFECT_EXEMPT:
                 fits = insert_number(
                     out.exempted, &out.exempted_count, little32(record + RULE_PAIR)

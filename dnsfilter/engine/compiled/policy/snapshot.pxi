@@ -52,10 +52,21 @@ cdef class Table:
         self._names.add_target(name, size, into)
 
     cdef void judge(
-        self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out
+        self, int range_class, const Matches* matches, const Matches* own, bint question_only, int64_t at, Judged* out
     ) noexcept nogil:
-        """Judge a query of a class (-1: none) at `at`. `question_only` ignores the matches of targets."""
-        self._rules.judge(range_class, matches, question_only, at, out)
+        """Judge a query of a class (-1: none) at `at`. Own bans apply by the matches in `own`.
+
+        `question_only` ignores the matches of targets.
+        """
+        self._rules.judge(range_class, matches, own, question_only, at, out)
+
+    cdef inline bint has_allowed(self, int range_class) noexcept nogil:
+        """Return whether the authority of a class (-1: none) has allowed names, in force or not."""
+        return self._rules.allowed.has_any(range_class)
+
+    cdef bint allows(self, int range_class, const uint8_t* name, int size, int64_t at, int64_t* change) noexcept nogil:
+        """Return whether a name is allowed for a class that `has_allowed`. Lower `change` to when that may change."""
+        return self._rules.allowed.covers(range_class, name, size, at, change)
 
     cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
         """Return whether any rule of a class (-1: none) refuses something at `at`."""

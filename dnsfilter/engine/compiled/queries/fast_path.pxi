@@ -6,8 +6,8 @@ from dnsfilter.engine.tallies import RESPONSE_SLOTS, TYPE_SLOTS
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
-from dnsfilter.telemetry.policy_words import BYPASS_KIND, BYPASS_KINDS, POLICY_KINDS, PolicyKind
-from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, QUERY
+from dnsfilter.telemetry.policy_words import BYPASS_KIND
+from dnsfilter.telemetry.slots import CACHE_HITS, LIMITED, QUERY
 
 cdef enum:
     HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
@@ -73,23 +73,22 @@ cdef class FastPath:
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
     cdef uint64_t[::1] slots
-    cdef uint64_t[::1] policy
+    cdef JudgementCounts judged_counts
     cdef AllowedClients allowed     # unregistered clients that may ask
     cdef Records records
     cdef Failures failures
-    cdef NameRings names
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int[257] types             # TYPE_SLOTS of engine/tallies.py
     cdef int[17] responses          # RESPONSE_SLOTS
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
-    cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
-    cdef int bypass_encrypted, bypass_ddr, bypass_canary, bypass_relay  # words of the kinds after it
-    cdef int policy_stride, refused, monitored, exempted
-    cdef Py_ssize_t first_ban, first_bypass  # words of the policy counts
+    cdef int bypass_ddr, bypass_canary, bypass_relay    # words of these kinds after the first
     cdef int refused_reply, nxdomain_reply, address_reply
     cdef uint64_t[::1] clients_left     # `RefusedClients.left`
     cdef Judged judged
     cdef Matches found
+    cdef Matches left               # those of `found` that no allowed name frees, if `frees`
+    cdef bint frees
+    cdef int64_t allowed_change     # when an allowed name that covers a name of `found` next starts or ends
 
     def __init__(
         self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, recent_names,
@@ -97,7 +96,7 @@ cdef class FastPath:
     ):
         self.store, self.failures = store, failures
         self.clients_left = refused_clients.left
-        self.names = NameRings(recent_names)
+        self.judged_counts = JudgementCounts(slots, recent_names)
         self.buckets = Buckets(limiter)
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
@@ -110,30 +109,26 @@ cdef class FastPath:
             self.types[row] = slot
         for row, slot in enumerate(RESPONSE_SLOTS):
             self.responses[row] = slot
-        self.bypass_first, self.bypass_stride = min(BYPASS.values()), BYPASS_KINDS
-        self.bypass_encrypted, self.bypass_ddr = BYPASS_KIND[Bypass.ENCRYPTED_DNS], BYPASS_KIND[Bypass.DDR]
-        self.bypass_canary, self.bypass_relay = BYPASS_KIND[Bypass.CANARY], BYPASS_KIND[Bypass.RELAY]
+        self.bypass_ddr, self.bypass_canary = BYPASS_KIND[Bypass.DDR], BYPASS_KIND[Bypass.CANARY]
+        self.bypass_relay = BYPASS_KIND[Bypass.RELAY]
         self.cache_hits, self.limited_waiting = CACHE_HITS, LIMITED[Limit.WAITING]
         self.limited_client, self.limited_unregistered = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
         self.allowed = AllowedClients(clients)
         self.records = Records()
-        self.policy_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
-        self.monitored, self.exempted = PolicyKind.MONITORED, PolicyKind.EXEMPTED
         self.refused_reply = REPLIES.index(BanReply.REFUSED)
         self.nxdomain_reply, self.address_reply = REPLIES.index(BanReply.NXDOMAIN), REPLIES.index(BanReply.ADDRESS)
 
     def swap(self, Table table, policy, range_counts):
         """Decide by the snapshot of `table` from now on. `policy` and `range_counts` hold its counters."""
-        self.table, self.policy, self.ranges = table, policy, RangeWords(range_counts)
-        self.names.swap()
-        self.first_ban, self.first_bypass = table.snapshot.words.first_ban, table.snapshot.words.first_bypass
+        self.table, self.ranges = table, RangeWords(range_counts)
+        self.judged_counts.swap(table, policy)
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
             self.generation += 1
 
     def release(self):
         """Release the memory of the counters. Answer nothing afterwards."""
-        self.slots = self.policy = self.ranges = self.names = None
+        self.slots = self.ranges = self.judged_counts = None
 
     cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
@@ -215,15 +210,42 @@ cdef class FastPath:
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
         """Answer SERVFAIL to a question that is known to fail. Policy has passed it."""
         self.note(asked)
-        self.note_name(NAME_FAILED, asked)
+        self.judged_counts.note_name(NAME_FAILED, asked, self.judged.range_class)
         self.count(transport, AS_FAILED, RCODE_SERVFAIL)
         return <int>write_failure(asked, code, limit, out)
 
     cdef bint pass_policy(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
         """Return whether policy passes the question; `judged` holds what to count. If not, call `refused_or_handed`."""
         self.table.match(asked, &self.found)
-        self.table.judge(range_class, &self.found, True, at, &self.judged)
+        self.judge(asked, NULL, range_class, at)
         return self.judged.verdict >= 0 and self.judged.verdict != VERDICT_REFUSE
+
+    cdef inline void judge(self, const Asked* asked, Entry* entry, int range_class, int64_t at) noexcept nogil:
+        """Judge `found`, the matches of an answer; without an entry (NULL) only those of the question."""
+        self.frees, self.allowed_change = False, INT64_MAX
+        if self.found.count > 0 and self.table.has_allowed(range_class):
+            self.free_allowed(asked, entry, range_class, at)
+        self.table.judge(
+            range_class, &self.found, &self.left if self.frees else &self.found, entry == NULL, at, &self.judged
+        )
+
+    cdef void free_allowed(self, const Asked* asked, Entry* entry, int range_class, int64_t at) noexcept nogil:
+        """Set `left` if an allowed name frees the question, and with it all targets, or only targets of the entry."""
+        cdef const uint8_t* name
+        cdef int i, size
+        cdef uint32_t place = 0
+        cdef bint frees = self.table.allows(range_class, asked.name, asked.name_size, at, &self.allowed_change)
+        cdef bint is_free = frees
+        self.table.match(asked, &self.left)
+        for i in range(entry.target_count if entry != NULL else 0):
+            place = next_name(entry, place, &name, &size)
+            if self.table.allows(range_class, name, size, at, &self.allowed_change):
+                frees = True
+            elif self.left.count >= 0:
+                self.table.add_target(name, size, &self.left)
+        if is_free:
+            self.left.count = 0
+        self.frees = frees
 
     cdef int refused_or_handed(
         self, const Asked* asked, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
@@ -250,9 +272,9 @@ cdef class FastPath:
         self.note(asked)
         self.count(transport, AS_LOCAL, ours & ZONE_RCODE)
         if ours & ZONE_BYPASS:
-            self.note_bypass(range_class, self.bypass_ddr)
+            self.judged_counts.note_bypass(range_class, self.bypass_ddr)
         if ours & SIGNAL:
-            self.note_bypass(range_class, self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay)
+            self.judged_counts.note_bypass(range_class, self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay)
         if ours & LOOPBACK and (asked.qtype == RR_A or asked.qtype == TYPE_ANY):
             return <int>write_one(asked, &self.records.loopback4, -1, False, limit, out)
         if ours & LOOPBACK and asked.qtype == RR_AAAA:
@@ -288,11 +310,11 @@ cdef class FastPath:
             return HAND_OVER  # an additional record belongs to a service
         if self.found.count:
             if how != DELIVERED:
-                self.table.judge(range_class, &self.found, True, at, &self.judged)
+                self.judge(asked, NULL, range_class, at)
                 if self.judged.verdict == VERDICT_REFUSE:
                     keep_question_matches(&self.found)
                     return self.refuse(asked, range_class, transport, at, limit, out)
-            self.table.judge(range_class, &self.found, False, at, &self.judged)
+            self.judge(asked, entry, range_class, at)
             if self.judged.verdict < 0:
                 return HAND_OVER
             if self.judged.verdict == VERDICT_REFUSE:
@@ -346,7 +368,7 @@ cdef class FastPath:
         cdef int64_t change
         if not self.found.count or not self.table.concerned(&self.found):
             return -1
-        change = self.table.next_change(range_class, &self.found, at)
+        change = min(self.table.next_change(range_class, &self.found, at), self.allowed_change)
         if change - at > CONCERNED_TTL_S:
             return CONCERNED_TTL_S
         return change - at if change - at > 1 else 1
@@ -400,43 +422,6 @@ cdef class FastPath:
         cdef int64_t cap_s = self.cap_s(range_class, at)
         return MOST_SYNTHESISED if cap_s < 0 or cap_s > MOST_SYNTHESISED else <int>cap_s
 
-    cdef void note(self, const Asked* asked) noexcept nogil:
-        """Count the effect of the bans on the query, and an attempt to use an encrypted resolver. Note its name."""
-        cdef Judged* judged = &self.judged
-        if judged.verdict == VERDICT_REFUSE:
-            self.note_name(NAME_REFUSED, asked)
-        elif judged.verdict == VERDICT_MONITOR:
-            self.note_name(NAME_MONITORED, asked)
-        self.note_all(
-            0, judged.refused, judged.monitored, judged.monitored_count, judged.exempted, judged.exempted_count
-        )
-        self.note_all(
-            self.first_ban, judged.refused_by, judged.monitored_by, judged.monitored_by_count, judged.exempted_by,
-            judged.exempted_by_count,
-        )
-        if judged.is_bypass:
-            self.note_bypass(judged.range_class, self.bypass_encrypted)
-
-    cdef inline void note_all(
-        self, Py_ssize_t first, int32_t refused, const int32_t* monitored, int monitored_count,
-        const int32_t* exempted, int exempted_count,
-    ) noexcept nogil:
-        cdef int i
-        if refused >= 0:
-            self.policy[first + <Py_ssize_t>refused * self.policy_stride + self.refused] += 1
-        for i in range(monitored_count):
-            self.policy[first + <Py_ssize_t>monitored[i] * self.policy_stride + self.monitored] += 1
-        for i in range(exempted_count):
-            self.policy[first + <Py_ssize_t>exempted[i] * self.policy_stride + self.exempted] += 1
-
-    cdef inline void note_name(self, int ring, const Asked* asked) noexcept nogil:
-        """Note the name of a judged question."""
-        if self.names.has_room(ring):
-            self.names.note(ring, self.table.bypass_number(self.judged.range_class), asked)
-
-    cdef void note_bypass(self, int range_class, int kind) noexcept nogil:
-        """Count an attempt to use a way around the resolver, also for the client's authority."""
-        cdef int number = self.table.bypass_number(range_class)
-        self.slots[self.bypass_first + kind] += 1
-        if number >= 0:
-            self.policy[self.first_bypass + <Py_ssize_t>number * self.bypass_stride + kind] += 1
+    cdef inline void note(self, const Asked* asked) noexcept nogil:
+        """Count the effect of the bans on the query, and note its name, once its outcome is certain."""
+        self.judged_counts.note(&self.judged, asked)

@@ -192,7 +192,8 @@ def _compiled_text(plane: Plane) -> str:
     snapshot = opened(plane.store)
     found = snapshot.find(ip_address("192.0.2.10").packed)
     assert found is not None
-    ban = snapshot.judge(found, snapshot.match(parse_name("alpha1.example.org")), int(plane.clock.now)).ban
+    name = parse_name("alpha1.example.org")
+    ban = snapshot.judge(found, snapshot.match(name), int(plane.clock.now), [name]).ban
     assert ban is not None
     return ban.text
 

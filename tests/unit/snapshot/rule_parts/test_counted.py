@@ -20,6 +20,7 @@ from dnsfilter.telemetry.policy_words import BanCount
 from tests.support.policies import NOW, authority, ban, network, policy, service
 
 COUNTS = (Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS)
+TIKTOK_NAME = b"\x06tiktok\x07example\0"
 TIKTOK = service("tiktok", ["tiktok.example"])
 OFFICE = policy(
     network("192.0.2.0/24", "ghent"),
@@ -74,7 +75,7 @@ def test_file_without_counts_is_read_and_decides_the_same() -> None:
     )
     found = snapshot.find(b"\xc0\x00\x02\x01")
     assert found is not None
-    judgement = snapshot.judge(found, snapshot.match(b"\x06tiktok\x07example\0"), NOW)
+    judgement = snapshot.judge(found, snapshot.match(TIKTOK_NAME), NOW, [TIKTOK_NAME])
     assert (judgement.verdict, judgement.refused, judgement.refused_by) == (Verdict.REFUSE, 0, -1)
     assert snapshot.bypass_number(found) == -1
 
@@ -146,7 +147,7 @@ def test_ranges_counted_on_their_own_have_ban_counts_of_their_own() -> None:
     for first in ("192.0.2.1", "192.0.3.1", "192.0.3.17"):
         found = snapshot.find(ip_address(first).packed)
         assert found is not None
-        judgement = snapshot.judge(found, snapshot.match(b"\x06tiktok\x07example\0"), NOW)
+        judgement = snapshot.judge(found, snapshot.match(TIKTOK_NAME), NOW, [TIKTOK_NAME])
         counts[first] = snapshot.words.bans[judgement.refused_by]
         assert snapshot.words.pairs[judgement.refused] == ("ghent", "tiktok")
         assert snapshot.words.bypass[snapshot.bypass_number(found)] == "ghent"

@@ -14,6 +14,9 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import (
     ENCRYPTED_DNS,
     Address,
+    AllowedName,
+    Binding,
+    Ground,
     Instant,
     Mode,
     Policy,
@@ -40,6 +43,7 @@ from tests.support.engines import MECHELEN
 from tests.support.policies import (
     DAY,
     NOW,
+    allowed,
     ban,
     clients_of,
     exemption,
@@ -263,6 +267,70 @@ def test_reply_and_text_of_a_rule_are_read(pair: Both, reply: Reply, at: Instant
     judge(pair, (parse_name("www.example.com"), ASKED), at=at)
 
 
+LEADS = tuple(map(parse_name, ("leads.example", "a.tiktok.example", "login.example.org")))
+
+
+@pytest.mark.parametrize(
+    ("given_names", "refused"),
+    [
+        pytest.param((), True, id="no allowed name"),
+        pytest.param((allowed(1, "ghent", "leads.example"),), False, id="the question"),
+        pytest.param((allowed(1, "ghent", "a.tiktok.example"),), True, id="one target of two"),
+        pytest.param(
+            (allowed(1, "ghent", "a.tiktok.example"), allowed(2, "ghent", "example.org")), False, id="each target"
+        ),
+        pytest.param((allowed(1, "ghent", "example", exact=True),), True, id="exactly a name above"),
+        pytest.param((allowed(1, "mechelen", "leads.example"),), True, id="of another authority"),
+        pytest.param(
+            [allowed(number, "ghent", f"n{number:03}.example") for number in range(300)]
+            + [allowed(300, "ghent", "leads.example")],
+            False,
+            id="one of many",
+        ),
+    ],
+)
+def test_allowed_names_free_cached_answers_and_their_targets(
+    pair: Both, given_names: Sequence[AllowedName], refused: bool
+) -> None:
+    pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), *given_names)))
+    reply = judge(pair, LEADS)
+    assert isinstance(reply, Replied)
+    assert (reply.message[3] & 15 == 5) is refused
+
+
+def test_a_bound_ban_refuses_an_allowed_name(pair: Both) -> None:
+    bound = (ban(1, "mechelen", "tiktok"), Binding(1, 1, "ghent", Ground.LAW, 0), allowed(1, "ghent", "tiktok.example"))
+    pair.swap(opened(made(GHENT, TIKTOK, *bound)))
+    reply = ask(pair, ASKED)
+    assert isinstance(reply, Replied)
+    assert reply.message[3] & 15 == 5
+
+
+def test_answers_are_kept_no_longer_than_an_allowed_name_and_its_start_and_end_need_no_snapshot(pair: Both) -> None:
+    given_name = allowed(1, "ghent", "leads.example", NOW + 10, NOW + 30)
+    pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok", reply=Reply.NXDOMAIN), given_name)))
+    replies = [judge(pair, LEADS, at=NOW + at) for at in (0, 9, 10, 25, 29, 30)]
+    found = [(one.message[7], _ttl(one.message)) for one in replies if isinstance(one, Replied)]
+    assert found == [(0, 10), (0, 1), (1, 20), (1, 5), (1, 1), (0, 10)]
+
+
+def test_pending_names_are_answered_until_their_instant(pair: Both) -> None:
+    fresh = Tier(1, frozenset({parse_name("fresh.example")}), enforced_from=NOW + 30)
+    both = replace(TIKTOK, tiers=(*TIKTOK.tiers, fresh))
+    pair.swap(opened(made(GHENT, both, ban(1, "ghent", "tiktok"))))
+    names = (parse_name("leads.example"), parse_name("a.fresh.example"))
+    replies = [judge(pair, names, at=NOW + at) for at in (0, 20, 29, 30)]
+    found = [(one.message[3] & 15, _ttl(one.message)) for one in replies if isinstance(one, Replied)]
+    assert found == [(0, 30), (0, 10), (0, 1), (5, None)]
+    assert isinstance(ask(pair, ASKED), Replied)
+
+
+def _ttl(reply: bytes) -> int | None:
+    """Return the TTL of the first record, or None if there is none."""
+    parsed = parse_answer(reply)
+    return next((record.ttl for record in parsed.records), None)
+
+
 @pytest.mark.parametrize("slug", [ENCRYPTED_DNS, "encrypted_dns2", "encrypted_dn", "x"])
 @pytest.mark.parametrize("bans", [(), (1,)], ids=["no ban", "a ban"])
 def test_only_encrypted_resolvers_are_a_bypass_with_or_without_a_ban(
@@ -299,6 +367,8 @@ CORRUPTIBLE = compile_policy(
         ban(1, "ghent", "tiktok", reply=Reply.NXDOMAIN),
         ban(2, "ghent", "capcut", Mode.MONITOR, (Term(NOW, NOW + DAY), Term(NOW + 2 * DAY))),
         ban(3, "mechelen", "capcut", Mode.MONITOR),
+        allowed(1, "ghent", "login.example.org", NOW + DAY, NOW + 9 * DAY),
+        allowed(2, "ghent", "x.tiktok.example", exact=True),
         exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + DAY),
     ),
     NOW,
