@@ -1,6 +1,6 @@
 """A list of names after merging: each name once, and none below another that covers it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from blocklists.formats.items import Item
@@ -32,31 +32,37 @@ class NameList:
 
 def merge(items: Iterable[Item]) -> NameList:
     """Return the list of these items. An allowed name wins over refused ones at and below it."""
-    kinds = (False, True)
-    found: dict[tuple[bool, bool], set[WireName]] = {(exact, allow): set() for exact in kinds for allow in kinds}
+    domains: set[WireName] = set()
+    hosts: set[WireName] = set()
+    free: set[WireName] = set()
+    free_hosts: set[WireName] = set()
     for _line, name, exact, allow in items:
-        found[exact, allow].add(name)
-    free = _without_covered(found[False, True])
-    domains = _without_covered(found[False, False])
-    free_hosts = {name for name in found[True, True] if not _is_covered(name, free)}
+        if allow:
+            (free_hosts if exact else free).add(name)
+        elif exact:
+            hosts.add(name)
+        else:
+            domains.add(name)
+    free_hosts.difference_update(free)
+    free_hosts = set(_not_below(free, free_hosts))
     if free:
-        domains = {name for name in domains if not _is_covered(name, free)}
-    hosts = {
-        name
-        for name in found[True, False] - free_hosts
-        if not _is_covered(name, domains) and not _is_covered(name, free)
-    }
-    return NameList(frozenset(domains), frozenset(hosts), frozenset(free), frozenset(free_hosts))
+        domains = set(_not_below(free, domains - free))
+        hosts = set(_not_below(free, hosts - free))
+    return NameList(
+        frozenset(_not_below(domains, domains)),
+        frozenset(_not_below(domains, hosts - domains - free_hosts)),
+        frozenset(_not_below(free, free)),
+        frozenset(free_hosts),
+    )
 
 
-def _without_covered(names: set[WireName]) -> set[WireName]:
-    return {name for name in names if not _is_covered(parent(name), names)}
-
-
-def _is_covered(name: WireName, domains: set[WireName]) -> bool:
-    """Return whether one of the domains is the name or above it."""
-    while name != ROOT:
-        if name in domains:
-            return True
-        name = name[name[0] + 1 :]
-    return False
+def _not_below(domains: Set[WireName], names: Iterable[WireName]) -> list[WireName]:
+    """Return the names that have none of the domains above them."""
+    kept: list[WireName] = []
+    for name in names:
+        up = parent(name)
+        while up != ROOT and up not in domains:
+            up = up[up[0] + 1 :]
+        if up == ROOT:
+            kept.append(name)
+    return kept

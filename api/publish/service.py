@@ -18,16 +18,18 @@ from api.errors import Fault, Invalid, NotPublished
 from api.jobs import Job
 from api.publish.announcements import Announcements
 from api.publish.in_force_log import Recorder
+from api.publish.names_files import NamesFiles
 from api.publish.past_policies import objects_at, services_at
 from api.publish.policy_rows import ban_value, policy_of, present
 from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
+from api.publish.service_lists import ServiceList, list_of
 from api.publish.services_in_force import services_in_force
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.policy.rows import without_ended_exemptions
-from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, File, compile_names, compile_policy
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import sign_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -76,7 +78,8 @@ class Publisher:
         self._clock = clock
         self._key = key
         self._announcements = Announcements()
-        self._named: tuple[tuple[Service, ...], File] | None = None
+        self._names = NamesFiles()
+        self._prepared: Service | None = None
         self._policies = Policies()
         self._policy: Policy | None = None
         self._by_slug: tuple[Policy, Mapping[str, Service]] | None = None
@@ -156,6 +159,18 @@ class Publisher:
         """Return the display names of all services by slug."""
         return {slug: service.name for slug, service in self.services().items()}
 
+    def prepare(self, service: Service) -> ServiceList:
+        """Compile the names of the services in force with this one, which an act is about to add or replace.
+
+        Call it before the act's transaction: with a large list it takes seconds, and acts take turns. Return the
+        service's list, which the act stores.
+        """
+        made = list_of(service)
+        self._prepared = service
+        self._policies.hold(made.digest, service)
+        self._names.of(tuple({**self.services(), service.slug: service}.values()))
+        return made
+
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""
         with self._turn:
@@ -204,7 +219,7 @@ class Publisher:
             stored = services_at(session, manifest.revision)
             bans = present(map(ban_value, objects_at(session, BanRow, manifest.revision)))
         services = tuple(services_in_force(stored, bans, self._catalogue).values())
-        self._recorder.note_stored(manifest, self._names(services).digest)
+        self._recorder.note_stored(manifest, self._names.of(services).digest)
 
     def stored_revision(self) -> int | None:
         """Return the revision of the store's current snapshot; None if there is none."""
@@ -250,7 +265,7 @@ class Publisher:
         self._announcements.announce(policy.revision, compiled.manifest, now_s)
         self._recorder.note(parse_manifest(compiled.manifest), int(now_s))
         self._policy = policy
-        self._policies.keep_lists(policy.services)
+        self._policies.keep_lists((*policy.services, *present([self._prepared])))
         status = self._status
         self._status = replace(
             status,
@@ -263,16 +278,9 @@ class Publisher:
 
     def _compile(self, policy: Policy) -> Compiled:
         self._before = compile_policy(
-            policy, int(self._clock()), names=self._names(policy.services), before=self._before
+            policy, int(self._clock()), names=self._names.of(policy.services), before=self._before
         )
         return self._before
-
-    def _names(self, services: tuple[Service, ...]) -> File:
-        """Return the names file of these services. A million names take seconds, and few acts change any."""
-        held = self._named
-        if held is None or held[0] != services:
-            held = self._named = services, compile_names(services)
-        return held[1]
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)

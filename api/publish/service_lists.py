@@ -12,6 +12,7 @@ from typing import Any
 
 from api.chain.entry_hash import canonical
 from dnsfilter.policy.model import Service, Tier, WireName
+from dnsfilter.wire.name_order import in_order
 from dnsfilter.wire.names import name_text, parse_name
 
 _LEVEL = 3
@@ -78,7 +79,7 @@ def content_of(body: bytes) -> dict[str, Any]:
 
 
 def _texts(names: Iterable[WireName]) -> list[str]:
-    return sorted(map(name_text, names))
+    return list(in_order(map(name_text, names)))
 
 
 def _wires(names: Iterable[str]) -> frozenset[WireName]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from blocklists.formats.items import LONG, MAX_LINE, Item, Parsed, item_text, parsed_name, skip
+from blocklists.formats.items import LONG, MAX_LINE, Item, Parsed, clean_name, item_text, parsed_name, skip
 
 COMMENT = "#"
 WORDS = "has more than one word"
@@ -11,6 +11,11 @@ WORDS = "has more than one word"
 def read_domains(lines: Iterable[str], exact: bool | None = None) -> Iterator[Parsed]:
     """Yield the names. `x` is x with all below it, unless `exact`; `*.x` and `.x` always are."""
     for number, line in enumerate(lines, 1):
+        # Most lines of a large list are a name and nothing else.
+        name = clean_name(line)
+        if name is not None:
+            yield Item(number, name, bool(exact))
+            continue
         if len(line) > MAX_LINE:
             yield skip(number, line, LONG)
             continue

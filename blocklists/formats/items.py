@@ -1,12 +1,11 @@
 """What readers of every format yield: a name, or a line that was skipped and why."""
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, NamedTuple, TypeAlias
 
 from dnsfilter.policy.model import WireName
-from dnsfilter.wire.names import NameFault, name_text
+from dnsfilter.wire.names import NameFault, name_text, plain_name
 from dnsfilter.wire.unicode_names import parse_unicode_name
 
 MAX_LINE: Final = 4096
@@ -18,10 +17,6 @@ LONG: Final = f"is longer than {MAX_LINE} characters"
 NOT_UTF_8: Final = "is not UTF-8"
 ADDRESS: Final = "is an address, not a name"
 NO_HOST: Final = "has characters that no host name has"
-
-_PLAIN: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}").fullmatch
-_MAX_TEXT: Final = 253
-_SIZES: Final = tuple(map(chr, range(64)))
 
 
 class Item(NamedTuple):
@@ -49,11 +44,15 @@ def skip(line: int, text: str, reason: str) -> Skip:
     return Skip(line, text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…", reason)
 
 
+def clean_name(text: str) -> WireName | None:
+    """Return a host name that is written in lower case and without a final dot. Return None for any other text."""
+    return None if text[-1:].isdigit() else plain_name(text)
+
+
 def host_name(text: str) -> WireName:
     """Return a host name in folded wire form, from any script. NameFault for addresses and for what no host has."""
-    if _PLAIN(text) is not None and len(text) <= _MAX_TEXT and not text[-1].isdigit():
-        return ("".join([_SIZES[len(label)] + label for label in text.split(".")]) + "\0").encode()
-    return _other_name(text)
+    name = clean_name(text)
+    return _other_name(text) if name is None else name
 
 
 def parsed_name(line: int, text: str, *, exact: bool, allow: bool = False) -> Parsed:
@@ -79,7 +78,7 @@ def _other_name(text: str) -> WireName:
         raise NameFault(text, NOT_UTF_8)
     wire = parse_unicode_name(text)
     plain = name_text(wire)
-    if _PLAIN(plain) is None:
+    if plain_name(plain) is None:
         raise NameFault(text, NO_HOST)
     # A host whose last label is a number is an address (WHATWG URL).
     if plain.rpartition(".")[2].isdigit():

@@ -18,6 +18,9 @@ from dnsfilter.wire.answer import Answer
 
 _Names: TypeAlias = tuple[bytes, ...]
 
+def fill_slots(records: bytes, slots: bytearray, key: bytes) -> tuple[int, int, int]:
+    """Do the same as `dnsfilter.snapshot.names_file.fill_slots`, while other threads run."""
+
 class CompiledEngine:
     """Implements `Engine`: ordinary queries in C, all others by the slow path."""
 

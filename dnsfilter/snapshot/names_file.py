@@ -7,9 +7,10 @@ offset. So looking up a missing name costs one cache line and reads no record.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from sys import byteorder
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dnsfilter.errors import PolicyError, SnapshotError
 from dnsfilter.policy.model import Instant, Service, Tier, WireName
@@ -28,11 +29,19 @@ from dnsfilter.snapshot.layout import (
     Part,
 )
 from dnsfilter.snapshot.sections import Buffer, File, Section, Strings, read_file, write_file
+from dnsfilter.wire.name_order import in_order
 from dnsfilter.wire.names import MAX_LABEL, MAX_NAME, ROOT
 
 DEFAULT_HASH_KEY = bytes.fromhex("9d3f5a0b71c2e84d16a7f3805be9c42d")
 _KEPT_PARENTS = 100_000
+_BATCH = 10_000
 _MAX_LABELS = 127
+
+
+Filled: TypeAlias = tuple[int, int, int]
+"""The offset of the first record without a lower-case wire name, or 0; longest probe; most labels of a name."""
+Filler: TypeAlias = Callable[[bytes, bytearray, bytes], Filled]
+"""Fills empty slots with the records, by a hash key."""
 
 
 class NameEntry(NamedTuple):
@@ -65,8 +74,13 @@ def _entry(service: Service, tier: Tier) -> NameEntry:
     return NameEntry(service.slug, tier.number, tier.enforced_from or 0)
 
 
-def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY) -> File:
-    """Compile the names file of these services. Equal services and key give equal files. PolicyError for a bad name."""
+def compile_names(
+    services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY, fill: Filler | None = None
+) -> File:
+    """Compile the names file of these services. Equal services and key give equal files. PolicyError for a bad name.
+
+    `fill` does what `fill_slots` does, faster.
+    """
     if len(hash_key) != HASH_KEY_BYTES:
         raise ValueError(f"compile names: the hash key has {len(hash_key)} bytes instead of {HASH_KEY_BYTES}")
     entries = entries_of(services)
@@ -75,24 +89,31 @@ def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_
     strings = Strings()
     table = b"".join(ENTRY.pack(strings.add(slug), tier, instant) for slug, tier, instant in entries)
     names = _collect(services, entries)
-    slots, records, longest_probe, most_labels = _build(names, hash_key)
-    meta = NAMES_META.pack(hash_key, len(slots) // 2, len(names), longest_probe, most_labels)
+    records = _packed((name, names[name]) for name in in_order(names))
+    slots = bytearray(SLOT.size * _slot_count(len(names)))
+    fault, longest_probe, most_labels = (fill or fill_slots)(records, slots, hash_key)
+    if fault:
+        start = fault + RECORD.size
+        raise _invalid(records[start : start + RECORD.unpack_from(records, fault)[1]])
+    meta = NAMES_META.pack(hash_key, len(slots) // SLOT.size, len(names), longest_probe, most_labels)
     if byteorder == "big":
-        slots.byteswap()
+        swapped = array("I", slots)
+        swapped.byteswap()
+        slots = bytearray(swapped)
     return write_file(
         Kind.NAMES,
         {
             Part.STRINGS: strings.data(),
             Part.NAMES_META: meta,
-            Part.SLOTS: slots.tobytes(),
-            Part.RECORDS: bytes(records),
+            Part.SLOTS: bytes(slots),
+            Part.RECORDS: records,
             Part.ENTRIES: table,
         },
     )
 
 
 def _collect(services: Iterable[Service], entries: tuple[NameEntry, ...]) -> dict[WireName, bytes]:
-    """Return each name's packed entries. The order of names and entries depends only on the services."""
+    """Return each name's packed entries, whose order depends only on the services."""
     numbers = {entry: number for number, entry in enumerate(entries)}
     tiers = sorted(
         ((numbers[_entry(service, tier)], tier) for service in services for tier in service.tiers),
@@ -109,38 +130,66 @@ def _collect(services: Iterable[Service], entries: tuple[NameEntry, ...]) -> dic
             packed = RECORD_ENTRY.pack(number, flags)
             for name in names:
                 found[name] = found.get(name, b"") + packed
-    return {name: found[name] for name in sorted(found)}
+    return found
 
 
-def _build(names: dict[WireName, bytes], hash_key: bytes) -> tuple["array[int]", bytearray, int, int]:
-    """Return slots (upper half of the hash, record offset, alternating), records, longest probe, most labels."""
-    mask = _slot_count(len(names)) - 1
-    slots = array("I", bytes(SLOT.size * (mask + 1)))
-    # Offset 0 means an empty slot, so no record is stored there.
+def _packed(names: Iterable[tuple[WireName, bytes]]) -> bytes:
+    """Return the records of names with their packed entries. Offset 0 means an empty slot, so none is stored there."""
     records = bytearray(RECORD.size)
-    _multiplier, offset = hash_parameters(hash_key)
-    hashed = _hasher(hash_key)
+    heads: dict[bytes, list[bytes]] = {}
+    for some in _batches(names):
+        parts: list[bytes] = []
+        for name, packed in some:
+            sizes = heads.get(packed)
+            if sizes is None:
+                count = len(packed) // RECORD_ENTRY.size
+                sizes = heads[packed] = [RECORD.pack(count, size) for size in range(MAX_NAME + 1)]
+            if len(name) > MAX_NAME:
+                raise _invalid(name)
+            parts += (sizes[len(name)], name, packed)
+        records += b"".join(parts)
+    return bytes(records)
+
+
+def _batches(names: Iterable[tuple[WireName, bytes]]) -> Iterator[list[tuple[WireName, bytes]]]:
+    left = iter(names)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def fill_slots(records: bytes, slots: bytearray, key: bytes) -> Filled:
+    """Fill the empty slots: upper half of the hash and offset of the record, in the machine's byte order."""
+    table = memoryview(slots).cast("I")
+    mask = len(table) // 2 - 1
+    _multiplier, offset = hash_parameters(key)
+    hashed = _hasher(key)
     longest_probe = most_labels = 0
-    for name, packed in names.items():
+    position = RECORD.size
+    while position < len(records):
+        count, size = RECORD.unpack_from(records, position)
+        start = position + RECORD.size
+        name = records[start : start + size]
         starts = _label_starts(name)
-        if not starts or len(name) > MAX_NAME or name != name.lower():
-            raise PolicyError(f"compile names: {name!r} is not a lower-case wire name below the root")
+        if not starts or name != name.lower():
+            return position, longest_probe, most_labels
         slot, upper = spread(hashed(name), offset)
         probe = 1
         slot &= mask
-        while slots[2 * slot + 1]:
+        while table[2 * slot + 1]:
             slot = (slot + 1) & mask
             probe += 1
-        slots[2 * slot] = upper
-        slots[2 * slot + 1] = len(records)
-        records += RECORD.pack(len(packed) // RECORD_ENTRY.size, len(name))
-        records += name
-        records += packed
+        table[2 * slot] = upper
+        table[2 * slot + 1] = position
+        position = start + size + count * RECORD_ENTRY.size
         if probe > longest_probe:
             longest_probe = probe
         if len(starts) > most_labels:
             most_labels = len(starts)
-    return slots, records, longest_probe, most_labels
+    return 0, longest_probe, most_labels
+
+
+def _invalid(name: bytes) -> PolicyError:
+    return PolicyError(f"compile names: {name!r} is not a lower-case wire name below the root")
 
 
 def _slot_count(names: int) -> int:

@@ -3,6 +3,7 @@
 A *folded* name is `name.lower()`. That changes ASCII letters only, and no length byte, since those are below 64.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from dnsfilter.errors import MalformedMessage
@@ -15,6 +16,10 @@ HEADER_SIZE: Final = 12
 # read what we relay: dnspython takes 16. A compressor that shares every suffix makes one per label, rarely above 10.
 MAX_HOPS_PER_NAME: Final = 16
 _ESCAPED: Final = frozenset(b'."\\;()@$')
+_OTHER: Final = re.compile(r"[^a-z0-9_.-]").search
+_PLAIN_LABEL: Final = re.compile(rb"[a-z0-9_-]+").fullmatch
+_SIZES: Final = {size: chr(size) for size in range(1, MAX_LABEL + 1)}
+"""Length bytes by the length of a label."""
 
 
 class NameFault(ValueError):
@@ -57,6 +62,9 @@ def parse_name(text: str) -> bytes:
     Escapes are `\\.`-style and `\\DDD` (RFC 1035 section 5.1). The trailing dot is optional; the root is `.`.
     NameFault names an input that is empty, not ASCII, or too long, or has blanks or an empty label.
     """
+    plain = plain_name(text)
+    if plain is not None:
+        return plain
     if text == ".":
         return ROOT
     try:
@@ -75,6 +83,16 @@ def parse_name(text: str) -> bytes:
     if len(wire) > MAX_NAME:
         raise NameFault(text, f"is longer than {MAX_NAME} bytes")
     return bytes(wire).lower()
+
+
+def plain_name(text: str) -> bytes | None:
+    """Return the wire form of a lower-case host name without a final dot. Return None for any other text."""
+    if _OTHER(text) is not None or len(text) > MAX_NAME - 2:
+        return None
+    try:
+        return ("".join([_SIZES[len(label)] + label for label in text.split(".")]) + "\0").encode()
+    except KeyError:
+        return None
 
 
 def _labels(raw: bytes, text: str) -> list[bytes]:
@@ -118,7 +136,11 @@ def name_text(name: bytes) -> str:
     position = 0
     while (size := name[position]) != 0:
         position += 1
-        parts.append("".join(map(_byte_text, name[position : position + size])))
+        label = name[position : position + size]
+        if label.isalnum() or _PLAIN_LABEL(label):
+            parts.append(label.decode())
+        else:
+            parts.append("".join(map(_byte_text, label)))
         position += size
     return ".".join(parts)
 

@@ -16,6 +16,7 @@ from api.publish.service_lists import list_of
 from api.publish.startup_check import reconcile_with_store
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.snapshot import compiler
+from dnsfilter.snapshot.names_file import Filler
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import ban as ban_value
 from tests.unit.api.conftest import START, Plane, make_plane, on_both_databases
@@ -98,16 +99,16 @@ def test_names_are_compiled_and_lists_parsed_only_when_they_change(
     compiled: list[int] = []
     parsed: list[str] = []
 
-    def compile_names(services: tuple[Service, ...]) -> Any:
+    def compile_names(services: tuple[Service, ...], fill: Filler) -> Any:
         compiled.append(len(services))
-        return compiler.compile_names(services)
+        return compiler.compile_names(services, fill=fill)
 
     def service_of(body: bytes) -> Service:
         found = service_lists.service_of(body)
         parsed.append(found.slug)
         return found
 
-    monkeypatch.setattr("api.publish.service.compile_names", compile_names)
+    monkeypatch.setattr("api.publish.names_files.compile_names", compile_names)
     monkeypatch.setattr("api.publish.repository.service_of", service_of)
     put(town, service("zone:own", NEW), "zone")
     for mode in ("off", "enforce", "monitor", "enforce"):
@@ -117,6 +118,12 @@ def test_names_are_compiled_and_lists_parsed_only_when_they_change(
     put(town, service("zone:own", NEW, OTHER), "zone")
     town.done("PATCH", BAN, {"mode": "off"})
     assert (compiled, parsed) == ([3, 3], ["zone:own"] * 2)
+    town.publisher.prepare(service("zone:own", OTHER))
+    assert (compiled, parsed) == ([3, 3, 3], ["zone:own"] * 2)
+    town.done("PATCH", BAN, {"mode": "enforce"})
+    put(town, service("zone:own", OTHER), "zone")
+    town.done("PATCH", BAN, {"mode": "off"})
+    assert (compiled, parsed) == ([3, 3, 3], ["zone:own"] * 2), "the act finds what was prepared"
 
 
 def test_a_restart_recognises_a_snapshot_made_with_replaced_names(town: Plane) -> None:
