@@ -35,6 +35,8 @@ from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_fa
 from api.http.idempotency import Answered
 from api.http.problems import install
 from api.http.routes import Route
+from api.lists.router import lists
+from api.lists.router import of_authority as lists_of_authority
 from api.nodes.fleet import Fleet
 from api.nodes.node_api import router as own_of_node
 from api.nodes.router import local_suspensions
@@ -89,6 +91,8 @@ ROUTERS = (
     report,
     requests,
     bindings,
+    lists,
+    lists_of_authority,
     exemptions,
     local_suspensions,
     suspensions,

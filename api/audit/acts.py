@@ -21,6 +21,10 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
     "grant": ("make", "end"),
     "installation": ("raise_revision", "restore"),
+    "list": (
+        "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end",
+        "set_enforce", "set_monitor", "set_off",
+    ),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",
         "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache",

@@ -109,6 +109,8 @@ def _fields(row: BanRow, switch: ModeSetting, time_zone: str, names: Mapping[int
         "decision": _decision(row.decision, names),
         "terms": [_term(term, time_zone, names) for term in terms],
         "provisional": row.provisional,
+        "prohibited_list": row.prohibited_list,
+        "list_version": row.list_version,
     }
 
 

@@ -195,6 +195,8 @@ class ShownBan(Read):
     decision: FormalRead
     terms: list[TermRead]
     provisional: bool
+    prohibited_list: str | None
+    list_version: int | None
 
 
 class BanRead(ShownBan):

@@ -43,6 +43,7 @@ from dnsfilter.policy.model import (
     FormalDecision,
     Instant,
     Mode,
+    OnList,
     Reply,
     Service,
     Term,
@@ -75,8 +76,8 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Renewal)
     add_term(unit, authority, row, written.term(body, gapless_start(row.terms, unit.now_s)))
 
 
-def add_term(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
-    """Add a term to an ordinary ban, by a formal decision with a reference.
+def add_term(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term, on_list: OnList | None = None) -> None:
+    """Add a term to an ordinary ban, by a formal decision with a reference. With `on_list` the ban joins that list.
 
     Raise `Conflict` if the ban is provisional or already has that term.
     """
@@ -85,6 +86,8 @@ def add_term(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term)
     if any(same_term(known, term) for known in row.decided_terms):
         raise Conflict(f"{row.authority}/{row.service} already has that term")
     before = _shown(unit, authority, row)
+    if on_list is not None:
+        row.prohibited_list, row.list_version = on_list.reference, on_list.version
     add_terms(row, (term,), unit.now_s)
     _record(unit, authority, row, "ban.renew", before)
 
@@ -120,6 +123,18 @@ def end(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Ending) ->
     if decision is not None:
         demand_own_reference(decision, "body.decision")
     cut(unit, authority, row, at, body.reason, decision, keep=not begun)
+
+
+def end_or_remove(
+    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision | None
+) -> None:
+    """End the ban at `at` with its list, or remove it if it begins no earlier and nothing keeps it from removal."""
+    begun = has_begun(row, unit.now_s)
+    planned = all(term.start_s >= at for term in row.decided_terms)
+    if planned and not begun and _why_not_removable(unit, row) is None:
+        remove(unit, authority, row)
+    else:
+        cut(unit, authority, row, at, reason, decision, keep=not begun)
 
 
 def cut(
@@ -211,6 +226,8 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         audience=sorted(map(str, change.audience or DEFAULT_AUDIENCE)),
         provisional=provisional,
         decision=decision_columns(decision),
+        prohibited_list=None if change.on_list is None else change.on_list.reference,
+        list_version=None if change.on_list is None else change.on_list.version,
         revision=unit.new_revision(),
         terms=[],
     )
@@ -235,6 +252,8 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
 
 def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
     before, changed = _shown(unit, authority, row), False
+    if change.on_list is not None:
+        row.prohibited_list, row.list_version = change.on_list.reference, change.on_list.version
     confirmed = confirm(row, change, unit.now_s)
     if change.terms is not None:
         changed, renews = replace_terms(unit, row, change, change.terms, confirmed)

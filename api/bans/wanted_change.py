@@ -12,7 +12,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
 from api.timestamps import parse_end, parse_timestamp
-from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, Reply, Term
+from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, OnList, Reply, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class BanChange:
 
     With `off_until` the ban is off until then. Afterwards `mode` returns; if `mode` is `off`, the current or earlier
     mode returns. `loaded` means that the ban comes with a complete policy into an empty database. Its formal decision
-    was made elsewhere, and is accepted as far as it is known.
+    was made elsewhere, and is accepted as far as it is known. With `on_list` the ban
+    comes from that version of a prohibited list.
     """
 
     mode: Mode | None = None
@@ -35,6 +36,7 @@ class BanChange:
     decision: FormalDecision | None = None
     terms: tuple[Term, ...] | None = None
     provisional: bool | None = None
+    on_list: OnList | None = None
     loaded: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Read the ban that a command names: `AUTHORITY/SERVICE`, or `AUTHORITY SERVICE` as two words.
+"""Read the ban that a command names: `AUTHORITY/SERVICE`, or `AUTHORITY SERVICE` as two words. A list too.
 
 Every command does it here. The two words become one before argparse reads them, because only their text shows that
 they belong together.
@@ -11,7 +11,7 @@ from itertools import islice
 
 from api.http.patterns import SERVICE_SLUG
 
-METAVAR = "AUTHORITY/SERVICE"
+METAVAR, LIST_METAVAR = "AUTHORITY/SERVICE", "AUTHORITY/LIST"
 _SLUG = re.compile(SERVICE_SLUG)
 
 
@@ -30,14 +30,27 @@ def reference(text: str) -> str:
     return text
 
 
+def list_reference(text: str) -> str:
+    """Parse an argument that names a prohibited list."""
+    authority, slash, slug = text.partition("/")
+    if not slash or not is_slug(authority) or not is_slug(slug):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list. Write AUTHORITY/LIST or AUTHORITY LIST, for example ghent/prohibited-apps"
+        )
+    return text
+
+
+_JOINED = (reference, list_reference)
+
+
 def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command with the two words of each ban as one."""
+    """Return the arguments of a command with the two words of each ban or list as one."""
     options: dict[str, argparse.Action] = {}
     positional: list[argparse.Action] = []
     for action in actions:
         options.update(dict.fromkeys(action.option_strings, action))
         positional += [] if action.option_strings else [action]
-    ban = next((at for at, action in enumerate(positional) if action.type is reference), None)
+    ban = next((at for at, action in enumerate(positional) if action.type in _JOINED), None)
     position = 0
     alone: int | None = None
     found: list[str] = []
@@ -61,7 +74,7 @@ def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]
 def _value(option: argparse.Action, rest: Iterator[str]) -> list[str]:
     """Return the value of an option, as one word with the word after it if only both name a ban."""
     found = list(islice(rest, 1))
-    if option.type is reference and all(map(is_slug, found)):
+    if option.type in _JOINED and all(map(is_slug, found)):
         found += islice(rest, 1)
         if len(found) == 2 and is_slug(found[1]):
             return ["/".join(found)]

@@ -9,7 +9,7 @@ from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 from api.ctl.arguments import integer, number, reason, slug, words_of
-from api.ctl.ban_references import METAVAR, join_references, reference
+from api.ctl.ban_references import LIST_METAVAR, METAVAR, join_references, list_reference, reference
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
 from api.ctl.topics import COMMANDS
@@ -128,6 +128,10 @@ class Parser(argparse.ArgumentParser):
     def add_ban(self, what: str = "the ban") -> None:
         """Add the argument that names a ban."""
         self.add_argument("ban", type=reference, metavar=METAVAR, help=f"{what}; AUTHORITY SERVICE is the same")
+
+    def add_list(self, what: str = "the list") -> None:
+        """Add the argument that names a prohibited list."""
+        self.add_argument("list", type=list_reference, metavar=LIST_METAVAR, help=f"{what}; AUTHORITY LIST is the same")
 
     def add_commands(self, metavar: str) -> "Group":
         """Let the command have commands of its own."""

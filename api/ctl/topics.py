@@ -33,6 +33,9 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "service": Command("policy.services", "Inspect the catalogue of services that can be banned."),
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
+        "prohibited-list": Command(
+            "policy.prohibited_lists", "Manage prohibited lists: formal decisions that ban many services at once."
+        ),
         "exemption": Command("policy.exemptions", "Manage exemptions, which remove a ban from named ranges."),
         "policy": Command("policy.policies", "Export, compare and apply the policy as a file."),
         "revision": Command("policy.revisions", "List and compare revisions of the policy, and roll back."),

@@ -57,6 +57,7 @@ TAGS: Mapping[str, str] = {
     "requests": "Acts after which less is refused, if they need a second person: one asks, another approves.",
     "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
+    "lists": "A formal decision about many services: a named list in versions, and the bans that it adopts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
     "suspensions": "Times in which nothing is refused for an authority, or for all. They end by themselves.",
     "decision": "What a node answers a client now or answered at another time, and why.",

@@ -42,9 +42,9 @@ def get_decision(
     # At an unknown site, every client would seem unregistered.
     get_site(unit.session, site)
     address = parse_client(client, "query.client")
-    question = parse_question(name, "query.name", held.publishing.services(unit))
     authority = authority_of(unit.session, site, address)
     permit.demand(authority, words=authority_words(site, address))
+    question = parse_question(name, "query.name", held.publishing.services(unit))
     instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), unit.now_s, "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:

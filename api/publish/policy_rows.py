@@ -185,6 +185,7 @@ def ban_value(row: BanRow) -> Ban | None:
         _decision(row.decision),
         row.provisional,
         row.off_until_s,
+        row.on_list,
     )
 
 

@@ -272,6 +272,8 @@ class BanReportRead(Read):
     funding: list[Funding]
     audience: list[Audience]
     provisional: bool
+    prohibited_list: str | None
+    list_version: int | None
     decision: FormalRead
     terms: list[TermRead]
     modes: list[ModeSpanRead]

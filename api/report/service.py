@@ -67,6 +67,9 @@ from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import Mode
 
+_OF_BAN = ("number", "service", "provisional", "prohibited_list", "list_version", "decision", "terms")
+"""Fields of a report's ban as the audit log has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportDays:
@@ -178,7 +181,7 @@ class _Maker:
         days = counted.get(self._owner.slug, [])
         self._name_followed(dossier)
         return BanReportRead(
-            **{field: ban[field] for field in ("number", "service", "provisional", "decision", "terms")},
+            **{field: ban[field] for field in _OF_BAN},
             **{field: scope[field] for field in (*SCOPE, *REPLY)},
             service_name=self._sources.services.get(row.service, row.service),
             modes=[read_mode(each) for each in modes],

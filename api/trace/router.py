@@ -49,12 +49,13 @@ def get_trace(
     address = parse_client(client, "query.client")
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.store_in_force()
-    question = parse_question(name, "query.name", held.publishing.services(unit))
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
-    asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
-    found = kept_publication_at(unit.session, asked.at)
-    authority = authority_at(unit.session, found.revision, site, asked.client)
+    instant = parse_at(at, time_zone, unit.now_s)
+    found = kept_publication_at(unit.session, instant)
+    authority = authority_at(unit.session, found.revision, site, address)
     permit.demand(authority, words=authority_words(site, address))
+    question = parse_question(name, "query.name", held.publishing.services(unit))
+    asked = Question(site, address, question, instant)
     now = LoadedServices(held.publishing.catalogue, held.publishing.packaged)
     with held.costly.held(permit.caller.account):
         made = past_policies.of(unit.session, found, now)

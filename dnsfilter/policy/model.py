@@ -261,6 +261,14 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class OnList:
+    """The version of a prohibited list that a ban comes from. `reference` is the list's: `ghent/prohibited-apps`."""
+
+    reference: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """An authority's decision on one service. `number` is unique and only grows.
 
@@ -280,6 +288,7 @@ class Ban:
     decision: FormalDecision = FormalDecision()
     provisional: bool = False
     off_until: Instant | None = None
+    on_list: OnList | None = None
 
     def mode_at(self, at: Instant) -> Mode:
         """Return the mode at an instant."""

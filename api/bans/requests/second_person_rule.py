@@ -26,7 +26,7 @@ from api.publish.lifted_refusals import LiftedRefusal, lifted_refusals
 from dnsfilter.policy.intervals import FOREVER, difference, union, until
 from dnsfilter.policy.model import Mode, Policy
 
-MODE_ACTS = frozenset({"request.approve", *(f"ban.set_{mode}" for mode in Mode)})
+MODE_ACTS = frozenset({"request.approve", *(f"{what}.set_{mode}" for what in ("ban", "list") for mode in Mode)})
 """Acts that only set modes. They need and keep reasons of their own, and cause notices of their own."""
 _CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "tier")
 """The fields of a lifted refusal that say which queries of which clients."""
@@ -144,7 +144,11 @@ class _PolicyComparison:
         return service.Wanted(authority, self._object(sent), sent, acts, self.unit.act_count, lifts, reason)
 
     def _object(self, sent: SentRequest) -> str:
-        """Return the object of all acts of the unit, or else the name of the operation."""
+        """Return the list or the object that all acts of the unit are about, or else the name of the operation."""
+        lists = {act.subject for act in self.unit.acts if act.act.startswith("list.")}
+        if len(lists) == 1:
+            # The acts on its bans follow from the act on the list.
+            return lists.pop()
         subjects = {act.subject for act in self.unit.acts if not act.act.startswith("request.")}
         return subjects.pop() if len(subjects) == 1 and self.unit.act_count <= len(self.unit.acts) else sent.operation
 

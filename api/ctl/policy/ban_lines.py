@@ -7,6 +7,7 @@ from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words, reach_words, term_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
+from api.http.formal_decisions import FormalDecisionRead
 from dnsfilter.policy.calendar import parse_instant
 
 
@@ -33,6 +34,7 @@ def ban_lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) 
         ("funding", ", ".join(ban.funding)),
         ("audience", ", ".join(ban.audience)),
         ("number", f"{ban.number}, revision {ban.revision}"),
+        *_list_rows(ban),
         *decision_rows(ban.decision),
     ]
     for term in ban.terms:
@@ -43,7 +45,13 @@ def ban_lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) 
     yield from columns([*rows, *more])
 
 
-def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str]]:
+def _list_rows(ban: BanRead) -> list[tuple[str, str]]:
+    if ban.prohibited_list is None:
+        return []
+    return [("from the list", f"{ban.prohibited_list}, version {ban.list_version}")]
+
+
+def decision_rows(decision: FormalDecisionRead, prefix: str = "") -> list[tuple[str, str]]:
     """Return the rows of a formal decision, one for each known field."""
     fields = [
         ("organ", decision.organ),
@@ -52,7 +60,7 @@ def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str
         ("legal basis", decision.legal_basis),
         ("advice", decision.advice),
         ("link", decision.link),
-        ("follows", decision.follows or ""),
+        ("follows", (decision.follows or "") if isinstance(decision, FormalRead) else ""),
     ]
     return [(prefix + name, value) for name, value in fields if value]
 

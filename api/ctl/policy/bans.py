@@ -127,7 +127,7 @@ def _add_adopt(group: Group) -> None:
         help="copy terms, scope and mode of this ban, by a decision of your own; later changes to it have no effect",
     )
     parser.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
-    _add_fields(parser)
+    add_ban_fields(parser)
     parser.add_term(review=True)
     parser.add_decision()
 
@@ -143,7 +143,7 @@ def _add_set(group: Group) -> None:
         "ban set ghent tiktok --provisional",
     )
     parser.add_ban()
-    _add_fields(parser)
+    add_ban_fields(parser)
     standing = parser.add_mutually_exclusive_group()
     standing.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="turn a provisional ban into an ordinary one")
@@ -153,7 +153,8 @@ def _add_set(group: Group) -> None:
     parser.add_decision()
 
 
-def _add_fields(parser: Parser) -> None:
+def add_ban_fields(parser: Parser) -> None:
+    """Add the options of mode, reply and scope."""
     parser.add_argument(
         "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
     )
@@ -222,7 +223,7 @@ def _adopt(client: Client, options: Options) -> Result:
 
 def _switch(client: Client, options: Options) -> Result:
     before = client.get(BanRead, _where(options))
-    ban = client.send(BanRead, "PATCH", _where(options), {**_fields(options), **term_body(options)})
+    ban = client.send(BanRead, "PATCH", _where(options), {**ban_fields(options), **term_body(options)})
     names = Names(client)
     return _changed(client, ban, options, lambda: ban_lines(ban, names, _undo(before, ban, names)))
 
@@ -259,7 +260,7 @@ def _off_term(options: Options) -> Body:
 
 def _set(client: Client, options: Options) -> Result:
     off = _off_term(options)
-    body = {**_fields(options), **off} if off else _change(options)
+    body = {**ban_fields(options), **off} if off else _change(options)
     if not body:
         raise WrongInput("nothing to set. Give for example --mode. Type: dnsfilterctl ban set --help")
     # Only these fields may create a ban. Another change of an unknown ban is an error in its name.
@@ -284,7 +285,7 @@ def _changed(client: Client, ban: BanRead, options: Options, lines: Callable[[],
     return replace(result, code=reached_nodes.exit_code(found), notes=notes)
 
 
-def _fields(options: Options) -> Body:
+def ban_fields(options: Options) -> Body:
     """Return the fields of a ban that the options give, except its decision and term."""
     sets_mode = options.mode is not None and options.reason is not None
     reason = {"mode_reason": options.reason} if sets_mode else {}
@@ -297,7 +298,7 @@ def _why(options: Options) -> Query:
 
 
 def _change(options: Options) -> Body:
-    body = with_decision(options, _fields(options))
+    body = with_decision(options, ban_fields(options))
     term = term_body(options)
     if term:
         body["terms"] = [term]

@@ -21,6 +21,7 @@ from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
+from api.db.models.prohibited_list import ListVersionRow, ProhibitedListRow
 from api.db.models.request import RequestRow
 from api.db.models.service import ServiceRow
 from api.db.models.suspension import SuspensionRow
@@ -54,10 +55,12 @@ __all__ = [
     "IdempotencyRow",
     "InstallationRow",
     "ListRow",
+    "ListVersionRow",
     "MatterRow",
     "NameRow",
     "NodeRow",
     "NoticeRow",
+    "ProhibitedListRow",
     "PublicationRow",
     "RangeRow",
     "RequestRow",

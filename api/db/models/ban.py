@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.db.base import Base
 from api.db.period import SqlPeriod, period_of, sql_period
-from dnsfilter.policy.model import Mode, Period
+from dnsfilter.policy.model import Mode, OnList, Period
 
 
 class BanRow(Base):
@@ -15,7 +15,8 @@ class BanRow(Base):
 
     `mode_set_s` is when `mode` was last set, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on,
     the mode is `returns_to`: see `mode_setting_at` in `api.bans.state`. If a ban is off without an end, `returns_to` is
-    the earlier mode. `superseded_by` is the successor's ban that continues this one after a merger.
+    the earlier mode. `superseded_by` is the successor's ban that continues this one after a merger. The ban comes from
+    version `list_version` of the list with the reference `prohibited_list`, if it has one.
     """
 
     __tablename__ = "bans"
@@ -31,6 +32,8 @@ class BanRow(Base):
     off_until_s: Mapped[int | None]
     returns_to: Mapped[str | None] = mapped_column(String(16))
     superseded_by: Mapped[int | None]
+    prohibited_list: Mapped[str | None] = mapped_column(String(127), index=True)
+    list_version: Mapped[int | None]
     reply: Mapped[str] = mapped_column(String(16))
     addresses: Mapped[list[str]]
     tiers: Mapped[list[int]]
@@ -44,6 +47,13 @@ class BanRow(Base):
     terms: Mapped[list["TermRow"]] = relationship(
         lazy="selectin", order_by="TermRow.id", cascade="all, delete-orphan", passive_deletes=False
     )
+
+    @property
+    def on_list(self) -> OnList | None:
+        """Return the version of a prohibited list that the ban comes from; None if it comes from none."""
+        if self.prohibited_list is None or self.list_version is None:
+            return None
+        return OnList(self.prohibited_list, self.list_version)
 
     @property
     def lasting_mode(self) -> Mode:

@@ -56,6 +56,7 @@ def upgrade() -> None:
     _accounts()
     _services()
     _bans()
+    _prohibited_lists()
     _exemptions()
     _acts()
     _nodes()
@@ -251,7 +252,8 @@ def _bans() -> None:
         _column("revision", _BIG),
         _column("provisional", sa.Boolean()),
         *_columns(_JSON, "addresses", "tiers", "funding", "audience", "decision"),
-        *_columns(_BIG, "mode_set_s", "mode_set_by", "off_until_s", "superseded_by", nullable=True),
+        *_columns(_BIG, "mode_set_s", "mode_set_by", "off_until_s", "superseded_by", "list_version", nullable=True),
+        _column("prohibited_list", sa.String(127), nullable=True, index=True),
         sa.UniqueConstraint("authority", "service"),
     )
     _numbered_table(
@@ -273,6 +275,27 @@ def _bans() -> None:
         *_columns(_BIG, "start_s", "recorded_s", "revision"),
         _column("superseded_by", _JSON),
         *_columns(_BIG, "end_s", "accepted_s", "ended_s", nullable=True),
+    )
+
+
+def _prohibited_lists() -> None:
+    _numbered_table(
+        "prohibited_lists",
+        "number",
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug")),
+        *_texts(slug=63, title=200),
+        _column("category", sa.String(32), nullable=True),
+        _column("draft", _JSON),
+        _column("revision", _BIG),
+        sa.UniqueConstraint("authority", "slug"),
+    )
+    _numbered_table(
+        "list_versions",
+        "id",
+        _column("list_number", _ID, sa.ForeignKey("prohibited_lists.number")),
+        *_columns(_BIG, "version", "recorded_s"),
+        *_columns(_JSON, "decision", "adds", "removes", "terms", "scope"),
+        sa.UniqueConstraint("list_number", "version"),
     )
 
 

@@ -58,7 +58,9 @@ def make_world(plane: Plane) -> World:
             plane.done("PUT", f"/v1/ranges/default/{prefix}", _range(slug))
         plane.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
         planned = ban(terms=[{"start": "2027-01-01", "for": "6 months"}])
-        plane.done("PUT", f"/v1/authorities/{slug}/bans/beta", planned)
+        for name in ("apps", "draft"):
+            plane.done("PUT", f"/v1/authorities/{slug}/lists/{name}", {"services": ["beta"]})
+        plane.done("POST", f"/v1/authorities/{slug}/lists/apps/adopt", planned)
     for slug in ("empty", "hamlet"):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
@@ -259,6 +261,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),
     "GET /v1/bans": ("/v1/bans", None),
+    "GET /v1/lists": ("/v1/lists", None),
     "GET /v1/bindings": ("/v1/bindings", None),
     "GET /v1/bindings/{number}": ("/v1/bindings/1", None),
     "GET /v1/exemptions": ("/v1/exemptions", None),
@@ -306,7 +309,18 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     ),
 }
 """Requests that concern no authority, or everybody: one of each is enough."""
+_LIST = "/v1/authorities/{slug}/lists/{list_slug}"
+_APPS, _DRAFT = (_LIST.replace("{list_slug}", name) for name in ("apps", "draft"))
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
+    "GET /v1/authorities/{slug}/lists": ("/v1/authorities/{slug}/lists", None),
+    f"GET {_LIST}": (_APPS, None),
+    f"PUT {_LIST}": (_DRAFT, {"services": ["alpha"]}),
+    f"DELETE {_LIST}": (_DRAFT, None),
+    f"PATCH {_LIST}": (_APPS, {"mode": "off"}),
+    f"POST {_LIST}/adopt": (f"{_DRAFT}/adopt", ban()),
+    f"POST {_LIST}/versions": (f"{_APPS}/versions", ban(add=["alpha"])),
+    f"POST {_LIST}/terms": (f"{_APPS}/terms", {"for": "1 year", "decision": {"reference": "C-9"}}),
+    f"POST {_LIST}/end": (f"{_APPS}/end", {"reason": "it is over"}),
     "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
     "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
     "PATCH /v1/authorities/{slug}/usage": ("/v1/authorities/{slug}/usage", {"usage": "range", "reason": "a study"}),

@@ -68,6 +68,19 @@ binding show 2
 binding accept 2
 binding withdraw 2 --reason "own decision"
 binding end 1 --reason "annulled"
+prohibited-list create diest prohibited-apps deepseek xiaohongshu
+prohibited-list list
+prohibited-list adopt diest prohibited-apps --legal-basis B-1 --reference R-1 --for "1 month"
+prohibited-list add diest prohibited-apps lemon8 --legal-basis B-1 --reference R-2 --for "1 month"
+prohibited-list off diest prohibited-apps --for "1 hour"
+prohibited-list watch diest prohibited-apps
+prohibited-list on diest prohibited-apps
+prohibited-list remove-service diest prohibited-apps lemon8 --reason "annulled"
+prohibited-list renew diest prohibited-apps --for "1 month" --reference R-3
+prohibited-list show diest prohibited-apps
+prohibited-list end diest prohibited-apps --reason "annulled"
+prohibited-list create diest prohibited-ai --category ai
+prohibited-list remove diest prohibited-ai
 exemption list
 exemption show 1
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a study"

@@ -377,11 +377,23 @@ def _shape(value: Any) -> Any:
 
 @pytest.mark.heavy
 def test_a_method_that_is_not_described_gets_405_with_allow(plane: Plane) -> None:
-    known = {"slug": "ghent", "service": "tiktok", "site": "default", "address": "127.0.5.0", "length": "24"}
+    known = {
+        "slug": "ghent",
+        "service": "tiktok",
+        "site": "default",
+        "address": "127.0.5.0",
+        "length": "24",
+        "list_slug": "apps",
+    }
     paths = plane.done("GET", "/openapi.json")["paths"]
     for path in paths:
         address = path.format_map(
-            {**known, "kind": "stale", **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1")}
+            {
+                **known,
+                "kind": "stale",
+                "list_slug": "apps",
+                **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1"),
+            }
         )
         # A node's name can be any word, so /v1/nodes/enrol also matches that path.
         there = {method.upper() for other, item in paths.items() if _is_at(address, other) for method in item}

@@ -1,0 +1,102 @@
+"""Prohibited lists as the API and the audit log show them."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from api.bans.state import gapless_end, mode_setting_at, state_of
+from api.db.base import Json
+from api.db.models import BanRow, ListVersionRow, ProhibitedListRow
+from api.http.formal_decisions import FormalDecisionRead
+from api.lists import repository
+from api.lists.schemas import DecidedVersionRead, ListedServiceRead, ListRead, ListState, ListSummary, ListTermRead
+from api.lists.state import in_category, is_own, proposed, services_on
+from api.suspensions.repository import suspended
+from api.suspensions.state import is_suspended
+from api.timestamps import optional_text, timestamp_text
+from blocklists.catalogue import Catalogue
+from dnsfilter.policy.model import Instant, Mode
+
+
+def read_summary(row: ProhibitedListRow) -> ListSummary:
+    """Return a list without its services."""
+    return ListSummary(**_fields(row))
+
+
+def read_list(
+    session: Session, row: ProhibitedListRow, catalogue: Catalogue, now: Instant, kept: Sequence[str] = ()
+) -> ListRead:
+    """Return a list with its services, their bans, and its versions."""
+    bans = repository.bans(session, row.authority)
+    off = is_suspended(row.authority, suspended(session, now))
+    on: Mapping[str, int | None] = services_on(row) if row.versions else dict.fromkeys(row.draft)
+    return ListRead(
+        **_fields(row),
+        services=[_service(row, service, on[service], bans.get(service), now, suspended=off) for service in on],
+        versions=[_version(version) for version in row.versions],
+        proposed=[] if row.category is None else proposed(row, in_category(catalogue, row.category)),
+        kept=list(kept),
+    )
+
+
+def shown_list(row: ProhibitedListRow) -> Json:
+    """Return the list as the audit log stores it. Its acts say which services each version added."""
+    last = row.versions[-1:]
+    return {
+        **read_summary(row).model_dump(mode="json", exclude={"revision"}),
+        "draft": list(row.draft),
+        "version": _version(last[0]).model_dump(mode="json") if last else None,
+    }
+
+
+def _fields(row: ProhibitedListRow) -> Json:
+    return {
+        "number": row.number,
+        "authority": row.authority,
+        "slug": row.slug,
+        "title": row.title,
+        "category": row.category,
+        "state": ListState.ADOPTED if row.versions else ListState.DRAFT,
+        "service_count": len(services_on(row) if row.versions else row.draft),
+        "version_count": len(row.versions),
+        "revision": row.revision,
+    }
+
+
+def _version(row: ListVersionRow) -> DecidedVersionRead:
+    decision = {key: value for key, value in row.decision.items() if key in FormalDecisionRead.model_fields}
+    return DecidedVersionRead(
+        version=row.version,
+        recorded=timestamp_text(row.recorded_s),
+        decision=FormalDecisionRead(**decision),
+        adds=row.adds,
+        removes=row.removes,
+        terms=[
+            ListTermRead(
+                start=timestamp_text(term["start_s"]),
+                end=optional_text(term["end_s"]),
+                review_by=optional_text(term["review_by_s"]),
+            )
+            for term in row.terms
+        ],
+    )
+
+
+def _service(
+    row: ProhibitedListRow,
+    service: str,
+    version: int | None,
+    ban: BanRow | None,
+    now: Instant,
+    *,
+    suspended: bool,
+) -> ListedServiceRead:
+    mode = None if ban is None else mode_setting_at(ban, now).mode
+    return ListedServiceRead(
+        service=service,
+        version=version,
+        from_list=is_own(row, ban),
+        mode=mode,
+        state=None if ban is None else state_of(ban.terms, now, suspended=suspended, off=mode is Mode.OFF),
+        until=None if ban is None else optional_text(gapless_end(ban.terms, now)),
+    )
