@@ -29,7 +29,7 @@ from api.db.models import (
 from api.db.versions import KINDS
 from api.errors import NotFound
 from api.http.prefixes import narrowest, prefixes_around
-from api.publish.policy_rows import Rows, policy_of, range_value, values_of
+from api.publish.policy_rows import Rows, policy_of, range_value, service_value, values_of
 from api.publish.service_lists import service_of
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
@@ -160,9 +160,9 @@ def rows_at(session: Session, revision: int) -> Rows:
 
 def services_at(session: Session, revision: int) -> tuple[Service, ...]:
     """Return the services that rows added or replaced at a revision, by slug."""
-    digests = [row.digest for row in objects_at(session, ServiceRow, revision)]
-    stored = dict(_lists(session, digests))
-    return tuple(service_of(stored[digest]) for digest in digests)
+    rows = objects_at(session, ServiceRow, revision)
+    stored = dict(_lists(session, (row.digest for row in rows)))
+    return tuple(service_value(row, service_of(stored[row.digest]).tiers) for row in rows)
 
 
 def own_list_at(session: Session, service: str, revision: int) -> tuple[int, str] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, SuspensionRow, TermRow
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, ServiceRow, SiteRow, SuspensionRow, TermRow
 from api.publish.services_in_force import services_in_force
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import until
@@ -37,6 +37,7 @@ from dnsfilter.policy.model import (
     Site,
     Suspension,
     Term,
+    Tier,
 )
 
 Value = TypeVar("Value")
@@ -159,6 +160,11 @@ def closing_value(row: AuthorityRow) -> Closing | None:
     if row.closes_s is None:
         return None
     return Closing(row.closes_s, row.closed_reason, _decision(row.closed_decision), row.successor)
+
+
+def service_value(row: ServiceRow, tiers: tuple[Tier, ...]) -> Service:
+    """Return the service of a row. `tiers` are those of its list."""
+    return Service(row.slug, row.name, tiers, row.source, row.note)
 
 
 def site_value(row: SiteRow) -> Site:

@@ -30,11 +30,12 @@ from api.publish.policy_rows import (
     exemption_value,
     present,
     range_value,
+    service_value,
     site_value,
     suspension_value,
 )
 from api.publish.service_lists import service_of
-from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Service, Suspension
+from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Service, Suspension, Tier
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
@@ -120,7 +121,7 @@ class Policies:
         self._bindings = TableCache(BindingRow, binding_value, BindingRow.number)
         self._exemptions = TableCache(ExemptionRow, exemption_value, ExemptionRow.number)
         self._services = TableCache(ServiceRow, self._service, ServiceRow.slug)
-        self._lists: dict[str, Service] = {}
+        self._lists: dict[str, tuple[Tier, ...]] = {}
         self._states = _states(
             self._authorities,
             self._sites,
@@ -154,20 +155,20 @@ class Policies:
         )
 
     def hold(self, digest: str, service: Service) -> None:
-        """Hold the service of a list that is about to be stored, so that it need not be parsed."""
-        self._lists[digest] = service
+        """Hold the names of a list that is about to be stored, so that they need not be parsed."""
+        self._lists[digest] = service.tiers
 
     def keep_lists(self, services: Iterable[Service]) -> None:
-        """Drop all services that are held, except these."""
-        kept = set(map(id, services))
-        self._lists = {digest: service for digest, service in self._lists.items() if id(service) in kept}
+        """Drop all lists that are held, except those of these services."""
+        kept = {id(service.tiers) for service in services}
+        self._lists = {digest: tiers for digest, tiers in self._lists.items() if id(tiers) in kept}
 
     def _service(self, row: ServiceRow) -> Service:
         # A list is parsed once: the table's cache asks again when another column changed, or an act was rolled back.
-        found = self._lists.get(row.digest)
-        if found is None:
-            found = self._lists[row.digest] = service_of(row.content.body)
-        return found
+        tiers = self._lists.get(row.digest)
+        if tiers is None:
+            tiers = self._lists[row.digest] = service_of(row.content.body).tiers
+        return service_value(row, tiers)
 
 
 def _states(*tables: TableCache[Any, Any]) -> Select[tuple[int, int, *tuple[Any, ...]]]:

@@ -1,22 +1,26 @@
-"""Stored services: one list of names per service, as canonical JSON identified by its SHA-256. Pure.
+"""Stored services: one list of names per service, identified by its SHA-256. Pure.
 
-{"name": "TikTok", "slug": "tiktok", "tiers": [{"domains": ["tiktok.com"], "hosts": [], "number": 1}]}
+A list is a line of canonical JSON, which says how many names each tier has, and then the names in wire form, sorted:
+
+{"name": "TikTok", "slug": "tiktok", "tiers": [{"domains": 1, "hosts": 0, "number": 1}]}
+
+A million names are read in half a second. As JSON they would take four.
 """
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from itertools import islice
 
 from api.chain.entry_hash import canonical
 from dnsfilter.policy.model import Service, Tier, WireName
 from dnsfilter.wire.name_order import in_order
-from dnsfilter.wire.names import name_text, parse_name
+from dnsfilter.wire.names import ROOT
 
 _LEVEL = 3
-"""Compression level: a million names take a second, and 50 % more disk space than at the slowest level."""
+"""Compression level: a million names take half a second, and 50 % more disk space than at the slowest level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +48,41 @@ def digest_of(lists: Iterable[ServiceList]) -> CatalogueDigest:
 
 def list_of(service: Service) -> ServiceList:
     """Return the stored list of a service."""
-    text = canonical(
-        {
-            "name": service.name,
-            "slug": service.slug,
-            "tiers": [_tier_value(tier) for tier in service.tiers],
-        }
-    )
+    tiers = [{"domains": len(tier.domains), "hosts": len(tier.hosts), "number": tier.number} for tier in service.tiers]
+    head = canonical({"name": service.name, "slug": service.slug, "tiers": tiers})
+    names = (name for tier in service.tiers for part in (tier.domains, tier.hosts) for name in in_order(part))
+    text = head + b"\n" + b"".join(names)
     return ServiceList(service.slug, sha256(text).hexdigest(), zlib.compress(text, _LEVEL))
-
-
-def _tier_value(tier: Tier) -> dict[str, object]:
-    value = {"domains": _texts(tier.domains), "hosts": _texts(tier.hosts), "number": tier.number}
-    return value if tier.enforced_from is None else {**value, "enforced_from": tier.enforced_from}
 
 
 def service_of(body: bytes) -> Service:
     """Return the service of a stored list."""
-    found = content_of(body)
-    return Service(
-        found["slug"],
-        found["name"],
-        tuple(
-            Tier(tier["number"], _wires(tier["domains"]), _wires(tier["hosts"]), tier.get("enforced_from"))
-            for tier in found["tiers"]
-        ),
-    )
+    head, _, rest = zlib.decompress(body).partition(b"\n")
+    found = json.loads(head)
+    names = iter(_names(rest, sum(tier["domains"] + tier["hosts"] for tier in found["tiers"])))
+    tiers = [
+        Tier(tier["number"], _first(names, tier["domains"]), _first(names, tier["hosts"])) for tier in found["tiers"]
+    ]
+    return Service(found["slug"], found["name"], tuple(tiers))
 
 
-def content_of(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a stored list."""
-    found: dict[str, Any] = json.loads(zlib.decompress(body))
-    return found
+def _first(names: Iterator[WireName], count: int) -> frozenset[WireName]:
+    return frozenset(islice(names, count))
 
 
-def _texts(names: Iterable[WireName]) -> list[str]:
-    return list(in_order(map(name_text, names)))
+def _names(data: bytes, count: int) -> Iterable[WireName]:
+    """Split joined wire names."""
+    if data.count(ROOT) == count:
+        return [name + ROOT for name in data.split(ROOT)[:-1]]
+    return _walked(data)
 
 
-def _wires(names: Iterable[str]) -> frozenset[WireName]:
-    return frozenset(map(parse_name, names))
+def _walked(data: bytes) -> Iterator[WireName]:
+    """Yield joined wire names that may have a zero byte in a label."""
+    start = position = 0
+    while position < len(data):
+        size = data[position]
+        position += 1 + size
+        if not size:
+            yield data[start:position]
+            start = position

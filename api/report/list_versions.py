@@ -10,14 +10,14 @@ from api.report.schemas import ListVersionRead, TierCountRead
 from api.timestamps import optional_text, timestamp_text
 from api.trace.service_lists_naming import Lists, Placed
 from dnsfilter.policy.intervals import Interval
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 
 
 def list_versions(session: Session, service: str, within: Interval) -> list[ListVersionRead]:
     """Return the lists of a service that were in force within a time, in order."""
     lists = Lists(session)
     found: list[ListVersionRead] = []
-    before: Mapping[int, frozenset[str]] | None = None
+    before: Mapping[int, frozenset[WireName]] | None = None
     for digest, since, until in _in_force(session, lists, service):
         names = lists.names(digest)
         if since < within[1] and (until is None or until > within[0]):
@@ -65,10 +65,10 @@ def _changes(session: Session, service: str) -> Iterator[tuple[Instant, Placed]]
         yield found.time_s, Placed(found.id, found.revision, found.catalogue)
 
 
-def _difference(before: Mapping[int, frozenset[str]], after: Mapping[int, frozenset[str]]) -> tuple[int, int]:
+def _difference(before: Mapping[int, frozenset[WireName]], after: Mapping[int, frozenset[WireName]]) -> tuple[int, int]:
     """Return how many names of a list are new, and how many of the earlier one are gone, tier by tier."""
     tiers = before.keys() | after.keys()
-    none = frozenset[str]()
+    none = frozenset[WireName]()
     added = sum(len(after.get(tier, none) - before.get(tier, none)) for tier in tiers)
     removed = sum(len(before.get(tier, none) - after.get(tier, none)) for tier in tiers)
     return added, removed

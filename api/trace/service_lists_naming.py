@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.publish.past_policies import Publication, own_list_at, publication_of
-from api.publish.service_lists import content_of
+from api.publish.service_lists import service_of
 from api.publish.services_in_force import is_single_name
 from dnsfilter.policy.decide import matched_tiers
 from dnsfilter.policy.model import Service, WireName
@@ -40,7 +40,7 @@ def listed(session: Session, found: Publication, services: Mapping[str, Service]
             name_text(suffix),
             exact,
             lists.digest(placed(found), service),
-            lists.since(found, service, tier, name_text(suffix)),
+            lists.since(found, service, tier, suffix),
         )
         for service, tier, suffix, exact in _named(services, name)
     ]
@@ -61,7 +61,7 @@ class Lists:
 
     session: Session
     _catalogues: dict[str, Mapping[str, str]] = field(init=False)
-    _names: dict[str, Mapping[int, frozenset[str]]] = field(default_factory=dict, init=False)
+    _names: dict[str, Mapping[int, frozenset[WireName]]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._catalogues = {row.digest: row.lists for row in self.session.scalars(select(CatalogueRow))}
@@ -75,7 +75,7 @@ class Lists:
         own = own_list_at(self.session, service, at.revision)
         return own[1] if own is not None and own[1] else self.packaged(at.catalogue, service)
 
-    def since(self, found: Publication, service: str, tier: int, name: str) -> Publication:
+    def since(self, found: Publication, service: str, tier: int, name: WireName) -> Publication:
         """Return the first of the consecutive publications, up to `found`, that list the name.
 
         A publication lists it if its list of `service` has `name` in that tier.
@@ -105,22 +105,19 @@ class Lists:
         last = max((found for found in rows if found is not None), key=lambda found: found.id, default=None)
         return None if last is None else Placed(last.id, last.revision, last.catalogue)
 
-    def names(self, digest: str) -> Mapping[int, frozenset[str]]:
+    def names(self, digest: str) -> Mapping[int, frozenset[WireName]]:
         """Return the names of a stored list by tier; empty if it is not stored."""
         if digest not in self._names:
             self._names[digest] = self._read(digest)
         return self._names[digest]
 
-    def _has(self, at: Placed, service: str, tier: int, name: str) -> bool:
-        return name in self.names(self.digest(at, service)).get(tier, frozenset())
+    def _has(self, at: Placed, service: str, tier: int, name: WireName) -> bool:
+        return name in self.names(self.digest(at, service)).get(tier, frozenset[WireName]())
 
-    def _read(self, digest: str) -> Mapping[int, frozenset[str]]:
+    def _read(self, digest: str) -> Mapping[int, frozenset[WireName]]:
         body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))
-        tiers = content_of(body)["tiers"] if body is not None else []
-        names: dict[int, frozenset[str]] = {}
-        for tier in tiers:
-            names[tier["number"]] = names.get(tier["number"], frozenset()).union(tier["domains"], tier["hosts"])
-        return names
+        tiers = service_of(body).tiers if body is not None else ()
+        return {tier.number: tier.domains | tier.hosts for tier in tiers}
 
 
 def placed(found: Publication) -> Placed:
@@ -134,5 +131,5 @@ def _named(services: Mapping[str, Service], name: WireName) -> Iterator[tuple[st
             # Its ban names it: there is no list.
             continue
         for number, suffix in sorted(matched_tiers(service, name).items()):
-            is_domain = any(suffix in tier.domains for tier in service.tiers if tier.number == number)
-            yield service.slug, number, suffix, not is_domain
+            tier = next(tier for tier in service.tiers if tier.number == number)
+            yield service.slug, number, suffix, suffix not in tier.domains

@@ -184,11 +184,22 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An entry of the catalogue."""
+    """A service of the catalogue, or an authority's own one. The slug of an own service is `AUTHORITY:SLUG`.
+
+    `source` says where its names come from.
+    """
 
     slug: str
     name: str
     tiers: tuple[Tier, ...]
+    source: str = ""
+    note: str = ""
+
+    @property
+    def authority(self) -> str | None:
+        """The authority that defines it, or None."""
+        owner, mark, _ = self.slug.partition(":")
+        return owner if mark else None
 
 
 @dataclass(frozen=True, slots=True)
