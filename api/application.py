@@ -62,6 +62,7 @@ from api.server.metrics.collectors import Registry, Sources, make_registry
 from api.server.request_ids import RequestMiddleware
 from api.server.request_limits import OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
+from api.services.router import own_services
 from api.services.router import router as services
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
@@ -86,6 +87,7 @@ ROUTERS = (
     tables,
     overlaps,
     services,
+    own_services,
     bans,
     of_authority,
     report,

@@ -34,6 +34,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "range": ("register", "change", "remove", "transfer"),
     "refusals": ("lift",),
     "request": ("ask", "approve", "reject", "withdraw"),
+    "service": ("define", "change", "remove"),
     "site": ("register", "change", "remove"),
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),

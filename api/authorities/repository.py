@@ -19,6 +19,7 @@ from api.db.models import (
     GrantRow,
     NoticeRow,
     RangeRow,
+    ServiceRow,
     SpaceRow,
     SuspensionRow,
     UsageClientRow,
@@ -42,7 +43,7 @@ SORTING = Sorting(
 
 _OF_AUTHORITY: Sequence[Any] = (
     RangeRow, BanRow, BindingRow, ConcernRow, SpaceRow, AccountRow, GrantRow, NoticeRow, SuspensionRow, WebhookRow,
-    CaptureRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow, CoverageDayRow,
+    CaptureRow, ServiceRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow, CoverageDayRow,
 )  # fmt: skip
 """Tables whose rows refer to an authority."""
 

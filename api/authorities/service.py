@@ -124,7 +124,7 @@ def remove(unit: UnitOfWork, row: AuthorityRow) -> None:
     """Remove an authority that nothing refers to and whose closing is not recorded; raise `Conflict` otherwise."""
     if repository.in_use(unit.session, row.slug):
         raise Conflict(
-            f"authority {row.slug} has space, ranges, bans, bindings, accounts, usage or a recorded closing. "
+            f"authority {row.slug} has space, ranges, services, bans, bindings, accounts, usage or a recorded closing. "
             "Close it instead."
         )
     unit.record("authority.remove", subject(row), shown(row), None, row.slug)

@@ -6,7 +6,9 @@
 from collections.abc import Mapping
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
-SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+OWN_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+"""An authority's own service, in its paths: the part of its slug after the colon."""
+SERVICE_SLUG = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 # Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
 # text. `text_fault` has the same rule for policies. The characters are listed by number, because not every library
 # that reads the description knows Unicode's category Cf.
@@ -26,7 +28,7 @@ A class with characters above U+FFFF is invalid in UTF-16: in JavaScript without
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"
-BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
+BAN_REFERENCE = r"^[a-z0-9-]{1,63}/(?:[a-z0-9-]{1,63}:)?[a-z0-9_-]{1,63}$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
@@ -38,7 +40,8 @@ _NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
 _NO_DAY = "{} is not a date: write for example 2026-09-30"
 OF_PATTERN: Mapping[str, str] = {
     SLUG: _NO_SLUG,
-    SERVICE_SLUG: _NO_SLUG,
+    OWN_SLUG: _NO_SLUG,
+    SERVICE_SLUG: "{} is not the name of a service: write for example tiktok, or ghent:games for an own service",
     PRINTABLE: "has a line break, another control character or an invisible character",
     DAY: _NO_DAY,
     DAY_OR_NONE: _NO_DAY,

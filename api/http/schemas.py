@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from api.errors import Fault, Invalid, did_you_mean
-from api.http.patterns import DAY, DAY_OR_NONE, LINK, MIN_REASON, OF_PATTERN, PRINTABLE, SERVICE_SLUG, SLUG
+from api.http.patterns import DAY, DAY_OR_NONE, LINK, MIN_REASON, OF_PATTERN, OWN_SLUG, PRINTABLE, SERVICE_SLUG, SLUG
 from api.timestamps import check_instant, parse_date, written_end, written_timestamp
 from dnsfilter.policy.calendar import parse_span
 
@@ -42,6 +42,7 @@ def _optional_date(text: str) -> object:
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
+OwnSlug = Annotated[str, StringConstraints(pattern=OWN_SLUG)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
 ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 Reason = Annotated[

@@ -1,8 +1,8 @@
 """What one policy refuses that another answers: the comparison that decides whether an act needs a second person. Pure.
 
 Rows are compared, not fields. So every change by which less is refused is found: of modes, terms, scopes, replies,
-ranges, bindings and exemptions. Both policies are compared as if nothing was suspended: suspensions have bounds of
-their own, and an act during one can outlast it.
+ranges, bindings and exemptions, and of a service's names. Both policies are compared as if nothing was suspended:
+suspensions have bounds of their own, and an act during one can outlast it.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from itertools import product
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from api.http.prefixes import maps_by_site
-from dnsfilter.policy.intervals import Interval, Intervals, difference, intersection, union
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union
 from dnsfilter.policy.model import (
     Address,
     Audience,
@@ -34,6 +34,10 @@ from dnsfilter.wire.names import suffixes
 
 Item = TypeVar("Item", Ban, Binding, Exemption, Range)
 _SitePrefix: TypeAlias = tuple[str, Prefix]
+_Tier: TypeAlias = tuple[str, int]
+"""A service and one of its tiers."""
+_Names: TypeAlias = tuple[frozenset[WireName], frozenset[WireName]]
+"""Domains and hosts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,8 +80,6 @@ class _Piece(NamedTuple):
     given: frozenset[Address]
 
 
-_Tier: TypeAlias = tuple[str, int]
-"""A service and one of its tiers."""
 _Refused: TypeAlias = Mapping[_Tier, Sequence[_Piece]]
 _Another: TypeAlias = tuple[frozenset[Address], Intervals]
 """Addresses that clients get, and when."""
@@ -94,8 +96,8 @@ def lifted_refusals(
     What another ban still refuses is not lifted if `decider` has that ban, or if a law binds it. A ban by agreement
     does not count: its authority could end it alone.
     """
-    changes = _Changes.between(before, after)
-    if not any((changes.bans, changes.bindings, changes.exemptions, changes.ranges)):
+    changes = _Changes.between(before, after, now)
+    if not any(changes):
         return ()
     return tuple(
         sorted(
@@ -113,15 +115,18 @@ class _Changes(NamedTuple):
     bindings: tuple[Binding, ...]
     exemptions: tuple[Exemption, ...]
     ranges: tuple[Range, ...]
+    tiers: frozenset[_Tier]
+    """Tiers that lost names."""
 
     @classmethod
-    def between(cls, before: Policy, after: Policy) -> "_Changes":
+    def between(cls, before: Policy, after: Policy, now: Instant) -> "_Changes":
         """Return what differs."""
         return cls(
             changed_items(before.bans, after.bans),
             changed_items(before.bindings, after.bindings),
             changed_items(before.exemptions, after.exemptions),
             changed_items(before.ranges, after.ranges),
+            frozenset(_shrunk(before.services, after.services, now)),
         )
 
 
@@ -161,6 +166,8 @@ class _Comparison:
     ) -> None:
         self._before, self._after, self._changes, self._deciders = before, after, changes, deciders
         self._bans = {ban.number for ban in changes.bans}
+        shrunk = {service for service, _ in changes.tiers}
+        self._bans |= {number for number, ban in before.bans.items() if ban.service in shrunk}
         self._rebound = {(binding.ban, binding.authority) for binding in changes.bindings}
         self._authorities = frozenset(self._concerned())
         self._sharing = _sharing(after.policy.services) if any(ban.addresses for ban in after.policy.bans) else {}
@@ -183,6 +190,10 @@ class _Comparison:
     ) -> Iterator[tuple[tuple[str, ...], Interval]]:
         """Yield when a piece no longer refuses, and the addresses that clients get then."""
         left = piece.first
+        if tier in self._changes.tiers:
+            # Some names of the tier are answered from now on.
+            yield from (((), interval) for interval in left)
+            return
         for given, when in self._other_addresses(tier, piece, was, kept):
             addresses = tuple(sorted(map(str, given)))
             yield from ((addresses, interval) for interval in intersection(left, when))
@@ -258,6 +269,36 @@ class _Comparison:
     def _clients(self, key: _SitePrefix, before: Range, after: Range | None) -> _Clients:
         becomes = None if after is None else self._after.class_of(after)
         return _Clients(key[0], str(key[1]), self._before.class_of(before), becomes)
+
+
+def _shrunk(before: Sequence[Service], after: Sequence[Service], now: Instant) -> Iterator[_Tier]:
+    """Yield the tiers of which some names are no longer covered, or pending instead of enforced.
+
+    Only services with other tiers are compared.
+    """
+    if before is after:
+        return
+    then = {service.slug: service for service in after}
+    for service in before:
+        becomes = then.get(service.slug)
+        if becomes is None or becomes.tiers is service.tiers:
+            continue
+        for number in sorted({tier.number for tier in service.tiers}):
+            at_once = _has_lost(_names(service, number, now), _names(becomes, number, now))
+            if at_once or _has_lost(_names(service, number, FOREVER), _names(becomes, number, FOREVER)):
+                yield service.slug, number
+
+
+def _has_lost(was: _Names, stays: _Names) -> bool:
+    lost = (was[0] - stays[0]) | (was[1] - stays[1])
+    return any(stays[0].isdisjoint(suffixes(name)) for name in lost)
+
+
+def _names(service: Service, number: int, at: Instant) -> _Names:
+    """Return the domains and hosts of a tier that are not pending at `at`."""
+    tiers = [tier for tier in service.tiers if tier.number == number and not tier.is_pending(at)]
+    none = frozenset[WireName]()
+    return none.union(*(tier.domains for tier in tiers)), none.union(*(tier.hosts for tier in tiers))
 
 
 def _first(pieces: Iterable[_Piece]) -> Intervals:

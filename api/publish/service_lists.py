@@ -48,11 +48,16 @@ def digest_of(lists: Iterable[ServiceList]) -> CatalogueDigest:
 
 def list_of(service: Service) -> ServiceList:
     """Return the stored list of a service."""
-    tiers = [{"domains": len(tier.domains), "hosts": len(tier.hosts), "number": tier.number} for tier in service.tiers]
+    tiers = [_tier_value(tier) for tier in service.tiers]
     head = canonical({"name": service.name, "slug": service.slug, "tiers": tiers})
     names = (name for tier in service.tiers for part in (tier.domains, tier.hosts) for name in in_order(part))
     text = head + b"\n" + b"".join(names)
     return ServiceList(service.slug, sha256(text).hexdigest(), zlib.compress(text, _LEVEL))
+
+
+def _tier_value(tier: Tier) -> dict[str, object]:
+    value: dict[str, object] = {"domains": len(tier.domains), "hosts": len(tier.hosts), "number": tier.number}
+    return value if tier.enforced_from is None else {**value, "enforced_from": tier.enforced_from}
 
 
 def service_of(body: bytes) -> Service:
@@ -61,7 +66,8 @@ def service_of(body: bytes) -> Service:
     found = json.loads(head)
     names = iter(_names(rest, sum(tier["domains"] + tier["hosts"] for tier in found["tiers"])))
     tiers = [
-        Tier(tier["number"], _first(names, tier["domains"]), _first(names, tier["hosts"])) for tier in found["tiers"]
+        Tier(tier["number"], _first(names, tier["domains"]), _first(names, tier["hosts"]), tier.get("enforced_from"))
+        for tier in found["tiers"]
     ]
     return Service(found["slug"], found["name"], tuple(tiers))
 

@@ -4,12 +4,15 @@ from api.db.base import Json
 from api.db.models import ServiceRow
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
+from dnsfilter.policy.model import Service
+from dnsfilter.wire.names import name_text
 
 
 def read_summary(entry: Entry) -> ServiceSummary:
     """Return a service as a list shows it."""
     return ServiceSummary(
         slug=entry.slug,
+        authority=None,
         name=entry.name,
         category=str(entry.category),
         reviewed=entry.reviewed,
@@ -22,6 +25,7 @@ def read_service(entry: Entry) -> ServiceRead:
     """Return a service as the API shows it."""
     return ServiceRead(
         slug=entry.slug,
+        authority=None,
         name=entry.name,
         category=str(entry.category),
         reviewed=entry.reviewed,
@@ -29,7 +33,46 @@ def read_service(entry: Entry) -> ServiceRead:
             SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
             for source in entry.sources
         ],
+        source="",
+        note="",
         tiers=[_tier(tier) for tier in entry.tiers],
+    )
+
+
+def read_own_summary(service: Service) -> ServiceSummary:
+    """Return an own service as a list shows it."""
+    return ServiceSummary(
+        slug=service.slug,
+        authority=service.authority,
+        name=service.name,
+        category="",
+        reviewed=None,
+        tiers=sorted({tier.number for tier in service.tiers}),
+        names=sum(len(tier.domains) + len(tier.hosts) for tier in service.tiers),
+    )
+
+
+def read_own(row: ServiceRow, service: Service) -> ServiceRead:
+    """Return an own service as the API shows it."""
+    return ServiceRead(
+        slug=row.slug,
+        authority=row.authority,
+        name=row.name,
+        category=row.category,
+        reviewed=None,
+        sources=[],
+        source=row.source,
+        note=row.note,
+        tiers=[
+            TierRead(
+                number=tier.number,
+                title="",
+                description="",
+                domains=sorted(map(name_text, tier.domains)),
+                hosts=sorted(map(name_text, tier.hosts)),
+            )
+            for tier in service.tiers
+        ],
     )
 
 

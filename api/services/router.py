@@ -1,37 +1,143 @@
-"""/v1/services: the catalogue of this installation."""
+"""/v1/services: all services; /v1/authorities/{slug}/services: an authority's own ones."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping
+from typing import Annotated
 
+from fastapi import APIRouter, Response
+
+from api.authorities import repository as authorities
+from api.db.models import AuthorityRow, ServiceRow
 from api.errors import NotFound, unknown
-from api.http.dependencies import RuntimeDep
+from api.http.dependencies import RuntimeDep, UnitDep, tag
 from api.http.parameters import PagingDep
-from api.http.permits import AnyAccount
-from api.http.problems import NOT_FOUND, documented
+from api.http.path_rows import by_slug, row_to_change, row_to_read
+from api.http.permits import AnyAccount, OperatorOfPath
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
-from api.http.schemas import Page, ServiceSlug
-from api.services.reading import read_service, read_summary
-from api.services.schemas import ServiceRead, ServiceSummary
+from api.http.schemas import OwnSlug, Page, ServiceSlug, Slug
+from api.services import repository
+from api.services import service as acts
+from api.services.reading import read_own, read_own_summary, read_service, read_summary
+from api.services.schemas import NamesWrite, ServicePatch, ServiceRead, ServiceSummary, ServiceWrite
 from blocklists.categories import Category
+from dnsfilter.policy.model import Service
 
 router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
+own_services = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/services", tags=["services"])
+
+
+async def by_service(slug: Slug, service: OwnSlug) -> tuple[str, str]:
+    """Read `{slug}` and `{service}`."""
+    return slug, service
+
+
+Owner = Annotated[AuthorityRow, row_to_read(by_slug, authorities.get)]
+Shown = Annotated[ServiceRow, row_to_read(by_service, repository.get)]
+Changed = Annotated[ServiceRow, row_to_change(by_service, repository.get)]
+Put = Annotated[ServiceRow | None, row_to_change(by_service, repository.find)]
 
 
 @router.get("", summary="List services")
 def list_services(
-    _permit: AnyAccount, held: RuntimeDep, paging: PagingDep, category: Category | None = None
+    _permit: AnyAccount, held: RuntimeDep, unit: UnitDep, paging: PagingDep, category: Category | None = None
 ) -> Page[ServiceSummary]:
-    """List services by slug, without their domain names."""
+    """List services by slug, without their domain names: the catalogue's, and own services of all authorities."""
     after = paging.after(str) or ""
-    wanted = (entry for entry in held.catalogue.entries if category in (None, entry.category))
-    entries = sorted((entry for entry in wanted if entry.slug > after), key=lambda entry: entry.slug)
-    items, following = paging.cut(entries, lambda entry: entry.slug)
-    return Page(items=[read_summary(entry) for entry in items], next=following)
+    entries = (entry for entry in held.catalogue.entries if category in (None, entry.category))
+    found = [read_summary(entry) for entry in entries if entry.slug > after]
+    if category is None:
+        found += _summaries(held.publishing.services(unit), after)
+    items, following = paging.cut(sorted(found, key=lambda one: one.slug), lambda one: one.slug)
+    return Page(items=list(items), next=following)
 
 
 @router.get("/{slug}", summary="Get a service", responses=documented(NOT_FOUND))
-def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
+def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep, unit: UnitDep) -> ServiceRead:
     """Get one service with its tiers and their domain names."""
+    row = unit.session.get(ServiceRow, slug)
+    if row is not None and row.authority is not None:
+        return read_own(row, acts.content_of(row))
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:
-        raise NotFound(unknown("service", slug, held.publishing.packaged)) from error
+        raise NotFound(unknown("service", slug, held.publishing.services(unit))) from error
+
+
+@own_services.get("", summary="List an authority's own services", responses=documented(NOT_FOUND))
+def list_own_services(
+    owner: Owner, _permit: AnyAccount, held: RuntimeDep, unit: UnitDep, paging: PagingDep
+) -> Page[ServiceSummary]:
+    """List the services that the authority defines, by slug, without their domain names."""
+    found = _summaries(held.publishing.services(unit), paging.after(str) or "", owner.slug)
+    items, following = paging.cut(found, lambda one: one.slug)
+    return Page(items=list(items), next=following)
+
+
+@own_services.get("/{service}", summary="Get an own service", responses=documented(NOT_FOUND))
+def get_own_service(_owner: Owner, row: Shown, _permit: AnyAccount, response: Response) -> ServiceRead:
+    """Get an own service with its domain names. `service` is the part of its slug after the colon."""
+    tag(response, row.revision)
+    return read_own(row, acts.content_of(row))
+
+
+@own_services.put(
+    "/{service}",
+    summary="Define or replace an own service",
+    responses={**documented(NOT_FOUND, NOT_PUBLISHED), 201: {"model": ServiceRead, "description": "defined"}},
+)
+def put_own_service(
+    owner: Owner,
+    row: Put,
+    service: OwnSlug,
+    body: ServiceWrite,
+    unit: UnitDep,
+    _permit: OperatorOfPath,
+    response: Response,
+) -> ServiceRead:
+    """Define a service, or replace its names and fields. Bans on it refuse its names from now on.
+
+    The answer is 422 if a name hits a guarded one: a public suffix, or a name that offices need.
+    """
+    response.status_code = 201 if row is None else 200
+    made = acts.put(unit, owner, row, repository.slug_of(owner.slug, service), body)
+    return _answer(made, response)
+
+
+@own_services.patch("/{service}", summary="Change an own service", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def patch_own_service(
+    owner: Owner, row: Changed, body: ServicePatch, unit: UnitDep, _permit: OperatorOfPath, response: Response
+) -> ServiceRead:
+    """Change the given fields of an own service. Names that it loses are answered from now on."""
+    acts.patch(unit, owner, row, body)
+    return _answer(row, response)
+
+
+@own_services.post(
+    "/{service}/names", summary="Add and remove names of an own service", responses=documented(NOT_FOUND, NOT_PUBLISHED)
+)
+def change_own_service_names(
+    owner: Owner, row: Changed, body: NamesWrite, unit: UnitDep, _permit: OperatorOfPath, response: Response
+) -> ServiceRead:
+    """Add names to an own service and remove others. A name that is covered by another one is dropped."""
+    acts.change_names(unit, owner, row, body)
+    return _answer(row, response)
+
+
+@own_services.delete(
+    "/{service}", summary="Remove an own service", status_code=204, responses=documented(NOT_FOUND, NOT_PUBLISHED)
+)
+def remove_own_service(row: Changed, unit: UnitDep, _permit: OperatorOfPath) -> None:
+    """Remove an own service. The answer is 409 while a ban on it, of any authority, has not ended."""
+    acts.remove(unit, row)
+
+
+def _answer(row: ServiceRow, response: Response) -> ServiceRead:
+    tag(response, row.revision)
+    return read_own(row, acts.content_of(row))
+
+
+def _summaries(services: Mapping[str, Service], after: str, authority: str | None = None) -> list[ServiceSummary]:
+    """Return the own services with a slug after `after`, of one authority or of all."""
+    own = (service for service in services.values() if service.authority is not None and service.slug > after)
+    wanted = (service for service in own if authority in (None, service.authority))
+    return sorted(map(read_own_summary, wanted), key=lambda service: service.slug)

@@ -117,7 +117,10 @@ class Lists:
     def _read(self, digest: str) -> Mapping[int, frozenset[WireName]]:
         body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))
         tiers = service_of(body).tiers if body is not None else ()
-        return {tier.number: tier.domains | tier.hosts for tier in tiers}
+        names: dict[int, frozenset[WireName]] = {}
+        for tier in tiers:
+            names[tier.number] = names.get(tier.number, frozenset[WireName]()).union(tier.domains, tier.hosts)
+        return names
 
 
 def placed(found: Publication) -> Placed:
@@ -131,5 +134,5 @@ def _named(services: Mapping[str, Service], name: WireName) -> Iterator[tuple[st
             # Its ban names it: there is no list.
             continue
         for number, suffix in sorted(matched_tiers(service, name).items()):
-            tier = next(tier for tier in service.tiers if tier.number == number)
-            yield service.slug, number, suffix, suffix not in tier.domains
+            is_domain = any(suffix in tier.domains for tier in service.tiers if tier.number == number)
+            yield service.slug, number, suffix, not is_domain

@@ -61,6 +61,7 @@ def make_world(plane: Plane) -> World:
         for name in ("apps", "draft"):
             plane.done("PUT", f"/v1/authorities/{slug}/lists/{name}", {"services": ["beta"]})
         plane.done("POST", f"/v1/authorities/{slug}/lists/apps/adopt", planned)
+        plane.done("PUT", f"/v1/authorities/{slug}/services/games", _GAMES)
     for slug in ("empty", "hamlet"):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
@@ -227,6 +228,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 
 _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
+_GAMES = {"name": "Games", "domains": ["games.example.net"]}
 _CAPTURE = {"authority": OWN, "prefix": "127.0.1.0/24", "for": "1h", "reason": "a fault"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /healthz": ("/healthz", None),
@@ -345,6 +347,18 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "DELETE /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", None),
     "GET /v1/authorities/{slug}/bans": ("/v1/authorities/{slug}/bans", None),
     "GET /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", None),
+    "GET /v1/authorities/{slug}/services": ("/v1/authorities/{slug}/services", None),
+    "GET /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", None),
+    "PUT /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", _GAMES),
+    "PATCH /v1/authorities/{slug}/services/{service}": (
+        "/v1/authorities/{slug}/services/games",
+        {"note": "asked"},
+    ),
+    "POST /v1/authorities/{slug}/services/{service}/names": (
+        "/v1/authorities/{slug}/services/games/names",
+        {"add": ["play.example.net"]},
+    ),
+    "DELETE /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", None),
     "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-20&to=2026-09-21", None),
     "GET /v1/authorities/{slug}/bans/{service}/report": (
         "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-20&to=2026-09-21",

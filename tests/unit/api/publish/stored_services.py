@@ -18,14 +18,16 @@ def put(plane: Plane, made: Service, authority: str | None = None) -> int:
     stored = list_of(made)
     with plane.database.writing() as session:
         unit = UnitOfWork(session, LOCAL, int(plane.clock()))
-        if session.get(ListRow, stored.digest) is None:
-            session.add(ListRow(digest=stored.digest, service=made.slug, body=stored.body))
+        content = session.get(ListRow, stored.digest)
+        if content is None:
+            content = ListRow(digest=stored.digest, service=made.slug, body=stored.body)
+            session.add(content)
             session.flush()
         row = session.get(ServiceRow, made.slug)
         if row is None:
             row = ServiceRow(slug=made.slug, authority=authority, name=made.name, category="social")
             session.add(row)
-        row.digest, row.revision = stored.digest, unit.new_revision()
+        row.digest, row.content, row.revision = stored.digest, content, unit.new_revision()
         unit.record("service.update", f"service/{made.slug}", None, {"digest": stored.digest})
         policy = plane.publisher.check(unit)
     plane.publisher.publish(policy)

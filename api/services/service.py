@@ -1,0 +1,152 @@
+"""Acts on own services: define, change, remove. `owner` is the authority that defines the service."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from api.authorities.state import demand_open
+from api.db.base import Json
+from api.db.models import AuthorityRow, ListRow, ServiceRow
+from api.db.subjects import subject
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Conflict, Fault, Invalid
+from api.publish.service_lists import list_of, service_of
+from api.services import repository
+from api.services.reading import shown
+from api.services.schemas import NamesWrite, ServicePatch, ServiceWrite
+from blocklists.formats.items import Item, host_name
+from blocklists.guard import Guard, load_guard
+from blocklists.name_list import NameList, merge
+from dnsfilter.policy.model import Service, Tier
+from dnsfilter.wire.names import NameFault, name_text
+
+MAX_FAULTS = 20
+"""The most names that a message lists."""
+
+
+def put(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, slug: str, body: ServiceWrite) -> ServiceRow:
+    """Define an own service, or replace all of its fields and names. Do nothing if nothing differs."""
+    names = _named(body.domains, "domains", is_exact=False) + _named(body.hosts, "hosts", is_exact=True)
+    wanted = Service(slug, body.name, _tiers(names), body.source, body.note)
+    return store(unit, owner, row, wanted)
+
+
+def patch(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: ServicePatch) -> None:
+    """Change the given fields of an own service."""
+    held = content_of(row)
+    domains = _kept(held, is_exact=False) if body.domains is None else _named(body.domains, "domains", is_exact=False)
+    hosts = _kept(held, is_exact=True) if body.hosts is None else _named(body.hosts, "hosts", is_exact=True)
+    given = body.model_dump(exclude_none=True)
+    fields = {name: given.get(name, getattr(row, name)) for name in ("name", "source", "note")}
+    store(unit, owner, row, Service(row.slug, tiers=_tiers(domains + hosts), **fields))
+
+
+def change_names(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: NamesWrite) -> None:
+    """Add names to an own service and remove others. Raise `Invalid` for a name to remove that it lacks."""
+    held = content_of(row)
+    names = _kept(held, is_exact=False) + _kept(held, is_exact=True)
+    gone = {item.name for item in _named(body.remove, "remove", is_exact=body.exact)}
+    there = {item.name for item in names if item.exact == body.exact}
+    missing = [name_text(name) for name in sorted(gone - there)]
+    if missing:
+        kind = "exactly this name" if body.exact else "this name and all below it"
+        raise Invalid.at("body.remove", f"{row.slug} does not list {_listed(missing)} as {kind}")
+    left = [item for item in names if item.exact != body.exact or item.name not in gone]
+    added = _named(body.add, "add", is_exact=body.exact)
+    store(unit, owner, row, Service(row.slug, row.name, _tiers(left + added), row.source, row.note))
+
+
+def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service) -> ServiceRow:
+    """Define the own service `wanted`, or make the existing `row` match it. Do nothing if nothing differs."""
+    if not any(tier.domains or tier.hosts for tier in wanted.tiers):
+        raise Invalid.at("body.domains", f"{wanted.slug} has no name: give at least one in domains or hosts")
+    before: Json | None = None
+    if row is None:
+        demand_open(owner, unit.now_s)
+        row = ServiceRow(slug=wanted.slug, authority=owner.slug, category="", digest="")
+    else:
+        before = shown(row)
+    row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
+    set_content(unit, row, wanted.tiers)
+    if before == shown(row):
+        return row
+    row.revision = unit.new_revision()
+    unit.session.add(row)
+    act = "service.define" if before is None else "service.change"
+    unit.record(act, subject(row), before, shown(row), owner.slug)
+    return row
+
+
+def set_content(unit: UnitOfWork, row: ServiceRow, tiers: Sequence[Tier]) -> None:
+    """Let a service have these names from this revision on. New names take effect here and nowhere else.
+
+    The caller records the act and sets the row's revision. Raise `Invalid` for names that the guard forbids.
+    """
+    service = Service(row.slug, row.name, tuple(tiers))
+    _demand_allowed(service)
+    made = list_of(service)
+    content = unit.session.get(ListRow, made.digest)
+    if content is None:
+        content = ListRow(digest=made.digest, service=row.slug, body=made.body)
+        unit.session.add(content)
+        unit.session.flush()
+    row.digest, row.content = made.digest, content
+
+
+def remove(unit: UnitOfWork, row: ServiceRow) -> None:
+    """Remove an own service. Raise `Conflict` if bans on it have not ended."""
+    bans = repository.bans_on(unit.session, row.slug, unit.now_s)
+    if bans:
+        raise Conflict(f"{row.slug} is named by {_listed(bans)}: end or remove these bans first")
+    unit.record("service.remove", subject(row), shown(row), None, *([] if row.authority is None else [row.authority]))
+    unit.session.delete(row)
+
+
+def content_of(row: ServiceRow) -> Service:
+    """Return the service of a row, with its names."""
+    return service_of(row.content.body)
+
+
+@cache
+def guard() -> Guard:
+    """Return the guard. It is read at the first use only."""
+    return load_guard()
+
+
+def _demand_allowed(service: Service) -> None:
+    found = guard().violations(service)
+    faults = [
+        Fault("body.names", f"{name_text(hit.entry)} hits {name_text(hit.guarded)} ({hit.file_name}): leave it out")
+        for hit in found[:MAX_FAULTS]
+    ]
+    if len(found) > MAX_FAULTS:
+        faults.append(Fault("body.names", f"{len(found) - MAX_FAULTS} more names hit the guard"))
+    if faults:
+        raise Invalid(faults)
+
+
+def _named(texts: Sequence[str], field: str, *, is_exact: bool) -> list[Item]:
+    """Return the names of a field of the body. Raise `Invalid` for those that are none."""
+    found, faults = [], []
+    for position, text in enumerate(texts):
+        try:
+            found.append(Item(0, host_name(text.strip().lower().removesuffix(".")), is_exact))
+        except NameFault as error:
+            faults.append(Fault(f"body.{field}[{position}]", f"{text!r} {error.fault}"))
+    if faults:
+        raise Invalid(faults[:MAX_FAULTS])
+    return found
+
+
+def _kept(held: Service, *, is_exact: bool) -> list[Item]:
+    return [Item(0, name, is_exact) for tier in held.tiers for name in (tier.hosts if is_exact else tier.domains)]
+
+
+def _tiers(items: Iterable[Item]) -> tuple[Tier, ...]:
+    """Return the one tier of an own service, without names that another covers."""
+    merged: NameList = merge(items)
+    return (Tier(1, merged.domains, merged.hosts),)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_FAULTS} more" if len(names) > MAX_FAULTS else ""
+    return ", ".join(names[:MAX_FAULTS]) + more
