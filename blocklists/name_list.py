@@ -44,10 +44,10 @@ def merge(items: Iterable[Item]) -> NameList:
         else:
             domains.add(name)
     free_hosts.difference_update(free)
-    free_hosts = set(_not_below(free, free_hosts))
+    free_hosts = _not_below(free, free_hosts)
     if free:
-        domains = set(_not_below(free, domains - free))
-        hosts = set(_not_below(free, hosts - free))
+        domains = _not_below(free, domains - free)
+        hosts = _not_below(free, hosts - free)
     return NameList(
         frozenset(_not_below(domains, domains)),
         frozenset(_not_below(domains, hosts - domains - free_hosts)),
@@ -56,13 +56,13 @@ def merge(items: Iterable[Item]) -> NameList:
     )
 
 
-def _not_below(domains: Set[WireName], names: Iterable[WireName]) -> list[WireName]:
+def _not_below(domains: Set[WireName], names: Iterable[WireName]) -> set[WireName]:
     """Return the names that have none of the domains above them."""
-    kept: list[WireName] = []
+    kept: set[WireName] = set()
     for name in names:
         up = parent(name)
         while up != ROOT and up not in domains:
             up = up[up[0] + 1 :]
         if up == ROOT:
-            kept.append(name)
+            kept.add(name)
     return kept

@@ -123,8 +123,8 @@ def _collect(services: Iterable[Service], entries: tuple[NameEntry, ...]) -> dic
     for number, tier in tiers:
         both = tier.domains & tier.hosts
         for names, flags in (
-            (tier.domains - both, DOMAIN),
-            (tier.hosts - both, HOST),
+            (tier.domains - both if both else tier.domains, DOMAIN),
+            (tier.hosts - both if both else tier.hosts, HOST),
             (both, DOMAIN | HOST),
         ):
             packed = RECORD_ENTRY.pack(number, flags)
