@@ -65,8 +65,8 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
         assert ready.startswith(f"dnsfilter-api: listening on http://127.0.0.1:{api}, metrics on")
         assert httpx.get(f"http://127.0.0.1:{api}/readyz").json()["ready"] is True
         token = (state / "admin-token").read_text().strip()
-        answer = httpx.get(f"http://127.0.0.1:{api}/v1/services", headers={"Authorization": f"Bearer {token}"})
-        assert "tiktok" in [item["slug"] for item in answer.json()["items"]]
+        answer = httpx.get(f"http://127.0.0.1:{api}/v1/services/tiktok", headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["slug"] == "tiktok"
         assert "dnsfilter_api_build_info" in httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
         assert _status_of_long_header(api) in (None, 400, 431)
         assert httpx.get(f"http://127.0.0.1:{api}/healthz").status_code == 200
