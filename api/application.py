@@ -37,6 +37,8 @@ from api.http.problems import install
 from api.http.routes import Route
 from api.lists.router import lists
 from api.lists.router import of_authority as lists_of_authority
+from api.names.router import names
+from api.names.router import of_authority as names_of_authority
 from api.nodes.fleet import Fleet
 from api.nodes.node_api import router as own_of_node
 from api.nodes.router import local_suspensions
@@ -96,6 +98,8 @@ ROUTERS = (
     lists,
     lists_of_authority,
     exemptions,
+    names,
+    names_of_authority,
     local_suspensions,
     suspensions,
     decisions,

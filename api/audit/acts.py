@@ -25,6 +25,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end",
         "set_enforce", "set_monitor", "set_off",
     ),
+    "name": ("refuse", "allow", "end"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",
         "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import (
     AccountRow,
+    AllowedNameRow,
     AuthorityRow,
     BanRow,
     BindingRow,
@@ -42,8 +43,9 @@ SORTING = Sorting(
 )
 
 _OF_AUTHORITY: Sequence[Any] = (
-    RangeRow, BanRow, BindingRow, ConcernRow, SpaceRow, AccountRow, GrantRow, NoticeRow, SuspensionRow, WebhookRow,
-    CaptureRow, ServiceRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow, CoverageDayRow,
+    RangeRow, BanRow, AllowedNameRow, BindingRow, ConcernRow, SpaceRow, AccountRow, GrantRow, NoticeRow, SuspensionRow,
+    WebhookRow, CaptureRow, ServiceRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow,
+    CoverageDayRow,
 )  # fmt: skip
 """Tables whose rows refer to an authority."""
 

@@ -151,17 +151,39 @@ def cut(
 
     With `keep`, terms that begin later stay, and end when they begin. Otherwise they are removed.
     """
-    reaching = _reaching(row, at, unit.now_s)
-    if not reaching:
-        return
     before = _shown(unit, authority, row)
+    if cut_terms(row, at, unit.now_s, reason, decision, keep=keep):
+        _record(unit, authority, row, "ban.end", before)
+
+
+def cut_terms(
+    row: BanRow,
+    at: Instant,
+    now: Instant,
+    reason: str,
+    decision: FormalDecision | None = None,
+    *,
+    keep: bool = True,
+) -> bool:
+    """End every term that reaches beyond `at`, as `cut` does. Return whether there was one."""
+    reaching = _reaching(row, at, now)
     for term, end in reaching:
-        if not keep and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
+        if not keep and term.start_s > now >= term.recorded_s and term.start_s >= at:
             row.terms.remove(term)
             continue
         term.ended_s, term.ended_reason = end, reason
         term.ended_decision = decision_columns(decision) if decision is not None else {}
-    _record(unit, authority, row, "ban.end", before)
+    return bool(reaching)
+
+
+def begin_again(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
+    """End what is left of a ban's terms now, and begin those of `change`, with its mode and tiers. Record nothing."""
+    cut_terms(row, unit.now_s, unit.now_s, change.mode_reason or "")
+    known = mode_setting_at(row, unit.now_s)
+    _set_mode(row, known, _switched(unit, row, known, change))
+    _set_scope(row, change)
+    add_terms(row, change.terms or (), unit.now_s)
+    row.revision = unit.new_revision()
 
 
 def _reaching(row: BanRow, at: Instant, now: Instant) -> list[tuple[TermRow, Instant]]:

@@ -20,9 +20,9 @@ class BanChange:
     """A change of a ban; None leaves a field as it is. A new mode without a reason clears the reason.
 
     With `off_until` the ban is off until then. Afterwards `mode` returns; if `mode` is `off`, the current or earlier
-    mode returns. `loaded` means that the ban comes with a complete policy into an empty database. Its formal decision
-    was made elsewhere, and is accepted as far as it is known. With `on_list` the ban
-    comes from that version of a prohibited list.
+    mode returns. `loaded` means that no complete formal decision is demanded: the ban comes with a complete policy into
+    an empty database, and its decision was made elsewhere; or it refuses a single name. With `on_list` the ban comes
+    from that version of a prohibited list.
     """
 
     mode: Mode | None = None

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from api.ctl.ban_references import is_slug
 from api.http.patterns import MIN_REASON
 from dnsfilter.policy.model import Audience, Funding, Kind
+from dnsfilter.policy.single_names import parse_single_name
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
 
@@ -43,6 +44,14 @@ def question(text: str) -> str:
     """Parse an argument as a domain name. Of a URL, only the host leaves this machine."""
     try:
         return name_text(parse_typed_name(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def single_name(text: str) -> str:
+    """Parse an argument as a name that can be refused or allowed by itself. Of a URL, only the host counts."""
+    try:
+        return name_text(parse_single_name(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

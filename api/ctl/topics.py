@@ -21,6 +21,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "explain": Command("explain.explain", "Show the answer that a client gets for a name, and why."),
         "who": Command("explain.explain", "Show the authority of an address, its contact, and the bans that apply."),
         "ban": Command("policy.bans", "Switch, adopt and renew bans on services."),
+        "name": Command("policy.names", "Refuse or free one name, and list those."),
         "suspend": Command(
             "policy.suspensions",
             "Suspend an authority, or all. Nothing is refused during a suspension. "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from api.db.base import Base
 from api.db.models import (
     AccountRow,
+    AllowedNameRow,
     AuthorityRow,
     BanRow,
     BindingRow,
@@ -24,6 +25,7 @@ from api.db.models import (
 
 _PARTS: Mapping[type[Base], tuple[str, ...]] = {
     AccountRow: ("account", "id"),
+    AllowedNameRow: ("name", "authority", "name"),
     AuthorityRow: ("authority", "slug"),
     BanRow: ("ban", "authority", "service"),
     BindingRow: ("binding", "number"),

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
 from api.db.models import (
+    AllowedNameRow,
     AuthorityRow,
     BanRow,
     BindingRow,
@@ -35,6 +36,7 @@ KINDS: Mapping[str, type[Base]] = {
     "ban": BanRow,
     "binding": BindingRow,
     "exemption": ExemptionRow,
+    "name": AllowedNameRow,
     "suspension": SuspensionRow,
 }
 """The tables of which versions are kept, by kind. A term is kept within its ban."""

@@ -59,6 +59,7 @@ TAGS: Mapping[str, str] = {
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
     "lists": "A formal decision about many services: a named list in versions, and the bans that it adopts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
+    "names": "One name that an authority refuses or allows by itself, at once and for a time.",
     "suspensions": "Times in which nothing is refused for an authority, or for all. They end by themselves.",
     "decision": "What a node answers a client now or answered at another time, and why.",
     "policy": "The complete policy as one file.",

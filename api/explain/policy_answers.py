@@ -30,6 +30,7 @@ from dnsfilter.policy.decide import (
 from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, Service, WireName
 from dnsfilter.policy.reasons import Explanation, explain
+from dnsfilter.policy.single_names import is_single_name
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
 
@@ -62,7 +63,7 @@ def parse_question(text: str, location: str, services: Mapping[str, Service]) ->
     """
     said = text.strip().casefold()
     for service in services.values():
-        if said in (service.slug, service.name.casefold()):
+        if said in (service.slug, service.name.casefold()) and not is_single_name(service.slug):
             raise Invalid.at(location, f"{service.name} is a service. Try {_example_name(service)}.")
     with invalid_at(location):
         return parse_typed_name(text)

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 OWN_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 """An authority's own service, in its paths: the part of its slug after the colon."""
-SERVICE_SLUG = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+_SLUG = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_NAME = r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,126}"
+SERVICE_SLUG = rf"^(?:{_SLUG}|{_NAME})$"
+"""A service of the catalogue, an authority's own one, or a name that is refused by itself."""
 # Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
 # text. `text_fault` has the same rule for policies. The characters are listed by number, because not every library
 # that reads the description knows Unicode's category Cf.
@@ -28,7 +31,7 @@ A class with characters above U+FFFF is invalid in UTF-16: in JavaScript without
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"
-BAN_REFERENCE = r"^[a-z0-9-]{1,63}/(?:[a-z0-9-]{1,63}:)?[a-z0-9_-]{1,63}$"
+BAN_REFERENCE = r"^[a-z0-9-]{1,63}/(?:(?:[a-z0-9-]{1,63}:)?[a-z0-9_-]{1,63}|[a-z0-9_.-]{3,253})$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 

@@ -1,8 +1,8 @@
 """What one policy refuses that another answers: the comparison that decides whether an act needs a second person. Pure.
 
 Rows are compared, not fields. So every change by which less is refused is found: of modes, terms, scopes, replies,
-ranges, bindings and exemptions, and of a service's names. Both policies are compared as if nothing was suspended:
-suspensions have bounds of their own, and an act during one can outlast it.
+ranges, bindings, exemptions and allowed names, and of a service's names. Both policies are compared as if nothing was
+suspended: suspensions have bounds of their own, and an act during one can outlast it.
 """
 
 from collections import defaultdict
@@ -12,9 +12,10 @@ from itertools import product
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from api.http.prefixes import maps_by_site
-from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
     Address,
+    AllowedName,
     Audience,
     Ban,
     Binding,
@@ -30,9 +31,10 @@ from dnsfilter.policy.model import (
     WireName,
 )
 from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, exempted_ranges, without_ended_exemptions
-from dnsfilter.wire.names import suffixes
+from dnsfilter.policy.single_names import concerns, covers
+from dnsfilter.wire.names import name_text, suffixes
 
-Item = TypeVar("Item", Ban, Binding, Exemption, Range)
+Item = TypeVar("Item", Ban, Binding, Exemption, Range, AllowedName)
 _SitePrefix: TypeAlias = tuple[str, Prefix]
 _Tier: TypeAlias = tuple[str, int]
 """A service and one of its tiers."""
@@ -43,6 +45,8 @@ _Names: TypeAlias = tuple[frozenset[WireName], frozenset[WireName]]
 @dataclass(frozen=True, slots=True, order=True)
 class LiftedRefusal:
     """Queries for a tier of a service that are refused in `[start, end)` before an act, and answered after it.
+
+    Only those for `name`, an allowed name, and perhaps names below it; for all names of the tier if it is empty.
 
     The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. They get
     `addresses` instead if a ban gives addresses, else what the name has. `decider` is the authority whose rule applies.
@@ -59,6 +63,7 @@ class LiftedRefusal:
     end: Instant
     addresses: tuple[str, ...]
     decider: str
+    name: str = ""
 
 
 class _Clients(NamedTuple):
@@ -117,6 +122,7 @@ class _Changes(NamedTuple):
     ranges: tuple[Range, ...]
     tiers: frozenset[_Tier]
     """Tiers that lost names."""
+    allowed: tuple[AllowedName, ...]
 
     @classmethod
     def between(cls, before: Policy, after: Policy, now: Instant) -> "_Changes":
@@ -127,6 +133,7 @@ class _Changes(NamedTuple):
             changed_items(before.exemptions, after.exemptions),
             changed_items(before.ranges, after.ranges),
             frozenset(_shrunk(before.services, after.services, now)),
+            changed_items(before.allowed, after.allowed),
         )
 
 
@@ -138,6 +145,7 @@ class _ComparedPolicy:
         self.bans = {ban.number: ban for ban in policy.bans}
         self.named = exempted_ranges(self.policy)
         self._maker, self._now = RowMaker(self.policy), now
+        self.services = {service.slug: service for service in policy.services}
         self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
 
     def class_of(self, held: Range) -> RangeClass:
@@ -174,6 +182,7 @@ class _Comparison:
 
     def lifted(self) -> Iterator[LiftedRefusal]:
         """Yield what is refused before and not after."""
+        yield from self._freed()
         for clients in (*self._kinds(), *self._exempted(), *self._ranges()):
             held, was, kept = clients.before, self._before.refused(clients.before), self._after.refused(clients.after)
             for (service, tier), pieces in was.items():
@@ -184,6 +193,32 @@ class _Comparison:
                     for addresses, (start, end) in self._lost((service, tier), piece, decider, was, kept):
                         whose = held.authority, clients.site, clients.prefix, held.funding, held.audience
                         yield LiftedRefusal(*whose, service, tier, start, end, addresses, decider)
+
+    def _freed(self) -> Iterator[LiftedRefusal]:
+        """Yield the names that only the later policy allows, for each kind of ranges that an own ban covers."""
+        for allowed in self._changes.allowed:
+            if allowed.authority in self._deciders and allowed in self._after.policy.allowed:
+                freed = difference(span(allowed.period), union(self._free_before(allowed)))
+                own = (ban for ban in self._before.bans.values() if ban.authority == allowed.authority)
+                kinds = {kind for ban in own for kind in product(ban.funding, ban.audience)}
+                for funding, audience in sorted(kinds):
+                    yield from self._freed_of(RangeClass(allowed.authority, funding, audience), allowed, freed)
+
+    def _free_before(self, allowed: AllowedName) -> Iterator[Interval]:
+        for one in self._before.policy.allowed:
+            wide = allowed.exact or not one.exact
+            if one.authority == allowed.authority and wide and covers(one.name, one.exact, allowed.name):
+                yield from span(one.period)
+
+    def _freed_of(self, held: RangeClass, allowed: AllowedName, freed: Intervals) -> Iterator[LiftedRefusal]:
+        for (slug, tier), pieces in self._before.refused(held).items():
+            if not concerns(self._before.services[slug], {tier}, allowed.name, allowed.exact):
+                continue
+            stays = union(one.held for one in pieces if one.ground is Ground.LAW)
+            own = union(one.held for one in pieces if one.ground is None)
+            for start, end in difference(intersection(own, freed), stays):
+                whose = held.authority, "", "", held.funding, held.audience
+                yield LiftedRefusal(*whose, slug, tier, start, end, (), allowed.authority, name_text(allowed.name))
 
     def _lost(
         self, tier: _Tier, piece: _Piece, decider: str, was: _Refused, kept: _Refused

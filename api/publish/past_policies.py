@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Base, Json
 from api.db.models import (
+    AllowedNameRow,
     AuditRow,
     AuthorityRow,
     BanRow,
@@ -155,6 +156,7 @@ def rows_at(session: Session, revision: int) -> Rows:
         objects_at(session, ExemptionRow, revision),
         objects_at(session, SuspensionRow, revision),
         services_at(session, revision),
+        objects_at(session, AllowedNameRow, revision),
     )
 
 

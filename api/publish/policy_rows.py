@@ -3,7 +3,7 @@
 The policy leaves out:
 
 - rejected exemptions
-- terms, bindings and exemptions that were ended before they began
+- terms, bindings, exemptions and allowed names that were ended before they began
 - ranges that an exemption names but that are no longer registered
 - bans without a remaining term
 - bans on services that are no longer in force
@@ -14,11 +14,22 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, ServiceRow, SiteRow, SuspensionRow, TermRow
+from api.db.models import (
+    AllowedNameRow,
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    ServiceRow,
+    SiteRow,
+    SuspensionRow,
+    TermRow,
+)
 from api.publish.services_in_force import services_in_force
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
+    AllowedName,
     Audience,
     Authority,
     Ban,
@@ -39,6 +50,7 @@ from dnsfilter.policy.model import (
     Term,
     Tier,
 )
+from dnsfilter.wire.names import parse_name
 
 Value = TypeVar("Value")
 
@@ -56,6 +68,7 @@ class Rows:
     exemptions: Sequence[ExemptionRow]
     suspensions: Sequence[SuspensionRow]
     services: tuple[Service, ...]
+    allowed: Sequence[AllowedNameRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class Values:
     exemptions: tuple[Exemption, ...]
     suspensions: tuple[Suspension, ...]
     services: tuple[Service, ...]
+    allowed: tuple[AllowedName, ...] = ()
     epoch: int = 0
 
 
@@ -86,6 +100,7 @@ def values_of(rows: Rows) -> Values:
         present(map(exemption_value, rows.exemptions)),
         present(map(suspension_value, rows.suspensions)),
         rows.services,
+        present(map(allowed_value, rows.allowed)),
     )
 
 
@@ -110,6 +125,7 @@ def policy_of(values: Values, catalogue: Mapping[str, Service]) -> Policy:
         bindings=tuple(binding for binding in values.bindings if binding.ban in known),
         exemptions=tuple(exemption for exemption in exemptions if exemption.ranges),
         suspensions=values.suspensions,
+        allowed=values.allowed,
         epoch=values.epoch,
     )
 
@@ -246,3 +262,20 @@ def suspension_value(row: SuspensionRow) -> Suspension | None:
     if row.period.is_void:
         return None
     return Suspension(row.authority, row.start_s, until(row.period.end), row.reason, row.number)
+
+
+def allowed_value(row: AllowedNameRow) -> AllowedName | None:
+    """Return the allowed name of a row; None if it was ended before it began."""
+    if row.period.is_void:
+        return None
+    return AllowedName(
+        row.number,
+        row.authority,
+        parse_name(row.name),
+        row.exact,
+        row.start_s,
+        row.period.end,
+        row.recorded_s,
+        row.review_by_s,
+        row.reason,
+    )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.base import Base
 from api.db.models import (
+    AllowedNameRow,
     AuthorityRow,
     BanRow,
     BindingRow,
@@ -24,6 +25,7 @@ from api.db.versions import is_watched
 from api.http.prefixes import narrowest, prefixes_around
 from api.publish.policy_rows import (
     Values,
+    allowed_value,
     authority_value,
     ban_value,
     binding_value,
@@ -121,6 +123,7 @@ class Policies:
         self._bindings = TableCache(BindingRow, binding_value, BindingRow.number)
         self._exemptions = TableCache(ExemptionRow, exemption_value, ExemptionRow.number)
         self._services = TableCache(ServiceRow, self._service, ServiceRow.slug)
+        self._allowed = TableCache(AllowedNameRow, allowed_value, AllowedNameRow.number)
         self._lists: dict[str, tuple[Tier, ...]] = {}
         self._states = _states(
             self._authorities,
@@ -130,13 +133,15 @@ class Policies:
             self._bindings,
             self._exemptions,
             self._services,
+            self._allowed,
         )
 
     def load(self, session: Session, now: Instant) -> Values:
         """Return all values of the policy, except suspensions that a snapshot made after `now` leaves out."""
         session.flush()
         newest, epoch, *states = session.execute(self._states).one()
-        authorities, sites, ranges, bans, bindings, exemptions, services = zip(states[::2], states[1::2], strict=True)
+        pairs = zip(states[::2], states[1::2], strict=True)
+        authorities, sites, ranges, bans, bindings, exemptions, services, allowed = pairs
         # Years of suspensions would slow every toggle. Twice the span of a snapshot, because clocks may be set back.
         kept = now - 2 * KEPT_PAST_S
         # The condition on the column itself uses its index.
@@ -151,6 +156,7 @@ class Policies:
             self._exemptions.load(session, newest, *exemptions),
             present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
             self._services.load(session, newest, *services),
+            self._allowed.load(session, newest, *allowed),
             epoch,
         )
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.publish.past_policies import Publication, own_list_at, publication_of
 from api.publish.service_lists import service_of
-from api.publish.services_in_force import is_single_name
 from dnsfilter.policy.decide import matched_tiers
 from dnsfilter.policy.model import Service, WireName
+from dnsfilter.policy.single_names import is_single_name
 from dnsfilter.wire.names import name_text
 
 

@@ -19,3 +19,8 @@ CAPTURE_KEPT_S = DAY_S
 """Seconds after the end of a capture when nodes delete its file."""
 MOST_CAPTURES = 8
 """Captures whose files may exist at a time."""
+
+NAME_REVIEW_MONTHS = 6
+"""Months until the review of a refused or allowed name, if neither its end nor its review is given."""
+MAX_NAME_MONTHS = 12
+"""Months within which a refused or allowed name ends or is reviewed."""

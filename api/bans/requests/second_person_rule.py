@@ -28,7 +28,7 @@ from dnsfilter.policy.model import Mode, Policy
 
 MODE_ACTS = frozenset({"request.approve", *(f"{what}.set_{mode}" for what in ("ban", "list") for mode in Mode)})
 """Acts that only set modes. They need and keep reasons of their own, and cause notices of their own."""
-_CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "tier")
+_CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "tier", "name")
 """The fields of a lifted refusal that say which queries of which clients."""
 
 

@@ -6,6 +6,7 @@ from api.authorities.schemas import AuthorityRead
 from api.ctl.display.local_times import usable_zone
 from api.ctl.remote.client import Client, path
 from api.services.schemas import ServiceRead, ServiceSummary
+from dnsfilter.policy.single_names import is_single_name
 
 LISTED = 6
 """From this number of unknown slugs on, request the list instead of each object."""
@@ -45,6 +46,8 @@ class Names:
 
     def service(self, slug: str) -> str:
         """Return the name of a service."""
+        if is_single_name(slug):
+            return slug
         if slug not in self._services:
             found = self._client.find(ServiceRead, path("services", slug))
             self._services[slug] = slug if found is None else found.name
@@ -63,7 +66,8 @@ class Names:
     def words(self, reference: str) -> str:
         """Return a reference as a phrase: "Stad Gent (ghent) on TikTok (tiktok)"."""
         authority, authority_name, service, service_name = self.both(reference)
-        return f"{authority_name} ({authority}) on {service_name} ({service})"
+        on = service if service == service_name else f"{service_name} ({service})"
+        return f"{authority_name} ({authority}) on {on}"
 
     def _authority(self, slug: str) -> AuthorityRead | None:
         if slug not in self._authorities:

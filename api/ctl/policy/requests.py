@@ -109,4 +109,6 @@ def _lifted(one: LiftRead, zone: str | None) -> str:
     where = one.prefix or f"{one.funding} {one.audience}"
     end = "" if one.end is None else f" until {at_words(one.end, zone)}"
     given = f", but give {', '.join(one.addresses)}" if one.addresses else ""
-    return f"{one.authority}, {where}: {one.service}, tier {one.tier}, from {at_words(one.start, zone)}{end}{given}"
+    name = f"{one.name} of " if one.name else ""
+    what = f"{name}{one.service}, tier {one.tier}"
+    return f"{one.authority}, {where}: {what}, from {at_words(one.start, zone)}{end}{given}"

@@ -18,6 +18,7 @@ from api.db.models.binding import BindingRow
 from api.db.models.capture import CaptureRow
 from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
+from api.db.models.name import AllowedNameRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
@@ -37,6 +38,7 @@ from api.db.models.usage import (
 
 __all__ = [
     "AccountRow",
+    "AllowedNameRow",
     "AuditRow",
     "AuthenticationFailureRow",
     "AuthorityRow",

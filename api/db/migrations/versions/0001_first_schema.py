@@ -58,6 +58,7 @@ def upgrade() -> None:
     _bans()
     _prohibited_lists()
     _exemptions()
+    _allowed_names()
     _acts()
     _nodes()
     _messages()
@@ -314,6 +315,18 @@ def _exemptions() -> None:
         "concerns",
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), primary_key=True),
         _column("exemption", _ID, sa.ForeignKey("exemptions.number"), primary_key=True, autoincrement=False),
+    )
+
+
+def _allowed_names() -> None:
+    _numbered_table(
+        "allowed_names",
+        "number",
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), index=True),
+        *_texts(name=253, reason=1000, ended_reason=1000),
+        _column("exact", sa.Boolean()),
+        *_columns(_BIG, "start_s", "recorded_s", "recorded_by", "revision"),
+        *_columns(_BIG, "end_s", "review_by_s", "ended_s", "ended_by", "superseded_by", nullable=True),
     )
 
 

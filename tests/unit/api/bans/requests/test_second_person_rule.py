@@ -62,6 +62,25 @@ WALKS = {
         content=f"{HEADING}\n",
         verdict="unregistered",
     ),
+    "name allowed": Walk("PUT", f"{TOWN}/names/alpha1.example.org", {"verdict": "allow", "reason": "the portal"}),
+    "name above allowed": Walk("PUT", f"{TOWN}/names/example.org", {"verdict": "allow", "reason": "the portal"}),
+    "refused name removed": Walk("DELETE", f"{TOWN}/names/example.com", name="example.com", at=START + 1),
+    "refused name ends": Walk(
+        "PUT",
+        f"{TOWN}/names/example.com",
+        {"verdict": "refuse", "reason": "phishing", "for": "1 hour"},
+        name="example.com",
+        at=START + 3600,
+    ),
+    "refused name exactly": Walk(
+        "PUT",
+        f"{TOWN}/names/example.com",
+        {"verdict": "refuse", "reason": "phishing", "exact": True},
+        name="www.example.com",
+    ),
+    "part of a refused name allowed": Walk(
+        "PUT", f"{TOWN}/names/www.example.com", {"verdict": "allow", "reason": "the portal"}, name="www.example.com"
+    ),
     "withdrawal": Walk("POST", "/v1/bindings/1/withdraw", {"reason": "a new council"}, name="beta1.example.org"),
 }
 ADDRESS = {"reply": "address", "addresses": ["203.0.113.80"]}
@@ -74,6 +93,7 @@ def desk(town: Plane) -> str:
     town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
     town.done("POST", "/v1/bindings", {**AGREED, "ban": "zone/beta"})
     town.done("POST", "/v1/bindings/1/accept")
+    town.done("PUT", f"{TOWN}/names/example.com", {"verdict": "refuse", "reason": "phishing"})
     town.done("PATCH", RULES, {"off_needs_approver": True})
     return town.account("desk", ("operator", "town"))[1]
 
@@ -139,6 +159,8 @@ def test_another_address_waits(town: Plane, desk: str, approver: str) -> None:
         ("PATCH", BAN, {"audience": ["staff", "pupils"]}),
         ("PATCH", BAN, {"reply": "nodata"}),
         ("PATCH", RANGE, {"label": "town hall"}),
+        ("PUT", f"{TOWN}/names/example.net", {"verdict": "refuse", "reason": "phishing"}),
+        ("PUT", f"{TOWN}/names/example.net", {"verdict": "allow", "reason": "nothing refuses it"}),
         ("PUT", INNER, STAFF),
         ("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "an outage"}),
     ],

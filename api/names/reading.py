@@ -1,0 +1,88 @@
+"""Convert rows of single names to API answers and audit log entries."""
+
+from collections.abc import Sequence
+
+from api.bans.state import live_terms, mode_setting_at, state_of
+from api.db.base import Json
+from api.db.models import AllowedNameRow, BanRow, TermRow
+from api.names.repository import NamedRow
+from api.names.schemas import NameRead, NameVerdict, ShownName, StillRefusedRead
+from api.names.state import allowed_state
+from api.suspensions.state import Suspended, is_suspended
+from api.timestamps import optional_text, through, timestamp_text
+from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.single_names import WITH_ALL_BELOW
+
+
+def read_name(row: NamedRow, now: Instant, time_zone: str, suspended: Suspended) -> NameRead:
+    """Return a single name as the API shows it in a list. `suspended` has the authorities that are suspended now."""
+    if isinstance(row, AllowedNameRow):
+        return NameRead(
+            **_allowed_fields(row),
+            through=through(row.end_s, time_zone),
+            recorded=timestamp_text(row.recorded_s),
+            recorded_by=row.recorded_by,
+            mode=None,
+            state=allowed_state(row, now),
+            revision=row.revision,
+        )
+    term, switch = _term(row, now), mode_setting_at(row, now)
+    return NameRead(
+        **_refused_fields(row, now),
+        through=through(term.end_s, time_zone),
+        recorded=timestamp_text(term.recorded_s),
+        recorded_by=switch.by,
+        mode=switch.mode,
+        state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended), off=switch.mode is Mode.OFF),
+        revision=row.revision,
+    )
+
+
+def answered(read: NameRead, still: Sequence[StillRefusedRead], notes: Sequence[str]) -> NameRead:
+    """Return the answer about one name, with what it does not change."""
+    return read.model_copy(update={"still_refused_by": list(still), "notes": list(notes)})
+
+
+def shown(row: NamedRow, now: Instant) -> Json:
+    """Return a single name as the audit log stores it."""
+    fields = _allowed_fields(row) if isinstance(row, AllowedNameRow) else _refused_fields(row, now)
+    return ShownName(**fields).model_dump(mode="json")
+
+
+def _allowed_fields(row: AllowedNameRow) -> Json:
+    return {
+        "number": row.number,
+        "authority": row.authority,
+        "name": row.name,
+        "verdict": NameVerdict.ALLOW,
+        "exact": row.exact,
+        "start": timestamp_text(row.start_s),
+        "end": optional_text(row.end_s),
+        "review_by": optional_text(row.review_by_s),
+        "reason": row.reason,
+        "ended": optional_text(row.ended_s),
+        "ended_reason": row.ended_reason,
+    }
+
+
+def _refused_fields(row: BanRow, now: Instant) -> Json:
+    term = _term(row, now)
+    return {
+        "number": row.number,
+        "authority": row.authority,
+        "name": row.service,
+        "verdict": NameVerdict.REFUSE,
+        "exact": not WITH_ALL_BELOW & set(row.tiers),
+        "start": timestamp_text(term.start_s),
+        "end": optional_text(term.end_s),
+        "review_by": optional_text(term.review_by_s),
+        "reason": row.mode_reason,
+        "ended": optional_text(term.ended_s),
+        "ended_reason": term.ended_reason,
+    }
+
+
+def _term(row: BanRow, now: Instant) -> TermRow:
+    """Return the term in force, or the next one, or else the last one. A name that is refused again gets a new one."""
+    live = live_terms(row.terms, now)
+    return next((term for term in live if term.period.holds(now)), live[0] if live else row.terms[-1])

@@ -1,0 +1,224 @@
+"""Acts on single names: refuse, allow, end. `authority` is the one that refuses or allows.
+
+A refused name and an allowed one contradict each other if the allowed one covers the refused one: allowing always wins.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from api.authorities.state import demand_within
+from api.bans import repository as bans
+from api.bans import service as ban_acts
+from api.bans.state import live_terms
+from api.bans.wanted_change import BanChange
+from api.db.models import AllowedNameRow, AuthorityRow, BanRow
+from api.db.subjects import subject
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Conflict, Invalid, invalid_at
+from api.names import repository
+from api.names.reading import shown
+from api.names.repository import NamedRow
+from api.names.schemas import NameVerdict, NameWrite
+from api.timestamps import parse_end, parse_timestamp
+from blocklists.guard import PUBLIC_SUFFIX, Guard
+from dnsfilter.policy.bounds import MAX_NAME_MONTHS, NAME_REVIEW_MONTHS
+from dnsfilter.policy.calendar import end_of_last_day, parse_span
+from dnsfilter.policy.instants import at_words
+from dnsfilter.policy.intervals import until
+from dnsfilter.policy.model import Instant, Mode, Term
+from dnsfilter.policy.single_names import EXACTLY, WITH_ALL_BELOW, covers, single_name
+from dnsfilter.wire.names import name_text, parse_name
+
+
+@dataclass(frozen=True, slots=True)
+class WantedName:
+    """A name to refuse or to allow, as A-labels, from `start` on; None is no end, or no date of review."""
+
+    name: str
+    exact: bool
+    start: Instant
+    end: Instant | None
+    review_by: Instant | None
+    reason: str
+
+
+def put(
+    unit: UnitOfWork, guard: Guard, owner: AuthorityRow, name: str, row: NamedRow | None, body: NameWrite
+) -> NamedRow:
+    """Refuse or allow a name as a body says. `row` is what holds for exactly this name.
+
+    Do nothing if nothing differs. Raise `Invalid` if the name may not be refused, or the time is wrong, and `Conflict`
+    for a contradiction.
+    """
+    wanted = _wanted(unit, owner, name, body)
+    if body.verdict is NameVerdict.REFUSE:
+        demand_unguarded(guard, owner.slug, wanted)
+        return refuse(unit, owner, row, wanted)
+    return allow(unit, owner, row, wanted)
+
+
+def demand_unguarded(guard: Guard, authority: str, wanted: WantedName) -> None:
+    """Raise `Invalid` if the guard forbids to refuse the name. The message names what it hits, and what to do."""
+    name = parse_name(wanted.name)
+    hit = guard.hit(name, is_host=wanted.exact)
+    if hit is None:
+        return
+    if hit.name == name and hit.file_name == PUBLIC_SUFFIX:
+        why = f"{wanted.name} is a public suffix, below which others register names"
+    elif hit.name == name:
+        why = f"{wanted.name} must always be answered ({hit.file_name})"
+    else:
+        why = f"{wanted.name} hits {name_text(hit.name)}, which must always be answered ({hit.file_name})"
+    remedy = "refuse a longer name"
+    if guard.hit(name, is_host=True) is None:
+        remedy += f", or only this one: dnsfilterctl name refuse {authority} {wanted.name} --exact"
+    raise Invalid.at("path.name", f"{why}: {remedy}")
+
+
+def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: WantedName) -> BanRow:
+    """Refuse a name from now on. What refuses it already ends, and continues as wanted.
+
+    Raise `Conflict` if the authority allows the name.
+    """
+    _demand_not_allowed(unit, owner, wanted)
+    if isinstance(row, BanRow) and _is_refused_so(row, wanted, unit.now_s):
+        return row
+    demand_within(owner, wanted.end, unit.now_s)
+    known = row if isinstance(row, BanRow) else bans.find(unit.session, owner.slug, wanted.name)
+    before = None if known is None else shown(known, unit.now_s)
+    change = BanChange(
+        mode=Mode.ENFORCE,
+        mode_reason=wanted.reason,
+        tiers=EXACTLY if wanted.exact else WITH_ALL_BELOW,
+        terms=(Term(wanted.start, wanted.end, wanted.review_by, unit.now_s),),
+        loaded=True,
+    )
+    if known is None:
+        known = ban_acts.new_row(unit, owner, single_name(wanted.name), change)
+        unit.session.add(known)
+    else:
+        ban_acts.begin_again(unit, known, change)
+    unit.session.flush()
+    unit.record("name.refuse", subject(known), before, shown(known, unit.now_s), owner.slug)
+    return known
+
+
+def allow(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: WantedName) -> AllowedNameRow:
+    """Free a name from the authority's own bans. What frees it already ends, and continues as wanted.
+
+    Raise `Conflict` if the authority refuses the name, or one below it that this would free.
+    """
+    _demand_not_refused(unit, owner, wanted)
+    if isinstance(row, AllowedNameRow):
+        if _is_allowed_so(row, wanted):
+            return row
+        _end_allowed(unit, row, unit.now_s, wanted.reason)
+    demand_within(owner, wanted.end, unit.now_s)
+    made = AllowedNameRow(
+        authority=owner.slug,
+        name=wanted.name,
+        exact=wanted.exact,
+        start_s=wanted.start,
+        end_s=wanted.end,
+        review_by_s=wanted.review_by,
+        recorded_s=unit.now_s,
+        recorded_by=unit.actor.account,
+        reason=wanted.reason,
+        ended_s=None,
+        ended_by=None,
+        ended_reason="",
+        revision=unit.new_revision(),
+    )
+    unit.session.add(made)
+    unit.session.flush()
+    unit.record("name.allow", subject(made), None, shown(made, unit.now_s), owner.slug)
+    return made
+
+
+def end(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow, reason: str) -> None:
+    """End what refuses or allows a name, now."""
+    cut(unit, owner, row, unit.now_s, reason)
+
+
+def cut(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow, at: Instant, reason: str) -> None:
+    """End what refuses or allows a name at `at`, if it lasts longer, for example because the authority closes."""
+    if isinstance(row, AllowedNameRow):
+        if until(row.period.end) > at:
+            _end_allowed(unit, row, at, reason)
+        return
+    before = shown(row, unit.now_s)
+    if ban_acts.cut_terms(row, at, unit.now_s, reason):
+        row.revision = unit.new_revision()
+        unit.session.flush()
+        unit.record("name.end", subject(row), before, shown(row, unit.now_s), owner.slug)
+
+
+def _end_allowed(unit: UnitOfWork, row: AllowedNameRow, at: Instant, reason: str) -> None:
+    before = shown(row, unit.now_s)
+    row.ended_s, row.ended_by, row.ended_reason = row.period.end_by_act(at, unit.now_s), unit.actor.account, reason
+    row.revision = unit.new_revision()
+    unit.session.flush()
+    unit.record("name.end", subject(row), before, shown(row, unit.now_s), row.authority)
+
+
+def _wanted(unit: UnitOfWork, owner: AuthorityRow, name: str, body: NameWrite) -> WantedName:
+    time_zone, asked = owner.time_zone, unit.asked_s
+    with invalid_at("body"):
+        end = parse_end(asked, body.end, body.until, body.for_, time_zone, asked)
+    with invalid_at("body.review_by"):
+        review = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
+    if end is None and review is None:
+        review = end_of_last_day(asked, parse_span(f"{NAME_REVIEW_MONTHS} months"), time_zone)
+    latest = end_of_last_day(asked, parse_span(f"{MAX_NAME_MONTHS} months"), time_zone)
+    for what, field, at in (("end", "end", end), ("review", "review_by", review)):
+        if at is not None and at <= unit.now_s:
+            raise Invalid.at(f"body.{field}", f"the {what} has passed at {at_words(at, time_zone)}: give a later time")
+        if at is not None and at > latest:
+            raise Invalid.at(
+                f"body.{field}",
+                f"the {what} is more than {MAX_NAME_MONTHS} months ahead: give a time by "
+                f"{at_words(latest, time_zone)}; the name can be renewed then",
+            )
+    return WantedName(name, body.exact, unit.now_s, end, review, body.reason)
+
+
+def _is_refused_so(row: BanRow, wanted: WantedName, now: Instant) -> bool:
+    live = live_terms(row.terms, now)
+    tiers = EXACTLY if wanted.exact else WITH_ALL_BELOW
+    same = row.lasting_mode is Mode.ENFORCE and row.off_until_s is None and set(row.tiers) == tiers
+    same = same and row.mode_reason == wanted.reason
+    return same and [(term.period.end, term.review_by_s) for term in live] == [(wanted.end, wanted.review_by)]
+
+
+def _is_allowed_so(row: AllowedNameRow, wanted: WantedName) -> bool:
+    held = (row.exact, row.period.end, row.review_by_s, row.reason)
+    return held == (wanted.exact, wanted.end, wanted.review_by, wanted.reason)
+
+
+def _demand_not_allowed(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> None:
+    name = parse_name(wanted.name)
+    for row in repository.allowed_names(unit.session, owner.slug, unit.now_s):
+        if covers(parse_name(row.name), row.exact, name):
+            which = "it" if row.name == wanted.name else f"{row.name} and all names below it"
+            raise Conflict(
+                f"{owner.slug} allows {which}, and an allowed name is never refused by a ban of {owner.slug}. "
+                f"Remove it first: dnsfilterctl name remove {owner.slug} {row.name}"
+            )
+
+
+def _demand_not_refused(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> None:
+    found = sorted(row.service for row in _freed(unit, owner, wanted))
+    if found:
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise Conflict(
+            f"{owner.slug} refuses {found[0]}{others} by itself, which allowing {wanted.name} would undo. "
+            f"Remove it first: dnsfilterctl name remove {owner.slug} {found[0]}"
+        )
+
+
+def _freed(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> Iterator[BanRow]:
+    """Yield the refused names that allowing a name would free."""
+    name = parse_name(wanted.name)
+    for row in repository.refused_names(unit.session, owner.slug, unit.now_s):
+        if covers(name, wanted.exact, parse_name(row.service)):
+            yield row
