@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT, Commands, add_command, add_group
 from dnsfilter.errors import ConfigError, ListError, Problem
-from dnsfilter.policy.model import DEFAULT_TIERS, WireName
+from dnsfilter.policy.model import WireName
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
@@ -116,21 +116,16 @@ def check(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Print the names of tiers 1 and 2 of services in a format. Return exit code 2 for an unknown service."""
     from blocklists.catalogue import load_catalogue
-    from blocklists.formats.items import Item
-    from blocklists.formats.known import Format, written
-    from blocklists.name_list import merge
+    from blocklists.list_export import export_list
 
     entries = _entries(load_catalogue().entries, options.services)
-    names = [name for entry in entries for tier in entry.tiers if tier.number in DEFAULT_TIERS for name in tier.names]
-    merged = merge(Item(0, name.wire, name.exact) for name in names)
-    remark = f"{', '.join(entry.name for entry in entries)}: {len(merged)} names, from the catalogue of dnsfilter"
-    left_out: list[Item] = []
-    for line in written(options.format, merged.items(), remark, int(time.time()), left_out):
+    title = ", ".join(entry.name for entry in entries)
+    tiers = [tier.tier() for entry in entries for tier in entry.tiers]
+    made = export_list(options.format, title, tiers, int(time.time()))
+    for line in made.lines:
         print(line)
-    if left_out:
-        say(f"dnsfilter: left out, since {options.format} has no exact names: {len(left_out)}", file=sys.stderr)
-    if options.format == Format.HOSTS and merged.domains:
-        say(f"dnsfilter: a hosts file does not cover names below its own: {len(merged.domains)}", file=sys.stderr)
+    for note in made.notes:
+        say(f"dnsfilter: {note}", file=sys.stderr)
     return DONE
 
 

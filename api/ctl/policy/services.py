@@ -6,6 +6,7 @@ from api.ctl.arguments import words_of
 from api.ctl.command import Group, Options, Result
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
+from api.ctl.policy import service_export as export
 from api.ctl.remote.client import Client, path
 from api.services.schemas import ServiceRead, ServiceSummary, TierRead
 from blocklists.categories import Category
@@ -23,6 +24,7 @@ def add(groups: Group) -> None:
     lister.add_limit()
     show = group.add_verb("show", _show, "Show a service with all its domain names.", "service show tiktok")
     show.add_slug("service")
+    export.add(group)
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -97,7 +97,7 @@ def test_export_writes_a_service_that_can_be_read(path: Path, capsys: pytest.Cap
     assert found.format == known
     assert found.skipped.total() == 0
     assert wanted >= found.names.domains | found.names.hosts
-    assert ("a hosts file does not cover names below" in said.err) == (known == "hosts")
+    assert ("names whose subdomains a hosts file does not cover: " in said.err) == (known == "hosts")
 
 
 def test_export_of_an_unknown_service_suggests_another(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ range check ghent --own --site default
 range remove 192.0.2.0/24
 service list
 service show tiktok
+service export vimeo --format hosts
 ban list
 ban show ghent tiktok
 ban adopt police-brussels-capital-ixelles tiktok --following federal/tiktok --legal-basis B-2 --reference R-2
