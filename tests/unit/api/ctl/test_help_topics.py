@@ -13,7 +13,7 @@ from dnsfilter.shell_completion import every
 
 @pytest.mark.parametrize("parser", [make_parser(), parser_for(["ban"])], ids=["complete", "one command"])
 def test_program_lists_each_command_under_its_topic(parser: Parser) -> None:
-    listed = re.findall(r"^([a-z].*):$|^  ([a-z]+)(?: {2}|$)", parser.format_help(), re.MULTILINE)
+    listed = re.findall(r"^([a-z].*):$|^  ([a-z-]+)(?: {2}|$)", parser.format_help(), re.MULTILINE)
     expected = [line for topic, names in TOPICS.items() for line in ((topic, ""), *(("", name) for name in names))]
     assert listed[: len(expected)] == expected
 
