@@ -19,6 +19,7 @@ from api.db.models import (
     CoverageRow,
     GrantRow,
     NoticeRow,
+    PendingDayRow,
     RangeRow,
     ServiceRow,
     SpaceRow,
@@ -44,8 +45,8 @@ SORTING = Sorting(
 
 _OF_AUTHORITY: Sequence[Any] = (
     RangeRow, BanRow, AllowedNameRow, BindingRow, ConcernRow, SpaceRow, AccountRow, GrantRow, NoticeRow, SuspensionRow,
-    WebhookRow, CaptureRow, ServiceRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, CoverageRow,
-    CoverageDayRow,
+    WebhookRow, CaptureRow, ServiceRow, UsageDayRow, UsageHourRow, UsageClientRow, BypassDayRow, PendingDayRow,
+    CoverageRow, CoverageDayRow,
 )  # fmt: skip
 """Tables whose rows refer to an authority."""
 

@@ -10,13 +10,14 @@ from api.db.models import (
     BypassDayRow,
     CoverageDayRow,
     CoverageRow,
+    PendingDayRow,
     RangeRow,
     UsageClientRow,
     UsageDayRow,
     UsageHourRow,
 )
 from api.db.session import Database, forget
-from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
+from api.usage.state import CLIENTS_KEPT_S, COVERAGE_KEPT_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S, PENDING_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
 from dnsfilter.policy.model import DAY_S
 
@@ -31,7 +32,7 @@ def age(database: Database, now_s: int) -> int:
     """Delete hours after 92 days, which leaves them in their days, and days after three years. Return the number.
 
     Delete hours of coverage after three weeks, and when a range last asked once the range is gone. Delete clients
-    before they are 30 days old. Raise SQLAlchemyError.
+    before they are 30 days old, and counts of pending names when they are. Raise SQLAlchemyError.
     """
     deleted = 0
     for row, is_old in _old(now_s):
@@ -50,6 +51,7 @@ def _old(now_s: int) -> Iterator[_Old]:
     yield UsageHourRow, UsageHourRow.hour_s < now_s - HOURS_KEPT_S
     yield UsageDayRow, UsageDayRow.day < first_kept
     yield BypassDayRow, BypassDayRow.day < first_kept
+    yield PendingDayRow, PendingDayRow.day < local_day(now_s - PENDING_KEPT_S, "UTC").isoformat()
     yield CoverageDayRow, CoverageDayRow.day_s <= now_s - COVERAGE_KEPT_S - DAY_S
     yield CoverageRow, ~registered
 

@@ -16,7 +16,7 @@ from api.authorities.state import has_client_level
 from api.db.models import AuthorityRow, RangeRow
 from api.usage import coverage_queries, repository
 from api.usage.coverage_queries import RangeKey
-from api.usage.repository import BypassKey, ClientKey, DayKey, HourKey
+from api.usage.repository import BypassKey, ClientKey, DayKey, HourKey, PendingKey, PendingName
 from api.usage.schemas import UsageBatch
 from api.usage.state import HOUR_S, MINUTE_S, NODES_KEEP_S, RESULTS
 from dnsfilter.policy.calendar import local_day, start_of_hour
@@ -67,7 +67,7 @@ class Refused(NamedTuple):
     queries: int
 
 
-Item: TypeAlias = Count | Attempts | RangeTotal | Refused
+Item: TypeAlias = Count | Attempts | RangeTotal | PendingName | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ def items_of(batch: UsageBatch) -> Sequence[Item]:
         ),
         *(Attempts(one.authority, one.kind, one.queries) for one in batch.bypass),
         *(RangeTotal(one.prefix, one.queries) for one in batch.ranges),
+        *(PendingName(one.authority, one.service, one.name, one.queries) for one in batch.pending),
         *(
             Refused(one.authority, one.minute_s, one.service, one.ban_authority, one.ground, one.client, one.queries)
             for one in batch.clients
@@ -152,6 +153,7 @@ class Sums:
     days: Counter[DayKey] = field(default_factory=Counter)
     hours: Counter[HourKey] = field(default_factory=Counter)
     bypass: Counter[BypassKey] = field(default_factory=Counter)
+    pending: Counter[PendingKey] = field(default_factory=Counter)
     ranges: dict[RangeKey, Counter[int]] = field(default_factory=dict)
     asked: dict[RangeKey, int] = field(default_factory=dict)
     clients: Counter[ClientKey] = field(default_factory=Counter)
@@ -194,6 +196,8 @@ class Registered:
                         self._book_bypass(sums, part.held, item)
                     case RangeTotal():
                         self._book_range(sums, part.held, item)
+                    case PendingName():
+                        self._book_pending(sums, part.held, item)
                     case Refused():
                         self._book_client(sums, part.held, item)
         return sums
@@ -214,6 +218,12 @@ class Registered:
         if row is not None and attempt.kind in frozenset(Bypass):
             day = local_day(held.counted_s, row.time_zone).isoformat()
             sums.bypass[BypassKey(row.slug, day, attempt.kind)] += attempt.queries
+
+    def _book_pending(self, sums: Sums, held: HeldBatch, pending: PendingName) -> None:
+        row = self._counted(held, pending.authority)
+        if row is not None and pending.queries and pending.service in self._services:
+            day = local_day(held.counted_s, row.time_zone).isoformat()
+            sums.pending[PendingKey(row.slug, day, pending.service, pending.name)] += pending.queries
 
     def _book_range(self, sums: Sums, held: HeldBatch, asked: RangeTotal) -> None:
         owner = self._owners[held.site, asked.prefix]

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.db.models import BypassDayRow, NodeRow, UsageClientRow, UsageDayRow, UsageHourRow
+from api.db.models import BypassDayRow, NodeRow, PendingDayRow, UsageClientRow, UsageDayRow, UsageHourRow
 from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.session import Database
 from api.errors import Invalid
@@ -219,5 +219,6 @@ def _add(session: Session, sums: Sums) -> None:
     repository.add(session, UsageDayRow, sums.days)
     repository.add(session, UsageHourRow, sums.hours)
     repository.add(session, BypassDayRow, sums.bypass)
+    repository.add(session, PendingDayRow, sums.pending)
     coverage_queries.add(session, sums.asked, sums.ranges)
     repository.add(session, UsageClientRow, sums.clients)

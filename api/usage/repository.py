@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.db.base import Base, Json
@@ -13,6 +13,7 @@ from api.db.bulk import add_to_all
 from api.db.models import (
     AuditRow,
     BypassDayRow,
+    PendingDayRow,
     UsageClientRow,
     UsageDayRow,
     UsageHourRow,
@@ -24,7 +25,7 @@ from api.usage.release import Figure, figure
 from api.usage.state import LARGEST
 from dnsfilter.policy.calendar import after_day, local_midnight
 
-Row = UsageDayRow | UsageHourRow | BypassDayRow | UsageClientRow
+Row = UsageDayRow | UsageHourRow | BypassDayRow | PendingDayRow | UsageClientRow
 
 BAN_NAMES = ("service", "ban_authority", "ground", "result")
 DAY_NAMES = ("day", *BAN_NAMES)
@@ -85,6 +86,24 @@ class BypassKey(NamedTuple):
     kind: str
 
 
+class PendingKey(NamedTuple):
+    """The columns that identify queries for a pending name on a day."""
+
+    authority: str
+    day: str
+    service: str
+    name: str
+
+
+class PendingName(NamedTuple):
+    """Queries of an authority's clients for a pending name of a service. `name` is text, without a final dot."""
+
+    authority: str
+    service: str
+    name: str
+    queries: int
+
+
 class ClientKey(NamedTuple):
     """The columns that identify refused queries of a client in one minute, in the order of lists."""
 
@@ -96,7 +115,7 @@ class ClientKey(NamedTuple):
     client: str
 
 
-Key = TypeVar("Key", DayKey, HourKey, BypassKey, ClientKey)
+Key = TypeVar("Key", DayKey, HourKey, BypassKey, PendingKey, ClientKey)
 
 
 class Progress(NamedTuple):
@@ -163,6 +182,20 @@ def bypass(session: Session, authority: str, first: date, last: date) -> Sequenc
         .order_by(row.day, row.kind)
     )
     return [Bypass(slug, date.fromisoformat(day), kind, n) for slug, day, kind, n in session.execute(statement)]
+
+
+def pending_names(session: Session, service: str, since: date, authority: str | None = None) -> Sequence[PendingName]:
+    """Return the queries for pending names of a service on days from `since` on, the most queried name first.
+
+    With `authority`, return those of its clients only. Small numbers are not hidden: see `api.usage.release`.
+    """
+    row, total = PendingDayRow, func.sum(PendingDayRow.queries)
+    statement = select(row.authority, row.service, row.name, total).where(row.service == service)
+    if authority is not None:
+        statement = statement.where(row.authority == authority)
+    grouped = statement.where(row.day >= since.isoformat()).group_by(row.authority, row.service, row.name)
+    ordered = grouped.order_by(total.desc(), row.name, row.authority)
+    return [PendingName(slug, listed, name, int(n)) for slug, listed, name, n in session.execute(ordered)]
 
 
 def page_of_days(

@@ -64,6 +64,15 @@ class RangeQueries(NodeMessage):
     queries: Queries
 
 
+class PendingCount(NodeMessage):
+    """Queries of an authority's clients for a pending name of a service, which is not the queried name."""
+
+    authority: Slug
+    service: ServiceSlug
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[!-~]+$")]
+    queries: Queries
+
+
 class ClientCount(NodeMessage):
     """Refused queries of an authority's client for a service in one minute. `client` is a pseudonym for a day."""
 
@@ -91,6 +100,7 @@ class UsageBatch(NodeMessage):
     counts: Annotated[list[UsageCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     bypass: Annotated[list[BypassCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     ranges: Annotated[list[RangeQueries], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
+    pending: Annotated[list[PendingCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     clients: Annotated[list[ClientCount], Field(max_length=MAX_CLIENTS), Field(default_factory=list)]
 
     @property
@@ -169,6 +179,7 @@ class UsageErased(Read):
     days: int
     hours: int
     bypass: int
+    pending: int
     coverage: int = Field(description="days of ranges with the queries of each hour")
     clients: int
 

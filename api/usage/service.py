@@ -12,6 +12,7 @@ from api.db.models import (
     BypassDayRow,
     CoverageDayRow,
     CoverageRow,
+    PendingDayRow,
     UsageClientRow,
     UsageDayRow,
     UsageHourRow,
@@ -24,7 +25,9 @@ from api.usage.schemas import ErasedRange, UsageErased
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.model import DAY_S
 
-Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageClientRow)
+Row = TypeVar(
+    "Row", UsageDayRow, UsageHourRow, BypassDayRow, PendingDayRow, CoverageDayRow, CoverageRow, UsageClientRow
+)
 
 
 def erase(
@@ -33,7 +36,7 @@ def erase(
     """Delete an authority's usage of some days, or that of one of its ranges only. Record how many rows, and why.
 
     Queries of a range are also subtracted from the authority's days, as far as its hours are still kept. Refused
-    queries of clients have no range: only a period erases them.
+    queries of clients and queries for pending names have no range: only a period erases them.
     """
     found = _range(unit, row, first, last, where) if where is not None else _period(unit, row.slug, first, last)
     forget(unit.session)
@@ -63,6 +66,7 @@ def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> UsageErased
         days=_deleted(unit, UsageDayRow, UsageDayRow.authority == slug, UsageDayRow.day.between(*days)),
         hours=_deleted(unit, hour, hour.authority == slug, hour.hour_s >= start_s, hour.hour_s < end_s),
         bypass=_deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
+        pending=_deleted(unit, PendingDayRow, PendingDayRow.authority == slug, PendingDayRow.day.between(*days)),
         coverage=_coverage(unit, slug, start_s, end_s, None),
         clients=_deleted(unit, client, client.authority == slug, client.minute_s >= start_s, client.minute_s < end_s),
     )
@@ -87,7 +91,7 @@ def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: 
                 session.delete(known)
                 days += 1
     hours, coverage = _deleted(unit, hour, *whose, *within), _coverage(unit, row.slug, start_s, end_s, where)
-    return UsageErased(days=days, hours=hours, bypass=0, coverage=coverage, clients=0)
+    return UsageErased(days=days, hours=hours, bypass=0, pending=0, coverage=coverage, clients=0)
 
 
 def _coverage(unit: UnitOfWork, slug: str, start_s: int, end_s: int, where: ErasedRange | None) -> int:

@@ -15,6 +15,8 @@ HOURS_KEPT_S: Final = 92 * DAY_S
 """Seconds for which hours of ranges are kept. After that they are in the authority's days only."""
 CLIENTS_KEPT_S: Final = 30 * DAY_S
 """Seconds for which refused queries are kept with a pseudonym of their client."""
+PENDING_KEPT_S: Final = 30 * DAY_S
+"""Seconds for which queries for pending names are kept. Names are pending for some days."""
 NODES_KEEP_S: Final = 72 * HOUR_S
 """Seconds of usage that a node keeps while the control plane is away."""
 DAYS_KEPT_MONTHS: Final = 36

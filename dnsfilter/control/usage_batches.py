@@ -20,7 +20,7 @@ from dnsfilter.control.refused_queries import RefusedQueries, RefusedQuery
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.kept_totals import UsageTotals
-from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage
+from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage, PendingUsage
 
 PERIOD_S: Final = 60
 """Length of a period in seconds, if nothing waits."""
@@ -34,7 +34,7 @@ MOST_BYTES: Final = 900_000
 """Maximum size of a batch in a report, which has at most 1 MiB. With long slugs, that is fewer counts."""
 MOST_WAITING: Final = 288
 """Periods that wait for the control plane: 72 hours. Then the last one grows until one is stored."""
-Key = TypeVar("Key", BanUsage, BypassUsage, str)
+Key = TypeVar("Key", BanUsage, BypassUsage, PendingUsage, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,10 @@ class Batch:
                 for (authority, kind), queries in self.counts.bypass.items()
             ],
             "ranges": [{"prefix": prefix, "queries": queries} for prefix, queries in self.counts.ranges.items()],
+            "pending": [
+                {"authority": authority, "service": service, "name": name, "queries": queries}
+                for (authority, service, name), queries in self.counts.pending.items()
+            ],
             "clients": [
                 {
                     "minute": instant_text(refused.minute_s),
@@ -103,13 +107,21 @@ class _Period:
     def first(self, most: int) -> UsageTotals:
         """Return at most `most` counts of each kind."""
         counts = self.counts
-        return UsageTotals(_first(counts.bans, most), _first(counts.bypass, most), _first(counts.ranges, most))
+        return UsageTotals(
+            _first(counts.bans, most),
+            _first(counts.bypass, most),
+            _first(counts.ranges, most),
+            _first(counts.pending, most),
+        )
 
     def drop(self, counts: UsageTotals) -> None:
         """Drop the first counts, which are in a batch now."""
         own = self.counts
         self.counts = UsageTotals(
-            _after(own.bans, counts.bans), _after(own.bypass, counts.bypass), _after(own.ranges, counts.ranges)
+            _after(own.bans, counts.bans),
+            _after(own.bypass, counts.bypass),
+            _after(own.ranges, counts.ranges),
+            _after(own.pending, counts.pending),
         )
 
 
@@ -179,6 +191,7 @@ class UsageBatches:
             {**self._seen.bans, **counted.bans},
             {**self._seen.bypass, **counted.bypass},
             {**self._seen.ranges, **counted.ranges},
+            {**self._seen.pending, **counted.pending},
         )
 
     def _cut(self, period: _Period, clients: Mapping[RefusedQuery, int]) -> Batch | None:
@@ -198,12 +211,20 @@ class UsageBatches:
 def _minus(counted: UsageTotals, seen: UsageTotals) -> UsageTotals:
     """Return what was counted since."""
     return UsageTotals(
-        _gained(counted.bans, seen.bans), _gained(counted.bypass, seen.bypass), _gained(counted.ranges, seen.ranges)
+        _gained(counted.bans, seen.bans),
+        _gained(counted.bypass, seen.bypass),
+        _gained(counted.ranges, seen.ranges),
+        _gained(counted.pending, seen.pending),
     )
 
 
 def _plus(one: UsageTotals, other: UsageTotals) -> UsageTotals:
-    return UsageTotals(_sum(one.bans, other.bans), _sum(one.bypass, other.bypass), _sum(one.ranges, other.ranges))
+    return UsageTotals(
+        _sum(one.bans, other.bans),
+        _sum(one.bypass, other.bypass),
+        _sum(one.ranges, other.ranges),
+        _sum(one.pending, other.pending),
+    )
 
 
 def _gained(counted: Mapping[Key, int], seen: Mapping[Key, int]) -> dict[Key, int]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.clock import Reference
+from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.udp_listener import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.unregistered_counts import Noted
@@ -162,6 +163,12 @@ class Engine(Protocol):
 
     def take_refused_clients(self) -> Sequence[RefusedClient]:
         """Return the clients noted since the last call. Call this a few times a second: there is room for some."""
+
+    def take_pending_names(self) -> tuple[Sequence[PendingCount], int]:
+        """Return queries for some pending names since they were last taken, and how many found no room.
+
+        Call this a few times a second: there is room for some names.
+        """
 
     def record_upstreams(self) -> None:
         """Write the state of each upstream to its slot. Call this a few times a second."""

@@ -90,8 +90,8 @@ RANGE: Final = Struct("<16sBBBxIII")
 
 # authority's slug, first rule, rules
 CLASS: Final = Struct("<III")
-# ban, first entry, first span, spans, text, pair, entries, extended error, bound
-RULE: Final = Struct("<IIIIIIHHBxxx")
+# ban, first entry, first span, spans, text, pair, entries, extended error, bound, pending
+RULE: Final = Struct("<IIIIIIHHBBxx")
 # start, end (exclusive), effect
 SPAN: Final = Struct("<qqBxxxxxxx")
 RULE_ENTRY: Final = Struct("<H")

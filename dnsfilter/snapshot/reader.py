@@ -28,7 +28,7 @@ class Judgement:
 
     `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs, `refused_by`, `monitored_by` and
     `exempted_by` into its ban counts. -1 or () means: not counted. `is_bypass` says that a match is of the service
-    `encrypted_dns`.
+    `encrypted_dns`. `pending` has pairs with the pending names that the query belongs to, unless a ban refuses it.
     """
 
     verdict: Verdict
@@ -41,6 +41,7 @@ class Judgement:
     monitored_by: tuple[int, ...] = ()
     exempted_by: tuple[int, ...] = ()
     is_bypass: bool = False
+    pending: tuple[tuple[int, WireName], ...] = ()
 
 
 PASS = Judgement(Verdict.PASS, None, None, -1, (), ())
@@ -49,11 +50,15 @@ _BYPASS = replace(PASS, is_bypass=True)
 
 @dataclass(frozen=True, slots=True)
 class _Weighed:
-    """The rules that apply to a query: the winner with its hit and effect, the monitoring ones, those set aside."""
+    """The rules that apply to a query: the winner with its hit and effect, the monitoring ones, those set aside.
+
+    `pending` are those of the monitoring rules that will enforce, with their hits.
+    """
 
     winner: tuple[Rule, Matched, Effect] | None
     monitoring: list[Rule]
     aside: list[Rule]
+    pending: list[tuple[Rule, Matched]]
 
 
 class Snapshot:
@@ -234,7 +239,8 @@ class Snapshot:
         monitored, by = _pairs(weighed.monitoring), _counts(weighed.monitoring)
         if effect is Effect.ENFORCE:
             return Judgement(Verdict.REFUSE, rule.ban, hit, rule.pair, monitored, (), rule.count, by, (), is_bypass)
-        return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, (), -1, by, (), is_bypass)
+        pending = self._pending(weighed.pending, names)
+        return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, (), -1, by, (), is_bypass, pending)
 
     def concerned(self, matches: tuple[Matched, ...]) -> bool:
         """Return whether any class has a ban on one of these entries. A ban may be enabled at any time."""
@@ -323,6 +329,7 @@ class Snapshot:
         aside: list[Rule] = []
         best: tuple[Rule, Matched, Effect] | None = None
         own = self._own_matches(class_index, matches, at, names)
+        pending: list[tuple[Rule, Matched]] = []
         enforced = -1
         for rule in self._rules.rules(class_index):
             hit = _hit(rule, matches)
@@ -341,9 +348,26 @@ class Snapshot:
                 continue  # the ban refuses another of its names, and only monitors this one for now
             else:
                 monitoring.append(rule)
+                if rule.pending:
+                    pending.append((rule, hit))
             if best is None or _precedence(rule, hit, effect) < _precedence(*best):
                 best = (rule, hit, effect)
-        return _Weighed(best, monitoring, aside)
+        return _Weighed(best, monitoring, aside, pending)
+
+    def _pending(
+        self, found: list[tuple[Rule, Matched]], names: Sequence[WireName]
+    ) -> tuple[tuple[int, WireName], ...]:
+        """Return each pair once with each of its pending names."""
+        hits = {(rule.pair, hit.suffix, hit.target): hit for rule, hit in reversed(found) if rule.pair >= 0}
+        return tuple((pair, self._matched_name(hit, names)) for (pair, _, _), hit in reversed(hits.items()))
+
+    def _matched_name(self, hit: Matched, names: Sequence[WireName]) -> WireName:
+        """Return the service's name of a hit. That of a target is the first target's that has this hit."""
+        if not hit.target:
+            return names[0][-hit.suffix :]
+        wanted = hit.entry, hit.suffix
+        matching = (name for name in names[1:] if wanted in {each[:2] for each in self._names.match(name)})
+        return next(matching)[-hit.suffix :]
 
 
 def _hit(rule: Rule, matches: tuple[Matched, ...]) -> Matched | None:

@@ -45,7 +45,10 @@ class BanView:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ban for one class. `pair` and `count`, its ban count, are -1 if nothing is counted."""
+    """One ban for one class. `pair` and `count`, its ban count, are -1 if nothing is counted.
+
+    While a `pending` rule monitors, its names are pending.
+    """
 
     ban: BanView
     entries: frozenset[int]
@@ -53,6 +56,7 @@ class Rule:
     count: int
     first_span: int
     spans: int
+    pending: bool
 
 
 class RuleTable:
@@ -158,6 +162,7 @@ class RuleTable:
         entries: int,
         ede: int,
         bound: int,
+        pending: int,
     ) -> Rule:
         base = self._bans[ban]
         view = BanView(
@@ -172,7 +177,7 @@ class RuleTable:
         )
         own = self.parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
         counted = frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, self.counts.by_rule[number]
-        return Rule(view, *counted, first_span, spans)
+        return Rule(view, *counted, first_span, spans, bool(pending))
 
     def _check_spans(self) -> None:
         for start, end, effect in self.parts[Part.SPANS].all_records(SPAN):
@@ -182,9 +187,8 @@ class RuleTable:
     def _check_rules(self) -> None:
         spans, entries, strings = (self.parts[part] for part in (Part.SPANS, Part.RULE_ENTRIES, Part.STRINGS))
         texts: set[int] = set()
-        for ban, first_entry, first_span, count, text, pair, own, _ede, _bound in self.parts[Part.RULES].all_records(
-            RULE
-        ):
+        rules = self.parts[Part.RULES].all_records(RULE)
+        for ban, first_entry, first_span, count, text, pair, own, _ede, _bound, _pending in rules:
             if ban >= len(self._bans) or (pair != NONE and pair >= len(self.counts.words.pairs)):
                 raise SnapshotError("read snapshot: a rule names a ban or a counter that does not exist")
             spans.check_slice(SPAN, first_span, count)

@@ -142,6 +142,7 @@ class _Writer:
             len(entries),
             ede_code(bound),
             bound,
+            enforced_from > 0,
         )
 
     def _entries_of(self, ban: Ban) -> list[tuple[Instant, int]]:

@@ -221,6 +221,9 @@ class Crew:
         if member.range_queries:
             self._totals.add_ranges(member.range_queries)
             member.range_queries = {}
+        for reported in member.pending:
+            self._totals.add_pending(reported.noted, reported.lost)
+        member.pending = []
         if member.refused:
             self.refused.add(member.refused, int(time.time()))
             member.refused = []

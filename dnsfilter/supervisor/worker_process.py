@@ -28,6 +28,7 @@ from dnsfilter.worker.channel import (
     InForce,
     Listen,
     Order,
+    PendingQueries,
     Policy,
     RangeQueries,
     Recorded,
@@ -41,7 +42,7 @@ from dnsfilter.worker.start_config import Inherited, pack_config
 
 _MOST_NOTED = 8 * SLOTS
 """Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
-_MOST_CAPTURED = 8
+_MOST_CAPTURED = _MOST_PENDING = 8
 """Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
@@ -149,6 +150,8 @@ class WorkerProcess:
         """What it has recorded for captures, until the crew takes it."""
         self.range_queries: dict[str, int] = {}
         """Reported queries by range that the crew has not taken yet."""
+        self.pending: list[PendingQueries] = []
+        """Reported queries for pending names that the crew has not taken yet."""
         self.refused: list[RefusedClient] = []
         """Reported clients of refused queries that the crew has not taken yet."""
         self._sock = sock
@@ -256,6 +259,9 @@ class WorkerProcess:
             case RangeQueries(queries):
                 for prefix, number in queries.items():
                     self.range_queries[prefix] = self.range_queries.get(prefix, 0) + number
+            case PendingQueries():
+                if len(self.pending) < _MOST_PENDING:
+                    self.pending.append(report)
             case RefusedQueries(noted):
                 if len(self.refused) <= _MOST_NOTED:
                     self.refused += noted

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import METRICS, BanGround, BanResult, Bypass
-from dnsfilter.telemetry.policy_words import BanCount, BanUsage, BypassUsage, PolicyWords, Sample
+from dnsfilter.telemetry.policy_words import BanCount, BanUsage, BypassUsage, PendingUsage, PolicyWords, Sample
 from dnsfilter.telemetry.slots import Labels, Slot, slot_table
 
 VERSION: Final = 1
@@ -28,16 +28,18 @@ _METRICS: Final = {metric.name: metric for metric in METRICS}
 class UsageTotals:
     """Queries for reports of usage. Each query is in one count per ban, of its range or of all other ranges.
 
-    `ranges` has all queries of a range, also those that no ban concerns, by prefix.
+    `ranges` has all queries of a range, also those that no ban concerns, by prefix. `pending` has
+    those for pending names.
     """
 
     bans: Mapping[BanUsage, int] = field(default_factory=dict)
     bypass: Mapping[BypassUsage, int] = field(default_factory=dict)
     ranges: Mapping[str, int] = field(default_factory=dict)
+    pending: Mapping[PendingUsage, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Return whether there are any counts."""
-        return bool(self.bans or self.bypass or self.ranges)
+        return bool(self.bans or self.bypass or self.ranges or self.pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def write_totals(kept: KeptTotals) -> bytes:
         "policy": [[name, labels, value] for (name, labels), value in kept.policy.items()],
         "usage": [list(kept.usage.bans.items()), list(kept.usage.bypass.items())],
         "ranges": dict(kept.usage.ranges),
+        "pending": list(kept.usage.pending.items()),
         "words": {digest.hex(): [words.pairs, words.bans, words.bypass] for digest, words in kept.words.items()},
         "blocks": [
             [block.pid, block.path, block.upstreams, block.table, block.slots, list(block.policy.items())]
@@ -113,7 +116,7 @@ def read_totals(data: bytes) -> KeptTotals:
         return KeptTotals(
             _shown(dict(map(_sample, content["samples"]))),
             _shown(dict(map(_sample, content["policy"]))),
-            _usage(content.get("ranges", {}), *content["usage"]),
+            _usage(content.get("ranges", {}), content.get("pending", []), *content["usage"]),
             {bytes.fromhex(digest): _words(*words) for digest, words in content["words"].items()},
             tuple(_block(*block) for block in content["blocks"]),
             {str(name): _count(value) for name, value in content["numbers"].items()},
@@ -149,11 +152,12 @@ def _is_known(name: str, labels: Labels, buckets: Set[str | None]) -> bool:
     return buckets == ({None, *map(repr, metric.buckets), "+Inf"} if metric.buckets else {None})
 
 
-def _usage(ranges: dict[str, int], bans: list[Any], bypass: list[Any]) -> UsageTotals:
+def _usage(ranges: dict[str, int], pending: list[Any], bans: list[Any], bypass: list[Any]) -> UsageTotals:
     return UsageTotals(
         dict(_ban_usage(*each) for each in bans),
         dict(_bypass_usage(*each) for each in bypass),
         {str(prefix): _count(queries) for prefix, queries in ranges.items()},
+        dict(_pending_usage(*each) for each in pending),
     )
 
 
@@ -166,6 +170,11 @@ def _ban_usage(key: list[Any], value: int) -> tuple[BanUsage, int]:
 def _bypass_usage(key: list[str], value: int) -> tuple[BypassUsage, int]:
     authority, kind = key
     return (str(authority), Bypass(kind).value), _count(value)
+
+
+def _pending_usage(key: list[str], value: int) -> tuple[PendingUsage, int]:
+    authority, service, name = key
+    return (str(authority), str(service), str(name)), _count(value)
 
 
 def _words(pairs: list[list[str]], bans: list[list[str]], bypass: list[str]) -> PolicyWords:

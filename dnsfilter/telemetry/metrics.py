@@ -302,15 +302,25 @@ SUSPENDED: Final = Metric(
     "Set to 1 for each authority of this node's site that is suspended, by a published or local suspension.",
     ("authority",),
 )  # fmt: skip
+PENDING: Final = Metric(
+    "dnsfilter_pending_total", MetricType.COUNTER,
+    "Queries that a ban only monitored because the name is a pending one of the service: it will be refused.",
+    ("service",),
+)  # fmt: skip
+PENDING_LOST: Final = Metric(
+    "dnsfilter_pending_lost_total", MetricType.COUNTER,
+    "Queries for pending names that found no room in a table, and are in no count by name.",
+)  # fmt: skip
 COUNTS_LOST: Final = Metric(
     "dnsfilter_policy_counts_lost_total", MetricType.COUNTER,
     "Counts of bans and of ways around the resolver that could not be assigned to an authority.",
 )  # fmt: skip
 
 METRICS: Final = (
-    QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, BYPASS_ATTEMPTS, AUTHORITY_BYPASS,
-    LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL,
-    CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME, CLOCK_DOUBTED,
+    QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, PENDING, PENDING_LOST, BYPASS_ATTEMPTS,
+    AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS,
+    CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
+    CLOCK_DOUBTED,
     BUILD_INFO, PROCESS_START, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN,
     ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED,
     RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO,

@@ -23,6 +23,9 @@ BanUsage: TypeAlias = tuple[str, str, str, str, str, str | None]
 BypassUsage: TypeAlias = tuple[str, str]
 """Client's authority, and kind of bypass attempt."""
 
+PendingUsage: TypeAlias = tuple[str, str, str]
+"""Client's authority, service, and pending name as text."""
+
 
 class PolicyKind(IntEnum):
     """The kinds of counts of a pair, and of a ban count."""

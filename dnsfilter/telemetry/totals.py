@@ -13,14 +13,16 @@ from typing import Final
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock, PolicyCounts
 from dnsfilter.telemetry.kept_totals import KeptBlock, KeptTotals, UsageTotals, is_readable, table_digest
-from dnsfilter.telemetry.metrics import COUNTS_LOST, UPSTREAM_QUERIES
-from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage, PolicyWords, Sample
+from dnsfilter.telemetry.metrics import COUNTS_LOST, PENDING, PENDING_LOST, UPSTREAM_QUERIES
+from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage, PendingUsage, PolicyWords, Sample
 from dnsfilter.telemetry.slots import Slot, SlotKind, slot_table
 
 # Toggles make new digests without limit. A worker that lags further behind than this is dead.
 _DIGESTS_KEPT: Final = 64
 MOST_RANGES: Final = 200_000
 """Maximum number of prefixes that are counted, so that no worker can fill the memory."""
+MOST_PENDING: Final = 50_000
+"""Maximum number of counts of pending names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Totals:
         self._ban_usage: Counter[BanUsage] = Counter()
         self._bypass_usage: Counter[BypassUsage] = Counter()
         self._range_usage: Counter[str] = Counter()
+        self._pending_usage: Counter[PendingUsage] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
         self._shown = self._in_force.shown()
@@ -57,6 +60,7 @@ class Totals:
         self._inherited: dict[int, CounterBlock] = {}
         """Blocks of workers of the previous program, by process id."""
         self._name(slot_table(()))
+        self._samples[PENDING_LOST.name, ()] = 0
 
     def learn(self, digest: bytes, words: PolicyWords) -> None:
         """Name what the words of the rules with this digest count. Call this before the rules go to the workers.
@@ -106,6 +110,18 @@ class Totals:
             if prefix in self._range_usage or len(self._range_usage) < MOST_RANGES:
                 self._range_usage[prefix] += number
 
+    def add_pending(self, noted: Sequence[tuple[str, str, str, int]], lost: int) -> None:
+        """Add queries for pending names, each with authority, service and name, and how many found no room."""
+        for authority, service, name, queries in noted:
+            key = authority, service, name
+            if key not in self._pending_usage and len(self._pending_usage) >= MOST_PENDING:
+                lost += queries
+                continue
+            self._pending_usage[key] += queries
+            sample = PENDING.name, (("service", service),)
+            self._samples[sample] = self._samples.get(sample, 0) + queries
+        self._samples[PENDING_LOST.name, ()] += lost
+
     def retire(self, block: CounterBlock) -> None:
         """Take the last counts of a worker that is dead and reaped, and forget its block. The caller closes it."""
         self.fold(block)
@@ -135,7 +151,8 @@ class Totals:
         `bans` maps (authority, service, ban_authority, ground, result, prefix or None) to queries, `bypass` maps
         (authority, kind). A range that is counted on its own has its prefix; None is for all other ranges, so the sum
         over prefixes is the authority's. Omit authorities that the rules in force do not count. `ranges` maps prefixes
-        to all queries of a range. After an upgrade, the numbers begin with what `keep` was given as not reported.
+        to all queries of a range, `pending` (authority, service, name) to queries for pending names. After an upgrade,
+        the numbers begin with what `keep` was given as not reported.
         """
         for block in self._live:
             self.fold(block)
@@ -145,6 +162,7 @@ class Totals:
             {key: number for key, number in self._ban_usage.items() if key[0] in shown},
             {key: number for key, number in self._bypass_usage.items() if key[0] in shown},
             dict(self._range_usage),
+            dict(self._pending_usage),
         )
 
     # Upgrades.
@@ -176,6 +194,7 @@ class Totals:
         self._ban_usage.update(kept.usage.bans)
         self._bypass_usage.update(kept.usage.bypass)
         self._range_usage.update(kept.usage.ranges)
+        self._pending_usage.update(kept.usage.pending)
         self._words.update(kept.words)
         return [each.pid for each in kept.blocks if not self._inherit(each)]
 

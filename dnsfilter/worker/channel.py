@@ -14,6 +14,8 @@ import msgspec
 
 from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Capture, Captured
+from dnsfilter.engine.pending_names import MOST_TAKEN as MOST_PENDING
+from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.range_counts import MOST_TAKEN, PREFIX_CHARS
 from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
 from dnsfilter.engine.unregistered_counts import SLOTS, Noted
@@ -151,9 +153,27 @@ class RefusedQueries(_Message, frozen=True):
             raise ValueError(f"an address must have {_ADDRESS_BYTES[0]} bytes (IPv4) or {_ADDRESS_BYTES[1]} (IPv6)")
 
 
+class PendingQueries(_Message, frozen=True):
+    """From the worker, a few times a second: queries for pending names since the last report, and those without room.
+
+    At most some 450 bytes each: two slugs, a name and a number.
+    """
+
+    noted: Annotated[Sequence[PendingCount], msgspec.Meta(max_length=MOST_PENDING)]
+    lost: Count
+
+
 Order: TypeAlias = Setup | Listen | Policy | Record | Flush | Stop
 Report: TypeAlias = (
-    InForce | Rejected | Alive | Flushed | UnregisteredNetworks | Recorded | RangeQueries | RefusedQueries
+    InForce
+    | Rejected
+    | Alive
+    | Flushed
+    | UnregisteredNetworks
+    | Recorded
+    | RangeQueries
+    | RefusedQueries
+    | PendingQueries
 )
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -41,6 +41,7 @@ from dnsfilter.worker.channel import (
     Flushed,
     InForce,
     Listen,
+    PendingQueries,
     Policy,
     RangeQueries,
     Record,
@@ -264,6 +265,7 @@ class Worker:
                 send(self._channel, Alive(doubted))
                 self._report_ranges()
                 self._report_refused()
+                self._report_pending()
                 if loop.time() >= report_at:
                     report_at = loop.time() + REPORT_UNREGISTERED_S
                     self._report_unregistered()
@@ -294,6 +296,11 @@ class Worker:
         noted = self._engine.take_refused_clients()
         if noted:
             send(self._channel, RefusedQueries(noted))
+
+    def _report_pending(self) -> None:
+        noted, lost = self._engine.take_pending_names()
+        if noted or lost:
+            send(self._channel, PendingQueries(noted, lost))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:

@@ -136,7 +136,7 @@ def _erase(client: Client, options: Options) -> Result:
     found = client.send(UsageErased, "POST", path("usage", "erase"), body)
     what = (
         f"{found.days} counts of days, {found.hours} of hours, {found.bypass} of attempts to bypass the resolver, "
-        f"{found.coverage} of days of coverage, {found.clients} of clients"
+        f"{found.pending} of pending names, {found.coverage} of days of coverage, {found.clients} of clients"
     )
     return Result(found, lambda: [f"erased usage of {options.authority}: {what}"])
 

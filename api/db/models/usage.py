@@ -67,6 +67,19 @@ class BypassDayRow(Base):
     queries: Mapped[int]
 
 
+class PendingDayRow(Base):
+    """Queries of one day for a pending name of a service: bans only monitor it until an instant."""
+
+    __tablename__ = "pending_days"
+    __table_args__ = (Index("ix_pending_days_service", "service", "day"), _COMPACT)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    service: Mapped[str] = mapped_column(String(253), primary_key=True)
+    name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    queries: Mapped[int]
+
+
 class UsageClientRow(Base):
     """Refused queries of one client in the minute from `minute_s`, under a pseudonym that its node keeps for a day."""
 

@@ -10,6 +10,7 @@ cdef enum:
     MOST_LABELS = 127
     MOST_MATCHES = 32       # entries that one question with its targets may belong to; the slow path takes more
     MOST_RULES = 64         # bans of one class
+    MOST_PENDING = 8        # pairs with a pending name that one query belongs to
     MOST_TARGETS = 16       # names that an ordinary answer leads to
     MOST_RECORDS = 64       # records of an ordinary answer
     MOST_ADDITIONAL_NAMES = 16  # owners and targets in its additional section
@@ -63,6 +64,13 @@ cdef struct Matches:
     int count               # -1: more than `at` has room for
     Match at[32]            # MOST_MATCHES, by entry
 
+# A match of a pending name that counts for a pair.
+cdef struct PendingHit:
+    uint32_t pair
+    uint16_t entry
+    uint8_t suffix
+    bint target
+
 # The judgement on a query, as Judgement of the snapshot's reader. Pairs are ascending and distinct.
 cdef struct Judged:
     int verdict
@@ -80,6 +88,8 @@ cdef struct Judged:
     int exempted_by_count
     int32_t monitored_by[64]
     int32_t exempted_by[64]
+    int pending_count
+    PendingHit pending[8]   # MOST_PENDING; different in pair, suffix or target
     bint is_bypass          # a match is of the service `encrypted_dns`
     int range_class
 

@@ -42,7 +42,7 @@ class CompiledEngine:
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = FastPath(
             cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.policy.refused_clients,
-            self._slow_path.policy.names, failures,
+            self._slow_path.policy.names, self._slow_path.policy.pending_names, failures,
         )
         self._recording = Recording()
         self._loop = Loop(
@@ -108,6 +108,9 @@ class CompiledEngine:
 
     def take_refused_clients(self):
         return self._slow_path.policy.refused_clients.take()
+
+    def take_pending_names(self):
+        return self._slow_path.policy.pending_names.take()
 
     def record_upstreams(self):
         self._slow_path.record_upstreams()

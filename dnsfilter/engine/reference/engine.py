@@ -16,6 +16,7 @@ from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, EngineClock, Reference
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
+from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
@@ -141,6 +142,9 @@ class ReferenceEngine:
 
     def take_refused_clients(self) -> Sequence[RefusedClient]:
         return self._policy.refused_clients.take()
+
+    def take_pending_names(self) -> tuple[Sequence[PendingCount], int]:
+        return self._policy.pending_names.take()
 
     def record_upstreams(self) -> None:
         self._path.record_upstreams()

@@ -9,6 +9,7 @@ from dnsfilter.cache.answer_cache import Entry
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.interface import NodeLabel
+from dnsfilter.engine.pending_names import PendingNames
 from dnsfilter.engine.refused_clients import RefusedClients
 from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
@@ -49,11 +50,13 @@ class QueryPolicy:
         """Records queries while a capture is in force. None otherwise."""
         self.refused_clients = RefusedClients()
         self.names = RecentNames(counters.names)
+        self.pending_names = PendingNames()
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
         self._counters.open_policy(snapshot.rules_digest, snapshot.words.size)
         self.names.swap(snapshot.words.bypass)
+        self.pending_names.swap(snapshot.words.pairs)
         self._first_ban, self._first_bypass = snapshot.words.first_ban, snapshot.words.first_bypass
         self.snapshot, self.anchor = snapshot, anchor
 
@@ -163,6 +166,8 @@ class QueryPolicy:
             self._note_name(case, REFUSED if judgement.verdict is Verdict.REFUSE else MONITORED)
         self._note_all(0, judgement.refused, judgement.monitored, judgement.exempted)
         self._note_all(self._first_ban, judgement.refused_by, judgement.monitored_by, judgement.exempted_by)
+        for pair, name in judgement.pending:
+            self.pending_names.note(pair, name)
         if judgement.is_bypass:
             self.note_bypass(case, Bypass.ENCRYPTED_DNS)
 

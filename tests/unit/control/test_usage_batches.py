@@ -138,6 +138,19 @@ def test_batch_with_ranges_is_one_that_the_control_plane_reads(batches: UsageBat
     assert [(one.prefix, one.queries) for one in read.ranges] == [("192.0.2.0/24", 7), ("::102:300/120", 1)]
 
 
+def test_pending_names_are_in_one_batch_each(batches: UsageBatches, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_COUNTS", 1)
+    first, then = ("ghent", "video", "a.example"), ("ghent", "video", "b.example")
+    batch = batches.next(UsageTotals(pending={first: 7, then: 1}), START + 60)
+    assert batch is not None
+    (read,) = UsageBatch.model_validate(batch.value()).pending
+    assert (read.authority, read.service, read.name, read.queries) == (*first, 7)
+    batches.forget(1)
+    later = UsageTotals(pending={first: 9, then: 1})
+    assert batches.unreported(later) == UsageTotals(pending={first: 2, then: 1})
+    assert [one[3].pending for one in everything(batches, later, START + 120)] == [{then: 1}, {first: 2}]
+
+
 def test_clock_that_is_set_back_gives_no_negative_interval(batches: UsageBatches) -> None:
     assert given(batches.next(counted(1), START - 600)) == (1, -600, -600, counted(1))
 

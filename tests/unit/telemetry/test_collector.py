@@ -230,8 +230,9 @@ def served(totals: Totals) -> Iterator[str]:
 
 
 @pytest.mark.heavy
-def test_real_prometheus_reads_every_metric(served: str, tmp_path: Path) -> None:
+def test_real_prometheus_reads_every_metric(totals: Totals, served: str, tmp_path: Path) -> None:
     names = [f"{metric.name}_count" if metric.type is MetricType.HISTOGRAM else metric.name for metric in METRICS]
+    totals.add_pending([("ghent", "tiktok", "new.example", 1)], 0)
     with prometheus(tmp_path, {"dnsfilter": [served]}) as server:
         assert server.wait_for("dnsfilter_build_info")
         assert [name for name in names if not server.wait_for(name, within_s=5)] == []

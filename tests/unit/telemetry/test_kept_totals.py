@@ -29,7 +29,8 @@ WORDS = PolicyWords(
 )
 ELSEWHERE = ("ghent", "tiktok", "flanders", "law", "monitored", None)
 IN_RANGE = ("ghent", "tiktok", "flanders", "law", "monitored", "192.0.2.0/24")
-USAGE = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 5}, {"198.51.100.0/24": 9})
+PENDING = ("ghent", "tiktok", "new.example")
+USAGE = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 5}, {"198.51.100.0/24": 9}, {PENDING: 2})
 REFUSED = ("dnsfilter_refused_total", (("authority", "ghent"), ("service", "tiktok")))
 HITS, LOST = ("dnsfilter_cache_hits_total", ()), ("dnsfilter_policy_counts_lost_total", ())
 FAILED = ("dnsfilter_upstream_failures_total", (("upstream", UPSTREAM), ("reason", "timeout")))
@@ -102,7 +103,8 @@ def test_usage_goes_on_from_what_no_report_contained(worker: CounterBlock, unrep
     totals, ours = watched(worker)
     totals.add_ranges({"198.51.100.0/24": 4})
     totals.add_ranges({"198.51.100.0/24": 3})
-    counted = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 1}, {"198.51.100.0/24": 7})
+    totals.add_pending([(*PENDING, 6)], 0)
+    counted = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 1}, {"198.51.100.0/24": 7}, {PENDING: 6})
     assert totals.usage() == counted
     kept = read_totals(write_totals(totals.keep({PID: ours}, {}, unreported)))
     ours.close()
@@ -113,12 +115,12 @@ def test_usage_goes_on_from_what_no_report_contained(worker: CounterBlock, unrep
     before = counted if unreported is None else unreported
     found = after.usage()
     assert found.bans == {**before.bans, IN_RANGE: before.bans.get(IN_RANGE, 0) + 1}
-    assert (found.bypass, found.ranges) == (before.bypass, before.ranges)
+    assert (found.bypass, found.ranges, found.pending) == (before.bypass, before.ranges, before.pending)
     # The metric has the sum of the ranges.
     labels = {"authority": "ghent", "service": "tiktok", "ban_authority": "flanders", "ground": "law"}
     assert after.snapshot().samples["dnsfilter_ban_queries_total", (*labels.items(), ("result", "monitored"))] == 4
     after.learn(b"B", PolicyWords())
-    assert after.usage() == UsageTotals(ranges=before.ranges)
+    assert after.usage() == UsageTotals(ranges=before.ranges, pending=before.pending)
 
 
 def test_counts_under_rules_that_the_new_program_never_learns_are_kept(worker: CounterBlock) -> None:

@@ -298,6 +298,18 @@ def test_counts_of_a_killed_worker_are_complete(totals: Totals, start: Start) ->
     assert refused(counts, GHENT) - acknowledged in {0, 1}
 
 
+def test_pending_names_are_counted_by_name_for_reports_and_by_service_for_the_metric(
+    totals: Totals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_PENDING", 2)
+    totals.add_pending([("ghent", "video", "a.example", 3), ("diest", "video", "a.example", 1)], 0)
+    totals.add_pending([("ghent", "video", "a.example", 2), ("ghent", "games", "b.example", 5)], 4)
+    assert totals.usage().pending == {("ghent", "video", "a.example"): 5, ("diest", "video", "a.example"): 1}
+    samples = totals.snapshot().samples
+    assert samples["dnsfilter_pending_total", (("service", "video"),)] == 6
+    assert samples["dnsfilter_pending_lost_total", ()] == 9
+
+
 def test_ranges_are_limited_and_those_that_are_known_go_on(totals: Totals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_RANGES", 2)
     totals.add_ranges({"a": 1, "b": 1, "c": 1})

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.engine.interface import Captured, CapturedQuery
+from dnsfilter.engine.pending_names import MOST_TAKEN as MOST_PENDING
+from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.range_counts import MOST_TAKEN
 from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
 from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
@@ -22,6 +24,7 @@ from dnsfilter.worker.channel import (
     MOST_REASON,
     Alive,
     InForce,
+    PendingQueries,
     Policy,
     RangeQueries,
     Recorded,
@@ -33,6 +36,7 @@ from dnsfilter.worker.channel import (
 )
 
 SEEN = Noted(bytes(3), 1, 2, 3)
+PENDING = PendingCount("ghent", "tiktok", "tiktok.example", 1)
 REFUSED = RefusedClient(bytes(4), "ghent", "tiktok", "ghent", "own", 1)
 
 
@@ -129,6 +133,15 @@ def test_report_of_as_many_refused_clients_as_are_noted_fits_into_a_packet() -> 
         assert channel.receive_report(theirs) == RefusedQueries(noted)
 
 
+def test_as_many_pending_names_as_an_engine_gives_at_once_fit_a_packet() -> None:
+    ours, theirs = channel.pair()
+    slug, name = "x" * 63, "a." * 124
+    noted = [PendingCount(slug, f"{slug}:{slug}", f"{name}{number:04}", 2**62) for number in range(MOST_PENDING)]
+    with ours, theirs:
+        channel.send(ours, PendingQueries(noted, 2**62))
+        assert channel.receive_report(theirs) == PendingQueries(noted, 2**62)
+
+
 def test_closed_channel_reads_as_none() -> None:
     ours, theirs = channel.pair()
     with theirs:
@@ -161,6 +174,8 @@ def test_closed_channel_reads_as_none() -> None:
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {str(each): 1 for each in range(MOST_TAKEN + 1)}}),
         msgspec.msgpack.encode({"type": "RefusedQueries", "noted": [REFUSED] * (MOST_REFUSED + 1)}),
         msgspec.msgpack.encode({"type": "RefusedQueries", "noted": [REFUSED._replace(client=bytes(5))]}),
+        msgspec.msgpack.encode({"type": "PendingQueries", "noted": [PENDING] * (MOST_PENDING + 1), "lost": 0}),
+        msgspec.msgpack.encode({"type": "PendingQueries", "noted": [PENDING], "lost": -1}),
         pickle.dumps(Alive(clock_doubted=True).clock_doubted),
     ],
 )

@@ -466,6 +466,14 @@ def _usage() -> None:
         _column("queries", _BIG),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "pending_days",
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), primary_key=True),
+        *_text_keys(day=10, service=253, name=253),
+        _column("queries", _BIG),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_pending_days_service", "pending_days", ["service", "day"])
 
 
 def _numbered_table(table: str, number: str, *columns: sa.Column[Any] | sa.UniqueConstraint) -> None:

@@ -56,6 +56,7 @@ cdef enum:
     RULE_ENTRIES = 24
     RULE_EDE = 26
     RULE_BOUND = 28
+    RULE_PENDING = 29
     SPAN_BYTES = 24
     SPAN_END = 8
     SPAN_EFFECT = 16

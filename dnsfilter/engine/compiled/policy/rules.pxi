@@ -18,6 +18,24 @@ cdef inline bint insert_number(int32_t* numbers, int* count, uint32_t number) no
     return True
 
 
+cdef inline bint add_pending(Judged* judged, uint32_t pair, const Match* hit) noexcept nogil:
+    """Add a match of a pending name, once for a pair and suffix. Return False if there is no room."""
+    cdef int index
+    cdef PendingHit* pending
+    if pair == SNAPSHOT_NONE:
+        return True
+    for index in range(judged.pending_count):
+        pending = &judged.pending[index]
+        if pending.pair == pair and pending.suffix == hit.suffix and pending.target == hit.target:
+            return True
+    if judged.pending_count == MOST_PENDING:
+        return False
+    pending = &judged.pending[judged.pending_count]
+    pending.pair, pending.entry, pending.suffix, pending.target = pair, hit.entry, hit.suffix, hit.target
+    judged.pending_count += 1
+    return True
+
+
 cdef inline void mark_entry(uint8_t* bits, uint16_t entry) noexcept nogil:
     bits[entry >> 3] |= 1 << (entry & 7)
 
@@ -108,6 +126,7 @@ cdef class RulesFile:
         cdef bint fits = matches.count >= 0 and own.count >= 0
         out.verdict, out.refused, out.monitored_count, out.exempted_count = VERDICT_PASS, -1, 0, 0
         out.refused_by, out.monitored_by_count, out.exempted_by_count = -1, 0, 0
+        out.pending_count = 0
         out.range_class = range_class
         out.is_bypass = range_class >= 0 and any_marked(self._bypass, matches, question_only)
         rule = self._first_rule(range_class, matches, &end)
@@ -134,6 +153,8 @@ cdef class RulesFile:
                     fits = insert_number(
                         out.monitored, &out.monitored_count, little32(record + RULE_PAIR)
                     ) and insert_number(out.monitored_by, &out.monitored_by_count, self._count_of(rule))
+                    if record[RULE_PENDING]:
+                        fits = fits and add_pending(out, little32(record + RULE_PAIR), hit)
                 self._compete(rule, hit, VERDICT_REFUSE if effect == EFFECT_ENFORCE else VERDICT_MONITOR, out)
             rule += 1
         if not fits:
@@ -142,6 +163,7 @@ cdef class RulesFile:
             out.exempted_count = out.exempted_by_count = 0
             record = self._rules.at + <uint64_t>out.rule * RULE_BYTES
             if out.verdict == VERDICT_REFUSE:  # SNAPSHOT_NONE becomes -1
+                out.pending_count = 0
                 out.refused = <int32_t>little32(record + RULE_PAIR)
                 out.refused_by = <int32_t>self._count_of(out.rule)
 

@@ -47,6 +47,16 @@ cdef class Table:
         """Match any folded wire name."""
         self._names.match_one(name, size, out)
 
+    cdef bint has_match(self, const uint8_t* name, int size, const PendingHit* wanted) noexcept nogil:
+        """Return whether a target belongs to an entry by a suffix of this size."""
+        cdef Matches found
+        cdef int index
+        self._names.match_one(name, size, &found)
+        for index in range(found.count):
+            if found.at[index].entry == wanted.entry and found.at[index].suffix == wanted.suffix:
+                return True
+        return False
+
     cdef void add_target(self, const uint8_t* name, int size, Matches* into) noexcept nogil:
         """Add the entries that a target of the answer belongs to, as `match_all` does."""
         self._names.add_target(name, size, into)

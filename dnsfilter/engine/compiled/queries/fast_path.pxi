@@ -88,15 +88,16 @@ cdef class FastPath:
     cdef Matches found
     cdef Matches left               # those of `found` that no allowed name frees, if `frees`
     cdef bint frees
+    cdef Entry* judged_entry        # whose targets were judged too; NULL for none
     cdef int64_t allowed_change     # when an allowed name that covers a name of `found` next starts or ends
 
     def __init__(
         self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, recent_names,
-        Failures failures not None,
+        pending_names, Failures failures not None,
     ):
         self.store, self.failures = store, failures
         self.clients_left = refused_clients.left
-        self.judged_counts = JudgementCounts(slots, recent_names)
+        self.judged_counts = JudgementCounts(slots, recent_names, pending_names)
         self.buckets = Buckets(limiter)
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
@@ -222,7 +223,7 @@ cdef class FastPath:
 
     cdef inline void judge(self, const Asked* asked, Entry* entry, int range_class, int64_t at) noexcept nogil:
         """Judge `found`, the matches of an answer; without an entry (NULL) only those of the question."""
-        self.frees, self.allowed_change = False, INT64_MAX
+        self.frees, self.allowed_change, self.judged_entry = False, INT64_MAX, entry
         if self.found.count > 0 and self.table.has_allowed(range_class):
             self.free_allowed(asked, entry, range_class, at)
         self.table.judge(
@@ -424,4 +425,4 @@ cdef class FastPath:
 
     cdef inline void note(self, const Asked* asked) noexcept nogil:
         """Count the effect of the bans on the query, and note its name, once its outcome is certain."""
-        self.judged_counts.note(&self.judged, asked)
+        self.judged_counts.note(&self.judged, asked, self.judged_entry)

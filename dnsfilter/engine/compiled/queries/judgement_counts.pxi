@@ -13,13 +13,14 @@ cdef class JudgementCounts:
     cdef uint64_t[::1] slots
     cdef uint64_t[::1] policy
     cdef NameRings names
+    cdef PendingNameCounts pending_names
     cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
     cdef int bypass_encrypted
     cdef int policy_stride, refused, monitored, exempted
     cdef Py_ssize_t first_ban, first_bypass  # words of the policy counts
 
-    def __init__(self, slots, recent_names):
-        self.slots, self.names = slots, NameRings(recent_names)
+    def __init__(self, slots, recent_names, pending_names):
+        self.slots, self.names, self.pending_names = slots, NameRings(recent_names), PendingNameCounts(pending_names)
         self.bypass_first, self.bypass_stride = min(BYPASS.values()), BYPASS_KINDS
         self.bypass_encrypted = BYPASS_KIND[Bypass.ENCRYPTED_DNS]
         self.policy_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
@@ -31,8 +32,11 @@ cdef class JudgementCounts:
         self.names.swap()
         self.first_ban, self.first_bypass = table.snapshot.words.first_ban, table.snapshot.words.first_bypass
 
-    cdef void note(self, const Judged* judged, const Asked* asked) noexcept nogil:
-        """Count the effect of the bans on a query, and an attempt to use an encrypted resolver. Note its name."""
+    cdef void note(self, const Judged* judged, const Asked* asked, Entry* entry) noexcept nogil:
+        """Count the effect of the bans on a query, and an attempt to use an encrypted resolver. Note its name.
+
+        `entry` is that whose targets were judged too; NULL for none.
+        """
         if judged.verdict == VERDICT_REFUSE:
             self.note_name(NAME_REFUSED, asked, judged.range_class)
         elif judged.verdict == VERDICT_MONITOR:
@@ -44,8 +48,28 @@ cdef class JudgementCounts:
             self.first_ban, judged.refused_by, judged.monitored_by, judged.monitored_by_count, judged.exempted_by,
             judged.exempted_by_count,
         )
+        if judged.pending_count:
+            self._note_pending(judged, asked, entry)
         if judged.is_bypass:
             self.note_bypass(judged.range_class, self.bypass_encrypted)
+
+    cdef void _note_pending(self, const Judged* judged, const Asked* asked, Entry* entry) noexcept nogil:
+        """Count the query for the pending names that it belongs to."""
+        cdef const PendingHit* hit
+        cdef const uint8_t* name
+        cdef int index, i, size
+        cdef uint32_t at
+        for index in range(judged.pending_count):
+            hit = &judged.pending[index]
+            if not hit.target:
+                self.pending_names.note(hit.pair, asked.name + asked.name_size - hit.suffix, hit.suffix)
+                continue
+            at = 0
+            for i in range(entry.target_count if entry != NULL else 0):
+                at = next_name(entry, at, &name, &size)
+                if self.table.has_match(name, size, hit):
+                    self.pending_names.note(hit.pair, name + size - hit.suffix, hit.suffix)
+                    break
 
     cdef inline void _note_all(
         self, Py_ssize_t first, int32_t refused, const int32_t* monitored, int monitored_count,

@@ -77,6 +77,11 @@ def count(queries: int = 10, **changes: Any) -> dict[str, Any]:
     }
 
 
+def pending(queries: int = 5, **changes: Any) -> dict[str, Any]:
+    """Return queries of town for a pending name of alpha."""
+    return {"authority": "town", "service": "alpha", "name": "new.example.org", "queries": queries, **changes}
+
+
 def bypass(queries: int = 7, **changes: Any) -> dict[str, Any]:
     """Return attempts of town's clients to reach a resolver by encryption."""
     return {"authority": "town", "kind": "encrypted_dns", "queries": queries, **changes}

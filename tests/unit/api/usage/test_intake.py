@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 from api.db.models import BypassDayRow, CoverageDayRow, UsageDayRow, UsageStreamRow
 from api.nodes.fleet import Fleet
 from api.usage import intake, repository
+from api.usage.ageing import age
 from api.usage.booking import Part, Registered, Sums
-from api.usage.repository import Bypass, Day, DayKey, Progress
+from api.usage.repository import Bypass, Day, DayKey, PendingName, Progress
 from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
 from api.usage.state import LARGEST
+from dnsfilter.policy.model import DAY_S
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
-from tests.unit.api.usage.conftest import STREAM, Hour, batch, bypass, count, hours, refused
+from tests.unit.api.usage.conftest import STREAM, Hour, batch, bypass, count, hours, pending, refused
 
 DAY = date(2026, 9, 21)
 EVER = date(2020, 1, 1), date(2030, 1, 1)
@@ -291,6 +293,49 @@ def test_unknown_counts_and_those_of_an_authority_at_none_are_counted_nowhere(
         assert session.scalar(select(func.sum(UsageDayRow.queries))) == 1
     assert _bypass(node.plane) == []
     assert node.use(batch()) == 1, "the batch is stored"
+
+
+def _pending(plane: Plane, service: str = "alpha", since: date = DAY, slug: str | None = None) -> list[PendingName]:
+    with plane.database.reading() as session:
+        return list(repository.pending_names(session, service, since, slug))
+
+
+@on_both_databases
+def test_queries_for_pending_names_are_added_by_authority_and_name(node: Machine) -> None:
+    plane = node.plane
+    early = "2026-09-20T13:30:00Z"
+    node.use(batch(pending=[pending(), pending(1, authority="zone"), pending(2, name="b.example.org")]))
+    node.use(batch(pending=[pending(40), pending(9, service="beta")], sequence=2))
+    node.use(batch(pending=[pending(300)], sequence=3, start=early))
+    assert _pending(plane) == [
+        PendingName("town", "alpha", "new.example.org", 45),
+        PendingName("town", "alpha", "b.example.org", 2),
+        PendingName("zone", "alpha", "new.example.org", 1),
+    ]
+    assert _pending(plane, slug="zone") == _pending(plane)[2:]
+    assert _pending(plane, "beta") == [PendingName("town", "beta", "new.example.org", 9)]
+    assert _pending(plane, since=date(2026, 9, 20))[0].queries == 345
+
+
+@pytest.mark.parametrize("changes", [{"authority": "nobody"}, {"service": "gamma"}, {"queries": 0}])
+def test_unknown_pending_names_are_counted_nowhere(node: Machine, changes: dict[str, Any]) -> None:
+    node.use(batch(pending=[pending(**changes)]))
+    assert _pending(node.plane) == _pending(node.plane, "gamma") == []
+    assert node.use(batch()) == 1, "the batch is stored"
+
+
+def test_pending_names_of_an_authority_at_none_are_not_counted(node: Machine) -> None:
+    _level(node.plane, "none")
+    node.use(batch(pending=[pending()]))
+    assert _pending(node.plane) == []
+
+
+def test_queries_for_pending_names_go_after_a_month(node: Machine) -> None:
+    plane = node.plane
+    node.use(batch(pending=[pending()]))
+    for days, kept in ((30, True), (31, False)):
+        age(plane.database, START + days * DAY_S)
+        assert bool(_pending(plane)) is kept
 
 
 @on_both_databases

@@ -213,6 +213,7 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
         "days": 1,
         "hours": 1,
         "bypass": 1,
+        "pending": 0,
         "coverage": 0,
         "clients": 0,
     }
@@ -226,6 +227,7 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
         "days": 1,
         "hours": 1,
         "bypass": 1,
+        "pending": 0,
         "coverage": 0,
         "clients": 0,
         "reason": "counted by mistake",
@@ -240,17 +242,19 @@ def test_range_is_erased_from_its_hours_and_from_the_days(ranges: Plane) -> None
         "days": 0,
         "hours": 1,
         "bypass": 0,
+        "pending": 0,
         "coverage": 0,
         "clients": 0,
     }
     assert [item["queries"] for item in _items(ranges)] == [205, 100]
     gone = ranges.done("POST", "/v1/usage/erase", erasing)
-    assert gone == {"days": 0, "hours": 2, "bypass": 0, "coverage": 0, "clients": 0}
+    assert gone == {"days": 0, "hours": 2, "bypass": 0, "pending": 0, "coverage": 0, "clients": 0}
     assert ([item["queries"] for item in _items(ranges)], _items(ranges, "&by=hour")) == ([200, 100], [])
     assert ranges.done("POST", "/v1/usage/erase", erasing) == {
         "days": 0,
         "hours": 0,
         "bypass": 0,
+        "pending": 0,
         "coverage": 0,
         "clients": 0,
     }

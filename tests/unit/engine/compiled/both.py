@@ -193,7 +193,8 @@ def _result_of(rig: Rig, data: bytes, client: str, transport: Transport, later_m
         result: object = rig.engine.answer(data, ip_address(client).packed, transport, at_s, at_ms)
     except SnapshotError as error:
         result = type(error)
-    return result, _counts(rig)
+    noted, lost = rig.engine.take_pending_names()
+    return result, _counts(rig), sorted(noted), lost
 
 
 def _counts(rig: Rig) -> tuple[list[int], list[int], list[int]]:

@@ -53,7 +53,7 @@ def test_usage_of_a_range_is_erased(ctl: Ctl) -> None:
     assert (done.code, done.out) == (
         0,
         "erased usage of ghent: 0 counts of days, 2 of hours, 0 of attempts to bypass the resolver, "
-        "0 of days of coverage, 0 of clients\n",
+        "0 of pending names, 0 of days of coverage, 0 of clients\n",
     )
     assert ctl("usage", "show", "ghent", "--from", "2026-09-01").out.splitlines()[1].split()[-1] == "98"
 

@@ -325,6 +325,27 @@ def test_pending_names_are_answered_until_their_instant(pair: Both) -> None:
     assert isinstance(ask(pair, ASKED), Replied)
 
 
+def test_pending_names_of_targets_are_counted(pair: Both) -> None:
+    fresh = Tier(1, frozenset(map(parse_name, ("fresh.example", "another.example"))), enforced_from=NOW + 30)
+    tiers = replace(TIKTOK, tiers=(*TIKTOK.tiers, fresh))
+    pair.swap(opened(made(GHENT, tiers, ban(1, "ghent", "tiktok"), allowed(1, "ghent", "free.fresh.example"))))
+    for targets, counted in {
+        ("a.fresh.example",): {"fresh.example": 2},
+        ("a.fresh.example", "a.another.example"): {"another.example": 2},
+        ("free.fresh.example",): {},
+        ("free.fresh.example", "b.another.example"): {"another.example": 2},
+        ("a.fresh.example", "login.example.org"): {},
+    }.items():
+        names = tuple(map(parse_name, ("leads.example", *targets)))
+        answer, leads = chain(names)
+        pair.put(CacheKey(0, answer.question.name, 1, 1, False, False), answer, leads)
+        for rig in pair.rigs:
+            for _ in range(2):
+                rig.judge(message(names[0]), CLIENT)
+            noted, lost = rig.engine.take_pending_names()
+            assert ({each.name: each.queries for each in noted}, lost) == (counted, 0)
+
+
 def _ttl(reply: bytes) -> int | None:
     """Return the TTL of the first record, or None if there is none."""
     parsed = parse_answer(reply)
