@@ -16,7 +16,7 @@ from api.explain.schemas import (
     WhoRead,
     WinnerRead,
 )
-from api.timestamps import timestamp_text, zoned_hours_text
+from api.timestamps import optional_text, timestamp_text, zoned_hours_text
 from dnsfilter.policy.decide import (
     Considered,
     Decision,
@@ -258,6 +258,8 @@ def _considered(policy: Policy, found: Range | None, item: Considered, at: Insta
         suffix=name_text(item.suffix) if item.suffix else None,
         binding=item.binding.number if item.binding is not None else None,
         exemption=item.exemption.number if item.exemption is not None else None,
+        allowed=item.allowed.number if item.allowed is not None else None,
+        pending_until=optional_text(item.pending_until),
         ahead=_ahead(policy, found, item, at),
     )
 

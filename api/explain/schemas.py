@@ -29,7 +29,11 @@ class AheadRead(Read):
 
 
 class ConsideredRead(Read):
-    """One ban that was considered, and why it applies to the query or not. `ahead` is set for a ban in force."""
+    """One ban that was considered, and why it applies to the query or not. `ahead` is set for a ban in force.
+
+    `allowed` is the number of an allowed name that covers the query. `pending_until` is when the ban refuses a pending
+    name, which it only monitors until then.
+    """
 
     ban: str
     ban_number: int
@@ -41,6 +45,8 @@ class ConsideredRead(Read):
     suffix: str | None
     binding: int | None
     exemption: int | None
+    allowed: int | None
+    pending_until: Timestamp | None
     ahead: AheadRead | None
 
 

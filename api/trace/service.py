@@ -27,6 +27,7 @@ from api.trace.service_lists_naming import Listed, Lists, listed
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.decide import Standing, held_term
 from dnsfilter.policy.model import Address, Instant, WireName
+from dnsfilter.wire.names import name_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def trace(
         formal=formal,
         binding=binding,
         exemptions=exemptions,
-        acts=_acts(session, past.publication.revision, decision, ban, binding, exemptions),
+        acts=_acts(session, past, decision, ban, binding, exemptions),
         lists=[_listed(found, sources) for found in listed(session, past.publication, services, asked.name)],
     )
 
@@ -166,13 +167,14 @@ def _exemptions(past: PastPolicy, decision: DecisionRead, at: Instant) -> list[E
 
 def _acts(
     session: Session,
-    revision: int,
+    past: PastPolicy,
     decision: DecisionRead,
     ban: BanRead | None,
     binding: BindingRead | None,
     exemptions: list[ExemptionRead],
 ) -> list[TracedActRead]:
     found: list[tuple[AuditRow, list[str]]] = []
+    revision = past.publication.revision
     if decision.suspension is not None:
         found += acts_on(session, f"suspension/{decision.suspension.number}", revision)
     if ban is not None:
@@ -180,6 +182,10 @@ def _acts(
     for row in decision.rows:
         if row.standing == Standing.OFF:
             found += acts_on_mode(session, f"ban/{row.ban}", revision)
+    freed = {row.allowed for row in decision.rows if row.standing == Standing.ALLOWED}
+    for allowed in past.policy.allowed:
+        if allowed.number in freed:
+            found += acts_on(session, f"name/{allowed.authority}/{name_text(allowed.name)}", revision)
     if binding is not None:
         found += acts_on(session, f"binding/{binding.number}", revision)
     for exemption in exemptions:

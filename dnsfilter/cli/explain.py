@@ -4,17 +4,22 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
 from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
-from dnsfilter.policy.model import Address, WireName
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Address, Instant, WireName
 from dnsfilter.policy.reasons import unregistered_text
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.rule_parts.allowed import Allowed
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
@@ -59,10 +64,11 @@ def explain(options: argparse.Namespace) -> int:
         for each in snapshot.suspensions(at)
         if each.authority in concerning and (each.authority, each.start, each.end) not in given
     ]
+    names = names_value(snapshot, client, name, at)
     if options.json:
         suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
-        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision)}
+        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names}
         print(json.dumps({**answer, "suspended": suspended}))
         return DONE
     for suspension in local:
@@ -71,7 +77,41 @@ def explain(options: argparse.Namespace) -> int:
         say(published_text(suspension, snapshot.revision))
     when = "" if options.at is None else f" at {at_words(at)}"
     say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
+    for line in names_lines(snapshot, client, name, at):
+        say(line)
     return DONE
+
+
+def names_value(snapshot: Snapshot, client: Address, name: WireName, at: Instant) -> dict[str, object]:
+    """Return, as a value for JSON, the allowed name that covers a name, and until when the name is pending."""
+    found, until = _of_name(snapshot, client, name, at)
+    allowed = None
+    if found is not None:
+        allowed = {
+            "name": name_text(found.name),
+            "exact": found.exact,
+            "since": instant_text(found.start),
+            "until": None if found.end == FOREVER else instant_text(found.end),
+        }
+    return {"allowed": allowed, "pending_until": None if until is None else instant_text(until)}
+
+
+def names_lines(snapshot: Snapshot, client: Address, name: WireName, at: Instant) -> Iterator[str]:
+    """Yield the allowed name that covers a name, and until when the name is pending, in words."""
+    found, until = _of_name(snapshot, client, name, at)
+    if found is not None:
+        below = "" if found.exact else " and all below it"
+        end = "" if found.end == FOREVER else f", until {at_words(found.end)}"
+        yield f"allowed: {name_text(found.name)}{below}, since {at_words(found.start)}{end}"
+    if until is not None:
+        yield f"pending: only monitored until {at_words(until)}"
+
+
+def _of_name(snapshot: Snapshot, client: Address, name: WireName, at: Instant) -> tuple[Allowed | None, Instant | None]:
+    range_class = snapshot.find(client.packed)
+    if range_class is None:
+        return None, None
+    return snapshot.allowing(range_class, name, at), snapshot.pending_until(range_class, name, at)
 
 
 def decide_now(options: argparse.Namespace, config: Config, client: Address, name: WireName) -> tuple[int, Decision]:

@@ -27,6 +27,7 @@ from dnsfilter.policy.model import (
     Tier,
     WireName,
 )
+from dnsfilter.policy.single_names import covers as is_name_covered
 from dnsfilter.wire.names import suffixes
 
 
@@ -261,8 +262,8 @@ def _considered(
 
 
 def _allows(allowed: AllowedName, authority: str, name: WireName, at: Instant) -> bool:
-    covered = name == allowed.name or (not allowed.exact and allowed.name in suffixes(name))
-    return allowed.authority == authority and covered and allowed.period.holds(at)
+    is_covered = is_name_covered(allowed.name, allowed.exact, name)
+    return allowed.authority == authority and is_covered and allowed.period.holds(at)
 
 
 def covers(ban: Ban, registered: Range) -> bool:

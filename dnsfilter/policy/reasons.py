@@ -15,7 +15,8 @@ from dnsfilter.policy.decide import (
     range_of,
 )
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words, local_time
-from dnsfilter.policy.model import Address, Instant, Mode, Policy, Range, WireName
+from dnsfilter.policy.model import Address, AllowedName, Instant, Policy, Range, WireName
+from dnsfilter.wire.names import name_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,24 @@ def explain(
     registered = range_of(policy, site, client)
     services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
     considered = consider(policy, registered, name, at) if registered is not None else ()
-    off = [] if registered is None else list(_off_words(policy, registered, considered, at, off_since or {}))
-    return Explanation(decision, registered, services, considered, _reason(decision, services, considered, off))
+    zone = _zone(policy, registered)
+    off = [] if registered is None else list(_off_words(zone, registered, considered, at, off_since or {}))
+    return Explanation(decision, registered, services, considered, _reason(decision, services, considered, off, zone))
+
+
+def _zone(policy: Policy, registered: Range | None) -> str:
+    """Return the time zone of the client's authority."""
+    zones = (entry.time_zone for entry in policy.authorities if registered and entry.slug == registered.authority)
+    return next(zones, DEFAULT_ZONE)
+
+
+def allowed_words(allowed: AllowedName, time_zone: str) -> str:
+    """Return who allows a name, since when, until when, and why."""
+    below = "" if allowed.exact else " and all below it"
+    words = f"{allowed.authority} allows {name_text(allowed.name)}{below}"
+    words += f" since {at_words(allowed.period.begins or allowed.start, time_zone)}"
+    words += "" if allowed.end is None else f", until {at_words(allowed.end, time_zone)}"
+    return f"{words}: {allowed.reason}" if allowed.reason else words
 
 
 def unregistered_text(decision: Decision) -> str:
@@ -63,7 +80,7 @@ def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
 
 
 def _off_words(
-    policy: Policy,
+    time_zone: str,
     registered: Range,
     considered: tuple[Considered, ...],
     at: Instant,
@@ -73,8 +90,6 @@ def _off_words(
 
     Times are local times of the client's authority. The day is left out if it is that of `at`.
     """
-    zones = (entry.time_zone for entry in policy.authorities if entry.slug == registered.authority)
-    time_zone = next(zones, DEFAULT_ZONE)
     for item in considered:
         if not _only_off(item, registered, at):
             continue
@@ -88,7 +103,11 @@ def _off_words(
 
 
 def _reason(
-    decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...], off: Sequence[str]
+    decision: Decision,
+    services: tuple[str, ...],
+    considered: tuple[Considered, ...],
+    off: Sequence[str],
+    time_zone: str,
 ) -> str:
     if decision.authority is None:
         return unregistered_text(decision)
@@ -98,28 +117,35 @@ def _reason(
         return f"no ban on {', '.join(services)} concerns {decision.authority}"
     winner = next((item for item in considered if item.ban.number == decision.ban), None)
     if winner is None:
-        return _aside(considered, off)
-    return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {_why(winner, considered)}"
+        return _aside(considered, off, time_zone)
+    why = _why(winner, considered)
+    if winner.pending_until is not None:
+        until = at_words(winner.pending_until, time_zone)
+        why = f"{name_text(winner.suffix)} is pending, and only monitored until {until}"
+    return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {why}"
 
 
-def _aside(considered: tuple[Considered, ...], off: Sequence[str]) -> str:
-    """Return why no ban decides: a suspension, an exemption, or bans that are off."""
+def _aside(considered: tuple[Considered, ...], off: Sequence[str], time_zone: str) -> str:
+    """Return why no ban decides: a suspension, an exemption, an allowed name, or bans that are off."""
     for item in considered:
         if item.standing is Standing.SUSPENDED and item.suspension is not None:
             return f"not refused: bans are suspended for {item.suspension.authority or 'everybody'}"
     for item in considered:
         if item.standing is Standing.EXEMPTED and item.exemption is not None:
             return f"not refused: exemption {item.exemption.number} from {item.ban.authority}/{item.ban.service} holds"
+    for item in considered:
+        if item.standing is Standing.ALLOWED and item.allowed is not None:
+            return f"not refused: {allowed_words(item.allowed, time_zone)}"
     return f"not refused: {', '.join(off)}" if off else "no ban is in force here for this name"
 
 
 def _why(winner: Considered, considered: tuple[Considered, ...]) -> str:
-    rivals = [item for item in considered if item.standing is Standing.IN_FORCE and item is not winner]
+    rivals = [item for item in considered if item.applies and item is not winner]
     if not rivals:
         return "the only one in force here"
-    if winner.ban.mode is Mode.ENFORCE and all(item.ban.mode is Mode.MONITOR for item in rivals):
+    if winner.enforces and not any(item.enforces for item in rivals):
         return "enforcing beats monitoring"
-    same_mode = [item for item in rivals if item.ban.mode is winner.ban.mode]
+    same_mode = [item for item in rivals if item.enforces == winner.enforces]
     if not winner.bound and all(item.bound for item in same_mode):
         return "the authority's own decision comes before a bound one"
     peers = [item for item in same_mode if item.bound == winner.bound]

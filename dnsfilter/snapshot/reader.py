@@ -15,6 +15,7 @@ from dnsfilter.snapshot.layout import OPTIONAL, Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
 from dnsfilter.snapshot.names_file import Matched, NameEntry, NameTable
 from dnsfilter.snapshot.ranges_file import RangeTable
+from dnsfilter.snapshot.rule_parts.allowed import Allowed
 from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.telemetry.policy_words import Pair, PolicyWords
@@ -280,6 +281,17 @@ class Snapshot:
     def allowed_names(self, class_index: int, at: Instant) -> frozenset[tuple[WireName, bool]]:
         """Return the names that are allowed for a class at `at`, and whether each is exact."""
         return self._rules.allowed.in_force(class_index, at)
+
+    def allowing(self, class_index: int, name: WireName, at: Instant) -> Allowed | None:
+        """Return the allowed name that frees a name from own bans of a class at `at`, or None."""
+        return self._rules.allowed.covering(class_index, name, at)
+
+    def pending_until(self, class_index: int, name: WireName, at: Instant) -> Instant | None:
+        """Return when a ban of a class refuses a name that it only monitors at `at` because the name is pending."""
+        weighed = self._weigh(class_index, self.match(name), at, [name])
+        if weighed.winner is None or weighed.winner[2] is Effect.ENFORCE:
+            return None
+        return min((self.entries[hit.entry].enforced_from for _, hit in weighed.pending), default=None)
 
     def next_change_of_any(self, class_index: int, at: Instant) -> Instant | None:
         """Return the first time after `at` at which any rule of that class starts, changes or ends."""

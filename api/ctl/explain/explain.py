@@ -32,6 +32,8 @@ STANDINGS = {
     "other_tier": "does not cover this tier of the service",
     "exempted": "removed here by an exemption",
     "suspended": "suspended",
+    "allowed": "freed here by an allowed name",
+    "pending": "pending: only monitored for now",
 }
 
 
@@ -160,6 +162,8 @@ def _standing(row: ConsideredRead, found: DecisionRead) -> str:
     words = _standing_words(row)
     if row.standing == "exempted" and row.exemption is not None:
         return f"removed here by exemption {row.exemption}"
+    if row.standing == "allowed" and row.allowed is not None:
+        return f"freed here by allowed name {row.allowed}"
     if row.standing != "in_force":
         return words
     if found.winner is not None and row.ban_number == found.winner.ban_number:

@@ -69,7 +69,11 @@ class AllowedTable:
 
     def covers(self, class_index: int, name: WireName, at: Instant) -> bool:
         """Return whether an allowed name that is in force at `at` covers `name`."""
-        return any(each.start <= at < each.end for each in self._covering(class_index, name))
+        return self.covering(class_index, name, at) is not None
+
+    def covering(self, class_index: int, name: WireName, at: Instant) -> Allowed | None:
+        """Return the allowed name that covers `name` at `at`; of several, the longest. None if there is none."""
+        return next((each for each in self._covering(class_index, name) if each.start <= at < each.end), None)
 
     def next_change(self, class_index: int, names: Sequence[WireName], at: Instant) -> Instant | None:
         """Return the first time after `at` at which an allowed name that covers one of `names` starts or ends."""

@@ -10,11 +10,14 @@ import pytest
 
 from dnsfilter.cli import options
 from dnsfilter.cli.main import main
+from dnsfilter.policy.calendar import instant_text
+from dnsfilter.policy.instants import at_words
+from dnsfilter.policy.model import Tier
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.answering_server import server
 from tests.support.engines import KINDS
-from tests.support.policies import ban, policy
+from tests.support.policies import allowed, ban, network, policy, service, wire
 
 EXAMPLE = Path(__file__).parents[3] / "deploy/examples/belgium-2023.toml"
 
@@ -68,6 +71,43 @@ def test_explain_refuses_times_that_the_snapshot_does_not_cover(
         assert run("explain", "--config", config, "--at", at, "127.0.5.10", "www.tiktok.com") == code
         said = capsys.readouterr()
     assert said.err.startswith("dnsfilter: this snapshot does not cover times before ")
+
+
+def test_explain_names_what_allows_a_name_and_until_when_it_is_pending(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_s = int(time.time())
+    listed = service("video", ["video.example"], (), Tier(1, wire("new.example"), enforced_from=made_s + 3600))
+    free = allowed(1, "ghent", "cdn.video.example", made_s - 60, made_s + 7200)
+    made = policy(network("127.0.5.0/24", "ghent"), listed, ban(1, "ghent", "video"), free)
+    SnapshotStore(tmp_path / "state" / "snapshots").publish(compile_policy(made, made_s))
+    lines = {
+        "video.example": [],
+        "a.cdn.video.example": [
+            f"allowed: cdn.video.example and all below it, since {at_words(made_s - 60)}, "
+            f"until {at_words(made_s + 7200)}"
+        ],
+        "a.new.example": [f"pending: only monitored until {at_words(made_s + 3600)}"],
+    }
+    values = {
+        "video.example": (None, None),
+        "a.cdn.video.example": (
+            {
+                "name": "cdn.video.example",
+                "exact": False,
+                "since": instant_text(made_s - 60),
+                "until": instant_text(made_s + 7200),
+            },
+            None,
+        ),
+        "a.new.example": (None, instant_text(made_s + 3600)),
+    }
+    for name, expected in lines.items():
+        assert run("explain", "--config", config, "127.0.5.10", name) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == expected
+        assert run("explain", "--config", config, "--json", "127.0.5.10", name) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["allowed"], said["pending_until"]) == values[name]
 
 
 @pytest.mark.parametrize("typed", ["https://www.tiktok.com/@x", "www.tiktok.com/", "www.TikTok.com.:443"])

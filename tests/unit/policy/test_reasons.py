@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Standing, decide
-from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term
+from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term, Tier
 from dnsfilter.policy.reasons import Explanation, explain
 from dnsfilter.wire.names import parse_name
 from tests.fuzz.examples import examples
 from tests.support.policies import (
+    HOUR,
     NOW,
     Thing,
+    allowed,
     ban,
     clients_of,
     exemption,
@@ -24,12 +26,14 @@ from tests.support.policies import (
     policy,
     service,
     sites,
+    wire,
 )
 
 GHENT = network("192.0.2.0/24", "ghent")
 TIKTOK = service("tiktok", ["tiktok.example"])
 OTHER = service("other", ["other.example"])
 WWW = service("www", ["www.tiktok.example"])
+FRESH = service("fresh", (), (), Tier(1, wire("tiktok.example"), enforced_from=NOW + HOUR))
 BOUND = Binding(1, 1, "ghent", Ground.LAW, start=0)
 
 
@@ -80,6 +84,44 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
             ),
             "not refused: mechelen/tiktok is off, ghent/tiktok is off",
             id="off",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), allowed(1, "ghent", "tiktok.example", NOW - HOUR, NOW + HOUR)),
+            "not refused: ghent allows tiktok.example and all below it since 28 March 2026 00:00:00 CET, "
+            "until 28 March 2026 02:00:00 CET: test",
+            id="allowed",
+        ),
+        pytest.param(
+            (
+                GHENT,
+                TIKTOK,
+                ban(1, "ghent", "tiktok"),
+                allowed(1, "ghent", "www.tiktok.example", NOW, None, exact=True, recorded=NOW),
+            ),
+            "not refused: ghent allows www.tiktok.example since 28 March 2026 01:00:00 CET: test",
+            id="exactly this name allowed, without an end",
+        ),
+        pytest.param(
+            (
+                GHENT,
+                TIKTOK,
+                ban(1, "mechelen", "tiktok"),
+                BOUND,
+                ban(2, "ghent", "tiktok"),
+                allowed(1, "ghent", "tiktok.example"),
+            ),
+            "ban 1 of mechelen on tiktok: the only one in force here",
+            id="allowed, and a bound ban",
+        ),
+        pytest.param(
+            (GHENT, FRESH, ban(1, "ghent", "fresh")),
+            "ban 1 of ghent on fresh: tiktok.example is pending, and only monitored until 28 March 2026 02:00:00 CET",
+            id="pending",
+        ),
+        pytest.param(
+            (GHENT, FRESH, TIKTOK, ban(1, "ghent", "fresh"), ban(2, "ghent", "tiktok")),
+            "ban 2 of ghent on tiktok: enforcing beats monitoring",
+            id="pending for another ban",
         ),
         pytest.param(
             (GHENT, TIKTOK, ban(1, "ghent", "tiktok", Mode.OFF, (Term(0, 1),))),

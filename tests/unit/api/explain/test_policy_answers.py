@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from api.errors import Fault, Invalid
-from api.explain.policy_answers import parse_question
+from api.explain.policy_answers import decision_read, parse_question
 from api.timestamps import timestamp_text
 from blocklists.catalogue import Catalogue, CatalogueName
-from dnsfilter.policy.model import Service
+from dnsfilter.policy.model import Service, Tier
 from dnsfilter.wire.names import parse_name, suffixes
 from tests.support.opened_snapshot import opened
+from tests.support.policies import NOW, allowed, network, policy, wire
+from tests.support.policies import ban as policy_ban
+from tests.support.policies import service as policy_service
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
 pytestmark = pytest.mark.heavy
@@ -251,3 +254,23 @@ def test_a_refusal_does_not_say_whether_the_address_is_registered(town: Plane, p
 
 def _services(catalogue: Catalogue) -> dict[str, Service]:
     return {service.slug: service for service in catalogue.services}
+
+
+def test_decision_names_the_allowed_name_and_until_when_a_name_is_pending() -> None:
+    fresh = Tier(1, wire("new.example"), enforced_from=NOW + 60)
+    made = policy(
+        network("192.0.2.0/24", "ghent"),
+        policy_service("video", ["video.example"], (), fresh),
+        policy_ban(1, "ghent", "video"),
+        allowed(7, "ghent", "cdn.video.example"),
+    )
+    rows = {
+        name: decision_read(made, "default", ip_address("192.0.2.10"), parse_name(name), NOW).rows[0]
+        for name in ("video.example", "cdn.video.example", "new.example")
+    }
+    found = {name: (row.standing, row.allowed, row.pending_until) for name, row in rows.items()}
+    assert found == {
+        "video.example": ("in_force", None, None),
+        "cdn.video.example": ("allowed", 7, None),
+        "new.example": ("pending", None, timestamp_text(NOW + 60)),
+    }

@@ -52,6 +52,23 @@ def test_the_digests_are_those_of_the_published_files(town: Plane) -> None:
     assert {f"{publication[part]}.{part}" for part in ("names", "ranges", "rules")} <= files
 
 
+def test_trace_shows_the_allowed_name_that_freed_a_query_and_its_acts(town: Plane) -> None:
+    names = f"/v1/authorities/town/names/{NAME}"
+    town.clock.now = START + 100
+    town.done("PUT", names, {"verdict": "allow", "reason": "the library needs it", "for": "7d"})
+    town.clock.now = START + 200
+    town.done("DELETE", f"{names}?reason=no%20longer%20needed")
+    town.clock.now = START + 300
+    before, meanwhile, after = (_trace(town, seconds) for seconds in (50, 150, 250))
+    assert [one["decision"]["verdict"] for one in (before, meanwhile, after)] == ["refuse", "pass", "refuse"]
+    (row,) = meanwhile["decision"]["rows"]
+    assert (row["standing"], row["allowed"]) == ("allowed", 1)
+    assert f"town allows {NAME} and all below it since" in meanwhile["decision"]["reason"]
+    assert "the library needs it" in meanwhile["decision"]["reason"]
+    assert f"name/town/{NAME}" in {act["object"] for act in meanwhile["acts"]}
+    assert f"name/town/{NAME}" not in {act["object"] for act in after["acts"]}
+
+
 @on_both_databases
 def test_trace_shows_the_ban_its_term_formal_decision_and_acts(town: Plane) -> None:
     number, token = town.account("toggler", ("operator", "town"))

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from api.ctl.explain.explain import STANDINGS
+from dnsfilter.policy.decide import Standing
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 pytestmark = pytest.mark.heavy
@@ -192,3 +194,7 @@ def test_times_are_in_the_zone_of_the_clients_authority_and_can_be_read_back(ser
     assert "25 October 2026 02:30:00 JST" in ctl("explain", "127.0.8.1", "tiktok.com", "--at", "2026-10-25 02:30").out
     refused = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-07-01 09:00 CET")
     assert (refused.code, "clocks of Europe/Brussels show CEST then, not CET: write CEST" in refused.err) == (2, True)
+
+
+def test_every_standing_has_words() -> None:
+    assert set(STANDINGS) == set(Standing)
