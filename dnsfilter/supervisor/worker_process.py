@@ -42,8 +42,10 @@ from dnsfilter.worker.start_config import Inherited, pack_config
 
 _MOST_NOTED = 8 * SLOTS
 """Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
-_MOST_CAPTURED = _MOST_PENDING = 8
+_MOST_CAPTURED = 8
 """Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
+_MOST_PENDING = 32
+"""Reports of pending names kept of one worker at a time: more than an engine keeps for them. Others are dropped."""
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 

@@ -66,7 +66,7 @@ DRAIN_S = 4.5
 """Seconds that pending queries may take after a worker is asked to stop."""
 PAUSE_S = 0.02
 LAST_ROUNDS = 64
-"""Reports of ranges before the end: enough for 16,000 ranges."""
+"""Reports of ranges and of pending names before the end: enough for 16,000 of each."""
 ORDERED_S = 0.1
 """Seconds to wait for an announced policy. A supervisor sends it at once, unless it is delayed itself."""
 _LOG = logging.getLogger("dnsfilter.worker")
@@ -147,6 +147,7 @@ class Worker:
             self._report_refused()
             for _ in range(LAST_ROUNDS):
                 self._report_ranges()
+                self._report_pending()
         loop.remove_reader(self._channel.fileno())
         self._streams.close()
         await self._resolver.close()

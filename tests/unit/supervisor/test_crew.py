@@ -20,6 +20,7 @@ from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.unregistered_counts import SLOTS, Noted
+from dnsfilter.policy.model import Tier
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.supervisor.crew import LATE_S, Crew, Death
 from dnsfilter.supervisor.deaths.crashes import Cause
@@ -31,7 +32,7 @@ from dnsfilter.worker import channel
 from dnsfilter.worker.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
 from dnsfilter.worker.sealed import seal
 from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
-from tests.support.policies import authority, ban, network, policy, service
+from tests.support.policies import authority, ban, network, policy, service, wire
 
 pytestmark = pytest.mark.heavy
 
@@ -53,7 +54,9 @@ def sealed() -> Iterator[Sealed]:
         policy(
             network("127.0.5.0/24", "ghent"),
             replace(authority("ghent"), clients_until=int(time.time()) + 3600),
-            service("tiktok", ("tiktok.com",)),
+            service(
+                "tiktok", ("tiktok.com",), (), Tier(1, wire("pending.localhost"), enforced_from=int(time.time()) + 3600)
+            ),
             ban(1, "ghent", "tiktok"),
             revision=1,
         ),
@@ -74,7 +77,7 @@ def crew_of(kind: str, listening: Listening, sealed: Sealed, directory: Path) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_in_no_range_and_queries_of_ranges_are_collected_from_all_workers(
+def test_networks_in_no_range_and_queries_of_ranges_and_pending_names_are_collected_from_all_workers(
     kind: str, listening: Listening, sealed: Sealed, tmp_path: Path
 ) -> None:
     counters = tmp_path / "counters"
@@ -91,6 +94,7 @@ def test_networks_in_no_range_and_queries_of_ranges_are_collected_from_all_worke
                 asked = [
                     Client(client, server, message) for client in (GHENT, *[UNREGISTERED] * (number - 1), "127.0.98.1")
                 ]
+                asked += [Client(GHENT, server, query("www.pending.localhost")) for _ in range(3)]
             await asyncio.sleep(0.02)
         for client in asked:
             client.close()
@@ -100,7 +104,8 @@ def test_networks_in_no_range_and_queries_of_ranges_are_collected_from_all_worke
         asyncio.run(tend_until_reported(12))
     assert [(one.prefix, one.queries) for one in crew.unregistered()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
     assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
-    assert crew._totals.usage().ranges == {"127.0.5.0/24": 1}
+    assert crew._totals.usage().ranges == {"127.0.5.0/24": 4}
+    assert crew._totals.usage().pending == {("ghent", "tiktok", "pending.localhost"): 3}
     assert list(counters.iterdir()) == []
 
 
