@@ -23,7 +23,6 @@ from api.publish.past_policies import objects_at, services_at
 from api.publish.policy_rows import ban_value, policy_of, present
 from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
-from api.publish.service_lists import ServiceList, list_of
 from api.publish.services_in_force import services_in_force
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.faults import problems
@@ -159,17 +158,15 @@ class Publisher:
         """Return the display names of all services by slug."""
         return {slug: service.name for slug, service in self.services().items()}
 
-    def prepare(self, service: Service) -> ServiceList:
+    def prepare(self, service: Service, digest: str) -> None:
         """Compile the names of the services in force with this one, which an act is about to add or replace.
 
-        Call it before the act's transaction: with a large list it takes seconds, and acts take turns. Return the
-        service's list, which the act stores.
+        Call it before the act's transaction: with a large list it takes seconds, and acts take turns. `digest` is that
+        of the service's list.
         """
-        made = list_of(service)
         self._prepared = service
-        self._policies.hold(made.digest, service)
+        self._policies.hold(digest, service)
         self._names.of(tuple({**self.services(), service.slug: service}.values()))
-        return made
 
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""

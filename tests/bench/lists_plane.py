@@ -17,6 +17,7 @@ from api.db.models import ListRow, ServiceRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.main import main
 from api.publish.service import Publisher
+from api.publish.service_lists import list_of
 from blocklists.guard import load_guard
 from blocklists.list_file import load_list
 from dnsfilter.policy.model import Service, Tier
@@ -50,7 +51,9 @@ class ListPublisher(Publisher):
         with stage("compare with the guard"):
             load_guard().hits(names.domains, is_host=False)
         with stage("write the list, compile the names"):
-            made = self.prepare(Service(SLUG, "Large", (Tier(1, names.domains, names.hosts),)))
+            service = Service(SLUG, "Large", (Tier(1, names.domains, names.hosts),))
+            made = list_of(service)
+            self.prepare(service, made.digest)
         with stage("act"), self._database.writing() as session:
             unit = UnitOfWork(session, LOCAL, int(self._clock()))
             session.add(ListRow(digest=made.digest, service=SLUG, body=made.body))
