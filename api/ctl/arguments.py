@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import ip_network
 
-from api.ctl.ban_references import is_slug
+from api.ctl.ban_references import is_service, is_slug
 from api.http.patterns import MIN_REASON
 from dnsfilter.policy.model import Audience, Funding, Kind
 from dnsfilter.policy.single_names import parse_single_name
@@ -30,6 +30,20 @@ def slug(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a slug. Use lower-case letters, digits and hyphens, for example ghent"
         )
+    return text
+
+
+def service(text: str) -> str:
+    """Parse an argument that names a service."""
+    if not is_service(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a service. Write tiktok, or ghent:games for an own service")
+    return text
+
+
+def own_service(text: str) -> str:
+    """Parse an argument that names an authority's own service."""
+    if ":" not in text or not is_service(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an own service. Write for example ghent:games")
     return text
 
 

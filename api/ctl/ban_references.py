@@ -9,21 +9,26 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from api.http.patterns import SERVICE_SLUG
+from api.http.patterns import OWN_SLUG, SERVICE_SLUG
 
 METAVAR, LIST_METAVAR = "AUTHORITY/SERVICE", "AUTHORITY/LIST"
-_SLUG = re.compile(SERVICE_SLUG)
+_SLUG, _SERVICE = re.compile(OWN_SLUG), re.compile(SERVICE_SLUG)
 
 
 def is_slug(text: str) -> bool:
-    """Return whether the text can name an authority, a service or a site."""
+    """Return whether the text can name an authority, a service of the catalogue or a site."""
     return _SLUG.fullmatch(text) is not None
+
+
+def is_service(text: str) -> bool:
+    """Return whether the text can name a service: `tiktok`, or `ghent:games` for an own one."""
+    return _SERVICE.fullmatch(text) is not None
 
 
 def reference(text: str) -> str:
     """Parse an argument that names a ban."""
     authority, slash, service = text.partition("/")
-    if not slash or not is_slug(authority) or not is_slug(service):
+    if not slash or not is_slug(authority) or not is_service(service):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a ban. Write AUTHORITY/SERVICE or AUTHORITY SERVICE, for example ghent/tiktok"
         )
@@ -76,6 +81,6 @@ def _value(option: argparse.Action, rest: Iterator[str]) -> list[str]:
     found = list(islice(rest, 1))
     if option.type in _JOINED and all(map(is_slug, found)):
         found += islice(rest, 1)
-        if len(found) == 2 and is_slug(found[1]):
+        if len(found) == 2 and is_service(found[1]):
             return ["/".join(found)]
     return found

@@ -8,7 +8,7 @@ from enum import StrEnum
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
-from api.ctl.arguments import integer, number, reason, slug, words_of
+from api.ctl.arguments import integer, number, reason, service, slug, words_of
 from api.ctl.ban_references import LIST_METAVAR, METAVAR, join_references, list_reference, reference
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
@@ -124,6 +124,10 @@ class Parser(argparse.ArgumentParser):
     def add_slug(self, name: str, text: str | None = None, **more: Any) -> None:
         """Add an argument or option that names an authority, a service, a site or a node."""
         self.add_argument(name, type=slug, metavar=name.lstrip("-").upper(), help=text, **more)
+
+    def add_service(self, name: str = "service", text: str | None = None, **more: Any) -> None:
+        """Add an argument or option that names a service, of the catalogue or an authority's own."""
+        self.add_argument(name, type=service, metavar=name.lstrip("-").upper(), help=text, **more)
 
     def add_ban(self, what: str = "the ban") -> None:
         """Add the argument that names a ban."""

@@ -31,7 +31,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
     },
     "policy": {
         "authority": Command("policy.authorities", "Manage public authorities."),
-        "service": Command("policy.services", "Inspect the catalogue of services that can be banned."),
+        "service": Command("policy.services", "Show services that can be banned, and manage an authority's own ones."),
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "prohibited-list": Command(

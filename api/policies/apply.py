@@ -28,7 +28,7 @@ from api.bindings.repository import binders
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Base, Json
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, ServiceRow, SiteRow
 from api.db.subjects import subject
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
@@ -38,6 +38,7 @@ from api.policies.recorded import demand_same_end, is_binding, is_exemption
 from api.publish.repository import is_empty
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
+from api.services import service as service_acts
 from api.succession import closing
 from dnsfilter.policy.model import (
     Ban,
@@ -59,16 +60,18 @@ _BindingKey: TypeAlias = tuple[int, str, str, int]
 _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
-Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
+Row = TypeVar("Row", BanRow, RangeRow, ServiceRow, AuthorityRow, SiteRow)
 
 
-def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:
+def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
     """Do the acts that make the database match `wanted`, a valid policy. Return the faults.
 
     If there are faults, the transaction must not be committed.
     """
+    services = {service.slug: service for service in wanted.services}
     run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
     run.register()
+    run.define()
     run.adopt()
     run.bind()
     run.exempt()
@@ -150,6 +153,20 @@ class _Run:
         if rows:
             self.unit.session.add_all(rows)
             self.unit.record_all(acts, lambda _count: None)
+
+    def define(self) -> None:
+        """Define own services, and change existing ones."""
+        known = self._own_services()
+        for service in self.wanted.services:
+            if service.authority is not None:
+                with collect_faults(self.faults, f"service/{service.slug}"):
+                    owner = self.owners[service.authority]
+                    service_acts.load(self.unit, owner, known.get(service.slug), service)
+        self.unit.session.flush()
+
+    def _own_services(self) -> dict[str, ServiceRow]:
+        rows = self.unit.session.scalars(select(ServiceRow).where(ServiceRow.authority.is_not(None)))
+        return {row.slug: row for row in rows}
 
     def adopt(self) -> None:
         """Adopt new bans in the order of the file, and change existing ones."""
@@ -296,6 +313,11 @@ class _Run:
             # A ban that was ended before it began is in no file.
             lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
             lambda row: ban_acts.remove(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
+        )
+        self._remove(
+            ServiceRow,
+            lambda row: row.authority is None or row.slug in self.services,
+            lambda row: service_acts.remove(self.unit, row),
         )
         exempted = ranges.exempted(self.unit.session, self.unit.now_s)
         ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}

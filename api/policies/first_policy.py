@@ -22,9 +22,8 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         unit = UnitOfWork(session, LOADED, int(held.clock()))
         try:
             text = _read(path)
-            services = held.publishing.services(unit)
-            wanted = parse_policy(text, str(path), services=services, now=unit.now_s)
-            faults = apply(unit, wanted, services)
+            wanted = parse_policy(text, str(path), services=held.publishing.services(unit), now=unit.now_s)
+            faults = apply(unit, wanted)
             if faults:
                 raise Invalid(faults)
             unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})

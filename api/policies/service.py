@@ -61,7 +61,7 @@ def parse(held: Runtime, text: str) -> Wanted:
 
 def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
     """Do what the file asks for, and record it. Return the acts and their warnings, or the faults that prevent them."""
-    faults = apply(unit, wanted.policy, held.publishing.services(unit))
+    faults = apply(unit, wanted.policy)
     if faults or not unit.acted:
         return Done(faults=faults)
     unit.session.flush()
@@ -98,4 +98,5 @@ def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead
 
 def _count(policy: Policy) -> int:
     tables = (policy.authorities, policy.sites, policy.ranges, policy.bans, policy.bindings, policy.exemptions)
-    return sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)
+    own = sum(service.authority is not None for service in policy.services)
+    return own + sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)

@@ -13,8 +13,9 @@ from typing import TypeAlias, TypeVar
 
 from api.errors import Fault
 from api.http.prefixes import shown, why_no_prefix
-from dnsfilter.policy.faults import prefix_fault, text_fault
+from dnsfilter.policy.faults import prefix_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
+from dnsfilter.policy.text_faults import text_fault
 
 MEDIA_TYPE = "text/csv"
 MAX_ROWS = 100_000

@@ -55,6 +55,12 @@ def change_names(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: N
     store(unit, owner, row, Service(row.slug, row.name, _tiers(left + added), row.source, row.note))
 
 
+def load(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service) -> None:
+    """Define or change an own service as a policy file says."""
+    items = _kept(wanted, is_exact=False) + _kept(wanted, is_exact=True)
+    store(unit, owner, row, Service(wanted.slug, wanted.name, _tiers(items), wanted.source, wanted.note))
+
+
 def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service) -> ServiceRow:
     """Define the own service `wanted`, or make the existing `row` match it. Do nothing if nothing differs."""
     if not any(tier.domains or tier.hosts for tier in wanted.tiers):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
-from dnsfilter.policy.model import DAY_S, Instant, Service
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.model import DAY_S, Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -44,6 +45,7 @@ def prepare_policy(
     now = store.creation_time_s(clock_s)
     resolved = resolve_policy(text, path, state_dir, services=services(), now=now)
     policy = resolved.policy
+    demand_allowed(policy, path)
     loaded = last_loading(policy)
     if loaded > now + DAY_S:
         at = datetime.fromtimestamp(loaded, UTC).isoformat()
@@ -65,8 +67,22 @@ def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> F
     from dnsfilter.config.resolved import resolve_policy
 
     resolved = resolve_policy(policy_text(path), path, config.state_dir, services=services(), now=now)
+    demand_allowed(resolved.policy, path)
     made = compile_policy(resolved.policy, made_s)
     return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
+
+
+def demand_allowed(policy: Policy, path: Path) -> None:
+    """Raise ConfigError for names of own services that the guard forbids."""
+    own = [service for service in policy.services if service.authority is not None]
+    if not own:
+        return
+    from blocklists.guard import load_guard
+
+    guard = load_guard()
+    found = [Problem(f"{path} service", f"{hit}: leave it out") for service in own for hit in guard.violations(service)]
+    if found:
+        raise ConfigError(tuple(found))
 
 
 def services() -> dict[str, Service]:

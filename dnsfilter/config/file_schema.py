@@ -38,6 +38,7 @@ from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.model import DAY_S, Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.unicode_names import parse_unicode_name
 
 MAX_ITEMS = 100_000
 MAX_WORKERS = 256
@@ -88,6 +89,7 @@ Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
 Servers: TypeAlias = Annotated[list[AServer | None], Field(min_length=1, max_length=64)]
 PerSecond: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
+Names: TypeAlias = Annotated[list[Annotated[WireName, _text(parse_unicode_name)] | None], Field(max_length=MAX_ITEMS)]
 Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS)]
 
 
@@ -220,6 +222,18 @@ class RangeTable(Table):
     audience: Annotated[Audience, word(Audience)]
 
 
+class ServiceTable(Table):
+    """An authority's own service. `domains` match a name and all below it; `hosts` match one name exactly."""
+
+    authority: Text
+    slug: Text
+    name: Text
+    source: Text = ""
+    note: Text = ""
+    domains: Names = []
+    hosts: Names = []
+
+
 class IntervalTable(Table):
     """From `start` to at most one of `until` (a day, inclusive), `end` (an instant, exclusive) and `for`."""
 
@@ -277,6 +291,7 @@ class PolicyFile(Table):
     authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
     site: Annotated[list[SiteTable | None], Field(max_length=MAX_ITEMS)] = []
     range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
+    service: Annotated[list[ServiceTable | None], Field(max_length=MAX_ITEMS)] = []
     ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
     binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
     exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []

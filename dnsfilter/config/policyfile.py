@@ -20,6 +20,7 @@ from dnsfilter.config.file_schema import (
     ExemptionTable,
     IntervalTable,
     PolicyFile,
+    ServiceTable,
     TermTable,
     read_tables,
 )
@@ -53,6 +54,7 @@ from dnsfilter.policy.model import (
     Service,
     Site,
     Term,
+    Tier,
     WeeklyHours,
 )
 
@@ -65,7 +67,7 @@ _NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approv
 def parse_policy(
     text: str, location: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1
 ) -> Policy:
-    """Return the policy in `text`, as loaded at `now`.
+    """Return the policy in `text`, as loaded at `now`. Of `services` it has those that no authority defines.
 
     Bans, bindings and exemptions are numbered from 1 in file order. Terms are recorded, agreements accepted and
     exemptions approved at `now`. Raise ConfigError with every problem. `location` stands for
@@ -141,7 +143,11 @@ class _Conversion:
                 Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
                 for _, table in self._kept("range", file.range)
             ),
-            services=tuple(services.values()),
+            # The file's own services come first: their positions are those of their tables.
+            services=(
+                *(_own_service(table) for _, table in self._kept("service", file.service)),
+                *(service for service in services.values() if service.authority is None),
+            ),
             bans=tuple(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
             bindings=tuple(binding for binding in bindings if binding is not None),
             exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
@@ -365,6 +371,13 @@ class _Conversion:
             self.faults.append(Fault(path, "ends too far in the future"))
             return LAST_INSTANT
         return end
+
+
+def _own_service(table: ServiceTable) -> Service:
+    """Return an own service. All its names are in tier 1."""
+    domains, hosts = (frozenset(name for name in names if name is not None) for names in (table.domains, table.hosts))
+    tiers = (Tier(1, domains, hosts),)
+    return Service(f"{table.authority}:{table.slug}", table.name, tiers, table.source, table.note)
 
 
 def _formal(table: ClosedDecisionTable) -> FormalDecision:

@@ -22,11 +22,13 @@ from dnsfilter.policy.model import (
     Policy,
     Range,
     Reply,
+    Service,
     Site,
     Term,
     Usage,
     WeeklyHours,
 )
+from dnsfilter.wire.names import name_text
 
 Value: TypeAlias = "str | int | bool | date | Iterable[str] | Iterable[int] | Mapping[str, str]"
 Pairs: TypeAlias = list[tuple[str, Value]]
@@ -37,8 +39,9 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 def dump_policy(policy: Policy) -> str:
     """Return a policy file that `parse_policy` reads as the same valid policy, without data that no file holds.
 
-    Such data are the revision, services, suspensions, and the times of recording, acceptance and approval (only whether
-    they happened is written). Numbers are not written either, but bans, bindings and exemptions keep their order.
+    Such data are the revision, services of the catalogue, suspensions, and the times of recording, acceptance and
+    approval (only whether they happened is written). Numbers are not written either, but bans, bindings and exemptions
+    keep their order.
     """
     return "\n".join(_Dump(policy).blocks())
 
@@ -60,6 +63,9 @@ class _Dump:
                 yield _block("[[site]]", [("slug", site.slug), *_unless([("name", site.name)], "")])
         for entry in policy.ranges:
             yield _block("[[range]]", _range(entry))
+        for service in policy.services:
+            if service.authority is not None:
+                yield _block("[[service]]", _own_service(service.authority, service))
         for ban in sorted(policy.bans, key=lambda ban: ban.number):
             yield _block("[[ban]]", self._ban(ban))
             yield from self._decision("[ban.decision]", ban.decision)
@@ -170,6 +176,19 @@ def _range(entry: Range) -> Pairs:
         *_unless([("label", entry.label)], ""),
         ("funding", entry.funding),
         ("audience", entry.audience),
+    ]
+
+
+def _own_service(authority: str, service: Service) -> Pairs:
+    domains = sorted(name_text(name) for tier in service.tiers for name in tier.domains)
+    hosts = sorted(name_text(name) for tier in service.tiers for name in tier.hosts)
+    return [
+        ("authority", authority),
+        ("slug", service.slug.partition(":")[2]),
+        ("name", service.name),
+        *_unless([("source", service.source), ("note", service.note)], ""),
+        *([("domains", domains)] if domains else []),
+        *([("hosts", hosts)] if hosts else []),
     ]
 
 

@@ -1,7 +1,6 @@
 """Check the rules for any policy, from any source. All problems are reported at once."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv6Network, ip_network
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ from dnsfilter.policy.bounds import (
     MAX_ADDRESSES,
     MAX_PROVISIONAL_S,
     MAX_SUSPENSION_S,
-    MAX_TEXT,
 )
 from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zone
 from dnsfilter.policy.model import (
@@ -31,19 +29,18 @@ from dnsfilter.policy.model import (
     Policy,
     Prefix,
     Reply,
+    Service,
     Suspension,
     Term,
     Usage,
     WeeklyHours,
 )
 from dnsfilter.policy.name_faults import name_problems, tier_problems
+from dnsfilter.policy.text_faults import slug_faults, text_faults
 
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""The slug of an authority or a site. `api.http.patterns` has the same rule for requests."""
+_SERVICE_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+"""The own part of a service's slug. `api.http.patterns` has the same rule for requests."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_JOINERS = "\u200c\u200d"
-"""Needed to write some languages. They change how letters are joined, and hide nothing."""
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _LINK_LOCAL = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
 
@@ -108,9 +105,12 @@ class _Check:
             for index, authority in enumerate(policy.authorities):
                 yield from _authority(f"authority[{index}]", authority)
                 yield from self._closing(f"authority[{index}]", authority, circular)
+        if self._sound is None or self._sound.services != policy.services:
+            for index, service in enumerate(policy.services):
+                yield from self._own_service(f"service[{index}]", service)
         for index, site in enumerate(policy.sites):
-            yield from _slug(f"site[{index}].slug", site.slug)
-            yield from _texts(f"site[{index}]", {"name": site.name})
+            yield from slug_faults(f"site[{index}].slug", site.slug)
+            yield from text_faults(f"site[{index}]", {"name": site.name})
         for index, service in enumerate(policy.services):
             yield from tier_problems(f"service[{index}]", service)
         if not self._has_sound_ranges():
@@ -131,6 +131,20 @@ class _Check:
             yield from self._suspension(f"suspension[{index}]", suspension)
         for index, allowed in enumerate(policy.allowed):
             yield from self._allowed(f"allowed[{index}]", allowed)
+
+    def _own_service(self, location: str, service: Service) -> Found:
+        if service.authority is None:
+            return
+        yield from self._known(f"{location}.authority", "authority", service.authority, self._authorities)
+        slug = service.slug.partition(":")[2]
+        if not _SERVICE_SLUG.fullmatch(slug):
+            fault = "must be 1 to 63 of the characters a-z, 0-9, - and _, without - and _ at the ends"
+            yield Problem(f"{location}.slug", f"{slug!r} {fault}")
+        yield from text_faults(location, {"name": service.name, "source": service.source, "note": service.note})
+        if not service.name:
+            yield Problem(f"{location}.name", "is empty: name it as people know it")
+        if not any(tier.domains or tier.hosts for tier in service.tiers):
+            yield Problem(location, f"{service.slug} has no name: give at least one in domains or hosts")
 
     def _has_sound_ranges(self) -> bool:
         """Return whether the ranges and everything they refer to are those of the sound policy."""
@@ -155,7 +169,7 @@ class _Check:
                 yield Problem(f"{location}.prefix", f"{entry.prefix} {fault}")
             yield from self._known(f"{location}.authority", "authority", entry.authority, self._authorities)
             yield from self._known(f"{location}.site", "site", entry.site, self._sites)
-            yield from _texts(location, {"label": entry.label})
+            yield from text_faults(location, {"label": entry.label})
 
     def _all_bans(self) -> Found:
         seen: set[tuple[str, str]] = set()
@@ -184,7 +198,7 @@ class _Check:
             return
         if not 0 <= closing.at <= LAST_INSTANT:
             yield Problem(f"{location}.closes", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
-        yield from _texts(location, {"closed_reason": closing.reason})
+        yield from text_faults(location, {"closed_reason": closing.reason})
         yield from _formal(f"{location}.closed_decision", closing.decision)
         if closing.successor is None:
             return
@@ -233,7 +247,7 @@ class _Check:
     def _binding(self, location: str, binding: Binding) -> Found:
         yield from self._known(f"{location}.authority", "authority", binding.authority, self._authorities)
         yield from _interval(location, binding.start, binding.end)
-        yield from _texts(location, {"instrument": binding.instrument, "date": binding.date})
+        yield from text_faults(location, {"instrument": binding.instrument, "date": binding.date})
         yield from self._within_life(location, binding.authority, binding.end)
         ban = self._bans.get(binding.ban)
         if ban is None:
@@ -246,7 +260,7 @@ class _Check:
     def _exemption(self, location: str, exemption: Exemption) -> Found:
         yield from self._known(f"{location}.site", "site", exemption.site, self._sites)
         yield from _interval(location, exemption.start, exemption.end)
-        yield from _texts(location, {"reason": exemption.reason})
+        yield from text_faults(location, {"reason": exemption.reason})
         if not exemption.ranges:
             yield Problem(f"{location}.ranges", "names no range")
         for prefix in sorted(exemption.ranges, key=prefix_order):
@@ -270,7 +284,7 @@ class _Check:
         if suspension.authority is not None:
             yield from self._known(f"{location}.authority", "authority", suspension.authority, self._authorities)
         yield from _interval(location, suspension.start, suspension.end)
-        yield from _texts(location, {"reason": suspension.reason})
+        yield from text_faults(location, {"reason": suspension.reason})
         if suspension.end - suspension.start > MAX_SUSPENSION_S:
             yield Problem(f"{location}.end", f"lies more than {MAX_SUSPENSION_S // 3600} hours after the start")
 
@@ -278,7 +292,7 @@ class _Check:
         yield from self._known(f"{location}.authority", "authority", allowed.authority, self._authorities)
         yield from _interval(location, allowed.start, allowed.end)
         yield from _review(location, allowed.end, allowed.review_by)
-        yield from _texts(location, {"reason": allowed.reason})
+        yield from text_faults(location, {"reason": allowed.reason})
         # A name that was ended in the second in which it began ends in the next.
         yield from self._within_life(location, allowed.authority, allowed.end, allowed.start + 1)
         yield from name_problems(f"{location}.name", allowed.name)
@@ -287,20 +301,6 @@ class _Check:
     def _known(location: str, what: str, slug: str, known: Iterable[str]) -> Found:
         if slug not in known:
             yield Problem(location, f"there is no {what} {slug!r}")
-
-
-def text_fault(text: str) -> str | None:
-    """Return why people would misread a text, or None.
-
-    A line break can forge a line of a log. An invisible character makes two texts look alike. A character that changes
-    the direction makes a text look different from its content (Unicode TR 36, section 3.1).
-    """
-    if text.isprintable():
-        return None
-    if _UNPRINTABLE.search(text):
-        return "has a line break or another control character"
-    hidden = [one for one in text if one not in _JOINERS and unicodedata.category(one) in ("Cf", "Cs")]
-    return f"has an invisible character: U+{ord(hidden[0]):04X}" if hidden else None
 
 
 def prefix_order(prefix: Prefix) -> tuple[int, int, int]:
@@ -316,24 +316,10 @@ def _unique(table: str, key: str, values: Iterable[str]) -> Found:
         seen.add(value)
 
 
-def _slug(location: str, slug: str) -> Found:
-    if not _SLUG.fullmatch(slug):
-        yield Problem(location, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9 and -, without - at the ends")
-
-
-def _texts(location: str, texts: dict[str, str]) -> Found:
-    for key, text in texts.items():
-        if len(text) > MAX_TEXT:
-            yield Problem(f"{location}.{key}", f"is longer than {MAX_TEXT} characters")
-        fault = text_fault(text)
-        if fault is not None:
-            yield Problem(f"{location}.{key}", fault)
-
-
 def _authority(location: str, authority: Authority) -> Found:
-    yield from _slug(f"{location}.slug", authority.slug)
-    yield from _texts(location, {"contact": authority.contact, "group": authority.group})
-    yield from _texts(
+    yield from slug_faults(f"{location}.slug", authority.slug)
+    yield from text_faults(location, {"contact": authority.contact, "group": authority.group})
+    yield from text_faults(
         f"{location}.names", {f"{tag}": name for tag, name in authority.names if _LANGUAGE.fullmatch(tag)}
     )
     try:
@@ -375,7 +361,7 @@ def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
 
 def _formal(location: str, decision: FormalDecision) -> Found:
     fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
-    yield from _texts(location, {field: getattr(decision, field) for field in fields})
+    yield from text_faults(location, {field: getattr(decision, field) for field in fields})
     if decision.link and not _is_web_address(decision.link):
         # The link is not repeated: it may hold a password.
         yield Problem(

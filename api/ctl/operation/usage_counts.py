@@ -28,7 +28,7 @@ def add(groups: Group) -> None:
         "usage show ghent --csv",
     )
     _add_period(show)
-    show.add_slug("--service", "only this service")
+    show.add_service("--service", "only this service")
     show.add_argument(
         "--by",
         choices=get_args(By),
@@ -53,7 +53,7 @@ def add(groups: Group) -> None:
         "usage clients ghent --service tiktok --csv",
     )
     _add_period(clients)
-    clients.add_slug("--service", "only this service")
+    clients.add_service("--service", "only this service")
     clients.add_argument("--csv", action="store_true", help="write all rows as CSV")
     clients.add_limit()
     erase = group.add_verb(

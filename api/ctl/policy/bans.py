@@ -52,7 +52,7 @@ def add(groups: Group) -> None:
         "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )
     lister.add_slug("--authority", "only bans of this authority")
-    lister.add_slug("--service", "only bans on this service")
+    lister.add_service("--service", "only bans on this service")
     lister.add_argument("--follows", type=reference, metavar=METAVAR, help="only bans that follow this ban")
     lister.add_state(State)
     lister.add_limit()

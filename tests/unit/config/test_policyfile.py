@@ -30,6 +30,7 @@ from dnsfilter.policy.model import (
     Tier,
     Usage,
 )
+from dnsfilter.wire.names import parse_name
 
 SERVICES = {
     "tiktok": Service("tiktok", "TikTok", (Tier(1), Tier(2), Tier(3))),
@@ -77,6 +78,14 @@ def problems(text: str) -> list[str]:
 
 def ban(term: str, more: str = "") -> str:
     return f'{BASE}[[ban]]\nauthority = "ghent"\nservice = "tiktok"\nmode = "enforce"\n{more}\n[[ban.term]]\n{term}\n'
+
+
+def test_an_own_service_can_be_banned_in_the_same_file() -> None:
+    policy = parse(BASE + BAN.replace('"tiktok"', '"ghent:games"') + SERVICE + 'hosts = ["www.example.net"]\n')
+    domains = frozenset({parse_name("xn--bcher-kva.example"), parse_name("example.org")})
+    own = Service("ghent:games", "Games", (Tier(1, domains, frozenset({parse_name("www.example.net")})),), "letter")
+    assert policy.services == (own, *SERVICES.values())
+    assert policy.bans[0].service == "ghent:games"
 
 
 def test_empty_file_is_an_empty_policy() -> None:
@@ -316,6 +325,14 @@ BAN = (
     '[[ban]]\nauthority = "ghent"\nservice = "tiktok"\nmode = "off"\n[[ban.term]]\nstart = 2023-03-10\nfor = "1 year"\n'
 )
 BINDING = '[[binding]]\nauthority = "mechelen"\nof = "ghent"\nservice = "tiktok"\nground = "law"\nstart = 2023-03-10\n'
+SERVICE = """
+[[service]]
+authority = "ghent"
+slug = "games"
+name = "Games"
+source = "letter"
+domains = ["bücher.example", "example.org"]
+"""
 EXEMPTION = """\
 [[exemption]]
 of = "ghent"
@@ -376,6 +393,13 @@ for = "1 year"
         (BAN + EXEMPTION + 'hours = "always"\n', "exemption[0].hours", "'always' is not valid as weekly hours"),
         (BAN + EXEMPTION + 'time_zone = "Mars"\n', "exemption[0].time_zone", "unknown time zone 'Mars'"),
         (BAN + EXEMPTION + 'hours = "Mon 09:00-10:00 Mars"\n', "exemption[0].hours", "unknown time zone 'Mars'"),
+        (SERVICE.replace('"ghent"', '"gent"'), "service[0].authority", "there is no authority 'gent'"),
+        (SERVICE.replace("games", "Ga mes"), "service[0].slug", "'Ga mes' must be 1 to 63 of the characters"),
+        (SERVICE.replace('"Games"', '""'), "service[0].name", "is empty"),
+        (SERVICE.replace("domains", "# "), "service[0]", "ghent:games has no name: give at least one"),
+        (SERVICE.replace("example.org", "exa mple.org"), "service[0].domains[1]", "parse name"),
+        (SERVICE.replace("example.org", ".org"), "service[0].domains[1]", "has an empty label"),
+        (SERVICE + SERVICE, "service[1].slug", "'ghent:games' is used twice"),
         ('[[site]]\nslug = "Annex"\n', "site[0].slug", "'Annex' must be 1 to 63 of the characters"),
         ('[[site]]\nslug = "an_nex"\n', "site[0].slug", "'an_nex' must be 1 to 63 of the characters"),
         ('[[site]]\nslug = "annex-"\n', "site[0].slug", "without - at the ends"),

@@ -130,6 +130,13 @@ def exemptions(draw: st.DrawFn, number: int, ban: Ban, ranges: tuple[Range, ...]
 
 
 @st.composite
+def own_services(draw: st.DrawFn, authority: str) -> Service:
+    names = st.frozensets(st.sampled_from((b"\x03org\x00", b"\x01a\x03org\x00", b"\x03a.b\x00")), min_size=1)
+    tier = Tier(1, draw(names), draw(st.one_of(st.just(frozenset[bytes]()), names)))
+    return Service(f"{authority}:games", draw(some_text), (tier,), draw(text), draw(text))
+
+
+@st.composite
 def closings(draw: st.DrawFn) -> Closing:
     return Closing(draw(instants), draw(text), draw(decisions(None)), draw(st.sampled_from((None, "ghent"))))
 
@@ -166,7 +173,7 @@ def policies(draw: st.DrawFn) -> Policy:
         authorities=authorities,
         sites=draw(st.sampled_from(((Site("annex", "Annex"), Site("default")), (Site("default"), Site("annex"))))),
         ranges=ranges,
-        services=tuple(SERVICES.values()),
+        services=(*draw(st.lists(own_services("ghent"), max_size=1)), *SERVICES.values()),
         bans=chosen,
         bindings=tuple(draw(bindings(n, ban, other[ban.authority])) for n, ban in enumerate(bound, 1)),
         exemptions=tuple(draw(exemptions(n, ban, ranges)) for n, ban in enumerate(exempted, 1)),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
-from dnsfilter.policy.faults import prefix_fault, problems, text_fault
+from dnsfilter.policy.faults import prefix_fault, problems
 from dnsfilter.policy.model import (
     AllowedName,
     Audience,
@@ -31,6 +31,7 @@ from dnsfilter.policy.model import (
     Tier,
     WeeklyHours,
 )
+from dnsfilter.policy.text_faults import text_fault
 
 DAY_S = 86_400
 PREFIX = ip_network("192.0.2.0/24")

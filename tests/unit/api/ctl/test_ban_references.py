@@ -44,6 +44,11 @@ def test_two_words_name_the_same_ban_as_one(command: str) -> None:
     assert "ghent/tiktok" in one.values()
 
 
+def test_an_own_service_is_named_with_its_authority() -> None:
+    assert _parsed("ban", "show", "mechelen", "ghent:games")["ban"] == "mechelen/ghent:games"
+    assert _parsed("ban", "show", "mechelen/ghent:games")["ban"] == "mechelen/ghent:games"
+
+
 def test_the_words_may_stand_apart() -> None:
     assert _parsed("ban", "set", "ghent", "--mode", "off", "tiktok")["ban"] == "ghent/tiktok"
 

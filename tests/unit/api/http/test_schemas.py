@@ -19,8 +19,8 @@ from api.exemptions.schemas import ExemptionWrite
 from api.http.patterns import OF_PATTERN, SERVICE_SLUG
 from api.http.schemas import MAX_REPEATED, Line, Reason, ShortLine, Strict, validated, words_of
 from api.suspensions.schemas import SuspensionWrite
-from dnsfilter.policy.faults import text_fault
 from dnsfilter.policy.instants import EXAMPLES
+from dnsfilter.policy.text_faults import text_fault
 from tests.unit.api.conftest import authority
 
 REASON = "because of that"

@@ -88,6 +88,19 @@ def _send(plane: Plane, path: str, text: str | bytes, kind: str = "application/t
     return plane.call("POST", path, headers=headers, content=text)
 
 
+OWN_BAN = """
+[[ban]]
+authority = "zone"
+service = "town:games"
+mode = "enforce"
+[ban.decision]
+legal_basis = "decree 1"
+[[ban.term]]
+start = 2026-09-01
+for = "6 months"
+"""
+
+
 @pytest.fixture
 def loaded(plane: Plane) -> Plane:
     """Apply the file to the empty database."""
@@ -182,6 +195,31 @@ def test_an_exemption_keeps_its_zone_in_a_file(town: Plane, tmp_path: Path) -> N
     loaded = empty.done("GET", f"/v1/exemptions/{number}")
     for field in ("start", "end", "hours", "time_zone", "through"):
         assert loaded[field] == kept[field]
+    empty.database.close()
+
+
+def test_own_services_are_defined_changed_and_removed_by_a_file(loaded: Plane, tmp_path: Path) -> None:
+    service = '[[service]]\nauthority = "town"\nslug = "games"\nname = "Games"\ndomains = ["games.example.org"]\n'
+    banned = FILE + OWN_BAN
+    for file, expected in (
+        (FILE + service, ["service.define"]),
+        (FILE + service.replace("Games", "Play"), ["service.change"]),
+        (FILE + service, ["service.change"]),
+        (FILE, ["service.remove"]),
+    ):
+        answer = _send(loaded, "/v1/policy/apply", file)
+        assert answer.status_code == 200, answer.text
+        assert [act["act"] for act in answer.json()["acts"]] == expected
+    hit = _send(loaded, "/v1/policy/diff", FILE + service.replace("games.example.org", "co.uk")).json()
+    assert [(fault["location"], "co.uk hits" in fault["message"]) for fault in hit["faults"]] == [
+        ("service/town:games", True)
+    ]
+    assert _send(loaded, "/v1/policy/apply", banned).status_code == 422
+    empty = make_plane(tmp_path / "empty")
+    assert _send(empty, "/v1/policy/apply", banned + service).status_code == 200
+    exported = empty.call("GET", "/v1/policy").text
+    assert service.strip() in exported
+    assert _send(empty, "/v1/policy/diff", exported).json() == {"acts": [], "faults": [], "warnings": []}
     empty.database.close()
 
 

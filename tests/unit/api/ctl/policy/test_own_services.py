@@ -1,0 +1,73 @@
+"""Commands about an authority's own services."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+
+pytestmark = pytest.mark.heavy
+
+ADD = ("service", "add", "ghent:games", "games.example.org", "--host", "www.example.net", "--name", "Games")
+
+
+def test_a_service_is_defined_shown_changed_and_removed(served: Served, ctl: Ctl) -> None:
+    assert ctl(*ADD, "--source", "letter 7").code == 0
+    again = ctl(*ADD)
+    assert (again.code, "already exists" in again.err) == (2, True)
+    assert ctl("service", "set", "ghent:games", "--note", "for schools").code == 0
+    assert ctl("service", "names", "ghent:games", "--add", "a.example.com", "--remove", "games.example.org").code == 0
+    lines = ctl("service", "show", "ghent:games").out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["service", "ghent:games", "Games"],
+        ["of", "ghent"],
+        ["source", "letter", "7"],
+        ["note", "for", "schools"],
+        [],
+        ["tier", "1"],
+        ["a.example.com", "and", "all", "below", "it"],
+        ["www.example.net", "this", "name", "only"],
+    ]
+    listed = json.loads(ctl("service", "list", "--authority", "ghent", "--json").out)
+    assert [(one["slug"], one["names"]) for one in listed["items"]] == [("ghent:games", 2)]
+    assert ctl("service", "list", "--authority", "ghent", "--category", "ai").code == 2
+    assert ctl("service", "remove", "ghent:games").out == "removed service ghent:games\n"
+    assert ctl("service", "show", "ghent:games").code == 2
+
+
+def test_a_file_becomes_the_names_of_a_service(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "games.txt"
+    file.write_text("# games\nplay.example.org\nwww.play.example.org\nbad..name\n")
+    new = ctl("service", "import", "ghent:games", str(file))
+    assert (new.code, "--name" in new.err) == (2, True)
+    made = ctl("service", "import", "ghent:games", str(file), "--name", "Games")
+    assert made.code == 0
+    assert f"1 line of {file} skipped" in made.err
+    file.write_text("0.0.0.0 other.example.org\n")
+    assert ctl("service", "import", "ghent:games", str(file), "--format", "hosts").code == 0
+    tier = json.loads(ctl("service", "show", "ghent:games", "--json").out)["tiers"][0]
+    assert (tier["domains"], tier["hosts"]) == ([], ["other.example.org"])
+    for text in ("", "<!DOCTYPE html><html></html>"):
+        file.write_text(text)
+        assert ctl("service", "import", "ghent:games", str(file)).code == 2
+
+
+def test_a_name_that_offices_need_is_refused_with_what_it_hits(served: Served, ctl: Ctl) -> None:
+    done = ctl("service", "add", "ghent:games", "akamaiedge.net", "--name", "Games")
+    assert done.code == 2
+    assert "akamaiedge.net hits" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("names", "ghent:games"), "--add or --remove"),
+        (("names", "games", "--add", "example.org"), "'games' is not an own service"),
+        (("show", "Ghent:Games"), "is not a service"),
+    ],
+)
+def test_wrong_words_are_explained(served: Served, ctl: Ctl, words: tuple[str, ...], message: str) -> None:
+    done = ctl("service", *words)
+    assert done.code == 2
+    assert message in done.err
