@@ -47,6 +47,7 @@ def get_trace(
     A time without a zone is in that of the authority that has the client now; otherwise Europe/Brussels.
     """
     address = parse_client(client, "query.client")
+    question = parse_question(name, "query.name", held.publishing.packaged)
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.store_in_force()
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
@@ -54,7 +55,6 @@ def get_trace(
     found = kept_publication_at(unit.session, instant)
     authority = authority_at(unit.session, found.revision, site, address)
     permit.demand(authority, words=authority_words(site, address))
-    question = parse_question(name, "query.name", held.publishing.services(unit))
     asked = Question(site, address, question, instant)
     now = LoadedServices(held.publishing.catalogue, held.publishing.packaged)
     with held.costly.held(permit.caller.account):
