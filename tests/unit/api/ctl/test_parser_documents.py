@@ -30,8 +30,11 @@ ADMINISTRATORS = (
 """Pages in the order in which their commands are run: some assume what an earlier page made."""
 OTHERS = {"docs/tasks/coming-from.md"}
 """Pages of tasks that another test runs."""
-ELSEWHERE = ("restore", "trace", "revision nodes")
-"""Commands that cannot run here: they need an empty machine, a past date without data, and a node that reports."""
+ELSEWHERE = ("restore", "trace", "revision nodes", "service remove")
+"""Commands that cannot run here.
+
+They need an empty machine, a past date without data, a node that reports, and a ban that has ended.
+"""
 FED = "-"
 """Marks a command that reads the output of the one before; tests/integration/test_readme.py runs both."""
 GIVEN: Mapping[str, Sequence[str]] = {
@@ -86,6 +89,7 @@ def _typed(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Prepare the files and the input that the guides assume."""
     for table in ("ranges.csv", "ghent.csv"):
         (tmp_path / table).write_text(shown_table(NETWORKS))
+    (tmp_path / "games.txt").write_text("games.example.org\n")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plane.settings.token_path.read_bytes())))
     (tmp_path / "other").write_text(plane.other())
     (tmp_path / "other").chmod(0o600)

@@ -44,6 +44,11 @@ range remove 192.0.2.0/24
 service list
 service show tiktok
 service export vimeo --format hosts
+service add diest:games games.example.org --name Games
+service set diest:games --note "for schools"
+service names diest:games --add play.example.net
+service import diest:games games.txt
+service remove diest:games
 ban list
 ban show ghent tiktok
 ban adopt police-brussels-capital-ixelles tiktok --following federal/tiktok --legal-basis B-2 --reference R-2
@@ -181,6 +186,7 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "own").write_text(served.plane.account("approver", ("approver", "ghent"))[1])
     for name in ("another", "desk", "own"):
         (tmp_path / name).chmod(0o600)
+    (tmp_path / "games.txt").write_text("games.example.org\n")
     (tmp_path / "policy.toml").write_text(ctl("policy", "export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
     (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")
