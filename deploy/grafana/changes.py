@@ -84,6 +84,11 @@ WHEN = (
                  f"or on () {named('nobody', 'authority', f'0 * {ANYTHING_ANSWERS}')}"},
     ),
     Panel(
+        title="Queries for pending names per hour", decimals=0, step="1h", nothing="no pending name was asked for",
+        question="How often do devices ask for new names of each service, which bans only monitor for now?",
+        queries={"{{service}}": f"sum by (service) (increase(dnsfilter_pending_total[1h]){ON_NODE})"},
+    ),
+    Panel(
         title="Changes of the policy per hour", decimals=0, step="1h", nothing="no hour is over yet",
         question="How many revisions were published in each hour?",
         queries={"revisions": "round(increase(dnsfilter_api_published_revision[1h]))"},

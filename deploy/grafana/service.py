@@ -64,8 +64,9 @@ NODES = (
     ),
     Panel(
         title="Counts lost", kind="stat", decimals=0, colours=ZERO_IS_USUAL,
-        question="Could counts of bans not be assigned to an authority in the time shown?",
-        queries={"lost": f"sum(increase(dnsfilter_policy_counts_lost_total[$__range]){ON_NODE})"},
+        question="Could counts not be assigned to an authority, or had pending names no room, in the time shown?",
+        queries={"lost": f"sum(increase(dnsfilter_policy_counts_lost_total[$__range]){ON_NODE})",
+                 "pending names": f"sum(increase(dnsfilter_pending_lost_total[$__range]){ON_NODE})"},
     ),
 )  # fmt: skip
 

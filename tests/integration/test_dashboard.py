@@ -18,6 +18,7 @@ WITHOUT_DATA = {
     'up{job="dnsfilter"} == 0': "no node is down",
     "[30d:10m]": "this takes twenty minutes",
     ":ratio_rate": "this Prometheus has no rules that record it",
+    "dnsfilter_pending_total": "no name is pending",
 }
 """Parts of queries that find nothing on a machine that was just started and is well, with the reason."""
 
