@@ -6,6 +6,7 @@ The Public Suffix List guards every public suffix, less those that a line `!name
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -78,6 +79,16 @@ class Guard:
         """Return the guarded name that one entry hits, if any."""
         return self.hits(frozenset({entry}), is_host=is_host).get(entry)
 
+    def name_fault(self, name: WireName, *, exact: bool) -> str | None:
+        """Return why a single name may not be refused, or None. Unless `exact`, the names below it are refused too."""
+        hit = self.hit(name, is_host=exact)
+        if hit is None:
+            return None
+        if hit.name == name and hit.file_name == PUBLIC_SUFFIX:
+            return f"{name_text(name)} is a public suffix, below which others register names"
+        hits = "" if hit.name == name else f" hits {name_text(hit.name)}, which"
+        return f"{name_text(name)}{hits} must always be answered ({hit.file_name})"
+
     def hits(self, entries: frozenset[WireName], *, is_host: bool) -> dict[WireName, GuardedName]:
         """Return the entries that hit a guarded name, with that name. A million take less than a second."""
         guarded = self.exact if is_host else self.above
@@ -129,6 +140,17 @@ def load_guard(directory: Path | None = None) -> Guard:
     if problems:
         raise ConfigError(tuple(problems))
     return compile_guard(guarded, freed, load_public_suffixes())
+
+
+@cache
+def packaged_guard() -> Guard:
+    """Return the packaged guard, read once."""
+    return load_guard()
+
+
+def name_fault(name: WireName, exact: bool) -> str | None:
+    """Return why the packaged guard forbids to refuse a single name, or None."""
+    return packaged_guard().name_fault(name, exact=exact)
 
 
 def parse_guard(text: str, file_name: str) -> tuple[tuple[GuardedName, ...], tuple[WireName, ...]]:

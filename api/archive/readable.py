@@ -23,6 +23,7 @@ from api.chain.entry_hash import canonical
 from api.db.base import Base, Json
 from api.db.models import (
     AccountRow,
+    AllowedNameRow,
     AuditRow,
     AuthorityRow,
     CheckpointRow,
@@ -32,6 +33,7 @@ from api.db.models import (
 )
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
+from api.names.reading import shown as shown_name
 from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.report.kept_usage import kept_usage
 from api.suspensions.service import shown as shown_suspension
@@ -86,6 +88,7 @@ class _Found:
             "decisions/bans.json": (ban.ban for ban in self.dossiers),
             "decisions/bindings.json": (binding for ban in self.dossiers for binding in ban.bindings),
             "decisions/exemptions.json": (exemption for ban in self.dossiers for exemption in ban.exemptions),
+            "decisions/allowed-names.json": map(shown_name, self._rows(AllowedNameRow, AllowedNameRow.number)),
             "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
             "accounts.json": self._accounts(names=names),
         }

@@ -19,6 +19,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from dnsfilter.policy.bounds import MAX_PROVISIONAL_S
 from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Term
+from dnsfilter.policy.single_names import is_single_name
 
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
@@ -195,7 +196,7 @@ def replace_terms(
     for gone in removed:
         row.terms.remove(gone)
     for index, term in fresh:
-        if begun:
+        if begun and not is_single_name(row.service):
             demand_renewal(term.decision, f"body.terms.{index}.decision")
         demand_new_term(term, index, unit.now_s)
     add_terms(row, [term for _, term in fresh], unit.now_s)

@@ -6,12 +6,12 @@ from api.bans.state import live_terms, mode_setting_at, state_of
 from api.db.base import Json
 from api.db.models import AllowedNameRow, BanRow, TermRow
 from api.names.repository import NamedRow
-from api.names.schemas import NameRead, NameVerdict, ShownName, StillRefusedRead
+from api.names.schemas import NameRead, ShownName, StillRefusedRead
 from api.names.state import allowed_state
 from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, through, timestamp_text
 from dnsfilter.policy.model import Instant, Mode
-from dnsfilter.policy.single_names import WITH_ALL_BELOW
+from dnsfilter.policy.single_names import WITH_ALL_BELOW, NameVerdict
 
 
 def read_name(row: NamedRow, now: Instant, time_zone: str, suspended: Suspended) -> NameRead:
@@ -43,10 +43,9 @@ def answered(read: NameRead, still: Sequence[StillRefusedRead], notes: Sequence[
     return read.model_copy(update={"still_refused_by": list(still), "notes": list(notes)})
 
 
-def shown(row: NamedRow, now: Instant) -> Json:
-    """Return a single name as the audit log stores it."""
-    fields = _allowed_fields(row) if isinstance(row, AllowedNameRow) else _refused_fields(row, now)
-    return ShownName(**fields).model_dump(mode="json")
+def shown(row: AllowedNameRow) -> Json:
+    """Return an allowed name as the audit log stores it."""
+    return ShownName(**_allowed_fields(row)).model_dump(mode="json")
 
 
 def _allowed_fields(row: AllowedNameRow) -> Json:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.db.models import AllowedNameRow, BanRow
 from api.errors import NotFound, did_you_mean
 from api.http.pagination import Paging, cut_page, decode_keys
-from api.names.schemas import NameVerdict
 from api.names.state import is_free, is_on_name, is_refused
 from dnsfilter.policy.model import Instant
+from dnsfilter.policy.single_names import NameVerdict
 
 NamedRow: TypeAlias = BanRow | AllowedNameRow
 """The row of a single name: of a refused one, or of an allowed one."""

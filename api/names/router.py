@@ -1,6 +1,5 @@
 """/v1/names and /v1/authorities/{slug}/names."""
 
-from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -19,11 +18,11 @@ from api.http.schemas import Page, Reason, Slug
 from api.names import repository, service, still_refusing
 from api.names.reading import answered, read_name
 from api.names.repository import NamedRow
-from api.names.schemas import NameRead, NameVerdict, NameWrite
+from api.names.schemas import NameRead, NameWrite
 from api.suspensions.repository import suspended
-from blocklists.guard import Guard, load_guard
+from blocklists.guard import packaged_guard
 from dnsfilter.policy.model import Instant
-from dnsfilter.policy.single_names import parse_single_name
+from dnsfilter.policy.single_names import NameVerdict, parse_single_name
 from dnsfilter.wire.name_or_url import MAX_TYPED_NAME
 from dnsfilter.wire.names import name_text, parse_name
 
@@ -53,12 +52,6 @@ Ended = Annotated[NamedRow, row_to_change(by_name, repository.get_live)]
 Put = Annotated[NamedRow | None, row_to_change(by_name, repository.find)]
 VerdictFilter = Annotated[NameVerdict | None, Query(description="Only names that are refused, or allowed.")]
 EndedFilter = Annotated[bool, Query(description="Also names of which the refusal or permission has ended.")]
-
-
-@cache
-def guard() -> Guard:
-    """Return the packaged guard. It takes a moment to read."""
-    return load_guard()
 
 
 @names.get("", summary="List single names")
@@ -123,7 +116,7 @@ def put_name(
     another end, review or reason replaces the earlier one.
     """
     response.status_code = 201 if row is None else 200
-    made = service.put(unit, guard(), owner, name[1], row, body)
+    made = service.put(unit, packaged_guard(), owner, name[1], row, body)
     return _answer(unit, held, owner, made, response)
 
 

@@ -1,19 +1,11 @@
 """Request and response schemas of single names."""
 
-from enum import StrEnum
-
 from pydantic import Field
 
 from api.bans.schemas import State
 from api.http.schemas import Day, EndText, Read, Reason, Slug, SpanText, Strict, Timestamp, TimestampText
 from dnsfilter.policy.model import Ground, Mode
-
-
-class NameVerdict(StrEnum):
-    """What an authority decides about a name."""
-
-    REFUSE = "refuse"
-    ALLOW = "allow"
+from dnsfilter.policy.single_names import NameVerdict
 
 
 class NameWrite(Strict):
@@ -41,7 +33,7 @@ class StillRefusedRead(Read):
 
 
 class ShownName(Read):
-    """A single name as the audit log stores it: without what depends on the time."""
+    """An allowed name as the audit log stores it: without what depends on the time. A refused one is a ban there."""
 
     number: int
     authority: Slug

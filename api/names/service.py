@@ -3,14 +3,16 @@
 A refused name and an allowed one contradict each other if the allowed one covers the refused one: allowing always wins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bans import service as ban_acts
+from api.bans.reading import shown as ban_shown
 from api.bans.state import live_terms
 from api.bans.wanted_change import BanChange
+from api.db.base import Json
 from api.db.models import AllowedNameRow, AuthorityRow, BanRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
@@ -18,15 +20,22 @@ from api.errors import Conflict, Invalid, invalid_at
 from api.names import repository
 from api.names.reading import shown
 from api.names.repository import NamedRow
-from api.names.schemas import NameVerdict, NameWrite
+from api.names.schemas import NameWrite
 from api.timestamps import parse_end, parse_timestamp
-from blocklists.guard import PUBLIC_SUFFIX, Guard
-from dnsfilter.policy.bounds import MAX_NAME_MONTHS, NAME_REVIEW_MONTHS
-from dnsfilter.policy.calendar import end_of_last_day, parse_span
+from blocklists.guard import Guard
+from dnsfilter.policy.bounds import MAX_NAME_MONTHS
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.intervals import until
-from dnsfilter.policy.model import Instant, Mode, Term
-from dnsfilter.policy.single_names import EXACTLY, WITH_ALL_BELOW, covers, single_name
+from dnsfilter.policy.model import AllowedName, Instant, Mode, Term
+from dnsfilter.policy.single_names import (
+    EXACTLY,
+    WITH_ALL_BELOW,
+    NameVerdict,
+    covers,
+    default_review,
+    latest_end,
+    single_name,
+)
 from dnsfilter.wire.names import name_text, parse_name
 
 
@@ -60,19 +69,11 @@ def put(
 def demand_unguarded(guard: Guard, authority: str, wanted: WantedName) -> None:
     """Raise `Invalid` if the guard forbids to refuse the name. The message names what it hits, and what to do."""
     name = parse_name(wanted.name)
-    hit = guard.hit(name, is_host=wanted.exact)
-    if hit is None:
-        return
-    if hit.name == name and hit.file_name == PUBLIC_SUFFIX:
-        why = f"{wanted.name} is a public suffix, below which others register names"
-    elif hit.name == name:
-        why = f"{wanted.name} must always be answered ({hit.file_name})"
-    else:
-        why = f"{wanted.name} hits {name_text(hit.name)}, which must always be answered ({hit.file_name})"
-    remedy = "refuse a longer name"
-    if guard.hit(name, is_host=True) is None:
-        remedy += f", or only this one: dnsfilterctl name refuse {authority} {wanted.name} --exact"
-    raise Invalid.at("path.name", f"{why}: {remedy}")
+    fault = guard.name_fault(name, exact=wanted.exact)
+    if fault is not None:
+        exactly = f"dnsfilterctl name refuse {authority} {wanted.name} --exact"
+        or_only = "" if guard.hit(name, is_host=True) is not None else f", or only this one: {exactly}"
+        raise Invalid.at("path.name", f"{fault}: refuse a longer name{or_only}")
 
 
 def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: WantedName) -> BanRow:
@@ -80,12 +81,12 @@ def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: 
 
     Raise `Conflict` if the authority allows the name.
     """
-    _demand_not_allowed(unit, owner, wanted)
+    demand_not_allowed(unit, owner, wanted.name)
     if isinstance(row, BanRow) and _is_refused_so(row, wanted, unit.now_s):
         return row
     demand_within(owner, wanted.end, unit.now_s)
     known = row if isinstance(row, BanRow) else bans.find(unit.session, owner.slug, wanted.name)
-    before = None if known is None else shown(known, unit.now_s)
+    before = None if known is None else _shown_ban(unit, owner, known)
     change = BanChange(
         mode=Mode.ENFORCE,
         mode_reason=wanted.reason,
@@ -99,7 +100,7 @@ def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: 
     else:
         ban_acts.begin_again(unit, known, change)
     unit.session.flush()
-    unit.record("name.refuse", subject(known), before, shown(known, unit.now_s), owner.slug)
+    unit.record("name.refuse", subject(known), before, _shown_ban(unit, owner, known), owner.slug)
     return known
 
 
@@ -114,6 +115,10 @@ def allow(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: W
             return row
         _end_allowed(unit, row, unit.now_s, wanted.reason)
     demand_within(owner, wanted.end, unit.now_s)
+    return _allow(unit, owner, wanted)
+
+
+def _allow(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> AllowedNameRow:
     made = AllowedNameRow(
         authority=owner.slug,
         name=wanted.name,
@@ -131,8 +136,23 @@ def allow(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: W
     )
     unit.session.add(made)
     unit.session.flush()
-    unit.record("name.allow", subject(made), None, shown(made, unit.now_s), owner.slug)
+    unit.record("name.allow", subject(made), None, shown(made), owner.slug)
     return made
+
+
+def allow_as_filed(unit: UnitOfWork, owner: AuthorityRow, known: Sequence[AllowedNameRow], wanted: AllowedName) -> None:
+    """Allow a name of a policy file, whose start is kept as decided. `known` are the rows of the same name.
+
+    Raise `Conflict` if one of them has not ended: a file does not change it.
+    """
+    for row in known:
+        if not row.period.has_ended(unit.now_s):
+            raise Conflict(
+                f"{row.name} is allowed with another time or reach, which a file cannot change. "
+                f"Remove it first: dnsfilterctl name remove {owner.slug} {row.name}"
+            )
+    times = wanted.start, wanted.end, wanted.review_by
+    _allow(unit, owner, WantedName(name_text(wanted.name), wanted.exact, *times, wanted.reason))
 
 
 def end(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow, reason: str) -> None:
@@ -146,19 +166,24 @@ def cut(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow, at: Instant, reaso
         if until(row.period.end) > at:
             _end_allowed(unit, row, at, reason)
         return
-    before = shown(row, unit.now_s)
+    before = _shown_ban(unit, owner, row)
     if ban_acts.cut_terms(row, at, unit.now_s, reason):
         row.revision = unit.new_revision()
         unit.session.flush()
-        unit.record("name.end", subject(row), before, shown(row, unit.now_s), owner.slug)
+        unit.record("name.end", subject(row), before, _shown_ban(unit, owner, row), owner.slug)
+
+
+def _shown_ban(unit: UnitOfWork, owner: AuthorityRow, row: BanRow) -> Json:
+    """Return what the audit log stores of a refused name: its ban, so that reports and traces read it as one."""
+    return ban_shown(unit.session, row, unit.now_s, owner.time_zone)
 
 
 def _end_allowed(unit: UnitOfWork, row: AllowedNameRow, at: Instant, reason: str) -> None:
-    before = shown(row, unit.now_s)
+    before = shown(row)
     row.ended_s, row.ended_by, row.ended_reason = row.period.end_by_act(at, unit.now_s), unit.actor.account, reason
     row.revision = unit.new_revision()
     unit.session.flush()
-    unit.record("name.end", subject(row), before, shown(row, unit.now_s), row.authority)
+    unit.record("name.end", subject(row), before, shown(row), row.authority)
 
 
 def _wanted(unit: UnitOfWork, owner: AuthorityRow, name: str, body: NameWrite) -> WantedName:
@@ -168,8 +193,8 @@ def _wanted(unit: UnitOfWork, owner: AuthorityRow, name: str, body: NameWrite) -
     with invalid_at("body.review_by"):
         review = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
     if end is None and review is None:
-        review = end_of_last_day(asked, parse_span(f"{NAME_REVIEW_MONTHS} months"), time_zone)
-    latest = end_of_last_day(asked, parse_span(f"{MAX_NAME_MONTHS} months"), time_zone)
+        review = default_review(asked, time_zone)
+    latest = latest_end(asked, time_zone)
     for what, field, at in (("end", "end", end), ("review", "review_by", review)):
         if at is not None and at <= unit.now_s:
             raise Invalid.at(f"body.{field}", f"the {what} has passed at {at_words(at, time_zone)}: give a later time")
@@ -195,11 +220,12 @@ def _is_allowed_so(row: AllowedNameRow, wanted: WantedName) -> bool:
     return held == (wanted.exact, wanted.end, wanted.review_by, wanted.reason)
 
 
-def _demand_not_allowed(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> None:
-    name = parse_name(wanted.name)
+def demand_not_allowed(unit: UnitOfWork, owner: AuthorityRow, refused: str) -> None:
+    """Raise `Conflict` if the authority allows the name, so that it would refuse it in vain."""
+    name = parse_name(refused)
     for row in repository.allowed_names(unit.session, owner.slug, unit.now_s):
         if covers(parse_name(row.name), row.exact, name):
-            which = "it" if row.name == wanted.name else f"{row.name} and all names below it"
+            which = row.name if row.name == refused or row.exact else f"{row.name} and all names below it"
             raise Conflict(
                 f"{owner.slug} allows {which}, and an allowed name is never refused by a ban of {owner.slug}. "
                 f"Remove it first: dnsfilterctl name remove {owner.slug} {row.name}"

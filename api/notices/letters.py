@@ -3,6 +3,7 @@
 Facts:
 
 - `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
+- `name`: `authority/name`, an allowed name
 - `number`: the number of a request, an exemption, a binding or a capture
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
 - `range`: a prefix; `deleted_s`: when the file of a capture is deleted
@@ -24,6 +25,7 @@ from api.notices.kinds import Kind
 from api.notices.texts import COMMANDS, TEXTS
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
+from dnsfilter.policy.single_names import is_single_name
 
 WIDTH = 78
 """Maximum length of a line: RFC 5322 section 2.1.1."""
@@ -57,7 +59,7 @@ class Names:
 def authorities_in(facts: Json) -> frozenset[str]:
     """Return the slugs of the authorities that the facts name."""
     named = {str(facts[key]) for key in _AUTHORITY_FACTS if facts.get(key) is not None}
-    return frozenset(named | ({str(facts["ban"]).partition("/")[0]} if "ban" in facts else set()))
+    return frozenset(named | {str(facts[key]).partition("/")[0] for key in ("ban", "name") if key in facts})
 
 
 def languages_of(to: Authority | None) -> tuple[str, ...]:
@@ -99,6 +101,8 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
         yield from _wrapped(_(text.do))
     # A provisional ban is confirmed, not renewed, even after it has lapsed.
     command = COMMANDS.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
+    if kind is Kind.BAN_LAPSED and is_single_name(values["slug"]):
+        command = COMMANDS[Kind.NAME_ENDING]
     if command is not None:
         yield ""
         yield from _command(command.format_map(values))
@@ -107,7 +111,7 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
     """Return the values of the placeholders of a text."""
     _ = translations(language).gettext
-    authority, _slash, service = str(facts.get("ban", "")).partition("/")
+    authority, _slash, service = str(facts.get("ban", facts.get("name", ""))).partition("/")
     values = {
         "authority_slug": authority,
         "slug": service,

@@ -26,6 +26,8 @@ class Text:
 
 _RENEW = 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE'
 _SHOW = "dnsfilterctl ban show {authority_slug} {slug}"
+_REFUSE = "dnsfilterctl name refuse {authority_slug} {slug} --reason REASON"
+_SHOW_NAME = "dnsfilterctl name show {authority_slug} {slug}"
 COMMANDS: Mapping[Kind, str] = {
     Kind.BAN_ENDING: _RENEW,
     Kind.BAN_REVIEW: "dnsfilterctl ban renew {authority_slug} {slug} --review-by DATE --reference REFERENCE",
@@ -39,6 +41,10 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.SOURCE_RENEWED: _RENEW,
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
+    Kind.NAME_ENDING: _REFUSE,
+    Kind.NAME_REVIEW: _SHOW_NAME,
+    Kind.ALLOWED_NAME_ENDING: "dnsfilterctl name allow {authority_slug} {slug} --reason REASON",
+    Kind.ALLOWED_NAME_REVIEW: _SHOW_NAME,
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
 }
@@ -150,6 +156,27 @@ TEXTS: Mapping[Kind, Text] = {
         "Exemption {number} from the ban on {service} ({authority}) still applies {until}. After that, the ban applies "
         "again.",
         "If the exemption is still needed after that, request a new one in time.",
+    ),
+    Kind.NAME_ENDING: Text(
+        "the name {service} is refused for a short time only ({until})",
+        "The name {service} ({authority}) is still refused {until}. After that, it is answered again automatically.",
+        "To continue to refuse the name:",
+    ),
+    Kind.NAME_REVIEW: Text(
+        "the refused name {service} is due for review ({review})",
+        "The name {service} ({authority}) is refused. This is due for review {review}.",
+        "After the review, refuse the name again or remove it:",
+    ),
+    Kind.ALLOWED_NAME_ENDING: Text(
+        "the name {service} is allowed for a short time only ({until})",
+        "The name {service} ({authority}) is still allowed {until}. After that, your bans apply to it again.",
+        "To continue to allow the name:",
+    ),
+    Kind.ALLOWED_NAME_REVIEW: Text(
+        "the allowed name {service} is due for review ({review})",
+        "The name {service} ({authority}) is allowed, even if a ban of yours refuses it. This is due for review "
+        "{review}.",
+        "After the review, allow the name again or remove it:",
     ),
     Kind.SUSPENSION_STARTED: Text(
         "bans are suspended for {scope}",

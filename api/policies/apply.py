@@ -1,8 +1,8 @@
 """Turn a policy file into acts.
 
 Every act goes through the services that single requests use. Every fault is reported. Objects that the file lacks are
-removed, if nothing with history is lost. A term, binding or exemption that has begun and is changed or missing is a
-fault, and so is a changed closing. A new exemption becomes a request, a new agreement a proposal.
+removed, if nothing with history is lost. A term, binding, exemption or allowed name that has begun and is changed or
+missing is a fault, and so is a changed closing. A new exemption becomes a request, a new agreement a proposal.
 
 What fills an empty database was decided elsewhere. Exemptions are then approved and agreements accepted if the file
 says so. Terms, bindings and exemptions may have ended, and authorities may be closed. Loading skips the checks of new
@@ -28,19 +28,30 @@ from api.bindings.repository import binders
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Base, Json
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, ServiceRow, SiteRow
+from api.db.models import (
+    AllowedNameRow,
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    RangeRow,
+    ServiceRow,
+    SiteRow,
+)
 from api.db.subjects import subject
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
 from api.exemptions.state import APPROVED, exemption_state
-from api.policies.recorded import demand_same_end, is_binding, is_exemption
+from api.names import service as name_acts
+from api.policies.recorded import demand_same_end, is_allowed_name, is_binding, is_exemption
 from api.publish.repository import is_empty
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from api.services import service as service_acts
 from api.succession import closing
 from dnsfilter.policy.model import (
+    AllowedName,
     Ban,
     Binding,
     Exemption,
@@ -51,6 +62,8 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
+from dnsfilter.policy.single_names import is_plain_refusal
+from dnsfilter.wire.names import name_text, parse_name
 
 NOTE = "loaded from a policy file"
 """Note of exemptions that are loaded as approved into an empty database."""
@@ -75,6 +88,7 @@ def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
     run.adopt()
     run.bind()
     run.exempt()
+    run.allow()
     if run.fills:
         # Close authorities last: a closed one can register and adopt nothing.
         run.close()
@@ -198,7 +212,7 @@ class _Run:
         """
         for ban in bans:
             with collect_faults(self.faults, _of_ban(ban)):
-                if not self.fills and not ban.provisional:
+                if not self.fills and not ban.provisional and not is_plain_refusal(ban):
                     demand_own_decisions(ban.decision, ban.terms)
                 owner, service = self.owners[ban.authority], self.services[ban.service]
                 self.rows[ban.number] = ban_acts.new_row(
@@ -233,6 +247,7 @@ class _Run:
         takes = self._has_terms(ban, known)
         return BanChange(
             mode=ban.mode,
+            mode_reason=ban.reason or None,
             off_until=ban.off_until,
             reply=ban.reply,
             addresses=tuple(str(address) for address in ban.addresses),
@@ -242,7 +257,7 @@ class _Run:
             decision=self._decision(ban.decision) if takes or known is None else None,
             terms=tuple(self._term(term) for term in ban.terms) if takes else None,
             provisional=ban.provisional if takes or known is None else None,
-            loaded=self.fills,
+            loaded=self.fills or (known is None and is_plain_refusal(ban)),
         )
 
     def _decision(self, decision: FormalDecision) -> FormalDecision:
@@ -295,6 +310,17 @@ class _Run:
                 there = known[row.number, exemption.site, exemption.start]
                 if not any(is_exemption(held, exemption) for held in there):
                     there.append(exemption_acts.request(self.unit, row, exemption, time_zone))
+
+    def allow(self) -> None:
+        """Allow names, and load those that a file has for an empty database."""
+        known: defaultdict[tuple[str, bytes], list[AllowedNameRow]] = defaultdict(list)
+        for held in self.unit.session.scalars(select(AllowedNameRow).order_by(AllowedNameRow.number)):
+            known[held.authority, parse_name(held.name)].append(held)
+        for allowed in self.wanted.allowed:
+            there = known[allowed.authority, allowed.name]
+            with collect_faults(self.faults, f"name/{allowed.authority}/{name_text(allowed.name)}"):
+                if not any(is_allowed_name(row, allowed) for row in there):
+                    name_acts.allow_as_filed(self.unit, self.owners[allowed.authority], there, allowed)
 
     def close(self) -> None:
         """Record the closings of authorities."""
@@ -363,6 +389,7 @@ class _Run:
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
             if live and bound.ban not in idle and key not in said:
                 self.faults.append(Fault(subject(bound), "is not in the file: add it, or end it first"))
+        self._keep_allowed()
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:
             if exemption.ban in self.rows:
@@ -372,6 +399,17 @@ class _Run:
             known = mine[row.ban, row.site, row.start_s]
             if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
                 self.faults.append(Fault(subject(row), "is not in the file: add it, or revoke it first"))
+
+    def _keep_allowed(self) -> None:
+        """Report allowed names, free now or later, that the file lacks."""
+        mine: defaultdict[tuple[str, bytes], list[AllowedName]] = defaultdict(list)
+        for allowed in self.wanted.allowed:
+            mine[allowed.authority, allowed.name].append(allowed)
+        for row in self.unit.session.scalars(select(AllowedNameRow)).all():
+            wanted = mine[row.authority, parse_name(row.name)]
+            live = not row.period.has_ended(self.unit.now_s)
+            if live and not any(is_allowed_name(row, one) for one in wanted):
+                self.faults.append(Fault(subject(row), "is not in the file: add it, or remove the name first"))
 
 
 def _without_follows(ban: Ban) -> Ban:

@@ -8,6 +8,7 @@ from api.errors import Invalid
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
 from api.publish.repository import is_empty
+from blocklists.guard import name_fault
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 
@@ -22,7 +23,8 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         unit = UnitOfWork(session, LOADED, int(held.clock()))
         try:
             text = _read(path)
-            wanted = parse_policy(text, str(path), services=held.publishing.services(unit), now=unit.now_s)
+            services = held.publishing.services(unit)
+            wanted = parse_policy(text, str(path), services=services, now=unit.now_s, guard=name_fault)
             faults = apply(unit, wanted)
             if faults:
                 raise Invalid(faults)

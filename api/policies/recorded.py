@@ -1,10 +1,10 @@
 """Compare a policy file with what is recorded already."""
 
-from api.db.models import AuthorityRow, BindingRow, ExemptionRow
+from api.db.models import AllowedNameRow, AuthorityRow, BindingRow, ExemptionRow
 from api.errors import Conflict
 from api.publish.policy_rows import closing_value
 from api.timestamps import zoned_hours_text
-from dnsfilter.policy.model import Authority, Binding, Exemption
+from dnsfilter.policy.model import AllowedName, Authority, Binding, Exemption
 
 
 def demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
@@ -20,6 +20,15 @@ def demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
 def is_binding(row: BindingRow, wanted: Binding) -> bool:
     """Return whether the row is the binding of the file, with its decided or its effective end."""
     return wanted.end in (row.end_s, row.period.end) and (row.instrument, row.date) == (wanted.instrument, wanted.date)
+
+
+def is_allowed_name(row: AllowedNameRow, wanted: AllowedName) -> bool:
+    """Return whether the row is the allowed name of the file, with its decided or its effective end."""
+    return (
+        (row.exact, row.start_s, row.review_by_s) == (wanted.exact, wanted.start, wanted.review_by)
+        and wanted.end in (row.end_s, row.period.end)
+        and not row.period.is_void
+    )
 
 
 def is_exemption(row: ExemptionRow, wanted: Exemption) -> bool:

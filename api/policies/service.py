@@ -1,6 +1,6 @@
 """Parse, preview and apply a policy file."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -14,6 +14,7 @@ from api.errors import Fault, Invalid
 from api.exemptions.warnings import warnings_of
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
+from blocklists.guard import name_fault
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.model import Policy
@@ -50,7 +51,8 @@ def parse(held: Runtime, text: str) -> Wanted:
     A large file takes seconds. No lock is held meanwhile.
     """
     try:
-        policy = parse_policy(text, "policy.toml", services=held.publishing.services(), now=int(held.clock()))
+        services, now = held.publishing.services(), int(held.clock())
+        policy = parse_policy(text, "policy.toml", services=services, now=now, guard=name_fault)
     except ConfigError as error:
         raise Invalid([Fault(problem.location, problem.message) for problem in error.problems]) from error
     count = _count(policy)
@@ -97,6 +99,7 @@ def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead
 
 
 def _count(policy: Policy) -> int:
-    tables = (policy.authorities, policy.sites, policy.ranges, policy.bans, policy.bindings, policy.exemptions)
+    tables: tuple[Sized, ...] = (policy.authorities, policy.sites, policy.ranges, policy.bans)
+    tables += (policy.bindings, policy.exemptions, policy.allowed)
     own = sum(service.authority is not None for service in policy.services)
     return own + sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)

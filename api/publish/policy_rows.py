@@ -50,6 +50,7 @@ from dnsfilter.policy.model import (
     Term,
     Tier,
 )
+from dnsfilter.policy.single_names import is_single_name
 from dnsfilter.wire.names import parse_name
 
 Value = TypeVar("Value")
@@ -208,6 +209,7 @@ def ban_value(row: BanRow) -> Ban | None:
         row.provisional,
         row.off_until_s,
         row.on_list,
+        row.mode_reason if is_single_name(row.service) else "",
     )
 
 

@@ -9,6 +9,7 @@ from api.bans.reading import shown as ban_shown
 from api.bindings.reading import NOT_STORED, read_binding
 from api.db.base import Base, Json
 from api.db.models import (
+    AllowedNameRow,
     AuthorityRow,
     BanRow,
     BindingRow,
@@ -23,6 +24,7 @@ from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
 from api.db.versions import KINDS
 from api.exemptions.reading import shown_exemption
+from api.names.reading import shown as name_shown
 from api.publish.past_policies import row_of
 from api.ranges.reading import read_site
 from api.ranges.service import shown as range_shown
@@ -87,6 +89,8 @@ class _Reader:
                 return service_shown(row)
             case BanRow():
                 return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
+            case AllowedNameRow():
+                return name_shown(row)
             case BindingRow():
                 read = read_binding(row, self._reference(row.ban), self._at, time_zone_of(self._session, row.authority))
                 return read.model_dump(mode="json", exclude=NOT_STORED)

@@ -24,7 +24,7 @@ SEARCHED = 1_000
 
 
 class Change(StrEnum):
-    """What happened to a ban, or, from SUSPENDED on, to an authority or all."""
+    """What happened to a ban or a single name, or, from SUSPENDED on, to an authority or all."""
 
     ADOPTED = "adopted"
     CONFIRMED = "confirmed"
@@ -35,6 +35,8 @@ class Change(StrEnum):
     OFF = "off"
     ENDED = "ended"
     REMOVED = "removed"
+    REFUSED = "refused"
+    ALLOWED = "allowed"
     BEGAN = "began"
     LAPSED = "lapsed"
     SUSPENDED = "suspended"
@@ -54,6 +56,9 @@ OF_ACTS: Mapping[str, Change] = MappingProxyType(
         "ban.set_monitor": Change.MONITOR,
         "ban.set_off": Change.OFF,
         "ban.set_scope": Change.CHANGED,
+        "name.refuse": Change.REFUSED,
+        "name.allow": Change.ALLOWED,
+        "name.end": Change.ENDED,
     }
 )
 

@@ -16,6 +16,8 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.state import LIVE, exemption_end
+from api.names import service as names
+from api.names.repository import allowed_names
 from api.succession import repository
 from api.succession.schemas import ClosingWrite
 from api.timestamps import given_timestamp
@@ -38,7 +40,8 @@ def close(
     decision: FormalDecision,
     successor: str | None = None,
 ) -> None:
-    """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, requests, roles.
+    """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, allowed names,
+    requests, roles.
 
     Raise `Invalid` if `at` is past, and `Conflict` if its closing is already recorded. A closing cannot be postponed,
     because what an act has ended is not revived.
@@ -55,6 +58,8 @@ def close(
         bindings.end(unit, binding, at, reason)
     for ban in repository.bans(unit.session, row.slug):
         bans.cut(unit, row, ban, at, reason, decision)
+    for name in allowed_names(unit.session, row.slug, unit.now_s):
+        names.cut(unit, row, name, at, reason)
     for grant in repository.grants(unit.session, row.slug, unit.now_s):
         if until(grant.period.end) > at:
             accounts.end_grant(unit, grant, reason, at)

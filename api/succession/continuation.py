@@ -18,7 +18,7 @@ from api.bans.state import has_lapsed, live_terms, mode_setting_at
 from api.bans.wanted_change import as_decided
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow
+from api.db.models import AllowedNameRow, AuthorityRow, BanRow, BindingRow, ExemptionRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict
@@ -26,6 +26,8 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
+from api.names import repository as names
+from api.names import service as name_acts
 from api.succession import repository
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
@@ -39,6 +41,7 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
+from dnsfilter.policy.single_names import is_single_name
 
 CONTINUED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
 """Exemptions in these states continue, in this order."""
@@ -96,6 +99,21 @@ class Continuation:
             else:
                 self._continue_binding(binding, ban, self.new.slug)
 
+    def continue_names(self) -> None:
+        """Allow what the merged authority allows. Raise `Conflict` if the successor refuses it by itself."""
+        unit, now = self.unit, self.unit.now_s
+        for row in names.allowed_names(unit.session, self.old.slug, now):
+            known = names.find(unit.session, self.new.slug, row.name, now)
+            if isinstance(known, AllowedNameRow):
+                self.done.covered.append((subject(row), subject(known)))
+                row.superseded_by = known.number
+                continue
+            times = max(row.start_s, now), row.period.end, row.review_by_s
+            wanted = name_acts.WantedName(row.name, row.exact, *times, row.reason)
+            made = name_acts.allow(unit, self.new, known, wanted)
+            row.superseded_by = made.number
+            self.done.continued.append((subject(row), subject(made)))
+
     def _end_with(self, ban: BanRow) -> None:
         session, now = self.unit.session, self.unit.now_s
         self.done.ended += map(subject, repository.bindings_of(session, ban.number, now))
@@ -110,6 +128,8 @@ class Continuation:
 
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
+        if is_single_name(ban.service):
+            name_acts.demand_not_allowed(self.unit, self.new, ban.service)
         known = bans.find(session, self.new.slug, ban.service)
         # When and where the successor's ban applied, before anything is added to it.
         applied = {} if known is None else self._applies_when(known)

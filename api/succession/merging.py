@@ -42,6 +42,7 @@ def merge(
     continuation = Continuation(unit, old, new, reason, decision, services, moved, done)
     continuation.continue_bans()
     continuation.continue_bindings_to()
+    continuation.continue_names()
     close(unit, old, unit.now_s, reason, decision, new.slug)
     return done
 

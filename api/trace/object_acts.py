@@ -9,7 +9,7 @@ from api.db.models import AuditRow
 
 RECENT = 1_000
 """Number of the newest acts that are searched for those that set a field."""
-FORMAL = ("ban.adopt", "ban.adopt_provisionally", "ban.confirm", "ban.renew", "ban.end")
+FORMAL = ("ban.adopt", "ban.adopt_provisionally", "ban.confirm", "ban.renew", "ban.end", "name.refuse", "name.end")
 """Acts that are always shown: each added a term, an end or a formal decision."""
 CHANGE = "ban.change"
 """An act that is always shown if it removed a term that had not begun."""

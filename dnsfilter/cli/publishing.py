@@ -9,7 +9,7 @@ from pathlib import Path
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError, Problem
-from dnsfilter.policy.model import DAY_S, Instant, Policy, Service
+from dnsfilter.policy.model import DAY_S, Instant, Policy, Service, WireName
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -43,7 +43,7 @@ def prepare_policy(
     from dnsfilter.config.resolved import last_loading, resolve_policy
 
     now = store.creation_time_s(clock_s)
-    resolved = resolve_policy(text, path, state_dir, services=services(), now=now)
+    resolved = resolve_policy(text, path, state_dir, services=services(), now=now, guard=name_fault)
     policy = resolved.policy
     demand_allowed(policy, path)
     loaded = last_loading(policy)
@@ -66,7 +66,7 @@ def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> F
     """Compile the policy file as of `now`. Write nothing."""
     from dnsfilter.config.resolved import resolve_policy
 
-    resolved = resolve_policy(policy_text(path), path, config.state_dir, services=services(), now=now)
+    resolved = resolve_policy(policy_text(path), path, config.state_dir, services=services(), now=now, guard=name_fault)
     demand_allowed(resolved.policy, path)
     made = compile_policy(resolved.policy, made_s)
     return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
@@ -83,6 +83,13 @@ def demand_allowed(policy: Policy, path: Path) -> None:
     found = [Problem(f"{path} service", f"{hit}: leave it out") for service in own for hit in guard.violations(service)]
     if found:
         raise ConfigError(tuple(found))
+
+
+def name_fault(name: WireName, exact: bool) -> str | None:
+    """Return why a single name may not be refused, or None."""
+    from blocklists import guard
+
+    return guard.name_fault(name, exact)
 
 
 def services() -> dict[str, Service]:

@@ -36,6 +36,7 @@ from dnsfilter.policy.bounds import MAX_TEXT
 from dnsfilter.policy.calendar import Span, parse_span
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.model import DAY_S, Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
+from dnsfilter.policy.single_names import NameVerdict, parse_single_name
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.unicode_names import parse_unicode_name
@@ -285,6 +286,16 @@ class ExemptionTable(IntervalTable):
     approved: bool = True
 
 
+class NameTable(IntervalTable):
+    authority: Text
+    name: Annotated[WireName, _text(parse_single_name)]
+    verdict: Annotated[NameVerdict, word(NameVerdict)]
+    exact: bool = False
+    review_by: DayOrInstant | None = None
+    review_in: ASpan | None = None
+    reason: Text = ""
+
+
 class PolicyFile(Table):
     """policy.toml."""
 
@@ -295,6 +306,7 @@ class PolicyFile(Table):
     ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
     binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
     exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
+    name: Annotated[list[NameTable | None], Field(max_length=MAX_ITEMS)] = []
 
 
 # Replacements for faulty values, so that the rest of their tables can be checked against other tables.
@@ -308,6 +320,7 @@ _HARMLESS: Mapping[str, object] = {
     "audience": "staff",
     "mode": "off",
     "ground": "law",
+    "verdict": "allow",
 }
 _HARMLESS_INTERVAL: Mapping[str, object] = {"start": "today", "for": "1 hour"}
 _INTERVAL_KEYS = ("start", "until", "end", "for", "review_by", "review_in")

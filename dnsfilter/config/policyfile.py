@@ -19,12 +19,14 @@ from dnsfilter.config.file_schema import (
     DecisionTable,
     ExemptionTable,
     IntervalTable,
+    NameTable,
     PolicyFile,
     ServiceTable,
     TermTable,
     read_tables,
 )
 from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
+from dnsfilter.config.name_tables import GuardedFault, NameTables, time_of_name, too_late, unguarded
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (
@@ -60,20 +62,27 @@ from dnsfilter.policy.model import (
 
 T = TypeVar("T")
 
+
 # These keys explain or toggle. Changing them does not make another item.
 _NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
 
 
 def parse_policy(
-    text: str, location: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1
+    text: str,
+    location: str,
+    *,
+    services: Mapping[str, Service],
+    now: Instant,
+    revision: int = 1,
+    guard: GuardedFault = unguarded,
 ) -> Policy:
     """Return the policy in `text`, as loaded at `now`. Of `services` it has those that no authority defines.
 
-    Bans, bindings and exemptions are numbered from 1 in file order. Terms are recorded, agreements accepted and
-    exemptions approved at `now`. Raise ConfigError with every problem. `location` stands for
-    the file in the problems.
+    Bans, bindings, exemptions and allowed names are numbered from 1 in file order, refused names after the other bans.
+    Terms and names are recorded, agreements accepted and exemptions approved at `now`. `guard` says which names may not
+    be refused by themselves. Raise ConfigError with every problem. `location` stands for the file in the problems.
     """
-    return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={})[0]
+    return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={}, guard=guard)[0]
 
 
 def parse_loaded(
@@ -84,6 +93,7 @@ def parse_loaded(
     now: Instant,
     revision: int,
     loaded: Mapping[str, Instant],
+    guard: GuardedFault = unguarded,
 ) -> tuple[Policy, dict[str, Instant]]:
     """Do as `parse_policy`, with items loaded at the times in `loaded`, others at `now`. Also return these times."""
     written = parse_toml(text, location)
@@ -92,6 +102,7 @@ def parse_loaded(
         raise ConfigError(written.problems(faults))
     conversion = _Conversion(file, written, now, loaded, faults)
     policy = conversion.policy(services, revision)
+    faults += conversion.names.faults(policy, guard, now)
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
         path = conversion.path_in_file(parse_path(problem.location))
@@ -126,6 +137,7 @@ class _Conversion:
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=dict)
     used: dict[str, Instant] = field(default_factory=dict)
+    names: NameTables = field(init=False)
 
     def policy(self, services: Mapping[str, Service], revision: int) -> Policy:
         file = self.file
@@ -133,6 +145,10 @@ class _Conversion:
             self.zones[authority.slug] = authority.time_zone
         for number, (_, ban) in enumerate(self._kept("ban", file.ban), 1):
             self.numbers.setdefault((ban.authority, ban.service), number)
+        self.names = NameTables(_present(file.name), len(self.positions["ban"]))
+        for key, number in self.names.numbers().items():
+            self.numbers.setdefault(key, number)
+        allowed = tuple(self.names.allowed(self._time_of_name))
         bindings = [self._binding(index, table) for index, table in _present(file.binding)]
         exemptions = [self._exemption(index, table) for index, table in _present(file.exemption)]
         return Policy(
@@ -146,9 +162,13 @@ class _Conversion:
             # The file's own services come first: their positions are those of their tables.
             services=(
                 *(_own_service(table) for _, table in self._kept("service", file.service)),
-                *(service for service in services.values() if service.authority is None),
+                *self.names.services(services, [ban for _, ban in _present(file.ban)]),
             ),
-            bans=tuple(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
+            bans=(
+                *(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
+                *self.names.refusals(self._time_of_name),
+            ),
+            allowed=allowed,
             bindings=tuple(binding for binding in bindings if binding is not None),
             exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
         )
@@ -157,10 +177,16 @@ class _Conversion:
         """Convert a path with indices of the policy's tuples to one with indices of the file."""
         if len(path) < 2 or not isinstance(path[1], int):
             return path
+        named = self.names.path_in_file(path)
+        if named != path:
+            return self._spelt(named)
         positions = self.positions.get(str(path[0]), [])
         index = positions[path[1]] if path[1] < len(positions) else path[1]
         path = (path[0], index, *path[2:])
-        # An end is checked as an instant, but is written under one of three keys.
+        return self._spelt(path)
+
+    def _spelt(self, path: KeyPath) -> KeyPath:
+        """Return the path of an end as it is written: it is checked as an instant, but has one of three keys."""
         if path[-1] == "end" and not self.written.holds(path):
             spelt = [(*path[:-1], key) for key in ("until", "for") if self.written.holds((*path[:-1], key))]
             return spelt[0] if spelt else path
@@ -227,20 +253,33 @@ class _Conversion:
         time_zone = self._zone(table.authority)
         return _instant(end, time_zone) if isinstance(end, datetime) else after_day(end, time_zone)
 
+    def _time_of_name(self, index: int, table: NameTable) -> Term:
+        path: KeyPath = ("name", index)
+        first, time_zone = self._loaded(path), self._zone(table.authority)
+        start, end = self._interval(path, table, first, time_zone)
+        term = time_of_name(start, end, self._review(path, table, start, time_zone), first, time_zone)
+        fault = too_late(term, time_zone)
+        if fault is not None:
+            self.faults.append(Fault(path, fault))
+        return term
+
     def _term(self, path: KeyPath, ban: BanTable, table: TermTable | None) -> Term:
         if table is None:
             return Term(self.now, end=self.now + 1, recorded=self.now)
         first = self._loaded(path, ban.authority, ban.service)
         time_zone = self._zone(ban.authority)
         start, end = self._interval(path, table, first, time_zone)
-        review_by = None
+        review_by = self._review(path, table, start, time_zone)
+        return Term(start, end, review_by, first, self._decision((*path, "decision"), ban, table.decision))
+
+    def _review(self, path: KeyPath, table: TermTable | NameTable, start: Instant, time_zone: str) -> Instant | None:
         if table.review_by is not None and table.review_in is not None:
             self.faults.append(Fault(path, "has both review_by and review_in: use one of them"))
         if table.review_by is not None:
-            review_by = _instant(table.review_by, time_zone)
-        elif table.review_in is not None:
-            review_by = self._end_of((*path, "review_in"), table.start, start, table.review_in, time_zone)
-        return Term(start, end, review_by, first, self._decision((*path, "decision"), ban, table.decision))
+            return _instant(table.review_by, time_zone)
+        if table.review_in is not None:
+            return self._end_of((*path, "review_in"), table.start, start, table.review_in, time_zone)
+        return None
 
     def _decision(self, path: KeyPath, ban: BanTable, table: DecisionTable) -> FormalDecision:
         follows = None

@@ -12,6 +12,7 @@ from dnsfilter.policy.model import (
     DEFAULT_FUNDING,
     DEFAULT_SITE,
     DEFAULT_TIERS,
+    AllowedName,
     Authority,
     Ban,
     Binding,
@@ -28,6 +29,7 @@ from dnsfilter.policy.model import (
     Usage,
     WeeklyHours,
 )
+from dnsfilter.policy.single_names import EXACTLY, NameVerdict, is_plain_refusal
 from dnsfilter.wire.names import name_text
 
 Value: TypeAlias = "str | int | bool | date | Iterable[str] | Iterable[int] | Mapping[str, str]"
@@ -40,8 +42,8 @@ def dump_policy(policy: Policy) -> str:
     """Return a policy file that `parse_policy` reads as the same valid policy, without data that no file holds.
 
     Such data are the revision, services of the catalogue, suspensions, and the times of recording, acceptance and
-    approval (only whether they happened is written). Numbers are not written either, but bans, bindings and exemptions
-    keep their order.
+    approval (only whether they happened is written). Numbers are not written either, but bans, bindings, exemptions and
+    allowed names keep their order. Refused names follow the other bans.
     """
     return "\n".join(_Dump(policy).blocks())
 
@@ -66,7 +68,8 @@ class _Dump:
         for service in policy.services:
             if service.authority is not None:
                 yield _block("[[service]]", _own_service(service.authority, service))
-        for ban in sorted(policy.bans, key=lambda ban: ban.number):
+        plain = [ban for ban in policy.bans if is_plain_refusal(ban)]
+        for ban in sorted((ban for ban in policy.bans if ban not in plain), key=lambda ban: ban.number):
             yield _block("[[ban]]", self._ban(ban))
             yield from self._decision("[ban.decision]", ban.decision)
             for term in ban.terms:
@@ -76,6 +79,11 @@ class _Dump:
             yield _block("[[binding]]", self._binding(binding))
         for exemption in sorted(policy.exemptions, key=lambda exemption: exemption.number):
             yield _block("[[exemption]]", self._exemption(exemption))
+        for ban in sorted(plain, key=lambda ban: ban.number):
+            for term in ban.terms:
+                yield _block("[[name]]", self._refused(ban, term))
+        for allowed in sorted(policy.allowed, key=lambda allowed: allowed.number):
+            yield _block("[[name]]", self._allowed(allowed))
 
     def _ban(self, ban: Ban) -> Pairs:
         pairs: Pairs = [("authority", ban.authority), ("service", ban.service), ("mode", ban.mode)]
@@ -128,6 +136,16 @@ class _Dump:
         pending = binding.accepted is None and binding.ground is Ground.AGREEMENT
         return pairs + ([("accepted", False)] if pending else [])
 
+    def _refused(self, ban: Ban, term: Term) -> Pairs:
+        exact = ban.tiers == EXACTLY
+        named = _name(ban.authority, ban.service, NameVerdict.REFUSE, exact)
+        return [*named, *self._term(self._zones[ban.authority], term), *_unless([("reason", ban.reason)], "")]
+
+    def _allowed(self, allowed: AllowedName) -> Pairs:
+        named = _name(allowed.authority, name_text(allowed.name), NameVerdict.ALLOW, allowed.exact)
+        term = Term(allowed.start, allowed.end, allowed.review_by)
+        return [*named, *self._term(self._zones[allowed.authority], term), *_unless([("reason", allowed.reason)], "")]
+
     def _exemption(self, exemption: Exemption) -> Pairs:
         ban = self._bans[exemption.ban]
         time_zone = exemption.time_zone or self._zones[ban.authority]
@@ -143,6 +161,11 @@ class _Dump:
             pairs.append(("hours", [_hours(hours, time_zone) for hours in exemption.hours]))
         pairs += _unless([("reason", exemption.reason)], "")
         return pairs + ([("approved", False)] if exemption.approved is None else [])
+
+
+def _name(authority: str, name: str, verdict: NameVerdict, exact: bool) -> Pairs:
+    pairs: Pairs = [("authority", authority), ("name", name), ("verdict", verdict)]
+    return [*pairs, ("exact", True)] if exact else pairs
 
 
 def _authority(authority: Authority) -> Pairs:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.locations import parse_toml
+from dnsfilter.config.name_tables import GuardedFault, unguarded
 from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.disk import sync_directory, write_atomically
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
@@ -48,14 +49,27 @@ class Resolved:
             _store(self.state, self.kept)
 
 
-def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
+def load_policy_file(
+    path: Path,
+    *,
+    services: Mapping[str, Service],
+    now: Instant,
+    revision: int = 1,
+    guard: GuardedFault = unguarded,
+) -> Policy:
     """Return the policy in that file as loaded at `now`, without state. Raise ConfigError with every problem."""
     text = load_text(path, MAX_POLICY_BYTES)
-    return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={})[0]
+    return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={}, guard=guard)[0]
 
 
 def resolve_policy(
-    text: str, path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant
+    text: str,
+    path: Path,
+    state_dir: Path,
+    *,
+    services: Mapping[str, Service],
+    now: Instant,
+    guard: GuardedFault = unguarded,
 ) -> Resolved:
     """Return the policy in `text`, read from that file, with relative dates resolved when first seen.
 
@@ -67,15 +81,19 @@ def resolve_policy(
     state = state_dir / STATE_FILE
     kept = _load_kept(state)
     revision = kept.revision + (digest != kept.digest)
-    policy, loaded = parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded)
+    policy, loaded = parse_loaded(
+        text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded, guard=guard
+    )
     return Resolved(policy, state, None if digest == kept.digest else _Kept(digest, revision, loaded))
 
 
 def last_loading(policy: Policy) -> Instant:
-    """Return when the newest of a policy file's terms, agreements and exemptions was loaded first; 0 without any."""
+    """Return when the newest term, agreement, exemption or name of a policy file was loaded first; 0 without any."""
     terms = (term.recorded for ban in policy.bans for term in ban.terms)
     agreements = (binding.accepted or 0 for binding in policy.bindings)
-    return max((*terms, *agreements, *(exemption.approved or 0 for exemption in policy.exemptions)), default=0)
+    allowed = (name.recorded or 0 for name in policy.allowed)
+    exemptions = (exemption.approved or 0 for exemption in policy.exemptions)
+    return max((*terms, *agreements, *allowed, *exemptions), default=0)
 
 
 def _load_kept(state: Path) -> _Kept:

@@ -283,7 +283,8 @@ class OnList:
 class Ban:
     """An authority's decision on one service. `number` is unique and only grows.
 
-    Before `off_until` the ban is off. Then `mode` returns automatically.
+    Before `off_until` the ban is off. Then `mode` returns automatically. Only a ban on a single name has a `reason`:
+    others have a formal decision.
     """
 
     number: int
@@ -300,6 +301,7 @@ class Ban:
     provisional: bool = False
     off_until: Instant | None = None
     on_list: OnList | None = None
+    reason: str = ""
 
     def mode_at(self, at: Instant) -> Mode:
         """Return the mode at an instant."""

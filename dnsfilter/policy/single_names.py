@@ -1,16 +1,22 @@
 """Names that an authority refuses or allows by itself. A refused one is a ban whose service is the name. Pure."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from dnsfilter.policy.bounds import MAX_NAME_MONTHS, NAME_REVIEW_MONTHS
+from dnsfilter.policy.calendar import end_of_last_day, parse_span
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
+    AllowedName,
     Ban,
     FormalDecision,
+    Instant,
     Mode,
+    Policy,
     Reply,
     Service,
     Tier,
@@ -28,6 +34,13 @@ EXACTLY: Final = frozenset({2})
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 
+class NameVerdict(StrEnum):
+    """What an authority decides about a name."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 def is_single_name(service: str) -> bool:
     """Return whether a ban's service is a name that an authority refuses by itself. Slugs have no dot."""
     return "." in service
@@ -38,6 +51,12 @@ def single_name(text: str) -> Service:
     """Return the service of a single name: tier 1 is the name and all below it, tier 2 is exactly the name."""
     wire = frozenset({parse_name(text)})
     return Service(text, text, (Tier(1, domains=wire), Tier(2, hosts=wire)))
+
+
+def with_single_names(catalogue: Mapping[str, Service], names: Iterable[str]) -> Mapping[str, Service]:
+    """Return all services by slug: those of the catalogue, and those of refused single names."""
+    single = sorted({name for name in names if is_single_name(name)})
+    return {**catalogue, **{name: single_name(name) for name in single}} if single else catalogue
 
 
 def parse_single_name(text: str) -> WireName:
@@ -72,6 +91,28 @@ def _concerns(tier: Tier, name: WireName, exact: bool) -> bool:
 def _any_below(entries: Iterable[WireName], name: WireName) -> bool:
     # A list may have a million entries: compare bytes first.
     return any(entry.endswith(name) and is_at_or_below(entry, name) for entry in entries)
+
+
+def default_review(start: Instant, time_zone: str) -> Instant:
+    """Return when a name that is refused or allowed from `start` is reviewed, if neither end nor review is given."""
+    return end_of_last_day(start, parse_span(f"{NAME_REVIEW_MONTHS} months"), time_zone)
+
+
+def latest_end(start: Instant, time_zone: str) -> Instant:
+    """Return the latest end and the latest review of a name that is refused or allowed from `start`."""
+    return end_of_last_day(start, parse_span(f"{MAX_NAME_MONTHS} months"), time_zone)
+
+
+def contradictions(policy: Policy) -> Iterator[tuple[AllowedName, Ban]]:
+    """Yield each allowed name with a name that its authority refuses meanwhile, and that it covers."""
+    single = [ban for ban in policy.bans if is_single_name(ban.service)]
+    for allowed in policy.allowed:
+        for ban in single:
+            freed = covers(allowed.name, allowed.exact, parse_name(ban.service))
+            if ban.authority != allowed.authority or not freed:
+                continue
+            if any(term.period.overlaps(allowed.start, allowed.end) for term in ban.terms):
+                yield allowed, ban
 
 
 def is_plain_refusal(ban: Ban) -> bool:

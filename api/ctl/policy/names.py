@@ -11,7 +11,8 @@ from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
 from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path
-from api.names.schemas import NameRead, NameVerdict
+from api.names.schemas import NameRead
+from dnsfilter.policy.single_names import NameVerdict
 
 _BELOW = {True: "exactly", False: "with all names below it"}
 _WHEN = "Without any of these, the review is due in six months. All are at most a year ahead."

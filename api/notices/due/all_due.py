@@ -11,6 +11,7 @@ from api.notices.due.due_acts import due_bindings, due_captures, due_exemptions,
 from api.notices.due.due_bans import due_bans
 from api.notices.due.due_followed_bans import due_followed_bans
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
+from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
 from api.notices.kinds import Due, Hour
 
@@ -27,6 +28,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_lifts,
         due_followed_bans,
         due_exemptions,
+        due_names,
         due_bindings,
         due_mergers,
         due_suspensions,

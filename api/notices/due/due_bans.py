@@ -11,6 +11,7 @@ from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.due.successor_bans import SuccessorBan, successor_bans
 from api.notices.kinds import Due, Hour, Kind, threshold
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.policy.single_names import is_single_name
 
 BEFORE_END_S = tuple(days * DAY_S for days in WARNINGS_DAYS)
 BEFORE_LAPSE_S = (6 * 3600, DAY_S)
@@ -68,7 +69,8 @@ def _end_notices(
     if row.provisional:
         yield from _threshold_notices(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
         return
-    kinds = (Kind.BAN_ENDING, Kind.BOUND_BAN_ENDING)
+    own_kind = Kind.NAME_ENDING if is_single_name(row.service) else Kind.BAN_ENDING
+    kinds = (own_kind, Kind.BOUND_BAN_ENDING)
     yield from _threshold_notices(row, end, known, hour, BEFORE_END_S, kinds, bound_at(bound, end - 1), facts)
 
 
@@ -77,7 +79,7 @@ def _review_notices(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Ite
     review = None if term is None else term.review_by_s
     if term is None or review is None or review <= hour.now:
         return
-    kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
+    kinds = (Kind.NAME_REVIEW if is_single_name(row.service) else Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
     facts = {**ban_facts(row, term), "review_s": review}
     yield from _threshold_notices(
         row, review, term.recorded_s, hour, BEFORE_END_S, kinds, bound_at(bound, review), facts

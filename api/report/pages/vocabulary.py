@@ -39,6 +39,8 @@ ACTS: Mapping[str, str] = {
     "ban.set_monitor": "ban switched to monitor",
     "ban.set_off": "ban switched off",
     "ban.set_scope": "scope of the ban changed",
+    "name.refuse": "name refused",
+    "name.end": "refusal of the name ended",
     "binding.propose": "agreement proposed",
     "binding.bind": "authority bound by law",
     "binding.accept": "agreement accepted",

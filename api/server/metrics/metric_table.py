@@ -217,6 +217,8 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
             Change.ENDED: "an act ended the ban early",
             Change.REMOVED: "the ban was removed before it began",
             Change.BEGAN: "a term began after its act",
+            Change.REFUSED: "a single name was refused",
+            Change.ALLOWED: "a single name was allowed",
             Change.LAPSED: "a term ended, and no other continued it",
             Change.SUSPENDED: "a suspension started",
             Change.RESUMED: "a suspension ended",

@@ -12,6 +12,8 @@ from dnsfilter.config.policytext import dump_policy
 from dnsfilter.policy.calendar import local_midnight
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import (
+    DAY_S,
+    AllowedName,
     Audience,
     Authority,
     Ban,
@@ -21,6 +23,7 @@ from dnsfilter.policy.model import (
     FormalDecision,
     Funding,
     Ground,
+    Instant,
     Kind,
     Mode,
     Policy,
@@ -33,6 +36,8 @@ from dnsfilter.policy.model import (
     Usage,
     WeeklyHours,
 )
+from dnsfilter.policy.single_names import EXACTLY, WITH_ALL_BELOW, with_single_names
+from dnsfilter.wire.names import parse_name
 
 NOW = 1_678_462_200
 SERVICES = {slug: Service(slug, slug.title(), (Tier(1), Tier(2), Tier(3))) for slug in ("tiktok", "capcut")}
@@ -94,6 +99,29 @@ def bans(draw: st.DrawFn, number: int, authority: str, service: str, follows: in
         decision=draw(decisions(follows)),
         off_until=None if mode is Mode.OFF else draw(st.none() | instants),
     )
+
+
+@st.composite
+def times_of_names(draw: st.DrawFn) -> tuple[Instant, Instant | None, Instant | None]:
+    start = draw(instants)
+    end = draw(st.one_of(st.none(), ends(start, YEAR_S - 2 * DAY_S)))
+    review_by = start + draw(st.integers(1, YEAR_S - 2 * DAY_S))
+    return start, end, review_by if end is None else draw(st.sampled_from((None, review_by)))
+
+
+@st.composite
+def refused_names(draw: st.DrawFn, number: int) -> Ban:
+    start, end, review_by = draw(times_of_names())
+    tiers = draw(st.sampled_from((WITH_ALL_BELOW, EXACTLY)))
+    terms = (Term(start, end, review_by, NOW),)
+    return Ban(number, "ghent", "www.example.com", Mode.ENFORCE, terms, tiers=tiers, reason=draw(text))
+
+
+@st.composite
+def allowed_names(draw: st.DrawFn, number: int) -> AllowedName:
+    start, end, review_by = draw(times_of_names())
+    name, exact = parse_name(f"n{number}.example"), draw(st.booleans())
+    return AllowedName(number, "mechelen", name, exact, start, end, NOW, review_by, draw(text))
 
 
 @st.composite
@@ -165,6 +193,7 @@ def policies(draw: st.DrawFn) -> Policy:
     ghent = draw(bans(1, "ghent", "tiktok", 2))
     mechelen = draw(bans(2, "mechelen", "tiktok", 1))
     chosen = (ghent, mechelen, draw(bans(3, "ghent", "capcut", None)))
+    named = [draw(refused_names(4))] if draw(st.booleans()) else []
     other = {"ghent": "mechelen", "mechelen": "ghent"}
     bound = [chosen[index] for index in draw(st.lists(st.integers(0, 2), max_size=2))]
     exempted = [chosen[index] for index in draw(st.lists(st.integers(0, 2), max_size=2))] if ranges else []
@@ -173,10 +202,14 @@ def policies(draw: st.DrawFn) -> Policy:
         authorities=authorities,
         sites=draw(st.sampled_from(((Site("annex", "Annex"), Site("default")), (Site("default"), Site("annex"))))),
         ranges=ranges,
-        services=(*draw(st.lists(own_services("ghent"), max_size=1)), *SERVICES.values()),
-        bans=chosen,
+        services=(
+            *draw(st.lists(own_services("ghent"), max_size=1)),
+            *with_single_names(SERVICES, (ban.service for ban in named)).values(),
+        ),
+        bans=(*chosen, *named),
         bindings=tuple(draw(bindings(n, ban, other[ban.authority])) for n, ban in enumerate(bound, 1)),
         exemptions=tuple(draw(exemptions(n, ban, ranges)) for n, ban in enumerate(exempted, 1)),
+        allowed=tuple(draw(allowed_names(number)) for number in range(1, draw(st.integers(1, 3)))),
     )
 
 

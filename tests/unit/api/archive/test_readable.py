@@ -116,6 +116,8 @@ def test_the_archive_has_decisions_as_json_and_as_text(files: Members) -> None:
     (exemption,) = listed(files, "decisions/exemptions.json")
     (suspension,) = listed(files, "decisions/suspensions.json")
     assert (suspension["authority"], suspension["reason"]) == ("zone", "an exercise")
+    (allowed,) = listed(files, "decisions/allowed-names.json")
+    assert (allowed["name"], allowed["reason"]) == ("cdn.alpha1.example.org", "a museum needs it")
     assert (binding["authority"], exemption["note"]) == ("zone", "“zó” is fine")
     assert [row["slug"] for row in listed(files, "decisions/authorities.json")] == ["town", "zone"]
     text = files["decisions/decisions.txt"].decode()

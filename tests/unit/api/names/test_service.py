@@ -277,6 +277,43 @@ def test_names_of_the_past_stay_in_the_trace(town: Plane) -> None:
         where = f"/v1/trace?client=192.0.2.10&name={name}&at="
         assert town.done("GET", f"{where}{timestamp_text(START + 30)}")["decision"]["verdict"] == was
         assert town.done("GET", f"{where}{timestamp_text(START + 60)}")["decision"]["verdict"] == now
+    traced = town.done("GET", f"/v1/trace?client=192.0.2.10&name={BELOW}&at={timestamp_text(START + 30)}")
+    assert [act["act"] for act in traced["acts"]] == ["name.allow"]
+    traced = town.done("GET", f"/v1/trace?client=192.0.2.10&name=example.com&at={timestamp_text(START + 30)}")
+    assert [act["act"] for act in traced["acts"]] == ["name.refuse"]
+    assert [(one["service"], one["name"]) for one in traced["lists"]] == []
+
+
+def test_decision_says_which_name_frees_the_query(town: Plane) -> None:
+    put(town, BELOW, ALLOW)
+    found = town.done("GET", f"/v1/decision?client=192.0.2.10&name=a.{BELOW}")
+    assert found["reason"].startswith("not refused: ")
+    assert BELOW in found["reason"]
+    assert [(row["standing"], row["allowed"]) for row in found["rows"]] == [("allowed", 1)]
+
+
+def test_revisions_show_names_as_they_were(town: Plane) -> None:
+    put(town, BELOW, ALLOW)
+    town.done("DELETE", f"{NAMES}/{BELOW}?reason=it+moved")
+    (change,) = town.done("GET", f"/v1/revisions/{town.revision()}")["changes"]["items"]
+    assert (change["object"], change["before"]["ended"], change["after"]["ended_reason"]) == (
+        f"name/town/{BELOW}", None, "it moved",
+    )  # fmt: skip
+
+
+def test_refused_name_has_a_report(town: Plane) -> None:
+    put(town, "example.com", REFUSE)
+    town.clock.now += 60
+    report = town.done("GET", "/v1/authorities/town/bans/example.com/report?from=2026-09-21&to=2026-09-21")
+    assert [part["service"] for part in report["bans"]] == ["example.com"]
+    assert (
+        "naam geweigerd"
+        in town.call(
+            "GET",
+            "/v1/authorities/town/bans/example.com/report?from=2026-09-21&to=2026-09-21",
+            headers={"Authorization": f"Bearer {town.token}", "Accept": "text/markdown"},
+        ).text
+    )
 
 
 def test_authority_with_names_cannot_be_removed(town: Plane) -> None:

@@ -28,6 +28,7 @@ from tests.fuzz.examples import examples
 from tests.support.policies import (
     NOW,
     Thing,
+    allowed,
     ban,
     clients,
     exemption,
@@ -81,6 +82,9 @@ def _lifted(before: tuple[Thing, ...], after: tuple[Thing, ...], *deciders: str)
         pytest.param((TIKTOK, BAN), id="range removed"),
         pytest.param((OFFICE, INNER, TIKTOK, BAN), id="inner range of another audience"),
         pytest.param((OFFICE, TIKTOK, BAN, exemption(1, 1, ["192.0.2.0/24"])), id="exempted"),
+        pytest.param((*BASE, allowed(1, "ghent", "www.tiktok.example")), id="a name below allowed"),
+        pytest.param((*BASE, allowed(1, "ghent", "example")), id="a name above allowed"),
+        pytest.param((*BASE, allowed(1, "ghent", "tiktok.example", exact=True)), id="exactly a name allowed"),
     ],
 )
 def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
@@ -119,6 +123,21 @@ def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
             (OFFICE, TIKTOK, OTHER, AGREED), (OFFICE, STAFF, TIKTOK, OTHER, AGREED), id="the same ban refuses"
         ),
         pytest.param((*BASE, exemption(1, 1, ["192.0.2.0/24"])), BASE, id="exemption revoked"),
+        pytest.param((*BASE, allowed(1, "ghent", "tiktok.example")), BASE, id="allowed name removed"),
+        pytest.param(BASE, (*BASE, allowed(1, "ghent", "other.example")), id="a name that no ban refuses allowed"),
+        pytest.param(BASE, (*BASE, allowed(1, "ghent", "example", exact=True)), id="exactly a name above allowed"),
+        pytest.param(BASE, (*BASE, allowed(1, "mechelen", "tiktok.example")), id="allowed by another authority"),
+        pytest.param(BASE, (*BASE, allowed(1, "ghent", "tiktok.example", end=NOW)), id="no longer allowed"),
+        pytest.param(
+            (*BASE, allowed(1, "ghent", "tiktok.example")),
+            (*BASE, allowed(2, "ghent", "www.tiktok.example")),
+            id="less allowed than before",
+        ),
+        pytest.param(
+            (*BASE, NATIONAL, BY_LAW),
+            (*BASE, NATIONAL, BY_LAW, allowed(1, "ghent", "tiktok.example")),
+            id="a ban by law still refuses an allowed name",
+        ),
         pytest.param(
             (OFFICE, service("tiktok", ["tiktok.example"]), BAN),
             (OFFICE, service("tiktok", ["tiktok.example"]), replace(BAN, tiers=frozenset({1}))),
@@ -219,7 +238,7 @@ def _given(held: Policy, number: int | None) -> frozenset[Address]:
 @st.composite
 def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
     before, other = draw(policies()), draw(policies())
-    parts = draw(st.sets(st.sampled_from(("ranges", "bans", "bindings", "exemptions")), min_size=1))
+    parts = draw(st.sets(st.sampled_from(("ranges", "bans", "bindings", "exemptions", "allowed")), min_size=1))
     if "bans" not in parts:
         kept = {one.number for one in before.bans}
         other = replace(
@@ -231,6 +250,15 @@ def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
     held = {one.number for one in after.bans}
     bindings = tuple(one for one in after.bindings if one.ban in held)
     return before, replace(after, bindings=bindings, exemptions=tuple(e for e in after.exemptions if e.ban in held))
+
+
+def test_allowed_name_lifts_only_itself_while_it_is_allowed_and_refused() -> None:
+    held = allowed(1, "ghent", "www.tiktok.example", NOW + 10, NOW + 200)
+    found = _lifted((OFFICE, TIKTOK, replace(BAN, terms=WHEN)), (OFFICE, TIKTOK, replace(BAN, terms=WHEN), held))
+    assert {(one.name, one.service, one.tier, one.start, one.end, one.addresses) for one in found} == {
+        ("www.tiktok.example", "tiktok", 1, NOW + 10, NOW + 100, ())
+    }
+    assert {(one.site, one.prefix) for one in found} == {("", "")}
 
 
 @pytest.mark.heavy

@@ -24,8 +24,8 @@ def _changes(plane: Plane) -> list[tuple[int, str, str, str]]:
     return [(one.at - START, one.authority, one.service, str(one.change)) for one in found]
 
 
-def test_every_act_on_a_ban_is_a_change() -> None:
-    assert OF_ACTS.keys() == {act for act in ACTS if act.startswith("ban.")}
+def test_every_act_on_a_ban_or_a_single_name_is_a_change() -> None:
+    assert OF_ACTS.keys() == {act for act in ACTS if act.startswith(("ban.", "name."))}
 
 
 @on_both_databases
@@ -39,6 +39,21 @@ def test_acts_are_changes_of_their_ban(town: Plane) -> None:
     # Of the two changes to monitor, the later one is left.
     expected = [(240, "ended"), (180, "monitor"), (120, "off"), (0, "adopted")]
     assert _changes(town) == [(at, "town", "alpha", change) for at, change in expected]
+
+
+def test_acts_on_single_names_are_changes(town: Plane) -> None:
+    names = "/v1/authorities/town/names"
+    town.done("PUT", f"{names}/example.com", {"verdict": "refuse", "reason": "phishing"})
+    town.clock.now += 60
+    town.done("PUT", f"{names}/alpha1.example.org", {"verdict": "allow", "reason": "the portal"})
+    town.clock.now += 60
+    town.done("DELETE", f"{names}/alpha1.example.org")
+    expected = [
+        (120, "alpha1.example.org", "ended"),
+        (60, "alpha1.example.org", "allowed"),
+        (0, "example.com", "refused"),
+    ]
+    assert [(at, name, change) for at, _, name, change in _changes(town)[:3]] == expected
 
 
 @on_both_databases
