@@ -71,7 +71,11 @@ from api.succession.router import router as succession
 from api.suspensions.current import CurrentSuspensions
 from api.suspensions.router import router as suspensions
 from api.trace.router import router as trace
+from api.updates.router import of_authority as updates_of_authority
+from api.updates.router import router as updates
+from api.updates.update_counts import UpdateCounts
 from api.usage.coverage_counts import CoverageCounts
+from api.usage.pending_counts import pending_counts
 from api.usage.router import coverage
 from api.usage.router import router as usage
 from dnsfilter import __version__
@@ -90,6 +94,8 @@ ROUTERS = (
     overlaps,
     services,
     own_services,
+    updates,
+    updates_of_authority,
     bans,
     of_authority,
     report,
@@ -139,6 +145,7 @@ def make_application(
             BanSummaries(runtime.database, runtime.clock),
             RecentChanges(runtime.database, runtime.clock),
             ExemptionCounts(runtime.database, runtime.clock),
+            UpdateCounts(runtime.database, runtime.clock),
             CoverageCounts(runtime.database, runtime.clock),
             events.figures,
         )
@@ -162,6 +169,7 @@ def make_application(
     app.state.checkpoint_job = checkpoint_job
     app.state.failures = failures
     app.state.ban_warnings = warnings_of
+    app.state.pending_counts = pending_counts
     app.state.fleet = fleet
     app.state.events = events
     app.state.holding = holding

@@ -35,11 +35,12 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "range": ("register", "change", "remove", "transfer"),
     "refusals": ("lift",),
     "request": ("ask", "approve", "reject", "withdraw"),
-    "service": ("define", "change", "remove"),
+    "service": ("define", "change", "remove", "update"),
     "site": ("register", "change", "remove"),
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),
     "token": ("key", "make", "revoke"),
+    "update": ("hold_back", "accept", "reject", "object", "replace"),
     "usage": ("erase", "read_clients"),
     "webhook": ("add", "remove"),
 }  # fmt: skip

@@ -21,6 +21,7 @@ from api.db.models import (
     SpaceRow,
     SuspensionRow,
     TokenRow,
+    UpdateRow,
 )
 
 _PARTS: Mapping[type[Base], tuple[str, ...]] = {
@@ -41,6 +42,7 @@ _PARTS: Mapping[type[Base], tuple[str, ...]] = {
     SpaceRow: ("space", "site", "prefix"),
     SuspensionRow: ("suspension", "number"),
     TokenRow: ("token", "id"),
+    UpdateRow: ("update", "number"),
 }
 """The kind of an object, and the columns that identify it."""
 

@@ -60,6 +60,7 @@ TAGS: Mapping[str, str] = {
     "lists": "A formal decision about many services: a named list in versions, and the bans that it adopts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
     "names": "One name that an authority refuses or allows by itself, at once and for a time.",
+    "updates": "New names of services: held back until somebody decides, or pending before they are refused.",
     "suspensions": "Times in which nothing is refused for an authority, or for all. They end by themselves.",
     "decision": "What a node answers a client now or answered at another time, and why.",
     "policy": "The complete policy as one file.",

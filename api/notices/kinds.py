@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SOURCE_RENEWED = "source_renewed"
     SOURCE_ENDED = "source_ended"
     SOURCE_GOES_ON = "source_goes_on"
+    UPDATE_HELD_BACK = "update_held_back"
     EXEMPTION_WAITING = "exemption_waiting"
     EXEMPTION_APPROVED = "exemption_approved"
     EXEMPTION_REJECTED = "exemption_rejected"

@@ -4,7 +4,7 @@ Facts:
 
 - `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
 - `name`: `authority/name`, an allowed name
-- `number`: the number of a request, an exemption, a binding or a capture
+- `number`: the number of a request, an exemption, a binding, a capture or an update; `service`: the slug of its service
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
 - `range`: a prefix; `deleted_s`: when the file of a capture is deleted
 - `resumes_s`: when a ban applies again; `still_s`: the end of another suspension in force
@@ -112,6 +112,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     """Return the values of the placeholders of a text."""
     _ = translations(language).gettext
     authority, _slash, service = str(facts.get("ban", facts.get("name", ""))).partition("/")
+    service = str(facts.get("service", service))
     values = {
         "authority_slug": authority,
         "slug": service,

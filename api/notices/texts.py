@@ -40,6 +40,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.REFUSALS_LIFTED: "dnsfilterctl audit list --act refusals.lift",
     Kind.SOURCE_RENEWED: _RENEW,
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
+    Kind.UPDATE_HELD_BACK: "dnsfilterctl update show {number}",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
     Kind.NAME_ENDING: _REFUSE,
     Kind.NAME_REVIEW: _SHOW_NAME,
@@ -132,6 +133,12 @@ TEXTS: Mapping[Kind, Text] = {
         "The ban on {service} ({former}), which you adopted with a decision of your own, continues {starting} under "
         "the successor of that authority ({source}). {own}",
         "You do not need to do anything. You will receive a notice if that ban is renewed or ended early.",
+    ),
+    Kind.UPDATE_HELD_BACK: Text(
+        "new names of {service} are held back",
+        "Update {number} of {service} was held back {at}: its names hit the guard, or its list changed too much or "
+        "cannot be read. The names in force stay as they were until somebody decides.",
+        "To see the names and the reasons, then accept or reject the update:",
     ),
     Kind.EXEMPTION_WAITING: Text(
         "a request for an exemption from the ban on {service} awaits your decision",

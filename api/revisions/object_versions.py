@@ -29,8 +29,8 @@ from api.publish.past_policies import row_of
 from api.ranges.reading import read_site
 from api.ranges.service import shown as range_shown
 from api.revisions.schemas import ChangeRead
-from api.services.reading import shown as service_shown
 from api.suspensions.service import shown as suspension_shown
+from api.updates.reading import shown_service
 from dnsfilter.policy.model import Instant
 
 
@@ -86,7 +86,7 @@ class _Reader:
             case RangeRow():
                 return range_shown(row)
             case ServiceRow():
-                return service_shown(row)
+                return shown_service(row)
             case BanRow():
                 return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
             case AllowedNameRow():

@@ -1,9 +1,9 @@
 """Convert catalogue entries to API answers."""
 
-from api.db.base import Json
-from api.db.models import ServiceRow
+from api.db.models import ServiceRow, UpdateRow
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
+from blocklists.update_review import plain
 from dnsfilter.policy.model import Service
 from dnsfilter.wire.names import name_text
 
@@ -35,6 +35,7 @@ def read_service(entry: Entry) -> ServiceRead:
         ],
         source="",
         note="",
+        held_back=None,
         tiers=[_tier(tier) for tier in entry.tiers],
     )
 
@@ -52,8 +53,8 @@ def read_own_summary(service: Service) -> ServiceSummary:
     )
 
 
-def read_own(row: ServiceRow, service: Service) -> ServiceRead:
-    """Return an own service as the API shows it."""
+def read_own(row: ServiceRow, service: Service, held_back: UpdateRow | None) -> ServiceRead:
+    """Return an own service as the API shows it, with the update of its names that is held back."""
     return ServiceRead(
         slug=row.slug,
         authority=row.authority,
@@ -63,6 +64,7 @@ def read_own(row: ServiceRow, service: Service) -> ServiceRead:
         sources=[],
         source=row.source,
         note=row.note,
+        held_back=None if held_back is None else held_back.number,
         tiers=[
             TierRead(
                 number=tier.number,
@@ -71,15 +73,9 @@ def read_own(row: ServiceRow, service: Service) -> ServiceRead:
                 domains=sorted(map(name_text, tier.domains)),
                 hosts=sorted(map(name_text, tier.hosts)),
             )
-            for tier in service.tiers
+            for tier in plain(service.tiers)
         ],
     )
-
-
-def shown(row: ServiceRow) -> Json:
-    """Return a service's row as the audit log stores it. `digest` names the list of its names."""
-    columns = ("slug", "authority", "name", "category", "source", "note", "digest")
-    return {name: getattr(row, name) for name in columns}
 
 
 def _tier(tier: TierEntry) -> TierRead:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from api.authorities import repository as authorities
 from api.db.models import AuthorityRow, ServiceRow
+from api.db.unit_of_work import UnitOfWork
 from api.errors import NotFound, unknown
 from api.http.dependencies import RuntimeDep, UnitDep, tag
 from api.http.parameters import PagingDep
@@ -19,6 +20,7 @@ from api.services import repository
 from api.services import service as acts
 from api.services.reading import read_own, read_own_summary, read_service, read_summary
 from api.services.schemas import NamesWrite, ServicePatch, ServiceRead, ServiceSummary, ServiceWrite
+from api.updates.repository import held_back
 from blocklists.categories import Category
 from dnsfilter.policy.model import Service
 
@@ -56,7 +58,7 @@ def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep, unit: 
     """Get one service with its tiers and their domain names."""
     row = unit.session.get(ServiceRow, slug)
     if row is not None and row.authority is not None:
-        return read_own(row, acts.content_of(row))
+        return read_own(row, acts.content_of(row), held_back(unit.session, row.slug))
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:
@@ -74,10 +76,10 @@ def list_own_services(
 
 
 @own_services.get("/{service}", summary="Get an own service", responses=documented(NOT_FOUND))
-def get_own_service(_owner: Owner, row: Shown, _permit: AnyAccount, response: Response) -> ServiceRead:
+def get_own_service(_owner: Owner, row: Shown, unit: UnitDep, _permit: AnyAccount, response: Response) -> ServiceRead:
     """Get an own service with its domain names. `service` is the part of its slug after the colon."""
     tag(response, row.revision)
-    return read_own(row, acts.content_of(row))
+    return read_own(row, acts.content_of(row), held_back(unit.session, row.slug))
 
 
 @own_services.put(
@@ -96,20 +98,23 @@ def put_own_service(
 ) -> ServiceRead:
     """Define a service, or replace its names and fields. Bans on it refuse its names from now on.
 
-    The answer is 422 if a name hits a guarded one: a public suffix, or a name that offices need.
+    If names of a new service hit the guard, it is 422. New names of one that exists are held back: see `held_back`.
     """
     response.status_code = 201 if row is None else 200
     made = acts.put(unit, owner, row, repository.slug_of(owner.slug, service), body)
-    return _answer(made, response)
+    return _answer(unit, made, response)
 
 
 @own_services.patch("/{service}", summary="Change an own service", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def patch_own_service(
     owner: Owner, row: Changed, body: ServicePatch, unit: UnitDep, _permit: OperatorOfPath, response: Response
 ) -> ServiceRead:
-    """Change the given fields of an own service. Names that it loses are answered from now on."""
+    """Change the given fields of an own service. Names that it loses are answered from now on.
+
+    New names that hit the guard are held back, all together: see `held_back`.
+    """
     acts.patch(unit, owner, row, body)
-    return _answer(row, response)
+    return _answer(unit, row, response)
 
 
 @own_services.post(
@@ -118,9 +123,12 @@ def patch_own_service(
 def change_own_service_names(
     owner: Owner, row: Changed, body: NamesWrite, unit: UnitDep, _permit: OperatorOfPath, response: Response
 ) -> ServiceRead:
-    """Add names to an own service and remove others. A name that is covered by another one is dropped."""
+    """Add names to an own service and remove others. A name that is covered by another one is dropped.
+
+    Names that hit the guard are held back, all together: see `held_back`.
+    """
     acts.change_names(unit, owner, row, body)
-    return _answer(row, response)
+    return _answer(unit, row, response)
 
 
 @own_services.delete(
@@ -131,9 +139,9 @@ def remove_own_service(row: Changed, unit: UnitDep, _permit: OperatorOfPath) -> 
     acts.remove(unit, row)
 
 
-def _answer(row: ServiceRow, response: Response) -> ServiceRead:
+def _answer(unit: UnitOfWork, row: ServiceRow, response: Response) -> ServiceRead:
     tag(response, row.revision)
-    return read_own(row, acts.content_of(row))
+    return read_own(row, acts.content_of(row), held_back(unit.session, row.slug))
 
 
 def _summaries(services: Mapping[str, Service], after: str, authority: str | None = None) -> list[ServiceSummary]:

@@ -86,4 +86,5 @@ class ServiceRead(Read):
     sources: list[SourceRead]
     source: str
     note: str
+    held_back: int | None
     tiers: list[TierRead]

@@ -1,20 +1,19 @@
 """Acts on own services: define, change, remove. `owner` is the authority that defines the service."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from api.authorities.state import demand_open
-from api.db.base import Json
-from api.db.models import AuthorityRow, ListRow, ServiceRow
+from api.db.models import AuthorityRow, ServiceRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
-from api.publish.service_lists import list_of, service_of
+from api.publish.service_lists import service_of
 from api.services import repository
-from api.services.reading import shown
 from api.services.schemas import NamesWrite, ServicePatch, ServiceWrite
+from api.updates.reading import shown_service
+from api.updates.schemas import Source
+from api.updates.service import Proposal, begin, forget, propose
 from blocklists.formats.items import Item, host_name
-from blocklists.guard import Guard, load_guard
 from blocklists.name_list import NameList, merge
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.wire.names import NameFault, name_text
@@ -62,40 +61,27 @@ def load(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: 
 
 
 def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service) -> ServiceRow:
-    """Define the own service `wanted`, or make the existing `row` match it. Do nothing if nothing differs."""
+    """Define the own service `wanted`, or make the existing `row` match it. Do nothing if nothing differs.
+
+    Names that the guard forbids are `Invalid` in a new service. An existing one keeps its names, and the update is held
+    back.
+    """
     if not any(tier.domains or tier.hosts for tier in wanted.tiers):
         raise Invalid.at("body.domains", f"{wanted.slug} has no name: give at least one in domains or hosts")
-    before: Json | None = None
     if row is None:
         demand_open(owner, unit.now_s)
-        row = ServiceRow(slug=wanted.slug, authority=owner.slug, category="", digest="")
-    else:
-        before = shown(row)
-    row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
-    set_content(unit, row, wanted.tiers)
-    if before == shown(row):
+        row = ServiceRow(slug=wanted.slug, authority=owner.slug, category="")
+        row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
+        begin(unit, row, wanted.tiers)
+        unit.record("service.define", subject(row), None, shown_service(row), owner.slug)
         return row
-    row.revision = unit.new_revision()
-    unit.session.add(row)
-    act = "service.define" if before is None else "service.change"
-    unit.record(act, subject(row), before, shown(row), owner.slug)
+    before = shown_service(row)
+    row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
+    if before != shown_service(row):
+        row.revision = unit.new_revision()
+        unit.record("service.change", subject(row), before, shown_service(row), owner.slug)
+    propose(unit, row, Proposal(wanted.tiers, Source.EDIT))
     return row
-
-
-def set_content(unit: UnitOfWork, row: ServiceRow, tiers: Sequence[Tier]) -> None:
-    """Let a service have these names from this revision on. New names take effect here and nowhere else.
-
-    The caller records the act and sets the row's revision. Raise `Invalid` for names that the guard forbids.
-    """
-    service = Service(row.slug, row.name, tuple(tiers))
-    _demand_allowed(service)
-    made = list_of(service)
-    content = unit.session.get(ListRow, made.digest)
-    if content is None:
-        content = ListRow(digest=made.digest, service=row.slug, body=made.body)
-        unit.session.add(content)
-        unit.session.flush()
-    row.digest, row.content = made.digest, content
 
 
 def remove(unit: UnitOfWork, row: ServiceRow) -> None:
@@ -103,31 +89,15 @@ def remove(unit: UnitOfWork, row: ServiceRow) -> None:
     bans = repository.bans_on(unit.session, row.slug, unit.now_s)
     if bans:
         raise Conflict(f"{row.slug} is named by {_listed(bans)}: end or remove these bans first")
-    unit.record("service.remove", subject(row), shown(row), None, *([] if row.authority is None else [row.authority]))
+    forget(unit, row)
+    owners = () if row.authority is None else (row.authority,)
+    unit.record("service.remove", subject(row), shown_service(row), None, *owners)
     unit.session.delete(row)
 
 
 def content_of(row: ServiceRow) -> Service:
     """Return the service of a row, with its names."""
     return service_of(row.content.body)
-
-
-@cache
-def guard() -> Guard:
-    """Return the guard. It is read at the first use only."""
-    return load_guard()
-
-
-def _demand_allowed(service: Service) -> None:
-    found = guard().violations(service)
-    faults = [
-        Fault("body.names", f"{name_text(hit.entry)} hits {name_text(hit.guarded)} ({hit.file_name}): leave it out")
-        for hit in found[:MAX_FAULTS]
-    ]
-    if len(found) > MAX_FAULTS:
-        faults.append(Fault("body.names", f"{len(found) - MAX_FAULTS} more names hit the guard"))
-    if faults:
-        raise Invalid(faults)
 
 
 def _named(texts: Sequence[str], field: str, *, is_exact: bool) -> list[Item]:

@@ -50,6 +50,17 @@ def figure(queries: int) -> Figure:
     return Figure(below=HIDDEN_BELOW) if is_hidden(queries) else Figure(queries)
 
 
+def coarse(queries: int) -> int:
+    """Return a number that is shown while it grows: rounded down to 5, 10, 20, 50, 100 …, and 0 below 5.
+
+    Two answers that follow each other then differ by no single query.
+    """
+    if is_hidden(queries) or not queries:
+        return 0
+    unit = int("1" + "0" * (len(str(queries)) - 1))
+    return next(step * unit for step in (5, 2, 1) if step * unit <= queries)
+
+
 def total(parts: Iterable[int], *, is_complete: bool = True) -> Figure:
     """Return the total of numbers that `figure` shows. It reveals no more than they do."""
     known = list(parts)

@@ -161,6 +161,21 @@ RANGES = (
     ),
 )  # fmt: skip
 
+UPDATES = (
+    Panel(
+        title="Updates held back", kind="table", colours=ZERO_IS_GOOD,
+        columns={"authority": "Authority", "Value": "Updates"},
+        question="Whose services have new names that the guard stopped? An empty authority is the catalogue.",
+        queries={"": f'sum by (authority) (dnsfilter_updates{{{OR_ALL},state="held_back"}}) or on () {NONE}'},
+    ),
+    Panel(
+        title="Names that are only monitored", decimals=0,
+        question="How many new names of services are tried before they are refused?",
+        queries={"{{authority}}": f"sum by (authority) (dnsfilter_pending_names{{{OR_ALL}}}) or on () "
+                 f"{named('names', 'authority', f'0 * {API_ANSWERS}')}"},
+    ),
+)  # fmt: skip
+
 COUNTS = tuple(
     Panel(
         title=f"{name} per {span}", decimals=0, step=step, question=f"{question} The 20 highest per {span}.",
@@ -224,6 +239,7 @@ WHOSE = (
 
 BANS = build(
     "dnsfilter: Bans", "dnsfilter-bans", "What do the bans do, and what ends when?",
-    {"": STATE, "Ranges that ask": RANGES, "Queries that bans concern": (*NOW, *COUNTS, *SHOWN),
+    {"": STATE, "Ranges that ask": RANGES, "New names of services": UPDATES,
+     "Queries that bans concern": (*NOW, *COUNTS, *SHOWN),
      "Whose ban, and around it": WHOSE},
 )  # fmt: skip

@@ -26,6 +26,7 @@ from api.db.models.prohibited_list import ListVersionRow, ProhibitedListRow
 from api.db.models.request import RequestRow
 from api.db.models.service import ServiceRow
 from api.db.models.suspension import SuspensionRow
+from api.db.models.update import ObjectionRow, UpdateRow
 from api.db.models.usage import (
     BypassDayRow,
     CoverageDayRow,
@@ -63,6 +64,7 @@ __all__ = [
     "NameRow",
     "NodeRow",
     "NoticeRow",
+    "ObjectionRow",
     "PendingDayRow",
     "ProhibitedListRow",
     "PublicationRow",
@@ -74,6 +76,7 @@ __all__ = [
     "SuspensionRow",
     "TermRow",
     "TokenRow",
+    "UpdateRow",
     "UsageClientRow",
     "UsageDayRow",
     "UsageHourRow",

@@ -13,6 +13,7 @@ from api.notices.due.due_followed_bans import due_followed_bans
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
+from api.notices.due.due_updates import due_updates
 from api.notices.kinds import Due, Hour
 
 
@@ -27,6 +28,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_requests,
         due_lifts,
         due_followed_bans,
+        due_updates,
         due_exemptions,
         due_names,
         due_bindings,

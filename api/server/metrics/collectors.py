@@ -26,6 +26,8 @@ from api.publish.service import Publisher
 from api.revisions.recent_changes import RecentChanges
 from api.server.metrics import metric_table as table
 from api.suspensions.current import CurrentSuspensions
+from api.updates.schemas import UpdateState
+from api.updates.update_counts import UpdateCounts
 from api.usage.coverage_counts import CoverageCounts
 from dnsfilter import __version__
 from dnsfilter.policy.model import Mode
@@ -75,6 +77,7 @@ class Sources:
     bans: BanSummaries
     changes: RecentChanges
     exemptions: ExemptionCounts
+    updates: UpdateCounts
     ranges: CoverageCounts
     receivers: Callable[[], Sequence[ReceiverFigures]]
 
@@ -91,6 +94,7 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
         BanFamilies(sources.bans),
         partial(changes, sources.changes),
         partial(exemptions, sources.exemptions),
+        partial(updates, sources.updates),
         partial(ranges, sources.ranges),
         lambda: receivers(sources.receivers()),
         process,
@@ -189,6 +193,16 @@ def exemptions(counted: ExemptionCounts) -> Iterator[Family]:
     waiting = [((one.authority, table.WAITING), one.waiting) for one in found if one.waiting]
     yield family_of(table.EXEMPTIONS, [*in_force, *waiting])
     yield family_of(table.EXEMPTION_WAITING, [((one.authority,), one.waiting_s) for one in found if one.waiting])
+
+
+def updates(counted: UpdateCounts) -> Iterator[Family]:
+    """Yield updates that are held back or pending, and names that are only monitored, of those that have any."""
+    found = counted.counts()
+    held = [((one.authority or "", UpdateState.HELD_BACK), one.held_back) for one in found if one.held_back]
+    waits = [((one.authority or "", UpdateState.PENDING), one.pending) for one in found if one.pending]
+    yield family_of(table.UPDATES, [*held, *waits])
+    names = [((one.authority or "",), one.pending_names) for one in found if one.pending_names]
+    yield family_of(table.PENDING_NAMES, names)
 
 
 def ranges(counted: CoverageCounts) -> Iterator[Family]:

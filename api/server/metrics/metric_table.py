@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from api.revisions.recent_changes import NEWEST, Change
+from api.updates.schemas import UpdateState
 from api.usage.state import CoverageState
 from dnsfilter.policy.model import Mode
 from dnsfilter.telemetry.metrics import PROCESS_START, Metric, MetricType
@@ -98,6 +99,16 @@ EXEMPTIONS: Final = _gauge(
 EXEMPTION_WAITING: Final = _gauge(
     "dnsfilter_exemption_waiting_seconds",
     "Waiting time of the oldest request for an exemption from a ban of the authority. Absent if none waits.",
+    ("authority",),
+)
+UPDATES: Final = _gauge(
+    "dnsfilter_updates",
+    "Updates of the authority's own services, or with an empty label of the catalogue, that are held back or pending.",
+    ("authority", "state"),
+)
+PENDING_NAMES: Final = _gauge(
+    "dnsfilter_pending_names",
+    "New names of the authority's own services, or of the catalogue, that are only monitored. Absent if none are.",
     ("authority",),
 )
 RANGES: Final = _gauge(
@@ -226,6 +237,10 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
         (EXEMPTIONS.name, "state"): {
             IN_FORCE: "approved and in force",
             WAITING: "requested, not decided and not past its end",
+        },
+        (UPDATES.name, "state"): {
+            UpdateState.HELD_BACK: "stopped by the guard until somebody decides; the names in force stay",
+            UpdateState.PENDING: "in force, and its new names are only monitored",
         },
         (RANGES.name, "state"): {
             CoverageState.ASKING: "asked, and has not been silent for longer than usual",

@@ -55,6 +55,7 @@ def upgrade() -> None:
     _networks()
     _accounts()
     _services()
+    _updates()
     _bans()
     _prohibited_lists()
     _exemptions()
@@ -239,6 +240,29 @@ def _services() -> None:
         *_texts(name=200, category=32, source=500, note=1000),
         _column("digest", sa.String(64), sa.ForeignKey("lists.digest")),
         _column("revision", _BIG),
+    )
+
+
+def _updates() -> None:
+    _numbered_table(
+        "updates",
+        "number",
+        _column("service", sa.String(127), index=True),
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), nullable=True, index=True),
+        _column("digest", sa.String(64), sa.ForeignKey("lists.digest")),
+        _column("base", sa.String(64), sa.ForeignKey("lists.digest")),
+        _column("outcome", sa.String(16), index=True),
+        *_texts(source=16, note=1000),
+        _column("reasons", _JSON),
+        *_columns(_BIG, "added", "removed", "pending", "proposed_s", "proposed_by", "revision"),
+        _column("enforced_from_s", _BIG, nullable=True, index=True),
+        *_columns(_BIG, "decided_s", "decided_by", nullable=True),
+    )
+    op.create_table(
+        "objections",
+        *_text_keys(service=127, name=253),
+        *_texts(reason=1000),
+        *_columns(_BIG, "recorded_s", "recorded_by"),
     )
 
 

@@ -13,10 +13,16 @@ from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.notices.support import with_mail
+from tests.unit.api.updates.proposals import own_service, update_of
 
 pytestmark = pytest.mark.heavy
 
 COMMANDS = """
+update list
+update show 1
+update object 1 akamaiedge.net --reason "half of the web"
+update accept 1
+update reject 2 --reason "the source was cut off"
 policy export
 policy export --archive archive.zip
 policy diff policy.toml
@@ -190,6 +196,9 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "policy.toml").write_text(ctl("policy", "export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
     (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")
+    for slug in ("ghent:games", "ghent:shops"):
+        own_service(served.plane, "sample.example", slug=slug, authority="ghent")
+        update_of(served.plane, "sample.example", "other.example", "akamaiedge.net", slug=slug)
     lines = [shlex.split(line) for line in COMMANDS.strip().splitlines()]
     for words in lines:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))

@@ -25,6 +25,7 @@ from api.http.file_bodies import FileBody
 from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.notices.support import with_mail
+from tests.unit.api.updates.proposals import own_service, update_of
 
 PAGE = Path(__file__).parents[4] / "api" / "documentation" / "openapi.json"
 FORMATS = {"date": r"\d{4}-\d\d-\d\d", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"}
@@ -313,6 +314,10 @@ def test_the_examples_work_one_after_the_other(tmp_path: Path, packaged: Catalog
             plane.call("GET", "/v1/self", headers={"Authorization": "Bearer dnsf_0123456789ab_unknown"})
         if route.operation_id in ("get_request", "withdraw_request", "approve_request"):
             _ask_to_switch_off(plane, route.operation_id)
+        if route.operation_id == "get_update":
+            for slug, name in (("ghent:arcade", "akamaiedge.net"), ("ghent:shops", "github.io")):
+                own_service(plane, "sample.example", slug=slug, authority="ghent")
+                update_of(plane, "sample.example", "other.example", name, slug=slug)
         token = plane.other() if route.operation_id in deciding else None
         if route.rule.roles == OWN_APPROVERS:
             token = approver = approver or _approver_too(plane)

@@ -83,9 +83,8 @@ def test_a_change_replaces_the_given_fields_and_drops_covered_names(
 @pytest.mark.parametrize(
     ("method", "path", "body", "location", "words"),
     [
-        ("PUT", GAMES, {**BODY, "domains": ["akamaiedge.net"]}, "body.names", "akamaiedge.net hits"),
-        ("PATCH", GAMES, {"domains": ["co.uk"]}, "body.names", "co.uk hits co.uk (Public Suffix List)"),
-        ("POST", f"{GAMES}/names", {"add": ["be"]}, "body.names", "be hits be (single label)"),
+        ("PUT", f"{GAMES}2", {**BODY, "domains": ["akamaiedge.net"]}, "body.names", "akamaiedge.net hits"),
+        ("PUT", f"{GAMES}2", {**BODY, "domains": ["co.uk"]}, "body.names", "co.uk hits co.uk (Public Suffix List)"),
         ("PUT", GAMES, {"name": "Games"}, "body.domains", "has no name"),
         ("PATCH", GAMES, {"domains": [NAME, "192.0.2.1"]}, "body.domains[1]", "'192.0.2.1' is an address"),
         ("POST", f"{GAMES}/names", {"add": ["a b"]}, "body.add[0]", "'a b'"),
@@ -103,6 +102,31 @@ def test_names_that_cannot_be_used_are_named_and_change_nothing(
     assert fault["location"] == location
     assert words in fault["message"]
     assert games.revision() == revision
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "reason"),
+    [
+        ("PUT", GAMES, {**BODY, "domains": ["akamaiedge.net"]}, "akamaiedge.net hits probe.akamaiedge.net"),
+        ("PATCH", GAMES, {"domains": ["co.uk"]}, "co.uk hits co.uk (Public Suffix List)"),
+        ("POST", f"{GAMES}/names", {"add": ["be"]}, "be hits be (single label)"),
+    ],
+)
+def test_an_edit_that_hits_the_guard_is_held_back(games: Plane, method: str, path: str, body: Any, reason: str) -> None:
+    before = games.done("GET", GAMES)["tiers"]
+    changed = games.done(method, path, body)
+    assert changed["tiers"] == before
+    update = games.done("GET", f"/v1/updates/{changed['held_back']}")
+    assert reason in update["reasons"][0]["text"]
+    games.done("POST", f"/v1/updates/{changed['held_back']}/accept", {"at_once": True})
+    after = games.done("GET", GAMES)
+    assert (after["held_back"], after["tiers"] == before) == (None, False)
+
+
+def test_nothing_is_left_to_decide_of_a_service_that_was_removed(games: Plane) -> None:
+    held = games.done("POST", f"{GAMES}/names", {"add": ["be"]})["held_back"]
+    games.done("DELETE", GAMES)
+    assert games.done("GET", f"/v1/updates/{held}")["state"] == "replaced"
 
 
 def test_only_operators_of_the_authority_change_its_services(games: Plane) -> None:
@@ -131,7 +155,7 @@ def test_acts_are_recorded_and_equal_ones_are_not(games: Plane) -> None:
     acts = games.done("GET", "/v1/audit", params={"act": "service"})["items"]
     assert sorted((act["seq"], act["act"], act["object"], tuple(act["authorities"])) for act in acts) == [
         (seq, f"service.{verb}", f"service/{SLUG}", ("town",))
-        for seq, verb in zip(sorted(act["seq"] for act in acts), ("define", "change", "remove"), strict=True)
+        for seq, verb in zip(sorted(act["seq"] for act in acts), ("define", "update", "remove"), strict=True)
     ]
     change = games.done("GET", f"/v1/revisions/{games.revision()}")["changes"]["items"]
     assert [(one["object"], one["after"]) for one in change] == [(f"service/{SLUG}", None)]

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from api.usage.release import Figure, bounded, figure, first_split_day, is_hidden, last_shown_day, may_split, total
+from api.usage.release import (
+    Figure,
+    bounded,
+    coarse,
+    figure,
+    first_split_day,
+    is_hidden,
+    last_shown_day,
+    may_split,
+    total,
+)
 from api.usage.state import HOURS_KEPT_S
 from dnsfilter.policy.calendar import parse_instant
 
@@ -94,3 +104,11 @@ def test_a_day_is_shown_an_hour_after_its_end(now: str, expected: str) -> None:
 def test_a_day_is_split_while_all_its_hours_are_kept() -> None:
     now_s = parse_instant("2026-09-21T12:00:00Z") + HOURS_KEPT_S
     assert first_split_day(now_s, "Europe/Brussels").isoformat() == "2026-09-22"
+
+
+@pytest.mark.parametrize(
+    ("queries", "shown"),
+    [(0, 0), (1, 0), (4, 0), (5, 5), (9, 5), (10, 10), (19, 10), (20, 20), (999, 500), (1000, 1000)],
+)
+def test_a_number_that_grows_is_shown_in_steps(queries: int, shown: int) -> None:
+    assert coarse(queries) == shown

@@ -1,0 +1,28 @@
+"""The guard as an installation asks it: that of the release, with the names that its nodes depend on."""
+
+from functools import cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import NodeRow
+from blocklists.guard import Guard, load_guard
+from blocklists.update_review import installation_names
+from dnsfilter.policy.model import WireName
+from dnsfilter.wire.names import parse_name
+
+
+@cache
+def packaged_guard() -> Guard:
+    """Return the guard of the release. Reading it takes a tenth of a second."""
+    return load_guard()
+
+
+def installation_guard(session: Session) -> Guard:
+    """Return the guard with the conditional zones of all nodes, and the names by which they reach this program."""
+    zones: set[WireName] = set()
+    control_plane: set[WireName] = set()
+    for report in session.scalars(select(NodeRow.report).where(NodeRow.sql_is_enrolled())):
+        zones.update(map(parse_name, report.get("zones", ())))
+        control_plane.update(map(parse_name, report.get("control_plane", ())))
+    return packaged_guard().with_names(installation_names(zones, control_plane))
