@@ -52,11 +52,14 @@ PATIENCE_S = 120.0
 
 
 class Watcher:
-    """A client that asks without pause and notes when its answers last changed."""
+    """A client that asks again after `pause_s`, and notes when its answers last changed."""
 
-    def __init__(self, port: int, name: str = name_of(NAME)) -> None:
+    def __init__(
+        self, port: int, name: str = name_of(NAME), client: str = client_of(RANGE), pause_s: float = 0
+    ) -> None:
+        self._pause_s = pause_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((client_of(RANGE), 0))
+        self._socket.bind((client, 0))
         self._socket.connect(("127.0.0.1", port))
         self._socket.settimeout(1.0)
         self._question = dns.message.make_query(name, "A").to_wire()
@@ -87,7 +90,7 @@ class Watcher:
         raise RuntimeError(f"wait for rcode {rcode}: it is {self.latest[0]} after {PATIENCE_S:g} s")
 
     def _ask(self) -> None:
-        while not self._over.is_set():
+        while not self._over.wait(self._pause_s):
             try:
                 self._socket.send(self._question)
                 rcode = self._socket.recv(4096)[3] & 15
