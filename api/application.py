@@ -21,6 +21,7 @@ from api.bans.requests.router import router as requests
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
+from api.catalogue.router import router as catalogue
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
 from api.documentation.site import router as site
@@ -94,6 +95,7 @@ ROUTERS = (
     overlaps,
     services,
     own_services,
+    catalogue,
     updates,
     updates_of_authority,
     bans,
@@ -148,6 +150,7 @@ def make_application(
             UpdateCounts(runtime.database, runtime.clock),
             CoverageCounts(runtime.database, runtime.clock),
             events.figures,
+            runtime.refused_catalogues,
         )
     )
 

@@ -155,6 +155,11 @@ def _add_destinations(parser: argparse.ArgumentParser) -> None:
         help="private networks at which webhooks may be, separated by commas: 10.20.0.0/16,fd00::/8",
     )
     parser.add_argument(
+        "--catalogue-key",
+        metavar="KEY",
+        help="trust catalogues signed under this public key: 64 hexadecimal digits (default: the key of the project)",
+    )
+    parser.add_argument(
         "--notices-mail",
         metavar="URL",
         help="mail notices to authorities: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",

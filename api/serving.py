@@ -19,6 +19,7 @@ from api.audit.checkpoint_job import CheckpointJob
 from api.audit.signing_key import load_signing_key
 from api.auth.authentication_failures import sweep
 from api.bans.requests.second_person_rule import SecondPerson
+from api.catalogue.service import follow_release
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database
@@ -190,6 +191,8 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         loaded = load_into_empty(runtime, settings.init_policy)
         event = "policy loaded" if loaded else "policy not loaded, the database has one"
         emit(log, logging.INFO, event, path=settings.init_policy)
+    if runtime.database.obstacle is None:
+        follow_release(runtime)
     with runtime.database.writing() as session:
         sweep(session, now_s)
         idempotency.sweep(session, now_s)

@@ -1,6 +1,7 @@
 """Settings of the control plane. The command line overrides `DNSFILTER_API_*` variables, which override defaults."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,8 @@ MAX_SOCKET_PATH = 107
 """Bytes of a socket's path: the kernel's `sun_path` without the final NUL."""
 MAX_LISTEN = 16
 """The most addresses to listen on."""
+CATALOGUE_KEY = "ef142554650ecdda195a7e46b26a538bf7d5f53b3fffda8ef8ac2f291d3c1d97"
+"""The public key under which this project signs catalogues between releases."""
 _PLAIN = (
     "plain HTTP on {} exposes tokens on the network: give --tls-certificate and --tls-key, listen on loopback or on "
     "unix:PATH behind a proxy, or give --allow-plain if something else encrypts the connection"
@@ -163,6 +166,12 @@ def _networks(text: str) -> tuple[Prefix, ...]:
         raise ValueError(f"{error}: write for example 10.20.0.0/16,fd00::/8") from None
 
 
+def _public_key(text: str) -> str:
+    if text and re.fullmatch(r"[0-9a-f]{64}", text) is None:
+        raise ValueError(f"{text!r} is no Ed25519 public key: write 64 hexadecimal digits in lower case, or nothing")
+    return text
+
+
 def _directory(text: str) -> Path:
     path = Path(text)
     if not text:
@@ -209,7 +218,8 @@ class Settings(BaseModel):
     `snapshot_key` and `checkpoint_key` are files with the keys that sign snapshots and checkpoints. `init_policy` is
     loaded only into an empty database. With `accept_damage`, acts are accepted even if the database is damaged.
     `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
-    notice is mailed. `webhook_networks` are the private networks at which webhooks may be. `env_file` is the file of
+    notice is mailed. `webhook_networks` are the private networks at which webhooks may be. `catalogue_key` is the key
+    under which catalogues between releases are signed; empty: none is loaded. `env_file` is the file of
     variables given with `--env-file`.
     """
 
@@ -233,6 +243,7 @@ class Settings(BaseModel):
     events_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
     webhook_networks: Annotated[tuple[Prefix, ...], _text(_networks)] = ()
     notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
+    catalogue_key: Annotated[str, _text(_public_key)] = CATALOGUE_KEY
     accept_damage: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None
 

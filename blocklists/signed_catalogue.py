@@ -17,7 +17,7 @@ from blocklists.catalogue_release import Release
 from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.snapshot.signature import is_signed
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 8 << 20
 """Maximum size of a signed catalogue: thirty times that of the packaged one."""
 FORMAT = 1
 Sign: TypeAlias = Callable[[Mapping[str, object], bytes], bytes]
@@ -88,6 +88,15 @@ def open_catalogue(data: bytes, public_key: str, newest: int) -> Catalogue:
     return _catalogue(value, newest)
 
 
+def demand_newer(number: int, made: date | None, newest: int) -> None:
+    """Raise RefusedCatalogue unless a catalogue's number is higher than `newest`."""
+    if number <= newest:
+        _refuse(
+            Refusal.NOT_NEWER,
+            f"the file is catalogue {number} of {made}, and this installation already has {newest}. Get a newer one",
+        )
+
+
 def _catalogue(value: Mapping[str, object], newest: int) -> Catalogue:
     """Return the catalogue of a file whose signature is valid."""
     number, texts = value.get("number"), value.get("files")
@@ -101,11 +110,7 @@ def _catalogue(value: Mapping[str, object], newest: int) -> Catalogue:
         or not all(isinstance(t, str) for t in texts.values())
     ):
         _refuse(Refusal.DAMAGED, "the file lacks a number, or the texts of the services")
-    if number <= newest:
-        _refuse(
-            Refusal.NOT_NEWER,
-            f"the file is catalogue {number} of {made}, and this installation already has {newest}. Get a newer one",
-        )
+    demand_newer(number, made, newest)
     try:
         return parse_catalogue(texts, number, made)
     except ConfigError as error:

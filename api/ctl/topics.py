@@ -33,6 +33,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "authority": Command("policy.authorities", "Manage public authorities."),
         "service": Command("policy.services", "Show services that can be banned, and manage an authority's own ones."),
         "update": Command("operation.updates", "Look at new names of services, and accept, reject or object to them."),
+        "catalogue": Command("operation.catalogues", "Show the catalogue in force, and load one between releases."),
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "prohibited-list": Command(

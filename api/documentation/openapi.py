@@ -53,6 +53,7 @@ TAGS: Mapping[str, str] = {
     "spaces": "Prefixes inside which an authority's operators register ranges.",
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
     "services": "Services and their names: the catalogue, and what authorities define for themselves.",
+    "catalogue": "Which catalogue is in force, and loading a signed one between releases.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
     "requests": "Acts after which less is refused, if they need a second person: one asks, another approves.",
     "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",

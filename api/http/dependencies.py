@@ -1,6 +1,7 @@
 """Dependencies of routes: the caller, the unit of work, the catalogue, preconditions."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -89,8 +90,8 @@ class Publishing(Protocol):
 class Runtime:
     """The shared parts of a control plane process.
 
-    `catalogue` is the packaged one, without what the policy adds. `clock` gives seconds of UTC, and corrects an
-    implausible time.
+    `catalogue` is the packaged one, without what the policy adds. `refused_catalogues` counts by reason. `clock` gives
+    seconds of UTC, and corrects an implausible time.
     """
 
     settings: Settings
@@ -100,6 +101,7 @@ class Runtime:
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
     second_person: SecondPersonRule
+    refused_catalogues: Counter[str] = field(default_factory=Counter)
     downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
     backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
     costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))

@@ -17,6 +17,7 @@ from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_o
 from api.range_import import csv_table
 from api.server.request_limits import OF_NODES, token_of
 from api.server.request_slots import Slots
+from blocklists import signed_catalogue
 
 MAX_BYTES = 1024 * 1024
 MAX_UNKNOWN_BYTES = 64 * 1024
@@ -25,6 +26,7 @@ _POLICY = (MAX_POLICY_BYTES, ("application/toml", "text/plain"))
 OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
+    "/v1/catalogue": (2 * signed_catalogue.MAX_BYTES, ("application/octet-stream",)),
     "/v1/ranges/import": (csv_table.MAX_BYTES, (csv_table.MEDIA_TYPE, "text/plain")),
 }
 """The most bytes and the media types of a file, by path. Every path accepts JSON of at most `MAX_BYTES`."""

@@ -3,7 +3,7 @@
 from api.db.models import ServiceRow, UpdateRow
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
-from blocklists.update_review import plain
+from blocklists.update_review import names_in, plain
 from dnsfilter.policy.model import Service
 from dnsfilter.wire.names import name_text
 
@@ -29,15 +29,38 @@ def read_service(entry: Entry) -> ServiceRead:
         name=entry.name,
         category=str(entry.category),
         reviewed=entry.reviewed,
-        sources=[
-            SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
-            for source in entry.sources
-        ],
+        sources=_sources(entry),
         source="",
         note="",
         held_back=None,
         tiers=[_tier(tier) for tier in entry.tiers],
     )
+
+
+def read_loaded_summary(row: ServiceRow, service: Service, entry: Entry | None) -> ServiceSummary:
+    """Return a service whose names a loaded catalogue changed or added, as a list shows it."""
+    tiers = plain(service.tiers)
+    return ServiceSummary(
+        slug=row.slug,
+        authority=None,
+        name=row.name,
+        category=row.category,
+        reviewed=None if entry is None else entry.reviewed,
+        tiers=[tier.number for tier in tiers],
+        names=names_in(tiers),
+    )
+
+
+def read_loaded(row: ServiceRow, service: Service, held: UpdateRow | None, entry: Entry | None) -> ServiceRead:
+    """Return a service whose names a loaded catalogue changed or added. Texts are those of the packaged `entry`."""
+    texts = {} if entry is None else {tier.number: tier for tier in entry.tiers}
+    found = read_own(row, Service(row.slug, row.name, plain(service.tiers)), held)
+    for tier in found.tiers:
+        if tier.number in texts:
+            tier.title, tier.description = texts[tier.number].title, texts[tier.number].description
+    if entry is not None:
+        found.reviewed, found.sources = entry.reviewed, _sources(entry)
+    return found
 
 
 def read_own_summary(service: Service) -> ServiceSummary:
@@ -76,6 +99,13 @@ def read_own(row: ServiceRow, service: Service, held_back: UpdateRow | None) -> 
             for tier in plain(service.tiers)
         ],
     )
+
+
+def _sources(entry: Entry) -> list[SourceRead]:
+    return [
+        SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
+        for source in entry.sources
+    ]
 
 
 def _tier(tier: TierEntry) -> TierRead:

@@ -1,4 +1,6 @@
-"""Queries on own services."""
+"""Queries on own services, and on services of the catalogue that are not as packaged."""
+
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,6 +28,11 @@ def get(session: Session, authority: str, service: str) -> ServiceRow:
         known = session.scalars(select(ServiceRow.slug).where(ServiceRow.authority == authority))
         raise NotFound(f'No service "{slug}".{did_you_mean(slug, known) or " See dnsfilterctl service list."}')
     return row
+
+
+def catalogue_rows(session: Session) -> Sequence[ServiceRow]:
+    """Return the services of the catalogue that a loaded catalogue changed or added, by slug."""
+    return session.scalars(select(ServiceRow).where(ServiceRow.authority.is_(None)).order_by(ServiceRow.slug)).all()
 
 
 def bans_on(session: Session, slug: str, now: Instant) -> list[str]:

@@ -18,7 +18,14 @@ from api.http.routes import Route
 from api.http.schemas import OwnSlug, Page, ServiceSlug, Slug
 from api.services import repository
 from api.services import service as acts
-from api.services.reading import read_own, read_own_summary, read_service, read_summary
+from api.services.reading import (
+    read_loaded,
+    read_loaded_summary,
+    read_own,
+    read_own_summary,
+    read_service,
+    read_summary,
+)
 from api.services.schemas import NamesWrite, ServicePatch, ServiceRead, ServiceSummary, ServiceWrite
 from api.updates.repository import held_back
 from blocklists.categories import Category
@@ -45,10 +52,14 @@ def list_services(
 ) -> Page[ServiceSummary]:
     """List services by slug, without their domain names: the catalogue's, and own services of all authorities."""
     after = paging.after(str) or ""
-    entries = (entry for entry in held.catalogue.entries if category in (None, entry.category))
-    found = [read_summary(entry) for entry in entries if entry.slug > after]
+    services = held.publishing.services(unit)
+    rows = {row.slug: row for row in repository.catalogue_rows(unit.session)}
+    entries = {entry.slug: entry for entry in held.catalogue.entries}
+    found = [read_summary(entry) for slug, entry in entries.items() if slug not in rows]
+    found += [read_loaded_summary(row, services[slug], entries.get(slug)) for slug, row in rows.items()]
+    found = [each for each in found if each.slug > after and category in (None, each.category)]
     if category is None:
-        found += _summaries(held.publishing.services(unit), after)
+        found += _summaries(services, after)
     items, following = paging.cut(sorted(found, key=lambda one: one.slug), lambda one: one.slug)
     return Page(items=list(items), next=following)
 
@@ -59,6 +70,9 @@ def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep, unit: 
     row = unit.session.get(ServiceRow, slug)
     if row is not None and row.authority is not None:
         return read_own(row, acts.content_of(row), held_back(unit.session, row.slug))
+    if row is not None:
+        entry = next((entry for entry in held.catalogue.entries if entry.slug == slug), None)
+        return read_loaded(row, acts.content_of(row), held_back(unit.session, slug), entry)
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:

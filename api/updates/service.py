@@ -79,7 +79,7 @@ def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow 
     held = repository.held_back(session, row.slug)
     if not found.added and not found.removed:
         if held is not None:
-            _replace(unit, held, "the list is as before")
+            replace_update(unit, held, "the list is as before")
         return None
     wanted = keep_list(session, Service(row.slug, row.name, plain(tiers)))
     if found.reasons:
@@ -87,7 +87,7 @@ def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow 
         if known is not None and (known is held or proposal.source is not Source.EDIT):
             return known
     if held is not None:
-        _replace(unit, held, "a later update came")
+        replace_update(unit, held, "a later update came")
     update = _new(unit, row, proposal.source, wanted, found)
     if found.reasons:
         unit.record("update.hold_back", subject(update), None, shown_update(update), *_authorities(row))
@@ -175,7 +175,7 @@ def forget(unit: UnitOfWork, row: ServiceRow) -> None:
     """End what is open for a service that is about to be removed: updates that are held back or pending, objections."""
     for update in repository.open_of(unit.session, row.slug, unit.now_s):
         if update.outcome == Outcome.HELD_BACK:
-            _replace(unit, update, "the service was removed")
+            replace_update(unit, update, "the service was removed")
         update.pending, update.revision = 0, unit.new_revision()
     for objection in repository.objections(unit.session, row.slug):
         unit.session.delete(objection)
@@ -247,7 +247,8 @@ def _take(
     unit.record("service.update", subject(row), before, after, *_authorities(row))
 
 
-def _replace(unit: UnitOfWork, update: UpdateRow, note: str) -> None:
+def replace_update(unit: UnitOfWork, update: UpdateRow, note: str) -> None:
+    """End an update that another one replaces."""
     before = shown_update(update)
     update.outcome = Outcome.REPLACED
     _decided(unit, update, note)

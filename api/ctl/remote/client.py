@@ -202,10 +202,11 @@ class Client:
         media_type: str = "application/toml",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
+        method: str = "POST",
     ) -> Found:
         """Send a file, by default a policy file, and return the answer as a `kind`. Raise CtlError."""
         sent = {**(headers or {}), "Content-Type": media_type}
-        return self._read(kind, self._ask("POST", where, query=query, body=text.encode(), headers=sent))
+        return self._read(kind, self._ask(method, where, query=query, body=text.encode(), headers=sent))
 
     def _ask(
         self,

@@ -18,6 +18,7 @@ from api.db.models.binding import BindingRow
 from api.db.models.capture import CaptureRow
 from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
+from api.db.models.loaded_catalogue import LoadedCatalogueRow
 from api.db.models.name import AllowedNameRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
@@ -60,6 +61,7 @@ __all__ = [
     "InstallationRow",
     "ListRow",
     "ListVersionRow",
+    "LoadedCatalogueRow",
     "MatterRow",
     "NameRow",
     "NodeRow",

@@ -1,7 +1,7 @@
 """Collectors of the control plane's state, which is read at each scrape, and the registry of all."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from api.suspensions.current import CurrentSuspensions
 from api.updates.schemas import UpdateState
 from api.updates.update_counts import UpdateCounts
 from api.usage.coverage_counts import CoverageCounts
+from blocklists.signed_catalogue import Refusal
 from dnsfilter import __version__
 from dnsfilter.policy.model import Mode
 from dnsfilter.telemetry.metrics import PROCESS_START, Metric, MetricType
@@ -80,6 +81,7 @@ class Sources:
     updates: UpdateCounts
     ranges: CoverageCounts
     receivers: Callable[[], Sequence[ReceiverFigures]]
+    refused_catalogues: Mapping[str, int]
 
 
 def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
@@ -88,6 +90,7 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
     for read in (
         partial(publishing, sources.publisher),
         partial(refused_tokens, sources.failures),
+        partial(refused_catalogues, sources.refused_catalogues),
         partial(checkpoints, sources.checkpoints),
         partial(suspensions, sources.suspensions),
         partial(nodes, sources.fleet),
@@ -120,6 +123,11 @@ def refused_tokens(failures: Failures) -> Iterator[Family]:
     """Yield authentication failures, with a series per reason."""
     counts = sorted(failures.counts().items())
     yield family_of(table.REFUSED_TOKENS, [((reason,), count) for reason, count in counts])
+
+
+def refused_catalogues(counts: Mapping[str, int]) -> Iterator[Family]:
+    """Yield signed catalogues that were refused, with a series per reason."""
+    yield family_of(table.CATALOGUE_REFUSED, [((reason,), counts.get(reason, 0)) for reason in Refusal])
 
 
 def checkpoints(job: CheckpointJob) -> Iterator[Family]:

@@ -153,6 +153,9 @@ REFUSED_TOKENS: Final = _counter(
     "Authentication failures by reason; limited ones were not stored.",
     ("reason",),
 )
+CATALOGUE_REFUSED: Final = _counter(
+    "dnsfilter_api_catalogue_refused_total", "Signed catalogues that were not loaded, by reason.", ("reason",)
+)
 NOTICES_WAITING: Final = _gauge(
     "dnsfilter_api_notices_waiting", "Notices that are not sent yet. Only with a mail server."
 )
@@ -256,6 +259,14 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
         (EVENT_RECEIVERS.name, "state"): {
             RECEIVES: "the last attempt succeeded, or there was none",
             FAILS: "the last attempt failed, and is repeated",
+        },
+        (CATALOGUE_REFUSED.name, "reason"): {
+            "no_key": "no key is trusted",
+            "too_large": "the file is too large",
+            "damaged": "the file is damaged, or no signed catalogue",
+            "other_key": "signed under a key that is not trusted",
+            "signature": "the signature is not valid",
+            "not_newer": "older than the catalogue in force, or the same",
         },
         (REFUSED_TOKENS.name, "reason"): {
             "unknown": "no such token",

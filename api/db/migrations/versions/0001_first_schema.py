@@ -56,6 +56,7 @@ def upgrade() -> None:
     _accounts()
     _services()
     _updates()
+    _loaded_catalogues()
     _bans()
     _prohibited_lists()
     _exemptions()
@@ -263,6 +264,15 @@ def _updates() -> None:
         *_text_keys(service=127, name=253),
         *_texts(reason=1000),
         *_columns(_BIG, "recorded_s", "recorded_by"),
+    )
+
+
+def _loaded_catalogues() -> None:
+    op.create_table(
+        "loaded_catalogues",
+        _column("number", _ID, primary_key=True, autoincrement=False),
+        *_texts(made=10, sha256=64, key=64),
+        *_columns(_BIG, "loaded_s", "loaded_by", "revision"),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.unit.api.catalogue.signed_files import signed, text_of, trust
 from tests.unit.api.conftest import Plane, authority, ban
 from tests.unit.api.notices.support import with_mail
 
@@ -50,6 +51,7 @@ class World:
 
 def make_world(plane: Plane) -> World:
     """Make all objects, as the installation's administrator."""
+    trust(plane)
     for slug, number in NUMBER.items():
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/spaces/default/{_space(slug)}", {"authority": slug})
@@ -228,6 +230,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 
 _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
+_CATALOGUE = {"file": signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}).decode()}
 _GAMES = {"name": "Games", "domains": ["games.example.net"]}
 _CAPTURE = {"authority": OWN, "prefix": "127.0.1.0/24", "for": "1h", "reason": "a fault"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
@@ -262,6 +265,8 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/spaces/gaps": ("/v1/spaces/gaps", None),
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),
+    "GET /v1/catalogue": ("/v1/catalogue", None),
+    "PUT /v1/catalogue": ("/v1/catalogue", _CATALOGUE),
     "GET /v1/bans": ("/v1/bans", None),
     "GET /v1/lists": ("/v1/lists", None),
     "GET /v1/bindings": ("/v1/bindings", None),

@@ -11,6 +11,7 @@ from api.ctl.command import PROGRAM
 from api.ctl.exit_codes import DONE, FOUND, WAITING
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
+from tests.unit.api.catalogue.signed_files import signed, text_of, trust
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.notices.support import with_mail
 from tests.unit.api.updates.proposals import own_service, update_of
@@ -47,6 +48,8 @@ range import ranges.csv
 range import ranges.csv --dry-run
 range check ghent --own --site default
 range remove 192.0.2.0/24
+catalogue show
+catalogue load catalogue.json
 service list
 service show tiktok
 service export vimeo --format hosts
@@ -195,6 +198,8 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "games.txt").write_text("games.example.org\n")
     (tmp_path / "policy.toml").write_text(ctl("policy", "export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
+    trust(served.plane)
+    (tmp_path / "catalogue.json").write_bytes(signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}))
     (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")
     for slug in ("ghent:games", "ghent:shops"):
         own_service(served.plane, "sample.example", slug=slug, authority="ghent")

@@ -23,6 +23,7 @@ from api.events.webhook_signature import signed_headers
 from api.http.dependencies import precondition, unit_of_work
 from api.http.file_bodies import FileBody
 from blocklists.catalogue import Catalogue
+from tests.unit.api.catalogue.signed_files import trust
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.notices.support import with_mail
 from tests.unit.api.updates.proposals import own_service, update_of
@@ -303,6 +304,7 @@ def test_the_examples_work_one_after_the_other(tmp_path: Path, packaged: Catalog
     plane.publisher.publish_current()
     plane.other()
     with_mail(plane, 1, "network@example.org")  # no server answers there: a test mail is reported as not sent
+    trust(plane)  # the catalogue is signed under a key for tests
     deciding = {"approve_exemption", "reject_exemption", "approve_request", "reject_request"}
     of_node: dict[str | None, str] = {}
     approver: str | None = None

@@ -1,0 +1,1 @@
+"""Signed catalogue updates between releases: loading one, and which catalogue is in force."""
