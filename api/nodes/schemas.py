@@ -10,9 +10,11 @@ from api.http.schemas import InstantText, Line, NodeMessage, Read, ShortLine, Sl
 from api.usage.schemas import UsageBatch
 from api.usage.state import LARGEST
 from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.wire.names import parse_name
 
 MAX_UNREGISTERED = 256
 MAX_JOURNAL = 100
+MAX_ZONES = 1000
 MAX_SUSPENDED = 201
 """A node keeps 200 local suspensions of single authorities, and one of all."""
 RESERVED = frozenset({"enrol", "self"})
@@ -39,6 +41,11 @@ def _checked_unregistered(text: str) -> str:
     return str(prefix)
 
 
+def _checked_name_text(text: str) -> str:
+    parse_name(text)
+    return text
+
+
 def _checked_suspended(found: list["SuspendedNow"]) -> list["SuspendedNow"]:
     if len({one.authority for one in found}) < len(found):
         raise ValueError("an authority appears twice")
@@ -46,6 +53,8 @@ def _checked_suspended(found: list["SuspendedNow"]) -> list["SuspendedNow"]:
 
 
 NodeName = Annotated[Slug, AfterValidator(_checked_name)]
+ReportedName = Annotated[str, StringConstraints(min_length=1, max_length=1011), AfterValidator(_checked_name_text)]
+"""A name with the escapes of RFC 1035 section 5.1."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
@@ -135,6 +144,8 @@ class ReportWrite(NodeMessage):
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
     held_up_to: Count | None = None
     learning_until: InstantText | None = None
+    zones: Annotated[list[ReportedName], Field(max_length=MAX_ZONES), Field(default_factory=list)]
+    control_plane: Literal[""] | ReportedName = ""
     suspended: Annotated[
         list[SuspendedNow],
         Field(max_length=MAX_SUSPENDED),

@@ -24,5 +24,6 @@ def installation_guard(session: Session) -> Guard:
     control_plane: set[WireName] = set()
     for report in session.scalars(select(NodeRow.report).where(NodeRow.sql_is_enrolled())):
         zones.update(map(parse_name, report.get("zones", ())))
-        control_plane.update(map(parse_name, report.get("control_plane", ())))
+        if report.get("control_plane"):
+            control_plane.add(parse_name(report["control_plane"]))
     return packaged_guard().with_names(installation_names(zones, control_plane))

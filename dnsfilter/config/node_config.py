@@ -155,6 +155,16 @@ class ControlPlane:
     key: str | None = None
 
     @property
+    def host_name(self) -> str:
+        """Return the name in the URL; empty without one, or if it is an address."""
+        host = urlsplit(self.url or "").hostname or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return host
+        return ""
+
+    @property
     def is_at_home(self) -> bool:
         """Return whether the control plane is on this machine."""
         host = urlsplit(self.url or "").hostname or ""

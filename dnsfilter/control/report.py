@@ -14,15 +14,17 @@ from dnsfilter.control.unregistered_networks import MOST_UNREGISTERED, Unregiste
 from dnsfilter.control.usage_batches import Batch
 from dnsfilter.local.journal import Entry
 from dnsfilter.policy.calendar import instant_text
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.metrics import CACHE_ENTRIES_NOW, QUERIES
 from dnsfilter.telemetry.totals import Counts
+from dnsfilter.wire.names import name_text
 
 REPORT_S = 10.0
 MOST_ENTRIES = 100
 MOST_SUSPENDED = 201
 """The maximum number of local suspensions, and one for all."""
+MOST_ZONES = 1000
 TROUBLE_CHARS = 500
 _PROC = Path("/proc")
 
@@ -35,7 +37,8 @@ class Facts:
     this node: a revision above it ends that. `suspended` are authorities (None: all) that are suspended by an act on
     this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
     `usage` is what was counted since the start, `refused` what is to be reported under pseudonyms. `learning_until` is
-    set during learning mode.
+    set during learning mode. `zones` are conditional zones. `control_plane` is the host name in its URL,
+    empty for an address.
     """
 
     revision: int | None
@@ -53,6 +56,8 @@ class Facts:
     usage: UsageTotals = field(default_factory=UsageTotals)
     refused: RefusedQueries | None = None
     learning_until: Instant | None = None
+    zones: tuple[WireName, ...] = ()
+    control_plane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ def report_body(
         "trouble": _plain(trouble or facts.trouble or ""),
         "held_up_to": facts.held_up_to,
         "learning_until": None if facts.learning_until is None else instant_text(facts.learning_until),
+        "zones": [name_text(zone) for zone in facts.zones[:MOST_ZONES]],
+        "control_plane": facts.control_plane,
         "suspended": [
             {"authority": authority, "until": instant_text(until)} for authority, until in until_by_authority.items()
         ],

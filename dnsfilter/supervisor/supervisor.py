@@ -251,7 +251,7 @@ class Supervisor:
             logs.emit(_LOG, logging.ERROR, "control plane not followed until a restart", reason=error)
 
     def _facts(self) -> Facts:
-        state = self._state()
+        state, config = self._state(), self._crew.orders.config
         queries, entries = queries_and_entries(self._totals.snapshot())
         return Facts(
             state.snapshot_revision,
@@ -269,6 +269,8 @@ class Supervisor:
             self._totals.usage(),
             self._crew.refused,
             self._vitals.learning_until,
+            tuple(zone.suffix for zone in config.zones),
+            config.control_plane.host_name,
         )
 
     # The loop.

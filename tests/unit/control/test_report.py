@@ -12,6 +12,7 @@ from dnsfilter.control.report import REPORT_S, Facts, Load, LoadMeter, Pace, que
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.local.journal import Act, Entry
 from dnsfilter.telemetry.totals import Counts
+from dnsfilter.wire.names import parse_name
 from tests.support.policies import NOW
 
 FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
@@ -20,6 +21,7 @@ FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
 def test_report_has_all_fields() -> None:
     unregistered = (UnregisteredNetwork("192.0.2.0/24", 5, 60),)
     facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), unregistered=unregistered, held_up_to=9)
+    facts = replace(facts, zones=(parse_name("corp.example.org"),), control_plane="policy.example.com")
     entry = Entry(3, NOW, 0, Act.SUSPEND, authority="ghent", until=NOW + 60, reason="a test")
     body = json.loads(report_body(facts, Load(1.5, 99.9, 4096, 30), None, NOW, 77, (entry,)))
     assert body == {
@@ -34,6 +36,8 @@ def test_report_has_all_fields() -> None:
         "trouble": "",
         "held_up_to": 9,
         "learning_until": None,
+        "zones": ["corp.example.org"],
+        "control_plane": "policy.example.com",
         "suspended": [
             {"authority": "ghent", "until": entry.value()["time"]},
             {"authority": None, "until": entry.value()["time"]},
@@ -62,13 +66,20 @@ def test_all_parts_of_a_report_are_bounded() -> None:
     facts = replace(
         FACTS,
         trouble=10_000 * "x",
+        zones=2000 * (parse_name("corp.example.org"),),
         suspended=1000 * ((None, NOW),),
         unregistered=1000 * (UnregisteredNetwork("2001:db8::/48", 1, 1),),
     )
     entries = [Entry(number, NOW, 0, Act.USE_REVISION, reason=500 * "é") for number in range(1000)]
     content = report_body(facts, Load(), None, NOW, 0, entries)
     body = json.loads(content)
-    assert [len(body[key]) for key in ("trouble", "suspended", "unregistered", "journal")] == [500, 1, 256, 100]
+    assert [len(body[key]) for key in ("trouble", "suspended", "unregistered", "zones", "journal")] == [
+        500,
+        1,
+        256,
+        1000,
+        100,
+    ]
     assert body["journal"][0]["number"] == 0
     assert len(content) < 1 << 19
 

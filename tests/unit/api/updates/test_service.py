@@ -7,6 +7,7 @@ from api.db.unit_of_work import Access, Actor
 from api.updates.schemas import Source, UpdateState
 from blocklists.update_review import PENDING_S, Held
 from tests.unit.api.conftest import START, Plane
+from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.updates.proposals import GAMES, in_force, own_service, proposed, update_of
 
 MANY = [f"n{number}.example" for number in range(30)]
@@ -49,6 +50,21 @@ def test_an_update_that_hits_the_guard_is_held_back_and_the_old_names_stay(town:
         (Held.GUARDED, "akamaiedge.net hits probe.akamaiedge.net (shared-network-probes.txt)")
     ]
     assert in_force(town) == {"a.example": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("www.corp.example.org", "www.corp.example.org hits corp.example.org (a conditional zone)"),
+        ("example.com", "example.com hits policy.example.com (the control plane)"),
+    ],
+)
+def test_names_that_nodes_depend_on_are_guarded(town: Plane, name: str, text: str) -> None:
+    own_service(town, "a.example")
+    machine = Machine.enrolled(town, "office-1")
+    machine.report(zones=["corp.example.org"], control_plane="policy.example.com")
+    town.app.state.fleet.reports.store_due()
+    assert [each.text for each in update_of(town, name).reasons] == [text]
 
 
 def test_the_same_held_back_list_again_is_the_same_update(town: Plane) -> None:
