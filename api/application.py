@@ -32,6 +32,7 @@ from api.exemptions.exemption_counts import ExemptionCounts
 from api.exemptions.router import router as exemptions
 from api.exemptions.warnings import warnings_of
 from api.explain.router import router as decisions
+from api.feeds.router import router as feeds
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
 from api.http.idempotency import Answered
 from api.http.problems import install
@@ -98,6 +99,7 @@ ROUTERS = (
     catalogue,
     updates,
     updates_of_authority,
+    feeds,
     bans,
     of_authority,
     report,

@@ -160,6 +160,12 @@ def _add_destinations(parser: argparse.ArgumentParser) -> None:
         help="trust catalogues signed under this public key: 64 hexadecimal digits (default: the key of the project)",
     )
     parser.add_argument(
+        "--feed-networks",
+        metavar="PREFIXES",
+        help="private networks at which feeds may be, separated by commas: 10.20.0.0/16,fd00::/8",
+    )
+    parser.add_argument("--feed-dir", metavar="DIR", help="directory of the files that feeds may be read from")
+    parser.add_argument(
         "--notices-mail",
         metavar="URL",
         help="mail notices to authorities: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",

@@ -25,6 +25,8 @@ from api.db.integrity import Integrity
 from api.db.session import Database
 from api.errors import NotPublished
 from api.events.event_job import EventJob
+from api.feeds.feed_job import FeedJob
+from api.feeds.fetching import Fetcher
 from api.http import idempotency
 from api.http.dependencies import Runtime
 from api.installation import commands, opening
@@ -90,7 +92,9 @@ def serve(settings: Settings) -> int:
             clock,
             private=settings.webhook_networks,
         )
+        feeds = FeedJob(database, publisher, Fetcher(settings.feed_networks, settings.feed_dir), clock)
         app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
+        registry.register(Scraped(lambda: collectors.feeds(feeds.failures(), feeds.figures())))
         registry.register(Scraped(partial(collectors.damage, integrity)))
         age_s = partial(backup_age_s, settings.last_backup_path, clock)
         registry.register(Scraped(partial(collectors.state_dir, settings.state_dir, age_s)))
@@ -109,7 +113,7 @@ def serve(settings: Settings) -> int:
         if certificate is not None:
             expiry = metric_table.CERTIFICATE_EXPIRY
             registry.register(Scraped(lambda: [collectors.single(expiry, certificate.expires_s)]))
-        _start((publisher, checkpoint_job, notifier, events, integrity, fleet, certificate), stack)
+        _start((publisher, checkpoint_job, notifier, events, feeds, integrity, fleet, certificate), stack)
         urls = " and ".join(listener.url for listener in listeners)
         listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{listening}, state in {settings.state_dir}"

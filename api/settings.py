@@ -181,6 +181,13 @@ def _directory(text: str) -> Path:
     return path
 
 
+def _existing_directory(text: str) -> Path:
+    path = _directory(text)
+    if not path.exists():
+        raise ValueError(f"directory {path} does not exist")
+    return path
+
+
 def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise ValueError(f"file {text} does not exist")
@@ -218,9 +225,9 @@ class Settings(BaseModel):
     `snapshot_key` and `checkpoint_key` are files with the keys that sign snapshots and checkpoints. `init_policy` is
     loaded only into an empty database. With `accept_damage`, acts are accepted even if the database is damaged.
     `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
-    notice is mailed. `webhook_networks` are the private networks at which webhooks may be. `catalogue_key` is the key
-    under which catalogues between releases are signed; empty: none is loaded. `env_file` is the file of
-    variables given with `--env-file`.
+    notice is mailed. `webhook_networks` and `feed_networks` are the private networks at which webhooks and feeds
+    may be. Feeds that are files are below `feed_dir`. `catalogue_key` is the key under which catalogues between
+    releases are signed; empty: none is loaded. `env_file` is the file of variables given with `--env-file`.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -242,6 +249,8 @@ class Settings(BaseModel):
     events_file: Annotated[FileDestination | None, _optional(parse_file_destination)] = None
     events_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
     webhook_networks: Annotated[tuple[Prefix, ...], _text(_networks)] = ()
+    feed_networks: Annotated[tuple[Prefix, ...], _text(_networks)] = ()
+    feed_dir: Annotated[Path | None, _optional(_existing_directory)] = None
     notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
     catalogue_key: Annotated[str, _text(_public_key)] = CATALOGUE_KEY
     accept_damage: Annotated[bool, _text(_boolean)] = False

@@ -20,6 +20,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "catalogue": ("load",),
     "checkpoint": ("key",),
     "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
+    "feed": ("set", "remove", "fetch"),
     "grant": ("make", "end"),
     "installation": ("raise_revision", "restore"),
     "list": (

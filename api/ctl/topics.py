@@ -34,6 +34,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "service": Command("policy.services", "Show services that can be banned, and manage an authority's own ones."),
         "update": Command("operation.updates", "Look at new names of services, and accept, reject or object to them."),
         "catalogue": Command("operation.catalogues", "Show the catalogue in force, and load one between releases."),
+        "feed": Command("operation.feeds", "Manage feeds: the lists from which names of own services come."),
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "prohibited-list": Command(

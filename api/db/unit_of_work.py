@@ -32,6 +32,7 @@ class Access(StrEnum):
     LOCAL = "local"
     LOADED = "loaded"
     NODE = "node"
+    FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,21 @@
 
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from api.audit.schemas import AuditRead
 from api.http.patterns import URL
 from api.http.schemas import Read, Slug, Strict, Timestamp
+from api.http.urls import demand_url
 
 MAX_TYPES = 50
 ACT_ID, NOTICE_ID = r"^act-\d+$", r"^notice-\d+$"
 
 
 def _checked_url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-        # What the resolver of names cannot take. UnicodeError is a ValueError.
-        (host or "").encode("idna").decode("idna")
-        if host is not None and (host.rpartition(".")[2].isdigit() or ":" in host):
-            ip_address(host)
-    except ValueError:
-        raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter") from None
-    if url.scheme not in ("https", "http") or not host:
-        raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter")
-    if "@" in url.netloc:
-        raise ValueError("leave out user and password: events are signed, and the URL is shown to auditors")
-    if url.fragment:
-        raise ValueError("leave out the part after #")
-    if url.scheme == "http" and not _is_loopback(host):
+    url = demand_url(text, "https://siem.example.org/dnsfilter")
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
         raise ValueError(
             "events are readable on the network without TLS: write https://, or http:// and a loopback address"
         )

@@ -15,6 +15,8 @@ class Failure(StrEnum):
     SIZE = "size"
     DAMAGED = "damaged"
     FILE = "file"
+    CONTENT = "content"
+    POLICY = "policy"
 
 
 class FetchError(Exception):

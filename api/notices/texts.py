@@ -47,6 +47,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.ALLOWED_NAME_ENDING: "dnsfilterctl name allow {authority_slug} {slug} --reason REASON",
     Kind.ALLOWED_NAME_REVIEW: _SHOW_NAME,
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",
+    Kind.FEED_FAILING: "dnsfilterctl feed show {feed}",
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
 }
 """Commands that carry out what a notice asks for. They are the same in every language."""
@@ -230,6 +231,11 @@ TEXTS: Mapping[Kind, Text] = {
         "the ban on {service} continues under a successor authority ({authority})",
         "The ban on {service} ({former}) continues {starting} under the successor of that authority ({authority}). It "
         "binds you as before.",
+    ),
+    Kind.FEED_FAILING: Text(
+        "the names of {feed} are no longer updated",
+        "A fetch of the list for {feed} failed {at}, and so did every later one. The names in force do not change.",
+        "To see the reason:",
     ),
     Kind.NODE_SUSPENDED: Text(
         "bans are suspended on node {node} for {scope}",

@@ -25,7 +25,7 @@ from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.prohibited_list import ListVersionRow, ProhibitedListRow
 from api.db.models.request import RequestRow
-from api.db.models.service import ServiceRow
+from api.db.models.service import FeedRow, ServiceRow
 from api.db.models.suspension import SuspensionRow
 from api.db.models.update import ObjectionRow, UpdateRow
 from api.db.models.usage import (
@@ -56,6 +56,7 @@ __all__ = [
     "CoverageRow",
     "EventCursorRow",
     "ExemptionRow",
+    "FeedRow",
     "GrantRow",
     "IdempotencyRow",
     "InstallationRow",

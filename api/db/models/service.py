@@ -1,4 +1,4 @@
-"""Services that are not in the packaged catalogue, or not as packaged."""
+"""Services that are not in the packaged catalogue, or not as packaged; feeds of own services."""
 
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -25,3 +25,35 @@ class ServiceRow(Base):
     revision: Mapped[int]
 
     content: Mapped[ListRow] = relationship()
+
+
+class FeedRow(Base):
+    """The feed of an own service. `source` is an https URL, or a path below the directory of feeds.
+
+    An empty `format` is detected. `exact` None leaves to the format what a name means. `failures` counts fetches since
+    the last good one, at `good_s`; `failure` and `message` are of the last one. `last_update` is the number of the last
+    update that the feed caused.
+    """
+
+    __tablename__ = "feeds"
+
+    service: Mapped[str] = mapped_column(ForeignKey("services.slug", ondelete="CASCADE"), primary_key=True)
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
+    source: Mapped[str] = mapped_column(String(500))
+    format: Mapped[str] = mapped_column(String(16))
+    exact: Mapped[bool | None]
+    every_s: Mapped[int]
+    next_s: Mapped[int] = mapped_column(index=True)
+    made_s: Mapped[int]
+    fetched_s: Mapped[int | None]
+    good_s: Mapped[int | None]
+    etag: Mapped[str] = mapped_column(String(200), default="")
+    modified: Mapped[str] = mapped_column(String(200), default="")
+    names: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    failing_since_s: Mapped[int | None]
+    failure: Mapped[str] = mapped_column(String(32), default="")
+    message: Mapped[str] = mapped_column(String(500), default="")
+    last_update: Mapped[int | None]
+    revision: Mapped[int]

@@ -9,6 +9,7 @@ from api.authorities.state import sql_is_closed
 from api.db.models import AuthorityRow
 from api.notices.due.due_acts import due_bindings, due_captures, due_exemptions, due_mergers, due_suspensions
 from api.notices.due.due_bans import due_bans
+from api.notices.due.due_feeds import due_feeds
 from api.notices.due.due_followed_bans import due_followed_bans
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
@@ -35,6 +36,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_mergers,
         due_suspensions,
         due_captures,
+        due_feeds,
         due_nodes,
     )
     for one in chain.from_iterable(topic(session, hour) for topic in topics):

@@ -20,6 +20,8 @@ from api.bans.ban_summaries import BanSummaries, BanSummary
 from api.db.integrity import Integrity
 from api.events.event_job import ReceiverFigures
 from api.exemptions.exemption_counts import ExemptionCounts
+from api.feeds.failures import Failure
+from api.feeds.feed_job import FeedFigures
 from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
 from api.publish.service import Publisher
@@ -225,6 +227,13 @@ def receivers(found: Sequence[ReceiverFigures]) -> Iterator[Family]:
     yield family_of(table.EVENT_RECEIVERS, [((state,), count) for state, count in counts])
     yield family_of(table.EVENT_WAITING, [((one.name,), one.waiting_s) for one in found])
     yield family_of(table.EVENTS_PARKED, [((one.name,), one.parked) for one in found])
+
+
+def feeds(failures: Mapping[Failure, int], found: Sequence[FeedFigures]) -> Iterator[Family]:
+    """Yield failed fetches, and how each feed does."""
+    yield family_of(table.FEED_FAILURES, [((failure,), count) for failure, count in failures.items()])
+    yield family_of(table.FEED_AGE, [((one.authority, one.service), one.good_age_s) for one in found])
+    yield family_of(table.FEED_FAILING, [((one.authority, one.service), int(one.is_failing)) for one in found])
 
 
 def notices(notifier: Notifier) -> Iterator[Family]:

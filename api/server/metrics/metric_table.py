@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from api.feeds.failures import Failure
+from api.feeds.state import REPEATED
 from api.revisions.recent_changes import NEWEST, Change
 from api.updates.schemas import UpdateState
 from api.usage.state import CoverageState
@@ -186,6 +188,17 @@ EVENTS_PARKED: Final = _counter(
     "Events that the receiver rejected until they were left out, since it was added.",
     ("receiver",),
 )
+FEED_AGE: Final = _gauge(
+    "dnsfilter_api_feed_age_seconds",
+    "Time since the feed was fetched without a failure, changed or not. Before that, since it was set.",
+    OF_BAN,
+)
+FEED_FAILING: Final = _gauge(
+    "dnsfilter_api_feed_failing", f"Set to 1 while the last {REPEATED} fetches of the feed, or more, failed.", OF_BAN
+)
+FEED_FAILURES: Final = _counter(
+    "dnsfilter_api_feed_failures_total", "Failed fetches of feeds by reason, since this process started.", ("reason",)
+)
 CERTIFICATE_EXPIRY: Final = _gauge(
     "dnsfilter_api_certificate_expiry_timestamp_seconds",
     "Unix time at which the certificate in use, or one of its chain, expires. Only with TLS.",
@@ -268,6 +281,19 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
             "signature": "the signature is not valid",
             "not_newer": "older than the catalogue in force, or the same",
         },
+        (FEED_FAILURES.name, "reason"): {
+            Failure.CONNECTION: "the server has no address, or cannot be reached",
+            Failure.CERTIFICATE: "the server's certificate is not valid",
+            Failure.PRIVATE_ADDRESS: "the server is at a private address that the settings do not name",
+            Failure.REDIRECT: "too many redirects, or one that is not followed",
+            Failure.STATUS: "the server answered something else than a list",
+            Failure.TIMEOUT: "the list was not complete in time",
+            Failure.SIZE: "the list is too large, perhaps only after decompression",
+            Failure.DAMAGED: "the answer is incomplete or not HTTP, or its compression is broken",
+            Failure.FILE: "the file cannot be read, or is outside the directory of feeds",
+            Failure.CONTENT: "the content is no list of names, such as a web page",
+            Failure.POLICY: "the policy with these names cannot be published",
+        },
         (REFUSED_TOKENS.name, "reason"): {
             "unknown": "no such token",
             "expired": "the token has expired",
@@ -283,7 +309,7 @@ API_OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "authority": "slug of an authority; for suspensions empty for all. In metrics of bans and exemptions, "
         "the authority whose ban it is, until it closes",
-        "service": "slug of the service that the ban covers; empty for a suspension",
+        "service": "slug of the service that the ban covers, or the feed feeds; empty for a suspension",
         "reply": "`refused`, `nxdomain` or another reply of the policy",
         "reference": "reference of the decision behind the term in force, else of the last term or of the ban",
         "node": "name of an enrolled node",

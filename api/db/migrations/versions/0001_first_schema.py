@@ -57,6 +57,7 @@ def upgrade() -> None:
     _services()
     _updates()
     _loaded_catalogues()
+    _feeds()
     _bans()
     _prohibited_lists()
     _exemptions()
@@ -273,6 +274,19 @@ def _loaded_catalogues() -> None:
         _column("number", _ID, primary_key=True, autoincrement=False),
         *_texts(made=10, sha256=64, key=64),
         *_columns(_BIG, "loaded_s", "loaded_by", "revision"),
+    )
+
+
+def _feeds() -> None:
+    op.create_table(
+        "feeds",
+        _column("service", sa.String(127), sa.ForeignKey("services.slug", ondelete="CASCADE"), primary_key=True),
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), index=True),
+        *_texts(source=500, format=16, etag=200, modified=200, failure=32, message=500),
+        _column("exact", sa.Boolean(), nullable=True),
+        _column("next_s", _BIG, index=True),
+        *_columns(_BIG, "every_s", "made_s", "names", "skipped", "failures", "revision"),
+        *_columns(_BIG, "fetched_s", "good_s", "failing_since_s", "last_update", nullable=True),
     )
 
 

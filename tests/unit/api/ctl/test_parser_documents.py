@@ -28,7 +28,7 @@ ADMINISTRATORS = (
     *numbered("docs/tasks/administrators.md"),
 )
 """Pages in the order in which their commands are run: some assume what an earlier page made."""
-OTHERS = {"docs/tasks/coming-from.md"}
+OTHERS = {"docs/tasks/coming-from.md", "docs/tasks/feed-an-own-service.md"}
 """Pages of tasks that another test runs."""
 ELSEWHERE = ("restore", "trace", "revision nodes", "service remove")
 """Commands that cannot run here.

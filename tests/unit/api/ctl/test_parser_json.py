@@ -9,6 +9,7 @@ import pytest
 
 from api.ctl.command import PROGRAM
 from api.ctl.exit_codes import DONE, FOUND, WAITING
+from api.ctl.operation import feeds
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 from tests.unit.api.catalogue.signed_files import signed, text_of, trust
@@ -57,6 +58,10 @@ service add diest:games games.example.org --name Games
 service set diest:games --note "for schools"
 service names diest:games --add play.example.net
 service import diest:games games.txt
+feed set diest:games https://lists.example.org/games.txt
+feed show diest:games
+feed fetch diest:games
+feed remove diest:games
 service remove diest:games
 ban list
 ban show ghent tiktok
@@ -96,6 +101,11 @@ prohibited-list show diest prohibited-apps
 prohibited-list end diest prohibited-apps --reason "annulled"
 prohibited-list create diest prohibited-ai --category ai
 prohibited-list remove diest prohibited-ai
+name refuse diest example.com --reason "phishing, as reported" --for "7 days"
+name allow diest cdn.example.net --reason "a page needs it"
+name list
+name show diest cdn.example.net
+name remove diest example.com --reason "a mistake"
 exemption list
 exemption show 1
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a study"
@@ -189,6 +199,8 @@ def _verb(words: list[str]) -> str:
 def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = served.plane.token
     with_mail(served.plane, 1, "network@example.org")
+    # Nothing fetches here.
+    monkeypatch.setattr(feeds, "WAIT_S", 0.0)
     (tmp_path / "another").write_text(served.plane.other())
     # An operator, because acts of an administrator need no approval.
     (tmp_path / "desk").write_text(served.plane.account("asker", ("operator", "ghent"))[1])

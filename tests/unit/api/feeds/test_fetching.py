@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -13,34 +13,9 @@ from api.feeds.failures import Failure, FetchError
 from api.feeds.fetching import Fetched, Fetcher, Validators
 from api.main import NOISY
 from tests.support.certificates import Authority
-from tests.support.feed_server import GOOD, METADATA, PAGE, FeedServer, feed_server
+from tests.support.feed_server import GOOD, METADATA, PAGE, FeedServer
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("feeds")
-
-
-@pytest.fixture(scope="module")
-def authority(directory: Path) -> Authority:
-    return Authority(directory)
-
-
-@pytest.fixture(scope="module")
-def running(authority: Authority, directory: Path) -> Iterator[FeedServer]:
-    with feed_server(authority, directory) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: FeedServer, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> FeedServer:
-    """Return the server, trusted and with what it was first like."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
-    monkeypatch.setattr(running, "content", GOOD)
-    running.asked.clear()
-    return running
 
 
 @pytest.fixture
@@ -164,13 +139,13 @@ def test_content_beyond_a_bound_is_refused_as_it_arrives(
 
 
 def test_certificate_that_is_not_trusted_or_for_another_name_is_refused(
-    running: FeedServer, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: FeedServer, lists_authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.asked.clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path / "other").ca))
     error = _failure(Fetcher(LOOPBACK), running.url("good"))
     assert error.failure is Failure.CERTIFICATE
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    monkeypatch.setenv("SSL_CERT_FILE", str(lists_authority.ca))
     look_up = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda _host, port, **options: look_up("127.0.0.1", port, **options))
     error = _failure(Fetcher(LOOPBACK), running.url("good", "feeds.example.org"))

@@ -34,6 +34,7 @@ FACTS: dict[str, Any] = {
     "nodes": ["office-1"],
     "revision": 41,
     "site": "default",
+    "feed": "ghent:games",
     "range": "192.0.2.0/24",
     "deleted_s": MIDNIGHT,
 }

@@ -15,7 +15,9 @@ from api.db.base import Base
 from api.db.models import AuthorityRow
 from api.events.event_job import ReceiverFigures
 from api.exemptions.exemption_counts import ExemptionCounts
-from api.server.metrics.collectors import BanFamilies, Scraped, exemptions, process, receivers, state_dir
+from api.feeds.failures import Failure
+from api.feeds.feed_job import FeedFigures
+from api.server.metrics.collectors import BanFamilies, Scraped, exemptions, feeds, process, receivers, state_dir
 from dnsfilter.telemetry.process_times import process_start_s
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases, statements
 from tests.unit.api.nodes.conftest import Machine
@@ -213,6 +215,21 @@ def test_receivers_are_counted_by_state_and_each_has_its_waiting_time() -> None:
         'dnsfilter_api_event_waiting_seconds{receiver="webhook/3"} 940.0',
         'dnsfilter_api_events_parked_total{receiver="file"} 0.0',
         'dnsfilter_api_events_parked_total{receiver="webhook/3"} 2.0',
+    ]
+
+
+def test_each_feed_has_its_age_and_failures_are_counted_by_reason() -> None:
+    registry = CollectorRegistry()
+    found = [FeedFigures("town", "town:games", 60, False), FeedFigures("zone", "zone:shops", 90_000, True)]
+    registry.register(Scraped(lambda: feeds({Failure.STATUS: 3, Failure.TIMEOUT: 0}, found)))
+    samples = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+    assert samples == [
+        'dnsfilter_api_feed_failures_total{reason="status"} 3.0',
+        'dnsfilter_api_feed_failures_total{reason="timeout"} 0.0',
+        'dnsfilter_api_feed_age_seconds{authority="town",service="town:games"} 60.0',
+        'dnsfilter_api_feed_age_seconds{authority="zone",service="zone:shops"} 90000.0',
+        'dnsfilter_api_feed_failing{authority="town",service="town:games"} 0.0',
+        'dnsfilter_api_feed_failing{authority="zone",service="zone:shops"} 1.0',
     ]
 
 
