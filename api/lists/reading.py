@@ -49,6 +49,12 @@ def shown_list(row: ProhibitedListRow) -> Json:
     }
 
 
+def archived_list(row: ProhibitedListRow) -> Json:
+    """Return the list as an archive has it, with all versions."""
+    found = {key: value for key, value in shown_list(row).items() if key != "version"}
+    return {**found, "versions": [_version(version).model_dump(mode="json") for version in row.versions]}
+
+
 def _fields(row: ProhibitedListRow) -> Json:
     return {
         "number": row.number,
@@ -95,7 +101,7 @@ def _service(
     return ListedServiceRead(
         service=service,
         version=version,
-        from_list=is_own(row, ban),
+        from_list=is_own(row, ban, version),
         mode=mode,
         state=None if ban is None else state_of(ban.terms, now, suspended=suspended, off=mode is Mode.OFF),
         until=None if ban is None else optional_text(gapless_end(ban.terms, now)),

@@ -44,6 +44,13 @@ def bans(session: Session, authority: str) -> Mapping[str, BanRow]:
     return {row.service: row for row in rows}
 
 
+def others(session: Session, row: ProhibitedListRow) -> Sequence[ProhibitedListRow]:
+    """Return the other lists of the list's authority, by number."""
+    other = ProhibitedListRow
+    statement = select(other).where(other.authority == row.authority, other.number != row.number)
+    return session.scalars(statement.order_by(other.number)).all()
+
+
 def page(session: Session, authority: str | None, paging: Paging) -> tuple[Sequence[ProhibitedListRow], str | None]:
     """Return a page of lists by number."""
     statement = select(ProhibitedListRow).where(*equal({ProhibitedListRow.authority: authority}))

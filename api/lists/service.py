@@ -28,7 +28,7 @@ from api.lists.schemas import (
     ListToggle,
     ListWrite,
 )
-from api.lists.state import ended_by_act, in_category, live_bans, own_bans, services_on
+from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, services_on
 from api.timestamps import given_timestamp
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import FormalDecision, Mode, OnList, Service
@@ -137,6 +137,7 @@ def change(
         demand_basis(decision, wanted.terms or ())
     bans = repository.bans(unit.session, owner.slug)
     leaving = [ban for ban in own_bans(row, bans) if ban.service in body.remove]
+    _demand_on_no_other(unit, row, leaving)
     act = "list.add" if body.add else "list.remove_service"
     kept = _add_version(unit, owner, row, act, body.add, body.remove, wanted, services)
     for ban in leaving:
@@ -274,6 +275,7 @@ def end(unit: UnitOfWork, owner: AuthorityRow, row: ProhibitedListRow, body: Lis
     ending = Ending.model_validate(body.model_dump(exclude_unset=True))
     if at < unit.now_s:
         raise Invalid.at("body.at", "a list cannot end in the past: give now or a later time")
+    _demand_on_no_other(unit, row, bans)
     before = shown_list(row)
     _touch(unit, row)
     after = {**before, "ended": len(bans), **ending.model_dump(mode="json", exclude_unset=True)}
@@ -296,6 +298,20 @@ def _wanted(unit: UnitOfWork, owner: AuthorityRow, body: ListAdoption) -> BanCha
     left_out = ListChange.model_fields.keys() - ListAdoption.model_fields.keys()
     given = body.model_dump(by_alias=True, exclude_unset=True, exclude=set(left_out))
     return Subject(unit, owner, "", None).change(BanWrite.model_validate(given))
+
+
+def _demand_on_no_other(unit: UnitOfWork, row: ProhibitedListRow, ending: Sequence[BanRow]) -> None:
+    """Raise `Conflict` if a ban would end on which another list of the authority relies."""
+    bans = repository.bans(unit.session, row.authority)
+    for other in repository.others(unit.session, row):
+        live = {ban.service for ban in ending if not has_lapsed(ban.terms, unit.now_s)}
+        shared = [service for service in services_on(other) if service in live]
+        if shared and not is_over(other, bans, unit.now_s):
+            raise Conflict(
+                f"{other.reference} names {' '.join(shared)} too, and relies on the bans of {row.reference}. "
+                f"Take {'it' if len(shared) == 1 else 'them'} off {other.reference} first. Type: dnsfilterctl "
+                f'prohibited-list remove-service {row.authority} {other.slug} {" ".join(shared)} --reason "…"'
+            )
 
 
 def _written(unit: UnitOfWork, owner: AuthorityRow, decision: dict[str, str]) -> FormalDecision:

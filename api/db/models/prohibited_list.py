@@ -1,5 +1,6 @@
 """Prohibited lists: services behind a formal decision, in versions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Integer, String, UniqueConstraint
@@ -35,6 +36,16 @@ class ProhibitedListRow(Base):
     def reference(self) -> str:
         """Return the name by which bans and commands refer to the list: `ghent/prohibited-technologies`."""
         return f"{self.authority}/{self.slug}"
+
+    @property
+    def service_versions(self) -> Mapping[str, int]:
+        """Return the services on an adopted list, each with the version that added it."""
+        found: dict[str, int] = {}
+        for version in self.versions:
+            found |= dict.fromkeys(version.adds, version.version)
+            for service in version.removes:
+                found.pop(service, None)
+        return found
 
 
 class ListVersionRow(Base):

@@ -149,6 +149,59 @@ def test_a_list_is_renewed_and_ended_by_one_act(adopted: Plane) -> None:
     assert [verdict(adopted, service) for service in (FIRST, "tech03")] == ["refuse", "refuse"]
 
 
+def test_a_renewal_includes_bans_that_came_back_after_an_end(adopted: Plane) -> None:
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/end", {"reason": "repealed"})
+    adopted.done("POST", f"{LIST}/terms", {"for": "6 months", "decision": {"reference": "2026/10"}})
+    adopted.done("POST", f"{LIST}/versions", ADDITION)
+    adopted.done("POST", f"{LIST}/terms", {"for": "3 months", "decision": {"reference": "2026/11"}})
+    for service in (FIRST, LAST, "tech27"):
+        last = adopted.done("GET", f"/v1/authorities/federal/bans/{service}")["terms"][-1]
+        assert last["decision"]["reference"] == "2026/11", service
+
+
+def test_the_end_of_a_list_keeps_a_ban_that_the_authority_renewed_after_it_was_taken_off(adopted: Plane) -> None:
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/versions", {"remove": ["tech05"], "reason": "annulled"})
+    own = {"for": "6 months", "decision": {"reference": "2026/8"}}
+    adopted.done("POST", "/v1/authorities/federal/bans/tech05/terms", own)
+    again = adopted.done("POST", f"{LIST}/versions", {**ADDITION, "add": ["tech05"]})
+    assert (again["kept"], again["services"][-1]["from_list"]) == (["tech05"], False)
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/end", {"reason": "repealed"})
+    assert [verdict(adopted, service) for service in (FIRST, "tech05")] == ["pass", "refuse"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/end", {"reason": "repealed"}), ("/versions", {"remove": ["tech05", "tech06"], "reason": "annulled"})],
+)
+def test_a_ban_on_which_another_list_relies_does_not_end_unnoticed(
+    adopted: Plane, path: str, body: dict[str, Any]
+) -> None:
+    other = "/v1/authorities/federal/lists/other"
+    adopted.done("PUT", other, {"services": ["tech05", "tech29"]})
+    assert adopted.done("POST", f"{other}/adopt", ADOPTION)["kept"] == ["tech05"]
+    adopted.clock.now += 60
+    refused = adopted.call("POST", f"{LIST}{path}", body)
+    assert (refused.status_code, verdict(adopted, "tech05")) == (409, "refuse")
+    assert "prohibited-list remove-service federal other tech05" in refused.json()["detail"]
+    adopted.done("POST", f"{other}/versions", {"remove": ["tech05"], "reason": "double"})
+    assert verdict(adopted, "tech05") == "refuse"
+    adopted.done("POST", f"{LIST}{path}", body)
+    assert [verdict(adopted, service) for service in ("tech05", "tech29")] == ["pass", "refuse"]
+
+
+def test_a_list_that_has_ended_keeps_no_ban_of_another(adopted: Plane) -> None:
+    other = "/v1/authorities/federal/lists/other"
+    adopted.done("PUT", other, {"services": ["tech05", "tech29"]})
+    adopted.done("POST", f"{other}/adopt", ADOPTION)
+    adopted.clock.now += 60
+    adopted.done("POST", f"{other}/end", {"reason": "repealed"})
+    adopted.done("POST", f"{LIST}/end", {"reason": "repealed"})
+    assert verdict(adopted, "tech05") == "pass"
+
+
 def test_the_end_of_a_list_that_has_not_begun_removes_its_bans(federal: Plane) -> None:
     federal.done("PUT", LIST, {"services": ["tech01", "tech02"]})
     federal.done("POST", f"{LIST}/adopt", {**ADOPTION, "terms": [{"start": "2027-01-01", "for": "6 months"}]})
