@@ -1,6 +1,8 @@
 """Convert catalogue entries to API answers."""
 
+from api.db.base import Json
 from api.db.models import ServiceRow, UpdateRow
+from api.publish.service_lists import service_of
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
 from blocklists.update_review import names_in, plain
@@ -116,3 +118,9 @@ def _tier(tier: TierEntry) -> TierRead:
         domains=[name.text for name in tier.names if not name.exact],
         hosts=[name.text for name in tier.names if name.exact],
     )
+
+
+def archived_own(row: ServiceRow) -> Json:
+    """Return an own service with its names, as an archive has it."""
+    unknown = {"held_back", "reviewed", "sources"}
+    return read_own(row, service_of(row.content.body), None).model_dump(mode="json", exclude=unknown)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import BanRow, ServiceRow
+from api.db.models import BanRow, ProhibitedListRow, ServiceRow
 from api.errors import NotFound, did_you_mean
 from dnsfilter.policy.model import Instant
 
@@ -35,9 +35,20 @@ def catalogue_rows(session: Session) -> Sequence[ServiceRow]:
     return session.scalars(select(ServiceRow).where(ServiceRow.authority.is_(None)).order_by(ServiceRow.slug)).all()
 
 
+def own_services(session: Session) -> Sequence[ServiceRow]:
+    """Return the own services of all authorities, by slug."""
+    return session.scalars(select(ServiceRow).where(ServiceRow.authority.is_not(None)).order_by(ServiceRow.slug)).all()
+
+
 def bans_on(session: Session, slug: str, now: Instant) -> list[str]:
     """Return the references of the bans on a service that have not ended."""
     rows = session.scalars(select(BanRow).where(BanRow.service == slug).order_by(BanRow.number))
     return [
         f"{row.authority}/{row.service}" for row in rows if not all(term.period.has_ended(now) for term in row.terms)
     ]
+
+
+def lists_with(session: Session, slug: str) -> list[str]:
+    """Return the references of the prohibited lists that name a service."""
+    rows = session.scalars(select(ProhibitedListRow).order_by(ProhibitedListRow.number))
+    return [row.reference for row in rows if slug in row.draft or slug in row.service_versions]

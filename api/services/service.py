@@ -85,7 +85,13 @@ def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted:
 
 
 def remove(unit: UnitOfWork, row: ServiceRow) -> None:
-    """Remove an own service. Raise `Conflict` if bans on it have not ended."""
+    """Remove an own service. Raise `Conflict` if a prohibited list names it, or bans on it have not ended."""
+    lists = repository.lists_with(unit.session, row.slug)
+    if lists:
+        raise Conflict(
+            f"{row.slug} is on the prohibited list {_listed(lists)}: take it off first, "
+            "with dnsfilterctl prohibited-list remove-service, or create if the list is not adopted"
+        )
     bans = repository.bans_on(unit.session, row.slug, unit.now_s)
     if bans:
         raise Conflict(f"{row.slug} is named by {_listed(bans)}: end or remove these bans first")

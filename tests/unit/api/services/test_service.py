@@ -174,6 +174,18 @@ def test_a_banned_service_is_not_removed_before_the_ban_ends(games: Plane) -> No
     assert "See dnsfilterctl service list" in games.call("GET", "/v1/authorities/town/services/chess").text
 
 
+def test_a_service_on_a_prohibited_list_is_not_removed_before_it_is_taken_off(games: Plane) -> None:
+    path = "/v1/authorities/zone/lists/play"
+    games.done("PUT", path, {"services": [SLUG, "alpha"]})
+    assert "zone/play" in games.call("DELETE", GAMES).json()["detail"]
+    games.done("POST", f"{path}/adopt", {key: ban()[key] for key in ("decision", "terms")})
+    games.clock.now += 10
+    answer = games.call("DELETE", GAMES)
+    assert (answer.status_code, "zone/play" in answer.json()["detail"]) == (409, True)
+    games.done("POST", f"{path}/versions", {"remove": [SLUG], "reason": "annulled"})
+    games.done("DELETE", GAMES)
+
+
 def test_an_authority_with_services_is_not_removed_and_a_closed_one_defines_none(games: Plane) -> None:
     for slug, prefix in RANGES.items():
         games.done("DELETE", f"/v1/ranges/default/{prefix}")
