@@ -29,13 +29,17 @@ from api.db.models import (
     CheckpointRow,
     InstallationRow,
     NameRow,
+    ProhibitedListRow,
     SuspensionRow,
 )
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
+from api.lists.reading import archived_list
 from api.names.reading import shown as shown_name
 from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.report.kept_usage import kept_usage
+from api.services.reading import archived_own
+from api.services.repository import own_services
 from api.suspensions.service import shown as shown_suspension
 from api.timestamps import optional_text, timestamp_text
 from api.usage.release import last_shown_day
@@ -89,6 +93,10 @@ class _Found:
             "decisions/bindings.json": (binding for ban in self.dossiers for binding in ban.bindings),
             "decisions/exemptions.json": (exemption for ban in self.dossiers for exemption in ban.exemptions),
             "decisions/allowed-names.json": map(shown_name, self._rows(AllowedNameRow, AllowedNameRow.number)),
+            "decisions/prohibited-lists.json": map(
+                archived_list, self._rows(ProhibitedListRow, ProhibitedListRow.number)
+            ),
+            "decisions/services.json": map(archived_own, own_services(self.session)),
             "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
             "accounts.json": self._accounts(names=names),
         }

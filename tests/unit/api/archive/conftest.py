@@ -32,6 +32,8 @@ def fill(plane: Plane) -> None:
     plane.done("POST", "/v1/bindings", agreed)
     allowed = {"verdict": "allow", "reason": "a museum needs it"}
     plane.done("PUT", "/v1/authorities/town/names/cdn.alpha1.example.org", allowed)
+    plane.done("PUT", "/v1/authorities/town/services/games", {"name": "Games", "domains": ["games.example.org"]})
+    plane.done("PUT", "/v1/authorities/town/lists/apps", {"title": "Apps", "services": ["town:games"]})
     plane.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
     plane.done("POST", "/v1/suspensions", {"authority": "zone", "for": "1m", "reason": "an exercise"})
     assert plane.call("GET", "/v1/self", token=f"dnsf_{'0' * 12}_{'a' * 43}").status_code == 401

@@ -118,6 +118,10 @@ def test_the_archive_has_decisions_as_json_and_as_text(files: Members) -> None:
     assert (suspension["authority"], suspension["reason"]) == ("zone", "an exercise")
     (allowed,) = listed(files, "decisions/allowed-names.json")
     assert (allowed["name"], allowed["reason"]) == ("cdn.alpha1.example.org", "a museum needs it")
+    (service,) = listed(files, "decisions/services.json")
+    assert (service["slug"], service["tiers"][0]["domains"]) == ("town:games", ["games.example.org"])
+    (prohibited,) = listed(files, "decisions/prohibited-lists.json")
+    assert (prohibited["slug"], prohibited["draft"], prohibited["versions"]) == ("apps", ["town:games"], [])
     assert (binding["authority"], exemption["note"]) == ("zone", "“zó” is fine")
     assert [row["slug"] for row in listed(files, "decisions/authorities.json")] == ["town", "zone"]
     text = files["decisions/decisions.txt"].decode()
