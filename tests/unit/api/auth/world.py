@@ -63,6 +63,7 @@ def make_world(plane: Plane) -> World:
         for name in ("apps", "draft"):
             plane.done("PUT", f"/v1/authorities/{slug}/lists/{name}", {"services": ["beta"]})
         plane.done("POST", f"/v1/authorities/{slug}/lists/apps/adopt", planned)
+        plane.done("PUT", f"/v1/authorities/{slug}/names/www.example.com", _REFUSE)
         plane.done("PUT", f"/v1/authorities/{slug}/services/games", _GAMES)
     for slug in ("empty", "hamlet"):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
@@ -269,6 +270,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "PUT /v1/catalogue": ("/v1/catalogue", _CATALOGUE),
     "GET /v1/bans": ("/v1/bans", None),
     "GET /v1/lists": ("/v1/lists", None),
+    "GET /v1/names": ("/v1/names", None),
     "GET /v1/bindings": ("/v1/bindings", None),
     "GET /v1/bindings/{number}": ("/v1/bindings/1", None),
     "GET /v1/exemptions": ("/v1/exemptions", None),
@@ -316,9 +318,16 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     ),
 }
 """Requests that concern no authority, or everybody: one of each is enough."""
+_REFUSE = {"verdict": "refuse", "reason": "phishing"}
 _LIST = "/v1/authorities/{slug}/lists/{list_slug}"
 _APPS, _DRAFT = (_LIST.replace("{list_slug}", name) for name in ("apps", "draft"))
+_NAME = "/v1/authorities/{slug}/names/{name}"
+_REFUSED, _OTHER = (_NAME.replace("{name}", name) for name in ("www.example.com", "www.example.net"))
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
+    "GET /v1/authorities/{slug}/names": ("/v1/authorities/{slug}/names", None),
+    f"GET {_NAME}": (_REFUSED, None),
+    f"PUT {_NAME}": (_OTHER, _REFUSE),
+    f"DELETE {_NAME}": (_REFUSED, None),
     "GET /v1/authorities/{slug}/lists": ("/v1/authorities/{slug}/lists", None),
     f"GET {_LIST}": (_APPS, None),
     f"PUT {_LIST}": (_DRAFT, {"services": ["alpha"]}),

@@ -115,6 +115,11 @@ exemption approve 4 --token-file another
 exemption revoke 4 --reason "not used"
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a mistake"
 exemption withdraw 5 --reason "found another way"
+name refuse diest example.com --for 7d --reason "phishing"
+name allow diest cdn.tiktok.com --reason "the museum needs it"
+name list diest
+name show diest example.com
+name remove diest example.com
 suspend start diest --for 30m --reason "nothing works"
 suspend list
 suspend show 1

@@ -28,8 +28,22 @@ UNKNOWN = {
     "account": ("99", "No account 99. See dnsfilterctl account list."),
     "login": ("administrater", 'No account "administrater". Did you mean "administrator"?'),
 }
-OF_WORDS = {"category", "state", "mode", "kind", "funding", "audience", "sort", "by", "format"}
-FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own", "lacking", "from", "to", "after"}
+OF_WORDS = {"category", "state", "mode", "verdict", "kind", "funding", "audience", "sort", "by", "format"}
+FREE = {
+    "limit",
+    "cursor",
+    "object",
+    "since",
+    "until",
+    "group",
+    "behind",
+    "own",
+    "lacking",
+    "from",
+    "to",
+    "after",
+    "ended",
+}
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
 """Probes and nodes of other versions may send more."""
