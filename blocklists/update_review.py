@@ -128,8 +128,8 @@ def _content(
     """Return the wanted names, each from its instant on, and the names that have to stay meanwhile.
 
     A name keeps its instant. A new name below a domain of its tier has that one's: it is not new to clients. A name
-    that is replaced by a pending one above it, or moves to another tier, stays until another update: what is refused
-    today would not be refused while the other one is pending.
+    that is replaced by a pending one above it, or moves to another tier, stays until the first update after that wait:
+    what is refused today would not be refused while the other one is pending.
     """
     held = [tier if tier.is_pending(now) else replace(tier, enforced_from=None) for tier in in_force]
     held.sort(key=lambda tier: tier.enforced_from or 0)
@@ -145,13 +145,14 @@ def _content(
             found.append(below)
             domains, hosts = domains - below.domains, hosts - below.hosts
         found.append(Tier(number, domains, hosts, enforced_from))
-    if enforced_from is not None:
-        found += _staying(held, wanted, [tier for tier in found if tier.enforced_from == enforced_from])
+    pending = [tier for tier in found if tier.is_pending(now)]
+    if pending:
+        found += _staying(held, wanted, pending)
     return _joined(found)
 
 
 def _staying(held: Iterable[Tier], wanted: Mapping[int, Tier], pending: Sequence[Tier]) -> Iterator[Tier]:
-    """Yield the names that are no longer wanted but that new, pending names cover."""
+    """Yield the names that are no longer wanted but that pending names cover."""
     domains = frozenset[WireName]().union(*(tier.domains for tier in pending))
     hosts = frozenset[WireName]().union(*(tier.hosts for tier in pending))
     for tier in held:

@@ -97,9 +97,12 @@ def test_a_name_that_is_refused_stays_refused_while_what_replaces_it_is_pending(
     assert texts(review(in_force, wanted, GUARD, NOW).content) == content
 
 
-def test_a_name_that_stays_meanwhile_leaves_with_the_next_update() -> None:
+def test_a_name_that_stays_meanwhile_leaves_with_the_first_update_after_the_wait() -> None:
     first = review([tier(1, "w.a.example")], [tier(1, "a.example")], GUARD, NOW)
     assert first.removed == ()
+    for at_once in (False, True):
+        meanwhile = review(first.content, [tier(1, "a.example", "b.example")], GUARD, NOW + 60, at_once=at_once)
+        assert meanwhile.removed == ()
     second = review(first.content, [tier(1, "a.example")], GUARD, LATER)
     assert texts(second.content) == [(1, None, ["a.example"])]
     assert texts(second.removed) == [(1, None, ["w.a.example"])]
