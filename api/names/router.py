@@ -20,7 +20,7 @@ from api.names.reading import answered, read_name
 from api.names.repository import NamedRow
 from api.names.schemas import NameRead, NameWrite
 from api.suspensions.repository import suspended
-from blocklists.guard import packaged_guard
+from api.updates.guarding import installation_guard
 from dnsfilter.policy.model import Instant
 from dnsfilter.policy.single_names import NameVerdict, parse_single_name
 from dnsfilter.wire.name_or_url import MAX_TYPED_NAME
@@ -116,7 +116,7 @@ def put_name(
     another end, review or reason replaces the earlier one.
     """
     response.status_code = 201 if row is None else 200
-    made = service.put(unit, packaged_guard(), owner, name[1], row, body)
+    made = service.put(unit, installation_guard(unit.session), owner, name[1], row, body)
     return _answer(unit, held, owner, made, response)
 
 

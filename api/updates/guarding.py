@@ -1,21 +1,13 @@
 """The guard as an installation asks it: that of the release, with the names that its nodes depend on."""
 
-from functools import cache
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import NodeRow
-from blocklists.guard import Guard, load_guard
+from blocklists.guard import Guard, packaged_guard
 from blocklists.update_review import installation_names
 from dnsfilter.policy.model import WireName
 from dnsfilter.wire.names import parse_name
-
-
-@cache
-def packaged_guard() -> Guard:
-    """Return the guard of the release. Reading it takes a tenth of a second."""
-    return load_guard()
 
 
 def installation_guard(session: Session) -> Guard:

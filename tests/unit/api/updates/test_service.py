@@ -65,6 +65,9 @@ def test_names_that_nodes_depend_on_are_guarded(town: Plane, name: str, text: st
     machine.report(zones=["corp.example.org"], control_plane="policy.example.com")
     town.app.state.fleet.reports.store_due()
     assert [each.text for each in update_of(town, name).reasons] == [text]
+    refusing = town.call("PUT", f"/v1/authorities/town/names/{name}", {"verdict": "refuse", "reason": "a test"})
+    assert refusing.status_code == 422
+    assert text.partition(" (")[2] in refusing.json()["faults"][0]["message"]
 
 
 def test_the_same_held_back_list_again_is_the_same_update(town: Plane) -> None:
