@@ -85,6 +85,8 @@ def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow 
     if found.reasons:
         known = repository.refused_before(session, row.slug, wanted)
         if known is not None and (known is held or proposal.source is not Source.EDIT):
+            if held is not None and known is not held:
+                replace_update(unit, held, "a list that was rejected before came again")
             return known
     if held is not None:
         replace_update(unit, held, "a later update came")
@@ -113,8 +115,11 @@ def accept(unit: UnitOfWork, permit: Permit, update: UpdateRow, at_once: bool, n
             each.pending, each.revision = 0, unit.new_revision()
         _take(unit, row, update, enforced(in_force, update.enforced_from_s), None)
     else:
-        wanted = service_of(update.wanted.body).tiers
+        # An objection to names that were pending meanwhile holds for this update too.
+        objected = repository.objected_names(unit.session, row.slug)
+        wanted = without(service_of(update.wanted.body).tiers, objected)
         found = review(in_force, wanted, installation_guard(unit.session), unit.now_s, at_once=at_once)
+        update.added = names_in(found.added)
         _take(unit, row, update, found.content, found.enforced_from)
     _decided(unit, update, note)
     unit.record("update.accept", subject(update), before, shown_update(update), *_authorities(row))
@@ -157,12 +162,11 @@ def object_to(unit: UnitOfWork, update: UpdateRow, names: Sequence[str], reason:
                 recorded_by=unit.actor.account,
             )
         )
-    if state is UpdateState.HELD_BACK:
-        tiers = without(service_of(update.wanted.body).tiers, wires)
-        update.digest = keep_list(unit.session, Service(row.slug, row.name, tiers))
-        update.added = names_in(difference(tiers, in_force))
-        update.revision = unit.new_revision()
-    else:
+    tiers = without(service_of(update.wanted.body).tiers, wires)
+    update.digest = keep_list(unit.session, Service(row.slug, row.name, tiers))
+    update.added = names_in(difference(tiers, service_of(update.before.body).tiers))
+    update.revision = unit.new_revision()
+    if state is UpdateState.PENDING:
         pending = (
             without([tier], wires) if tier.enforced_from == update.enforced_from_s else (tier,) for tier in in_force
         )
@@ -236,7 +240,9 @@ def _take(
     before = shown_service(row)
     row.digest = keep_list(unit.session, Service(row.slug, row.name, tuple(content)))
     row.revision = unit.new_revision()
-    update.outcome, update.digest = Outcome.TAKEN, row.digest
+    if update.outcome != Outcome.TAKEN:
+        # Later, the service has names of other updates too.
+        update.outcome, update.digest = Outcome.TAKEN, row.digest
     update.pending = names_in(tier for tier in content if enforced_from and tier.enforced_from == enforced_from)
     update.enforced_from_s = enforced_from if update.pending else None
     update.revision = unit.new_revision()

@@ -95,6 +95,15 @@ def test_a_later_list_replaces_the_one_that_is_held_back(town: Plane, names: tup
     assert town.done("GET", f"/v1/updates/{first.number}")["state"] == "replaced"
 
 
+def test_a_list_that_was_rejected_and_comes_again_replaces_the_one_that_is_held_back(town: Plane) -> None:
+    own_service(town, "a.example")
+    first = update_of(town, "a.example", "kbc.be")
+    town.done("POST", f"/v1/updates/{first.number}/reject", {"reason": "a bank"})
+    second = update_of(town, "a.example", "ing.be")
+    assert update_of(town, "a.example", "kbc.be").number == first.number
+    assert town.done("GET", f"/v1/updates/{second.number}")["state"] == "replaced"
+
+
 def test_unreadable_lines_hold_back(town: Plane) -> None:
     own_service(town, "a.example")
     assert update_of(town, "b.example", unreadable=1, lines=10).state is UpdateState.HELD_BACK
@@ -153,6 +162,30 @@ def test_a_name_is_left_out_of_an_update_that_is_held_back(town: Plane) -> None:
     town.done("POST", f"/v1/updates/{found.number}/object", {"names": ["kbc.be"], "reason": "a bank"})
     town.done("POST", f"/v1/updates/{found.number}/accept", {})
     assert in_force(town) == {"a.example": None, "b.example": WAITS}
+
+
+@pytest.mark.parametrize("source", [Source.FEED, Source.EDIT])
+def test_objection_to_a_pending_name_holds_for_an_update_that_is_held_back(town: Plane, source: Source) -> None:
+    own_service(town, "a.example")
+    pending = update_of(town, "a.example", "b.example")
+    held = update_of(town, "a.example", "b.example", "c.example", "kbc.be", source=source)
+    town.done("POST", f"/v1/updates/{pending.number}/object", {"names": ["b.example"], "reason": "our own shop"})
+    answer = town.done("POST", f"/v1/updates/{held.number}/accept", {})
+    assert in_force(town) == {"a.example": None, "c.example": WAITS, "kbc.be": WAITS}
+    assert answer["added"] == 2
+
+
+@pytest.mark.parametrize("act", ["accept", "object"])
+def test_update_shows_its_own_names_also_if_it_is_decided_after_a_later_one(town: Plane, act: str) -> None:
+    own_service(town, "a.example")
+    first = update_of(town, "a.example", "b.example", "c.example")
+    town.clock.now += 60
+    update_of(town, "a.example", "b.example", "c.example", "d.example")
+    body = {} if act == "accept" else {"names": ["c.example"], "reason": "our own shop"}
+    answer = town.done("POST", f"/v1/updates/{first.number}/{act}", body)
+    names = [each["name"] for each in town.done("GET", f"/v1/updates/{first.number}/names")["items"]]
+    assert names == (["b.example", "c.example"] if act == "accept" else ["b.example"])
+    assert answer["added"] == len(names)
 
 
 @pytest.mark.parametrize("name", ["a.example", "z.example", "a..b"])
