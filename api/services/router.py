@@ -125,7 +125,8 @@ def patch_own_service(
 ) -> ServiceRead:
     """Change the given fields of an own service. Names that it loses are answered from now on.
 
-    New names that hit the guard are held back, all together: see `held_back`.
+    New names that hit the guard are held back, all together: see `held_back`. With `imported`, new names are monitored
+    for 72 hours first.
     """
     acts.patch(unit, owner, row, body)
     return _answer(unit, row, response)

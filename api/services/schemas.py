@@ -10,6 +10,7 @@ from api.http.schemas import Line, Read, Strict
 
 MAX_SENT = 50_000
 """The most names in a request."""
+MAX_LINES = 1 << 31
 Note = Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
 DisplayName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 NameText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -26,14 +27,22 @@ class ServiceWrite(Strict):
     hosts: Names = Field(default_factory=list)
 
 
+class ReadLines(Strict):
+    """How many lines a file of names has, and in how many of its lines something was skipped."""
+
+    lines: Annotated[int, Field(ge=1, le=MAX_LINES)]
+    skipped: Annotated[int, Field(ge=0, le=MAX_LINES)]
+
+
 class ServicePatch(Strict):
-    """The fields of an own service to change."""
+    """The fields of an own service to change. With `imported`, the names are those of a file."""
 
     name: DisplayName | None = None
     source: Line | None = None
     note: Note | None = None
     domains: Names | None = None
     hosts: Names | None = None
+    imported: ReadLines | None = None
 
 
 class NamesWrite(Strict):

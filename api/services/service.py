@@ -30,13 +30,16 @@ def put(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, slug: str
 
 
 def patch(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: ServicePatch) -> None:
-    """Change the given fields of an own service."""
+    """Change the given fields of an own service. Nobody wrote the names of an imported file one by one."""
     held = content_of(row)
     domains = _kept(held, is_exact=False) if body.domains is None else _named(body.domains, "domains", is_exact=False)
     hosts = _kept(held, is_exact=True) if body.hosts is None else _named(body.hosts, "hosts", is_exact=True)
     given = body.model_dump(exclude_none=True)
     fields = {name: given.get(name, getattr(row, name)) for name in ("name", "source", "note")}
-    store(unit, owner, row, Service(row.slug, tiers=_tiers(domains + hosts), **fields))
+    wanted = Service(row.slug, tiers=_tiers(domains + hosts), **fields)
+    read = body.imported
+    proposal = None if read is None else Proposal(wanted.tiers, Source.IMPORT, None, read.skipped, read.lines)
+    store(unit, owner, row, wanted, proposal)
 
 
 def change_names(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: NamesWrite) -> None:
@@ -60,11 +63,13 @@ def load(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: 
     store(unit, owner, row, Service(wanted.slug, wanted.name, _tiers(items), wanted.source, wanted.note))
 
 
-def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service) -> ServiceRow:
+def store(
+    unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service, proposal: Proposal | None = None
+) -> ServiceRow:
     """Define the own service `wanted`, or make the existing `row` match it. Do nothing if nothing differs.
 
-    Names that the guard forbids are `Invalid` in a new service. An existing one keeps its names, and the update is held
-    back.
+    Without a `proposal`, its names are an edit. Names that the guard forbids are `Invalid` in a new service. One that
+    exists keeps its names, and the update is held back.
     """
     if not any(tier.domains or tier.hosts for tier in wanted.tiers):
         raise Invalid.at("body.domains", f"{wanted.slug} has no name: give at least one in domains or hosts")
@@ -80,7 +85,7 @@ def store(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted:
     if before != shown_service(row):
         row.revision = unit.new_revision()
         unit.record("service.change", subject(row), before, shown_service(row), owner.slug)
-    propose(unit, row, Proposal(wanted.tiers, Source.EDIT))
+    propose(unit, row, proposal or Proposal(wanted.tiers, Source.EDIT))
     return row
 
 

@@ -112,6 +112,7 @@ def _import(client: Client, options: Options) -> Result:
     # The parser needs neither formats nor guard.
     from blocklists.formats.known import Format
     from blocklists.list_file import load_list
+    from blocklists.update_review import PENDING_S
 
     try:
         found = load_list(options.file, None if options.format is None else Format(options.format), options.exact)
@@ -128,13 +129,17 @@ def _import(client: Client, options: Options) -> Result:
         "hosts": sorted(map(name_text, names.hosts)),
     }
     where, query = _where(options.service), given(options, "reason")
+    skipped = found.skipped.total()
+    notes = _skipped(skipped, options.file)
     if client.find(ServiceRead, where) is None:
         if options.name is None:
             raise WrongInput(f"{options.service} is new. Give its name with --name.")
         made = client.send(ServiceRead, "PUT", where, body, {"If-None-Match": "*"})
     else:
-        made = client.send(ServiceRead, "PATCH", where, body, query=query)
-    return service_result(made, notes=_skipped(found.skipped.total(), options.file))
+        imported = {"lines": found.lines, "skipped": skipped}
+        made = client.send(ServiceRead, "PATCH", where, {**body, "imported": imported}, query=query)
+        notes += (f"New names are monitored for {PENDING_S // 3600} hours first. See dnsfilterctl update list",)
+    return service_result(made, notes=notes)
 
 
 def _skipped(count: int, file: Path) -> tuple[str, ...]:

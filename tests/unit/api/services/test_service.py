@@ -222,3 +222,23 @@ def test_names_that_are_no_longer_refused_need_a_second_person(games: Plane, bod
         _, approver = games.account("approves", ("approver", "town"))
         games.done("POST", f"/v1/requests/{answer.json()['number']}/approve", {}, token=approver)
         assert _verdict(games, HOST) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "held"),
+    [
+        ({}, [NAME, "new.example.com"], []),
+        ({"imported": {"lines": 20, "skipped": 1}}, [NAME, "new.example.com"], []),
+        ({"imported": {"lines": 20, "skipped": 2}}, [NAME], ["unreadable"]),
+    ],
+    ids=["edit", "import", "import of a damaged file"],
+)
+def test_names_of_a_file_are_monitored_first_and_a_damaged_file_is_held_back(
+    games: Plane, change: dict[str, Any], names: list[str], held: list[str]
+) -> None:
+    games.done("PATCH", GAMES, {"domains": [NAME, "new.example.com"], **change})
+    update = games.done("GET", "/v1/updates")["items"][0]
+    assert update["source"] == ("import" if change else "edit")
+    assert [each["reason"] for each in update["reasons"]] == held
+    assert update["pending"] == (1 if change and not held else 0)
+    assert games.done("GET", GAMES)["tiers"][0]["domains"] == names

@@ -45,7 +45,9 @@ def test_a_file_becomes_the_names_of_a_service(served: Served, ctl: Ctl, tmp_pat
     assert made.code == 0
     assert f"1 line of {file} skipped" in made.err
     file.write_text("0.0.0.0 other.example.org\n")
-    assert ctl("service", "import", "ghent:games", str(file), "--format", "hosts").code == 0
+    again = ctl("service", "import", "ghent:games", str(file), "--format", "hosts")
+    assert again.code == 0
+    assert "monitored for 72 hours" in again.err
     tier = json.loads(ctl("service", "show", "ghent:games", "--json").out)["tiers"][0]
     assert (tier["domains"], tier["hosts"]) == ([], ["other.example.org"])
     for text in ("", "<!DOCTYPE html><html></html>"):
