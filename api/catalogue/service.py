@@ -15,6 +15,7 @@ from api.db.models import LoadedCatalogueRow, ServiceRow, UpdateRow
 from api.db.subjects import subject
 from api.db.unit_of_work import LOADED, UnitOfWork
 from api.http.dependencies import Runtime
+from api.publish.service_lists import list_of
 from api.services import repository as services
 from api.updates import repository as updates
 from api.updates.reading import shown_service
@@ -109,7 +110,7 @@ def _row_of(unit: UnitOfWork, entry: Entry, known: Mapping[str, Service], catalo
         category=str(entry.category),
         source=f"catalogue {catalogue.number} of {catalogue.made}",
         note="",
-        digest=keep_list(unit.session, service),
+        digest=keep_list(unit.session, list_of(service)),
         revision=unit.new_revision(),
     )
     unit.session.add(row)
@@ -140,7 +141,7 @@ def _follow(unit: UnitOfWork, row: ServiceRow, packaged: Service, note: str) -> 
     for update in updates.open_of(unit.session, row.slug, unit.now_s):
         replace_update(unit, update, note)
     wanted = plain(without(packaged.tiers, updates.objected_names(unit.session, row.slug)))
-    digest = keep_list(unit.session, Service(row.slug, packaged.name, wanted))
+    digest = keep_list(unit.session, list_of(Service(row.slug, packaged.name, wanted)))
     before = shown_service(row)
     if wanted == plain(packaged.tiers):
         unit.session.delete(row)

@@ -28,10 +28,10 @@ from api.feeds.state import FIRST_PAUSE_S, is_failing, pause_s
 from api.http.dependencies import Publishing
 from api.jobs import Job
 from api.updates.schemas import Source
-from api.updates.service import Proposal, propose
+from api.updates.service import Proposal, propose, rehearse
 from blocklists.formats.known import Format
 from blocklists.list_file import CHUNK_BYTES, ReadList, read_list
-from dnsfilter.errors import ListError
+from dnsfilter.errors import DnsfilterError, ListError
 from dnsfilter.policy.model import Instant, Policy, Tier
 from dnsfilter.telemetry.logs import emit
 
@@ -152,14 +152,30 @@ class FeedJob:
         try:
             fetched = self._fetcher.fetch(wanted.source, wanted.known)
             read = None if fetched is None else _read(fetched.content, wanted)
-            policy = self._take(wanted, fetched, read)
+            proposal = None if read is None else self._rehearsed(wanted, read)
+            policy = self._take(wanted, fetched, read, proposal)
         except FetchError as error:
             self._note_failure(wanted, error)
             return
         if policy is not None:
             self._publish(policy)
 
-    def _take(self, wanted: _Wanted, fetched: Fetched | None, read: ReadList | None) -> Policy | None:
+    def _rehearsed(self, wanted: _Wanted, read: ReadList) -> Proposal:
+        """Return what a list proposes, worked out before the transaction. Raise FetchError."""
+        tiers = (Tier(1, read.names.domains, read.names.hosts),)
+        proposal = Proposal(tiers, Source.FEED, unreadable=_skipped(read), lines=read.lines)
+        try:
+            with self._database.reading() as session:
+                service = session.get(ServiceRow, wanted.service)
+                if service is None:
+                    return proposal
+                return rehearse(session, service, proposal, int(self._clock()), self._publishing.prepare)
+        except DnsfilterError as error:
+            raise FetchError(Failure.POLICY, f"the names cannot be used: {error}") from error
+
+    def _take(
+        self, wanted: _Wanted, fetched: Fetched | None, read: ReadList | None, proposal: Proposal | None
+    ) -> Policy | None:
         """Propose the names of a list. Return the policy to publish, if there is one. Raise FetchError."""
         try:
             with self._database.writing() as session:
@@ -167,13 +183,10 @@ class FeedJob:
                 if row is None or service is None:
                     return None
                 unit = UnitOfWork(session, FEEDS, int(self._clock()))
-                if fetched is not None and read is not None:
+                if fetched is not None and read is not None and proposal is not None:
                     row.names, row.skipped = len(read.names), _skipped(read)
                     row.etag, row.modified = fetched.validators.etag, fetched.validators.modified
-                    tiers = (Tier(1, read.names.domains, read.names.hosts),)
-                    update = propose(
-                        unit, service, Proposal(tiers, Source.FEED, unreadable=_skipped(read), lines=read.lines)
-                    )
+                    update = propose(unit, service, proposal)
                     row.last_update = row.last_update if update is None else update.number
                 self._note_good(row, unit.now_s)
                 return self._publishing.check(unit) if unit.acted else None

@@ -68,6 +68,9 @@ class Publishing(Protocol):
     def services(self, unit: UnitOfWork | None = None) -> Mapping[str, Service]:
         """Return all services by slug as `unit` sees them; without one, as committed."""
 
+    def prepare(self, service: Service, digest: str) -> None:
+        """Do, before the transaction of an act that brings this list of a service into force, what takes long."""
+
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force. Raise NotPublished."""
 

@@ -4,8 +4,8 @@ Every new content of a service goes through `propose`. It takes effect, its new 
 that was held back or rejected before and comes again from a feed is no new update.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from api.db.models import AuthorityRow, ListRow, ObjectionRow, ServiceRow, Updat
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
-from api.publish.service_lists import list_of, service_of
+from api.publish.service_lists import ServiceList, list_of, service_of
 from api.updates import repository
 from api.updates.guarding import installation_guard
 from api.updates.reading import shown_service, shown_update
@@ -38,6 +38,7 @@ class Proposal:
     at_once: bool | None = None
     unreadable: int = 0
     lines: int = 0
+    rehearsed: "Rehearsed | None" = None
 
     @property
     def waits(self) -> bool:
@@ -53,10 +54,42 @@ def begin(unit: UnitOfWork, row: ServiceRow, tiers: Sequence[Tier]) -> None:
     found = review((), tiers, installation_guard(unit.session), unit.now_s, at_once=True)
     if found.reasons:
         raise Invalid([Fault("body.names", f"{reason.text}: leave it out") for reason in found.reasons])
-    row.digest = keep_list(unit.session, Service(row.slug, row.name, found.content))
+    row.digest = keep_list(unit.session, list_of(Service(row.slug, row.name, found.content)))
     row.revision = unit.new_revision()
     unit.session.add(row)
     unit.session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What `propose` would find of a proposal. It holds while `base` is in force and `objected` are the objections.
+
+    `wanted` is the proposed list, `content` the one that is in force if the proposal is taken.
+    """
+
+    base: str
+    objected: frozenset[WireName]
+    found: Review
+    wanted: ServiceList
+    content: ServiceList
+
+
+def rehearse(
+    session: Session, row: ServiceRow, proposal: Proposal, now: Instant, prepare: Callable[[Service, str], None]
+) -> Proposal:
+    """Return the proposal with what `propose` would find of it. `prepare` gets the service and its list's digest.
+
+    Call it before the transaction of `propose`: a million names take seconds, and acts take turns.
+    """
+    objected = repository.objected_names(session, row.slug)
+    tiers = without(proposal.tiers, objected) if objected else proposal.tiers
+    found = _review(session, row, proposal, tiers, now)
+    wanted = list_of(Service(row.slug, row.name, plain(tiers)))
+    service = Service(row.slug, row.name, found.content)
+    content = list_of(service)
+    if not found.reasons:
+        prepare(service, content.digest)
+    return replace(proposal, rehearsed=Rehearsed(row.digest, objected, found, wanted, content))
 
 
 def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow | None:
@@ -65,36 +98,31 @@ def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow 
     A later proposal replaces one that is held back.
     """
     session = unit.session
-    tiers = _without_objections(unit, row, proposal)
-    in_force = service_of(row.content.body).tiers
-    found = review(
-        in_force,
-        tiers,
-        installation_guard(session),
-        unit.now_s,
-        at_once=not proposal.waits,
-        unreadable=proposal.unreadable,
-        lines=proposal.lines,
-    )
+    objected = repository.objected_names(session, row.slug)
+    tiers = _without_objections(unit, row, proposal, objected)
+    known = proposal.rehearsed
+    if known is not None and (known.base, known.objected) != (row.digest, objected):
+        known = None
+    found = _review(session, row, proposal, tiers, unit.now_s) if known is None else known.found
     held = repository.held_back(session, row.slug)
     if not found.added and not found.removed:
         if held is not None:
             replace_update(unit, held, "the list is as before")
         return None
-    wanted = keep_list(session, Service(row.slug, row.name, plain(tiers)))
+    wanted = keep_list(session, list_of(Service(row.slug, row.name, plain(tiers))) if known is None else known.wanted)
     if found.reasons:
-        known = repository.refused_before(session, row.slug, wanted)
-        if known is not None and (known is held or proposal.source is not Source.EDIT):
-            if held is not None and known is not held:
+        refused = repository.refused_before(session, row.slug, wanted)
+        if refused is not None and (refused is held or proposal.source is not Source.EDIT):
+            if held is not None and refused is not held:
                 replace_update(unit, held, "a list that was rejected before came again")
-            return known
+            return refused
     if held is not None:
         replace_update(unit, held, "a later update came")
     update = _new(unit, row, proposal.source, wanted, found)
     if found.reasons:
         unit.record("update.hold_back", subject(update), None, shown_update(update), *_authorities(row))
     else:
-        _take(unit, row, update, found.content, found.enforced_from)
+        _take(unit, row, update, found.content, found.enforced_from, None if known is None else known.content)
     return update
 
 
@@ -163,7 +191,7 @@ def object_to(unit: UnitOfWork, update: UpdateRow, names: Sequence[str], reason:
             )
         )
     tiers = without(service_of(update.wanted.body).tiers, wires)
-    update.digest = keep_list(unit.session, Service(row.slug, row.name, tiers))
+    update.digest = keep_list(unit.session, list_of(Service(row.slug, row.name, tiers)))
     update.added = names_in(difference(tiers, service_of(update.before.body).tiers))
     update.revision = unit.new_revision()
     if state is UpdateState.PENDING:
@@ -185,18 +213,31 @@ def forget(unit: UnitOfWork, row: ServiceRow) -> None:
         unit.session.delete(objection)
 
 
-def keep_list(session: Session, service: Service) -> str:
+def keep_list(session: Session, made: ServiceList) -> str:
     """Store the list of a service's names unless it is stored. Return its digest."""
-    made = list_of(service)
     if session.get(ListRow, made.digest) is None:
         session.add(ListRow(digest=made.digest, service=made.service, body=made.body))
         session.flush()
     return made.digest
 
 
-def _without_objections(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> Sequence[Tier]:
+def _review(session: Session, row: ServiceRow, proposal: Proposal, tiers: Sequence[Tier], now: Instant) -> Review:
+    """Compare the proposed tiers with those in force."""
+    return review(
+        service_of(row.content.body).tiers,
+        tiers,
+        installation_guard(session),
+        now,
+        at_once=not proposal.waits,
+        unreadable=proposal.unreadable,
+        lines=proposal.lines,
+    )
+
+
+def _without_objections(
+    unit: UnitOfWork, row: ServiceRow, proposal: Proposal, objected: frozenset[WireName]
+) -> Sequence[Tier]:
     """Return the proposed names without those that were objected to. An edit withdraws objections to its names."""
-    objected = repository.objected_names(unit.session, row.slug)
     if not objected:
         return proposal.tiers
     if proposal.source is not Source.EDIT:
@@ -234,11 +275,16 @@ def _new(unit: UnitOfWork, row: ServiceRow, source: Source, wanted: str, found: 
 
 
 def _take(
-    unit: UnitOfWork, row: ServiceRow, update: UpdateRow, content: Sequence[Tier], enforced_from: Instant | None
+    unit: UnitOfWork,
+    row: ServiceRow,
+    update: UpdateRow,
+    content: Sequence[Tier],
+    enforced_from: Instant | None,
+    made: ServiceList | None = None,
 ) -> None:
-    """Bring content into force by an update. Record the change of the service."""
+    """Bring content into force by an update. Record the change of the service. `made` is the content's list."""
     before = shown_service(row)
-    row.digest = keep_list(unit.session, Service(row.slug, row.name, tuple(content)))
+    row.digest = keep_list(unit.session, made or list_of(Service(row.slug, row.name, tuple(content))))
     row.revision = unit.new_revision()
     if update.outcome != Outcome.TAKEN:
         # Later, the service has names of other updates too.

@@ -25,9 +25,14 @@ def proposed(
 ) -> UpdateRead | None:
     """Propose these names for a service, and publish. Return the update, if any."""
     tiers = (Tier(1, frozenset(map(parse_name, names))),)
+    return carried_out(plane, Proposal(tiers, source, **options), slug, actor)
+
+
+def carried_out(plane: Plane, proposal: Proposal, slug: str = GAMES, actor: Actor = LOCAL) -> UpdateRead | None:
+    """Propose, and publish. Return the update, if any."""
     with plane.database.writing() as session:
         unit = UnitOfWork(session, actor, int(plane.clock()))
-        row = propose(unit, session.get_one(ServiceRow, slug), Proposal(tiers, source, **options))
+        row = propose(unit, session.get_one(ServiceRow, slug), proposal)
         found = None if row is None else read_update(row, unit.now_s)
         policy = plane.publisher.check(unit) if unit.acted else None
     if policy is not None:
