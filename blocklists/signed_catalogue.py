@@ -77,7 +77,8 @@ def open_catalogue(data: bytes, public_key: str, newest: int) -> Catalogue:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         _refuse(Refusal.DAMAGED, f"the file is no signed catalogue of format {FORMAT}. Get it again")
     if value.get("key") != public_key:
-        named = str(value.get("key"))[:16]
+        # Until the signature is verified, this text is anybody's.
+        named = ascii(str(value.get("key"))[:16])[1:-1]
         _refuse(
             Refusal.OTHER_KEY,
             f"the file is signed under the key {named}…, and this installation trusts {public_key[:16]}… alone. Ask "

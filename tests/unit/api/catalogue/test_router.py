@@ -125,6 +125,7 @@ def test_later_catalogue_replaces_the_earlier_one(town: Plane) -> None:
         (signed(7, {"alpha": text_of("alpha", CDN)}, OTHER), 422, "other_key", "this installation trusts"),
         (signed(7, {"alpha": text_of("alpha", CDN)})[:-9], 422, "damaged", "Get it again"),
         (b"\xff\xfe", 422, "damaged", "not JSON"),
+        (b'{"format": 1, "key": "\\ud800"}', 422, "other_key", "this installation trusts"),
         (signed(7, {"alpha": text_of("alpha", CDN)}).replace(b"cdn.", b"cdm."), 422, "signature", "is not valid"),
         (b" " * (MAX_BYTES + 1), 422, "too_large", f"at most {MAX_BYTES}"),
         (signed(6, {"alpha": text_of("alpha", CDN)}), 409, "not_newer", "already has 6"),
