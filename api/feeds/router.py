@@ -42,16 +42,17 @@ def get_feed(row: Shown, _unit: UnitDep, _permit: ReaderOfPath, response: Respon
     responses={**documented(NOT_FOUND), 201: {"model": FeedRead, "description": "set"}},
 )
 def put_feed(
-    fed: Fed, row: Put, body: FeedWrite, unit: UnitDep, _permit: OperatorOfPath, response: Response
+    fed: Fed, row: Put, body: FeedWrite, unit: UnitDep, permit: OperatorOfPath, response: Response
 ) -> FeedRead:
     """Let the names of an own service come from a list on an https server, or in a file of the control plane.
 
     The control plane fetches it at once, and again after `every_hours`. Each new list is an update: see
     `/v1/updates`. What was in force stays if a list cannot be fetched or read. A server at a private address needs
-    `DNSFILTER_API_FEED_NETWORKS`, a file `DNSFILTER_API_FEED_DIR`.
+    `DNSFILTER_API_FEED_NETWORKS`, a file `DNSFILTER_API_FEED_DIR`. If the authority requires an approver for less
+    refusing, only an approver sets a feed.
     """
     response.status_code = 201 if row is None else 200
-    return _answer(service.put(unit, fed, row, body), response)
+    return _answer(service.put(unit, permit, fed, row, body), response)
 
 
 @router.delete("", summary="Remove a feed", status_code=204, responses=documented(NOT_FOUND))

@@ -119,3 +119,15 @@ def test_feed_that_somebody_else_changed_is_not_overwritten(fed: Plane) -> None:
     fed.done("PUT", FEED, {"source": URL})
     headers = {"Authorization": f"Bearer {fed.token}", "If-None-Match": "*"}
     assert fed.call("PUT", FEED, {"source": "lists/other.txt"}, headers=headers).status_code == 412
+
+
+@pytest.mark.parametrize(
+    ("demanded", "roles", "status"),
+    [(False, ["operator"], 201), (True, ["operator"], 403), (True, ["operator", "approver"], 201)],
+)
+def test_operator_sets_a_feed_alone_unless_less_refusing_needs_an_approver(
+    fed: Plane, demanded: bool, roles: list[str], status: int
+) -> None:
+    fed.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": demanded})
+    _, token = fed.account("someone", *((role, "town") for role in roles))
+    assert fed.call("PUT", FEED, {"source": URL}, token=token).status_code == status
