@@ -37,6 +37,7 @@ from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_fa
 from api.http.idempotency import Answered
 from api.http.problems import install
 from api.http.routes import Route
+from api.lists.router import links as list_links
 from api.lists.router import lists
 from api.lists.router import of_authority as lists_of_authority
 from api.names.router import names
@@ -107,6 +108,7 @@ ROUTERS = (
     bindings,
     lists,
     lists_of_authority,
+    list_links,
     exemptions,
     names,
     names_of_authority,

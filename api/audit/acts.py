@@ -27,6 +27,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end",
         "set_enforce", "set_monitor", "set_off",
     ),
+    "list_link": ("bind", "propose", "follow", "accept", "adopt", "withdraw", "end"),
     "name": ("refuse", "allow", "end"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",

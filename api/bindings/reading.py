@@ -44,6 +44,7 @@ def read_binding(
         ended_by=row.ended_by,
         ended_reason=row.ended_reason,
         ended_reference=row.ended_reference,
+        link=row.link,
         state=binding_state(row, now),
         notes=notes,
         revision=row.revision,

@@ -61,7 +61,7 @@ class BindingRead(Read):
     """A binding: a ban applies in another authority. `ended` is an end set by an act.
 
     The account `recorded_by` recorded the law or proposed the agreement, and `accepted_by` accepted it. They are null
-    in reports and traces. `notes` say what to check.
+    in reports and traces. `notes` say what to check. `link` is the link of a prohibited list that made the binding.
     """
 
     number: int
@@ -82,6 +82,7 @@ class BindingRead(Read):
     ended_by: str
     ended_reason: str
     ended_reference: str
+    link: int | None
     state: BindingState
     notes: list[str]
     revision: int

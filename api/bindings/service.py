@@ -36,11 +36,14 @@ def bind(unit: UnitOfWork, permit: Permit, body: BindingWrite) -> BindingRow:
     return create(unit, ban, wanted)
 
 
-def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
-    """Record that `ban` applies in another authority; raise `Invalid`, or `Conflict` if it already does."""
+def create(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = None) -> BindingRow:
+    """Record that `ban` applies in another authority; raise `Invalid`, or `Conflict` if it already does.
+
+    `link` is the number of the prohibited list's link that makes the binding.
+    """
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the binding ends before it takes effect: give a later end")
-    return _create(unit, ban, wanted)
+    return _create(unit, ban, wanted, link)
 
 
 def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
@@ -50,7 +53,7 @@ def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
         _accept(unit, row)
 
 
-def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
+def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = None) -> BindingRow:
     if wanted.authority == ban.authority:
         raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban: name another authority")
     bound = authorities.named(unit.session, wanted.authority, "body.authority")
@@ -79,6 +82,7 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
         ended_by="",
         ended_reason="",
         ended_reference="",
+        link=link,
         revision=unit.new_revision(),
     )
     unit.session.add(row)

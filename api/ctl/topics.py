@@ -38,7 +38,10 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
         "request": Command("policy.requests", "Manage acts that wait for an approver, because less would be refused."),
         "binding": Command("policy.bindings", "Manage bindings, by which a ban also applies in another authority."),
         "prohibited-list": Command(
-            "policy.prohibited_lists", "Manage prohibited lists: formal decisions that ban many services at once."
+            "lists.prohibited_lists", "Manage prohibited lists: formal decisions that ban many services at once."
+        ),
+        "list-link": Command(
+            "lists.list_links", "Manage links of prohibited lists, by which a list reaches another authority."
         ),
         "exemption": Command("policy.exemptions", "Manage exemptions, which remove a ban from named ranges."),
         "policy": Command("policy.policies", "Export, compare and apply the policy as a file."),

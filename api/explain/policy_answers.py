@@ -238,6 +238,8 @@ def _winner(won: Considered, decision: Decision) -> WinnerRead:
         ban_number=ban.number,
         authority=ban.authority,
         service=ban.service,
+        prohibited_list=None if ban.on_list is None else ban.on_list.reference,
+        list_version=None if ban.on_list is None else ban.on_list.version,
         mode=str(ban.mode),
         reply=str(ban.reply),
         bound=decision.bound,

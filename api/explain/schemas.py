@@ -6,13 +6,16 @@ from api.http.schemas import Read, Timestamp
 class WinnerRead(Read):
     """The ban that decides, and the matching name in its list.
 
-    `reference` is that of the formal decision behind the term in force.
+    `reference` is that of the formal decision behind the term in force. `prohibited_list` and `list_version` say which
+    list the ban comes from, if any.
     """
 
     ban: str
     ban_number: int
     authority: str
     service: str
+    prohibited_list: str | None
+    list_version: int | None
     mode: str
     reply: str
     bound: bool

@@ -5,12 +5,24 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from api.bans.state import gapless_end, mode_setting_at, state_of
+from api.bindings.schemas import BindingState
+from api.bindings.state import binding_state
 from api.db.base import Json
-from api.db.models import BanRow, ListVersionRow, ProhibitedListRow
+from api.db.models import BanRow, ListLinkRow, ListVersionRow, ProhibitedListRow
 from api.http.formal_decisions import FormalDecisionRead
 from api.lists import repository
-from api.lists.schemas import DecidedVersionRead, ListedServiceRead, ListRead, ListState, ListSummary, ListTermRead
-from api.lists.state import in_category, is_own, proposed, services_on
+from api.lists.schemas import (
+    DecidedVersionRead,
+    LinkGround,
+    LinkRead,
+    LinkState,
+    ListedServiceRead,
+    ListRead,
+    ListState,
+    ListSummary,
+    ListTermRead,
+)
+from api.lists.state import in_category, is_own, link_state, not_taken_over, proposed, services_on
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
 from api.timestamps import optional_text, timestamp_text
@@ -106,3 +118,45 @@ def _service(
         state=None if ban is None else state_of(ban.terms, now, suspended=suspended, off=mode is Mode.OFF),
         until=None if ban is None else optional_text(gapless_end(ban.terms, now)),
     )
+
+
+def read_link(session: Session, link: ListLinkRow, now: Instant) -> LinkRead:
+    """Return a link with the services that it brought, and those that wait."""
+    row = session.get_one(ProhibitedListRow, link.list_number)
+    bound, waiting = list[str](), list[str]()
+    if link.ground == LinkGround.FOLLOWING:
+        if link_state(link, now) is not LinkState.ENDED:
+            theirs, own = (repository.bans(session, slug) for slug in (row.authority, link.authority))
+            waiting = [ban.service for ban in not_taken_over(row, theirs, own, now)]
+    else:
+        bans = {ban.number: ban.service for ban in repository.bans(session, row.authority).values()}
+        for binding in repository.bindings(session, link.number):
+            state = binding_state(binding, now)
+            if state is not BindingState.ENDED:
+                (waiting if state is BindingState.PROPOSED else bound).append(bans[binding.ban])
+    return LinkRead(**_link_fields(row, link), state=link_state(link, now), bound=bound, waiting=waiting)
+
+
+def shown_link(session: Session, link: ListLinkRow) -> Json:
+    """Return a link as the audit log stores it."""
+    row = session.get_one(ProhibitedListRow, link.list_number)
+    return {key: value for key, value in _link_fields(row, link).items() if key != "revision"}
+
+
+def _link_fields(row: ProhibitedListRow, link: ListLinkRow) -> Json:
+    return {
+        "number": link.number,
+        "list": row.reference,
+        "authority": link.authority,
+        "ground": link.ground,
+        "instrument": link.instrument,
+        "date": link.date,
+        "start": timestamp_text(link.start_s),
+        "end": optional_text(link.end_s),
+        "recorded": timestamp_text(link.recorded_s),
+        "ended": optional_text(link.ended_s),
+        "ended_by": link.ended_by,
+        "ended_reason": link.ended_reason,
+        "ended_reference": link.ended_reference,
+        "revision": link.revision,
+    }

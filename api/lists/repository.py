@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, not_, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import BanRow, ProhibitedListRow
+from api.db.models import BanRow, BindingRow, ListLinkRow, ProhibitedListRow
+from api.db.unknown_names import numbered
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Paging, equal, select_page
+from dnsfilter.policy.model import Instant
 
 
 def find(session: Session, authority: str, slug: str) -> ProhibitedListRow | None:
@@ -55,3 +57,41 @@ def page(session: Session, authority: str | None, paging: Paging) -> tuple[Seque
     """Return a page of lists by number."""
     statement = select(ProhibitedListRow).where(*equal({ProhibitedListRow.authority: authority}))
     return select_page(session, statement, ProhibitedListRow.number, int, *paging)
+
+
+get_link = numbered(ListLinkRow, "link", "list-link")
+"""Return the link with a number. Raise NotFound."""
+
+
+def is_linked(session: Session, row: ProhibitedListRow) -> bool:
+    """Return whether the list has or had a link."""
+    return bool(session.scalar(select(exists().where(ListLinkRow.list_number == row.number))))
+
+
+def live_links(session: Session, row: ProhibitedListRow, now: Instant) -> Sequence[ListLinkRow]:
+    """Return the links of a list that are in force or planned."""
+    link = ListLinkRow
+    statement = select(link).where(link.list_number == row.number, not_(link.sql_period().has_ended(now)))
+    return session.scalars(statement.order_by(link.number)).all()
+
+
+def links_of(session: Session, authority: str, now: Instant) -> Sequence[ListLinkRow]:
+    """Return the live links to an authority, and those of its lists."""
+    link, of = ListLinkRow, select(ProhibitedListRow.number).where(ProhibitedListRow.authority == authority)
+    concerned = or_(link.authority == authority, link.list_number.in_(of))
+    statement = select(link).where(concerned, not_(link.sql_period().has_ended(now)))
+    return session.scalars(statement.order_by(link.number)).all()
+
+
+def bindings(session: Session, link: int) -> Sequence[BindingRow]:
+    """Return the bindings that a link made, including ended ones."""
+    return session.scalars(select(BindingRow).where(BindingRow.link == link).order_by(BindingRow.number)).all()
+
+
+def link_page(
+    session: Session, authority: str | None, row: ProhibitedListRow | None, paging: Paging
+) -> tuple[Sequence[ListLinkRow], str | None]:
+    """Return a page of links by number. `authority` is the linked one."""
+    wanted = {ListLinkRow.authority: authority, ListLinkRow.list_number: None if row is None else row.number}
+    statement = select(ListLinkRow).where(*equal(wanted))
+    return select_page(session, statement, ListLinkRow.number, int, *paging)

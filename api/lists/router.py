@@ -1,33 +1,39 @@
-"""/v1/lists and /v1/authorities/{slug}/lists."""
+"""/v1/lists, /v1/authorities/{slug}/lists and /v1/list-links."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository as authorities
-from api.db.models import AuthorityRow, ProhibitedListRow
+from api.db.models import AuthorityRow, ListLinkRow, ProhibitedListRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
 from api.http.parameters import AuthorityFilter, PagingDep
-from api.http.path_rows import by_slug, row_to_change, row_to_read
-from api.http.permits import AnyAccount, OperatorOfPath
+from api.http.path_rows import by_number, by_slug, demand_own, row_to_change, row_to_read
+from api.http.permits import AnyAccount, ApproverOfObject, OperatorOfObject, OperatorOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
+from api.lists import links as link_acts
 from api.lists import repository
 from api.lists import service as acts
-from api.lists.reading import read_list, read_summary
+from api.lists.reading import read_link, read_list, read_summary
 from api.lists.schemas import (
+    LinkEnding,
+    LinkRead,
+    LinkWrite,
     ListAdoption,
     ListChange,
     ListEnding,
     ListRead,
+    ListReference,
     ListRenewal,
     ListSummary,
     ListToggle,
     ListWrite,
 )
 
+links = APIRouter(route_class=Route, prefix="/v1/list-links", tags=["lists"])
 lists = APIRouter(route_class=Route, prefix="/v1/lists", tags=["lists"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/lists", tags=["lists"])
 
@@ -37,6 +43,10 @@ async def by_list(slug: Slug, list_slug: Slug) -> tuple[str, str]:
     return slug, list_slug
 
 
+OfList = Annotated[ListReference | None, Query(alias="list", description="Only links of this list.")]
+ShownLink = Annotated[ListLinkRow, row_to_read(by_number, repository.get_link)]
+OfLinked = Annotated[ListLinkRow, row_to_change(by_number, repository.get_link, demand_own)]
+Responsible = Annotated[ListLinkRow, row_to_change(by_number, repository.get_link, link_acts.demand_responsible)]
 Owner = Annotated[AuthorityRow, row_to_read(by_slug, authorities.get)]
 Shown = Annotated[ProhibitedListRow, row_to_read(by_list, repository.get)]
 Changed = Annotated[ProhibitedListRow, row_to_change(by_list, repository.get)]
@@ -192,6 +202,74 @@ def end_list(
     """End every ban of the list at `at`, now or later. A ban that has not begun by then is removed."""
     acts.end(unit, owner, row, body)
     return _answer(unit, held, row, response)
+
+
+@links.get("", summary="List links of prohibited lists")
+def list_links(
+    unit: UnitDep, _permit: AnyAccount, authority: AuthorityFilter, paging: PagingDep, of: OfList = None
+) -> Page[LinkRead]:
+    """List the links of prohibited lists by number. `authority` is the linked authority."""
+    row = None if of is None else repository.named(unit.session, of, "query.list")
+    rows, following = repository.link_page(unit.session, authority, row, paging)
+    return Page(items=[read_link(unit.session, each, unit.now_s) for each in rows], next=following)
+
+
+@links.get("/{number}", summary="Get a link", responses=documented(NOT_FOUND))
+def get_link(row: ShownLink, unit: UnitDep, _permit: AnyAccount, response: Response) -> LinkRead:
+    """Get one link, with the services that are bound and those that wait."""
+    return _linked(unit, row, response)
+
+
+@links.post("", summary="Link a prohibited list", status_code=201, responses=documented(NOT_PUBLISHED))
+def make_link(body: LinkWrite, unit: UnitDep, permit: OperatorOfObject, response: Response) -> LinkRead:
+    """Propose an agreement, as the list's authority; follow, as the other one; or record a law, as an administrator."""
+    row = link_acts.make(unit, permit, body)
+    response.headers["Location"] = f"/v1/list-links/{row.number}"
+    return _linked(unit, row, response)
+
+
+@links.post("/{number}/accept", summary="Accept what a link proposes", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def accept_link(row: OfLinked, unit: UnitDep, _permit: OperatorOfObject, response: Response) -> LinkRead:
+    """Accept all bindings that the agreement proposes, as the bound authority. They take effect now."""
+    link_acts.accept(unit, row)
+    return _linked(unit, row, response)
+
+
+@links.post(
+    "/{number}/adopt", summary="Adopt what a followed list adds", responses=documented(NOT_FOUND, NOT_PUBLISHED)
+)
+def adopt_link(
+    row: OfLinked, body: ListAdoption, unit: UnitDep, held: RuntimeDep, _permit: ApproverOfObject, response: Response
+) -> LinkRead:
+    """Adopt a ban on each service that waits, as an approver of the following authority, by its own decision.
+
+    The decision needs a legal basis and a reference. Without terms, each ban takes over those of the one it follows.
+    """
+    link_acts.adopt(unit, row, body, held.publishing.services(unit))
+    return _linked(unit, row, response)
+
+
+@links.post("/{number}/withdraw", summary="Withdraw from a link", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def withdraw_link(
+    row: OfLinked, body: LinkEnding, unit: UnitDep, _permit: OperatorOfObject, response: Response
+) -> LinkRead:
+    """Withdraw from the agreement and its bindings, or stop following. Withdrawal from a law is not possible."""
+    link_acts.withdraw(unit, row, body)
+    return _linked(unit, row, response)
+
+
+@links.post("/{number}/end", summary="End a link", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def end_link(
+    row: Responsible, body: LinkEnding, unit: UnitDep, _permit: OperatorOfObject, response: Response
+) -> LinkRead:
+    """Record that the agreement or, as an administrator, the law has ended, and its bindings with it."""
+    link_acts.end(unit, row, body)
+    return _linked(unit, row, response)
+
+
+def _linked(unit: UnitOfWork, row: ListLinkRow, response: Response) -> LinkRead:
+    tag(response, row.revision)
+    return read_link(unit.session, row, unit.now_s)
 
 
 def _page(unit: UnitOfWork, authority: str | None, paging: PagingDep) -> Page[ListSummary]:

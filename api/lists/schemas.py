@@ -1,14 +1,18 @@
 """Request and response schemas of prohibited lists."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import Addresses, Audiences, Fundings, State, TermWrite, Tiers
 from api.http.formal_decisions import FormalDecisionRead, FormalDecisionWrite
+from api.http.patterns import BAN_REFERENCE
 from api.http.schemas import (
     EndText,
+    Line,
+    OptionalDay,
+    OptionalDayText,
     Read,
     Reason,
     ServiceSlug,
@@ -160,3 +164,77 @@ class ListRead(ListSummary):
     versions: list[DecidedVersionRead]
     proposed: list[str]
     kept: list[str]
+
+
+Slugs: TypeAlias = list[str]
+
+
+class LinkGround(StrEnum):
+    """Why additions to a list reach another authority: by law at once, by agreement or following as proposals."""
+
+    LAW = "law"
+    AGREEMENT = "agreement"
+    FOLLOWING = "following"
+
+
+class LinkState(StrEnum):
+    """State of a link at an instant."""
+
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
+ListReference = Annotated[
+    str,
+    StringConstraints(pattern=BAN_REFERENCE),
+    Field(description="authority/list", examples=["federal/prohibited-apps"]),
+]
+
+
+class LinkWrite(Strict):
+    """A link of a list to `authority`. A law or an agreement needs its `instrument` and `date`; following has none."""
+
+    list: ListReference
+    authority: Slug
+    ground: LinkGround
+    instrument: Line = ""
+    date: OptionalDayText = ""
+    start: TimestampText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
+    for_: SpanText | None = Field(default=None, alias="for")
+
+
+class LinkEnding(Strict):
+    """An end of the link and of its bindings at `at`; now if omitted."""
+
+    at: TimestampText | None = None
+    reason: Reason
+    reference: Line = ""
+
+
+class LinkRead(Read):
+    """A link of a list to another authority.
+
+    `waiting` are services that the authority has not accepted or adopted yet. `bound` are those whose bans apply there
+    by this link now or later.
+    """
+
+    number: int
+    list: str
+    authority: Slug
+    ground: LinkGround
+    instrument: str
+    date: OptionalDay
+    start: Timestamp
+    end: Timestamp | None
+    recorded: Timestamp
+    ended: Timestamp | None
+    ended_by: str
+    ended_reason: str
+    ended_reference: str
+    state: LinkState
+    bound: Slugs
+    waiting: Slugs
+    revision: int

@@ -3,7 +3,7 @@
 One act changes all bans of the list in its transaction. Bans that the authority had before stay as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from api.authorities.state import demand_open
@@ -17,6 +17,8 @@ from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid, collect_faults, did_you_mean, unknown
 from api.lists import repository
+from api.lists.bans_of_lists import Services, take_up, wanted_change
+from api.lists.links import extend_all
 from api.lists.reading import shown_list
 from api.lists.schemas import (
     MAX_SERVICES,
@@ -31,9 +33,8 @@ from api.lists.schemas import (
 from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, services_on
 from api.timestamps import given_timestamp
 from blocklists.catalogue import Catalogue
-from dnsfilter.policy.model import FormalDecision, Mode, OnList, Service
-
-Services = Mapping[str, Service]
+from dnsfilter.policy.model import FormalDecision, Mode, OnList
+from dnsfilter.policy.single_names import is_single_name
 
 
 def put(
@@ -94,9 +95,11 @@ def _create(
 
 
 def remove(unit: UnitOfWork, row: ProhibitedListRow) -> None:
-    """Remove a list that was never adopted. Raise `Conflict` for another."""
+    """Remove a list that was never adopted nor linked. Raise `Conflict` for another."""
     if row.versions:
         raise Conflict(f"{row.reference} was adopted and stays on record: end it instead")
+    if repository.is_linked(unit.session, row):
+        raise Conflict(f"{row.reference} has a link to another authority, and stays on record")
     unit.record("list.remove", subject(row), shown_list(row), None, row.authority)
     unit.session.delete(row)
 
@@ -111,7 +114,7 @@ def adopt(
             f"Type: dnsfilterctl prohibited-list add {row.authority} {row.slug} SERVICE --reference REFERENCE"
         )
     _demand_known(row.draft, services, "body.services")
-    change = _wanted(unit, owner, body)
+    change = wanted_change(unit, owner, body)
     demand_basis(change.decision or FormalDecision(), change.terms or ())
     adds, row.draft = list(row.draft), []
     return _add_version(unit, owner, row, "list.adopt", adds, [], change, services)
@@ -130,7 +133,7 @@ def change(
         )
     _demand_changeable(row, body)
     _demand_known(body.add, services, "body.add")
-    wanted = _wanted(unit, owner, body)
+    wanted = wanted_change(unit, owner, body)
     if body.add:
         decision = wanted.decision or FormalDecision()
         demand_formal(decision, "an addition needs its own formal decision")
@@ -186,39 +189,9 @@ def _add_version(
     for slug in adds:
         if not take_up(unit, owner, services[slug], bans.get(slug), joining):
             kept.append(slug)
+    unit.session.flush()
+    extend_all(unit, row, adds)
     return kept
-
-
-def take_up(unit: UnitOfWork, owner: AuthorityRow, service: Service, ban: BanRow | None, change: BanChange) -> bool:
-    """Adopt a ban on a listed service, or renew one that has lapsed. Return False if a ban is there, which stays."""
-    if ban is not None and not has_lapsed(ban.terms, unit.now_s):
-        return False
-    fitted = _fitted(change, service)
-    if ban is None:
-        ban_acts.put(unit, owner, service, None, fitted)
-    elif ban.provisional:
-        ban_acts.put(unit, owner, service, ban, replace(fitted, provisional=False))
-    else:
-        for term in fitted.terms or ():
-            decided = term if term.decision != FormalDecision() else replace(term, decision=_said(fitted.decision))
-            ban_acts.add_term(unit, owner, ban, decided, fitted.on_list)
-        again = replace(fitted, mode=fitted.mode or Mode.ENFORCE, terms=None, decision=None)
-        ban_acts.put(unit, owner, service, ban, again)
-    return True
-
-
-def _said(decision: FormalDecision | None) -> FormalDecision:
-    return decision or FormalDecision()
-
-
-def _fitted(change: BanChange, service: Service) -> BanChange:
-    """Return the change with the tiers that the service has."""
-    if change.tiers is None:
-        return change
-    tiers = change.tiers & {tier.number for tier in service.tiers}
-    if not tiers:
-        raise Invalid.at("body.tiers", f"{service.slug} has none of the tiers {sorted(change.tiers)}: give others")
-    return replace(change, tiers=tiers)
 
 
 def set_mode(
@@ -293,13 +266,6 @@ def _demand_bans(row: ProhibitedListRow, bans: list[BanRow]) -> list[BanRow]:
     return bans
 
 
-def _wanted(unit: UnitOfWork, owner: AuthorityRow, body: ListAdoption) -> BanChange:
-    """Return what the body gives to each ban."""
-    left_out = ListChange.model_fields.keys() - ListAdoption.model_fields.keys()
-    given = body.model_dump(by_alias=True, exclude_unset=True, exclude=set(left_out))
-    return Subject(unit, owner, "", None).change(BanWrite.model_validate(given))
-
-
 def _demand_on_no_other(unit: UnitOfWork, row: ProhibitedListRow, ending: Sequence[BanRow]) -> None:
     """Raise `Conflict` if a ban would end on which another list of the authority relies."""
     bans = repository.bans(unit.session, row.authority)
@@ -359,7 +325,7 @@ def _demand_known(wanted: Sequence[str], services: Services, location: str) -> N
     faults = [
         Fault(f"{location}.{index}", unknown("service", service, services))
         for index, service in enumerate(wanted)
-        if service not in services
+        if service not in services or is_single_name(service)
     ]
     faults += [
         Fault(f"{location}.{index}", f"{service} is there twice: leave it out once")

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from api.bans.state import has_lapsed
-from api.db.models import BanRow, ProhibitedListRow
+from api.db.models import BanRow, ListLinkRow, ProhibitedListRow
+from api.lists.schemas import LinkState
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
@@ -56,3 +57,33 @@ def proposed(row: ProhibitedListRow, in_its_category: Iterable[str]) -> list[str
     """Return the services of the list's category that no version had, so that nobody has decided about them."""
     known = set(row.draft).union(*(version.adds for version in row.versions))
     return [service for service in in_its_category if service not in known]
+
+
+def listed_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) -> list[BanRow]:
+    """Return the authority's live bans on services of the list, also those that it had before."""
+    found = (bans.get(service) for service in services_on(row))
+    return [ban for ban in found if ban is not None and not has_lapsed(ban.terms, now)]
+
+
+def not_taken_over(
+    row: ProhibitedListRow, theirs: Mapping[str, BanRow], followers: Mapping[str, BanRow], now: Instant
+) -> list[BanRow]:
+    """Return the live bans of the list that a follower has not adopted.
+
+    A ban that the follower took over from this version and has ended since is not proposed again.
+    """
+    return [ban for ban in listed_bans(row, theirs, now) if _is_missing(row, ban, followers.get(ban.service), now)]
+
+
+def _is_missing(row: ProhibitedListRow, ban: BanRow, own: BanRow | None, now: Instant) -> bool:
+    if own is None:
+        return True
+    taken = own.prohibited_list == row.reference and (own.list_version or 0) >= services_on(row)[ban.service]
+    return has_lapsed(own.terms, now) and not taken
+
+
+def link_state(link: ListLinkRow, now: Instant) -> LinkState:
+    """Return the state of a link at `now`."""
+    if link.period.has_ended(now):
+        return LinkState.ENDED
+    return LinkState.IN_FORCE if link.period.holds(now) else LinkState.PLANNED

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     BINDING_ENDED = "binding_ended"
     BOUND_BAN_GOES_ON = "bound_ban_goes_on"
     FEED_FAILING = "feed_failing"
+    LIST_ADDITION = "list_addition"
     NODE_SUSPENDED = "node_suspended"
     NODE_SILENT = "node_silent"
     NODE_BEHIND = "node_behind"

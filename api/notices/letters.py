@@ -4,6 +4,7 @@ Facts:
 
 - `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
 - `name`: `authority/name`, an allowed name
+- `services`: what a notice about many bans of a prohibited list is about; `ban` is that list, and `title` its title
 - `number`: the number of a request, an exemption, a binding, a capture or an update; `service`: the slug of its service
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
 - `feed`: the slug of an own service
@@ -23,7 +24,7 @@ from api.db.base import Json
 from api.locale.date_phrases import at_words, end_words, start_words
 from api.locale.translations import FALLBACK, LOCALES, translations
 from api.notices.kinds import Kind
-from api.notices.texts import COMMANDS, TEXTS
+from api.notices.texts import COMMANDS, LIST_COMMANDS, TEXTS
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 from dnsfilter.policy.single_names import is_single_name
@@ -33,6 +34,8 @@ WIDTH = 78
 SEPARATOR = "* * *"
 MAX_NODES = 30
 """Nodes that a notice names. The text gives only the number of further nodes."""
+MAX_SERVICES = 5
+"""Services of a prohibited list that a notice names."""
 _AUTHORITY_FACTS = ("source", "bound", "former", "scope")
 
 
@@ -101,7 +104,8 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
         yield ""
         yield from _wrapped(_(text.do))
     # A provisional ban is confirmed, not renewed, even after it has lapsed.
-    command = COMMANDS.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
+    commands = LIST_COMMANDS if "services" in facts else COMMANDS
+    command = commands.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
     if kind is Kind.BAN_LAPSED and is_single_name(values["slug"]):
         command = COMMANDS[Kind.NAME_ENDING]
     if command is not None:
@@ -125,6 +129,10 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         "again": _("Bans apply again."),
         "binds": _("Your bans that apply there have no effect during the suspension.") if facts.get("binds") else "",
     }
+    if "services" in facts:
+        named = [names.services.get(slug, slug) for slug in facts["services"]]
+        title = facts.get("title") or service
+        values["service"] = f"{title} ({_some(named, MAX_SERVICES, language)})"
     if "still_s" in facts:
         still = _("Another suspension lasts {until}. Meanwhile, no queries are refused.")
         values["again"] = still.format(until=end_words(facts["still_s"], time_zone, language))
@@ -157,9 +165,15 @@ def _translate(one: str, many: str, facts: Json, language: str) -> str:
 def _nodes(names: Sequence[str], language: str) -> Mapping[str, str]:
     """Return the placeholder values for one or several nodes."""
     named = ", ".join(names[:MAX_NODES])
+    return {"node": named, "nodes": _some(names, MAX_NODES, language), "count": str(len(names))}
+
+
+def _some(names: Sequence[str], most: int, language: str) -> str:
+    """Return the first names, and the number of the others."""
+    named = ", ".join(names[:most])
     _ = translations(language).gettext
-    more = _("and {count} more").format(count=len(names) - MAX_NODES)
-    return {"node": named, "nodes": f"{named} {more}" if len(names) > MAX_NODES else named, "count": str(len(names))}
+    more = _("and {count} more").format(count=len(names) - most)
+    return f"{named} {more}" if len(names) > most else named
 
 
 def _own(facts: Json, time_zone: str, language: str) -> str:

@@ -49,8 +49,21 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",
     Kind.FEED_FAILING: "dnsfilterctl feed show {feed}",
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
+    Kind.LIST_ADDITION: "dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE",
 }
 """Commands that carry out what a notice asks for. They are the same in every language."""
+_SHOW_LIST = "dnsfilterctl prohibited-list show {authority_slug} {slug}"
+_RENEW_LIST = "dnsfilterctl prohibited-list renew {authority_slug} {slug} --reference REFERENCE"
+LIST_COMMANDS: Mapping[Kind, str] = {
+    **COMMANDS,
+    Kind.BAN_ENDING: f'{_RENEW_LIST} --for "6 months"',
+    Kind.BAN_REVIEW: f"{_RENEW_LIST} --review-by DATE",
+    Kind.BAN_LAPSED: f'{_RENEW_LIST} --for "6 months"',
+    Kind.BAN_OFF: _SHOW_LIST,
+    Kind.BAN_MONITORED: _SHOW_LIST,
+    Kind.BINDING_PROPOSED: "dnsfilterctl list-link accept {number}",
+}
+"""The same for a notice about many bans of a prohibited list."""
 
 TEXTS: Mapping[Kind, Text] = {
     Kind.BAN_ENDING: Text(
@@ -236,6 +249,12 @@ TEXTS: Mapping[Kind, Text] = {
         "the names of {feed} are no longer updated",
         "A fetch of the list for {feed} failed {at}, and so did every later one. The names in force do not change.",
         "To see the reason:",
+    ),
+    Kind.LIST_ADDITION: Text(
+        "services of {service} that you have not adopted",
+        "The prohibited list {service} ({authority}), which you follow, has services that you have not adopted. They "
+        "have no effect for you.",
+        "To adopt these services, a decision of your own is required:",
     ),
     Kind.NODE_SUSPENDED: Text(
         "bans are suspended on node {node} for {scope}",

@@ -16,6 +16,8 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.state import LIVE, exemption_end
+from api.lists import links as list_links
+from api.lists import repository as lists
 from api.names import service as names
 from api.names.repository import allowed_names
 from api.succession import repository
@@ -40,8 +42,7 @@ def close(
     decision: FormalDecision,
     successor: str | None = None,
 ) -> None:
-    """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, allowed names,
-    requests, roles.
+    """End at `at` what the authority has: terms, links, bindings, exemptions, allowed names, requests, roles.
 
     Raise `Invalid` if `at` is past, and `Conflict` if its closing is already recorded. A closing cannot be postponed,
     because what an act has ended is not revived.
@@ -54,6 +55,9 @@ def close(
         exemptions.cut(unit, exemption, at, reason)
     for request in _requests(unit, row, at):
         requests.cut(unit, request, at, reason)
+    for link in lists.links_of(unit.session, row.slug, unit.now_s):
+        if until(link.period.end) > at:
+            list_links.finish(unit, link, at, "end", reason, decision.reference)
     for binding in _bindings(unit, row, at):
         bindings.end(unit, binding, at, reason)
     for ban in repository.bans(unit.session, row.slug):

@@ -26,6 +26,8 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
+from api.lists import links as list_links
+from api.lists import repository as lists
 from api.names import repository as names
 from api.names import service as name_acts
 from api.succession import repository
@@ -72,6 +74,18 @@ class Continuation:
     services: Mapping[str, Service]
     moved: frozenset[tuple[str, str]]
     done: Outcome
+    links: dict[int, int] = field(default_factory=dict)
+    """The successor's link of a prohibited list, by that of the merged authority."""
+
+    def continue_links(self) -> None:
+        """Link the successor to the lists that the merged authority is linked to. Links of its own lists end."""
+        for link in lists.links_of(self.unit.session, self.old.slug, self.unit.now_s):
+            made = list_links.continue_to(self.unit, link, self.new.slug) if link.authority == self.old.slug else None
+            if made is None:
+                self.done.ended.append(subject(link))
+            else:
+                self.links[link.number] = made.number
+                self.done.continued.append((subject(link), subject(made)))
 
     def continue_bans(self) -> None:
         """Continue each ban that has not lapsed, with its bindings and exemptions; raise `Conflict` on failure.
@@ -168,7 +182,7 @@ class Continuation:
         decided = as_decided(ban, now, reason=self.reason if self.new.off_needs_reason else "")
         before = [] if known is None else list(known.terms)
         if known is None or known.provisional:
-            adopted = replace(decided, decision=decision, terms=terms, provisional=False)
+            adopted = replace(decided, decision=decision, terms=terms, provisional=False, on_list=ban.on_list)
             row = ban_acts.put(self.unit, self.new, service, known, adopted)
         else:
             # Keep its terms and add these. Set its mode and scope only if it has lapsed.
@@ -265,7 +279,8 @@ class Continuation:
             if not row.is_agreed and not row.period.has_ended(now):
                 binding_acts.end(unit, row, now, self.reason)
         for start, end in gaps:
-            row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now))
+            link = None if binding.link is None else self.links.get(binding.link)
+            row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now), link)
             if row.ground == Ground.AGREEMENT and accepted:
                 binding_acts.accept(unit, row)
             binding.superseded_by = [*binding.superseded_by, row.number]

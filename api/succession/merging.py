@@ -40,6 +40,7 @@ def merge(
     # Move ranges first, so that exemptions name ranges of `new`. Continue bindings and exemptions before they end.
     moved = _transfer(unit, old, new)
     continuation = Continuation(unit, old, new, reason, decision, services, moved, done)
+    continuation.continue_links()
     continuation.continue_bans()
     continuation.continue_bindings_to()
     continuation.continue_names()

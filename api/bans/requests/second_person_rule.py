@@ -145,9 +145,9 @@ class _PolicyComparison:
 
     def _object(self, sent: SentRequest) -> str:
         """Return the list or the object that all acts of the unit are about, or else the name of the operation."""
-        lists = {act.subject for act in self.unit.acts if act.act.startswith("list.")}
+        lists = {act.subject for act in self.unit.acts if act.act.startswith(("list.", "list_link."))}
         if len(lists) == 1:
-            # The acts on its bans follow from the act on the list.
+            # The acts on bans and bindings follow from the act on the list or its link.
             return lists.pop()
         subjects = {act.subject for act in self.unit.acts if not act.act.startswith("request.")}
         return subjects.pop() if len(subjects) == 1 and self.unit.act_count <= len(self.unit.acts) else sent.operation

@@ -139,7 +139,8 @@ def _winner(winner: WinnerRead | None, names: Names) -> str:
         return "none"
     how = "through a binding" if winner.bound else "its own"
     number, reference, *both = _ban(winner, names)
-    return f"{reference} ({number}), {' on '.join(both)}, {how}, by the name {winner.suffix}"
+    listed = "" if winner.prohibited_list is None else f", from {winner.prohibited_list} version {winner.list_version}"
+    return f"{reference} ({number}), {' on '.join(both)}, {how}, by the name {winner.suffix}{listed}"
 
 
 def _ban(ban: WinnerRead | ConsideredRead | ConcernRead, names: Names) -> tuple[str, str, str, str]:

@@ -23,7 +23,7 @@ from api.db.models.name import AllowedNameRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
-from api.db.models.prohibited_list import ListVersionRow, ProhibitedListRow
+from api.db.models.prohibited_list import ListLinkRow, ListVersionRow, ProhibitedListRow
 from api.db.models.request import RequestRow
 from api.db.models.service import FeedRow, ServiceRow
 from api.db.models.suspension import SuspensionRow
@@ -60,6 +60,7 @@ __all__ = [
     "GrantRow",
     "IdempotencyRow",
     "InstallationRow",
+    "ListLinkRow",
     "ListRow",
     "ListVersionRow",
     "LoadedCatalogueRow",

@@ -12,7 +12,7 @@ class BindingRow(Base):
     """A ban that applies in another authority. `ended_s` is a withdrawal or an early end.
 
     `ended_reference` refers to the formal decision behind that end, if there is one. `superseded_by` are the bindings
-    that replace it after a merger.
+    that replace it after a merger. `link` is the link of a prohibited list that made it, if one did.
     """
 
     __tablename__ = "bindings"
@@ -33,6 +33,7 @@ class BindingRow(Base):
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_reference: Mapped[str] = mapped_column(String(500), default="")
     superseded_by: Mapped[list[int]] = mapped_column(default=list)
+    link: Mapped[int | None] = mapped_column(index=True)
     revision: Mapped[int]
 
     @property

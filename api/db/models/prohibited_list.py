@@ -7,6 +7,8 @@ from sqlalchemy import JSON, ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.db.base import Base
+from api.db.period import SqlPeriod, period_of, sql_period
+from dnsfilter.policy.model import Period
 
 
 class ProhibitedListRow(Base):
@@ -66,3 +68,38 @@ class ListVersionRow(Base):
     removes: Mapped[list[str]]
     terms: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     scope: Mapped[dict[str, Any]]
+
+
+class ListLinkRow(Base):
+    """What a list means for another authority: its bans bind that one by law or by agreement, or are proposed to it.
+
+    `ended_s` is when an act ends the link: `ended_by` is a withdrawal or an end.
+    """
+
+    __tablename__ = "list_links"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    list_number: Mapped[int] = mapped_column(ForeignKey("prohibited_lists.number"), index=True)
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
+    ground: Mapped[str] = mapped_column(String(16))
+    instrument: Mapped[str] = mapped_column(String(500))
+    date: Mapped[str] = mapped_column(String(10))
+    start_s: Mapped[int]
+    end_s: Mapped[int | None]
+    recorded_s: Mapped[int]
+    ended_s: Mapped[int | None]
+    ended_by: Mapped[str] = mapped_column(String(16), default="")
+    ended_reason: Mapped[str] = mapped_column(String(1000), default="")
+    ended_reference: Mapped[str] = mapped_column(String(500), default="")
+    revision: Mapped[int]
+
+    @property
+    def period(self) -> Period:
+        """Return when additions to the list reach the authority."""
+        return period_of(self.start_s, self.end_s, self.ended_s, self.recorded_s)
+
+    @classmethod
+    def sql_period(cls) -> SqlPeriod:
+        """Return `period` as SQL."""
+        return sql_period(cls.start_s, cls.end_s, cls.ended_s, cls.recorded_s)

@@ -11,6 +11,7 @@ from api.notices.due.due_acts import due_bindings, due_captures, due_exemptions,
 from api.notices.due.due_bans import due_bans
 from api.notices.due.due_feeds import due_feeds
 from api.notices.due.due_followed_bans import due_followed_bans
+from api.notices.due.due_lists import due_list_additions, grouped
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
@@ -34,6 +35,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_names,
         due_bindings,
         due_mergers,
+        due_list_additions,
         due_suspensions,
         due_captures,
         due_feeds,
@@ -42,4 +44,4 @@ def due(session: Session, hour: Hour) -> list[Due]:
     for one in chain.from_iterable(topic(session, hour) for topic in topics):
         if one.authority not in closed:
             found.setdefault(one.key, one)
-    return list(found.values())
+    return grouped(session, list(found.values()))

@@ -89,6 +89,7 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
             continue
         ban = bans[found.ban]
         facts = {**facts_at(ban, hour.now), "number": found.number, "bound": found.authority}
+        facts |= {} if found.link is None else {"link": found.link}
         law = found.ground == Ground.LAW
         if found.ended_s is not None:
             # The end may be in the future. Its notice is due from when it was recorded.

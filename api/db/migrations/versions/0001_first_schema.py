@@ -324,6 +324,7 @@ def _bans() -> None:
         *_columns(_BIG, "start_s", "recorded_s", "revision"),
         _column("superseded_by", _JSON),
         *_columns(_BIG, "end_s", "accepted_s", "ended_s", nullable=True),
+        _column("link", _BIG, nullable=True, index=True),
     )
 
 
@@ -345,6 +346,15 @@ def _prohibited_lists() -> None:
         *_columns(_BIG, "version", "recorded_s"),
         *_columns(_JSON, "decision", "adds", "removes", "terms", "scope"),
         sa.UniqueConstraint("list_number", "version"),
+    )
+    _numbered_table(
+        "list_links",
+        "number",
+        _column("list_number", _ID, sa.ForeignKey("prohibited_lists.number"), index=True),
+        _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), index=True),
+        *_texts(ground=16, instrument=500, date=10, ended_by=16, ended_reason=1000, ended_reference=500),
+        *_columns(_BIG, "start_s", "recorded_s", "revision"),
+        *_columns(_BIG, "end_s", "ended_s", nullable=True),
     )
 
 

@@ -44,6 +44,8 @@ class World:
     actors: Mapping[str, int]
     """Accounts that acted only in that authority."""
     waiting: Mapping[str, int]
+    links: Mapping[str, Mapping[str | None, int]]
+    """Links of lists, by ground and by the authority that ends or takes over what they bring."""
     policy: str
     """A policy file with a change."""
     revision: int
@@ -60,7 +62,7 @@ def make_world(plane: Plane) -> World:
             plane.done("PUT", f"/v1/ranges/default/{prefix}", _range(slug))
         plane.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
         planned = ban(terms=[{"start": "2027-01-01", "for": "6 months"}])
-        for name in ("apps", "draft"):
+        for name in ("apps", "draft", "unlinked"):
             plane.done("PUT", f"/v1/authorities/{slug}/lists/{name}", {"services": ["beta"]})
         plane.done("POST", f"/v1/authorities/{slug}/lists/apps/adopt", planned)
         plane.done("PUT", f"/v1/authorities/{slug}/names/www.example.com", _REFUSE)
@@ -88,6 +90,7 @@ def make_world(plane: Plane) -> World:
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
     _, asker = plane.account("asker", *(("operator", slug) for slug in AUTHORITIES))
     waiting = {slug: _asked_to_refuse_less(plane, slug, asker) for slug in AUTHORITIES}
+    links = _make_links(plane)
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -99,9 +102,29 @@ def make_world(plane: Plane) -> World:
         grants,
         actors,
         waiting,
+        links,
         f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
         plane.revision(),
     )
+
+
+def _make_links(plane: Plane) -> Mapping[str, Mapping[str | None, int]]:
+    to = {OWN: BOUND, BOUND: UNRELATED, UNRELATED: OWN}
+    agreements: dict[str | None, int] = {
+        slug: _number(plane, "/v1/list-links", _link(slug, other, "agreement")) for slug, other in to.items()
+    }
+    of = {OWN: BOUND, BOUND: UNRELATED, UNRELATED: OWN}
+    following: dict[str | None, int] = {
+        slug: _number(plane, "/v1/list-links", _link(other, slug, "following")) for slug, other in of.items()
+    }
+    law = _number(plane, "/v1/list-links", _link(OWN, "hamlet", "law"))
+    by_bound: dict[str | None, int] = {bound: agreements[slug] for slug, bound in to.items()}
+    return {"agreement": agreements, "following": following, "law": {None: law}, "bound": by_bound}
+
+
+def _link(of: str, to: str, ground: str) -> dict[str, Any]:
+    instrument = {} if ground == "following" else {"instrument": "act 1", "date": "2026-09-01"}
+    return {"list": f"{of}/draft", "authority": to, "ground": ground, **instrument}
 
 
 def _asked_to_refuse_less(plane: Plane, slug: str, token: str) -> int:
@@ -148,7 +171,7 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
     found["GET /v1/ranges/imports/{key}"] = [Asked(frozenset(), "/v1/ranges/imports/monday", unknown=True)]
-    found |= _bindings(world) | _exemptions(world) | _requests(world)
+    found |= _bindings(world) | _exemptions(world) | _requests(world) | _links(world)
     found["POST /v1/ranges/import"] = [
         Asked(frozenset({slug}), "/v1/ranges/import", content=_table(slug), type="text/csv") for slug in each
     ]
@@ -179,6 +202,32 @@ def _bindings(world: World) -> dict[str, list[Asked]]:
         f"POST {base}/{{number}}/accept": [Asked(_matter(slug), f"{base}/{n}/accept") for slug, n in accepted],
         f"POST {base}/{{number}}/withdraw": [
             Asked(_matter(slug), f"{base}/{n}/withdraw", over) for slug, n in accepted
+        ],
+        f"POST {base}/{{number}}/end": [Asked(_matter(slug), f"{base}/{n}/end", over) for slug, n in ended],
+    }
+
+
+def _links(world: World) -> dict[str, list[Asked]]:
+    base, over, links = "/v1/list-links", {"reason": "it is over"}, world.links
+    ended = {**links["agreement"], **links["law"]}.items()
+    return {
+        f"GET {base}": [Asked(frozenset(), base)],
+        f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
+        f"POST {base}": [
+            Asked(frozenset({OWN}), base, _link(OWN, "empty", "agreement")),
+            Asked(frozenset({BOUND}), base, _link(BOUND, "empty", "agreement")),
+            Asked(frozenset({UNRELATED}), base, _link(UNRELATED, "empty", "agreement")),
+            Asked(frozenset(), base, _link(BOUND, "hamlet", "law")),
+        ],
+        f"POST {base}/{{number}}/accept": [
+            Asked(_matter(slug), f"{base}/{n}/accept") for slug, n in links["bound"].items()
+        ],
+        f"POST {base}/{{number}}/adopt": [
+            Asked(_matter(slug), f"{base}/{n}/adopt", {"decision": ban()["decision"]})
+            for slug, n in links["following"].items()
+        ],
+        f"POST {base}/{{number}}/withdraw": [
+            Asked(_matter(slug), f"{base}/{n}/withdraw", over) for slug, n in links["bound"].items()
         ],
         f"POST {base}/{{number}}/end": [Asked(_matter(slug), f"{base}/{n}/end", over) for slug, n in ended],
     }
@@ -331,7 +380,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}/lists": ("/v1/authorities/{slug}/lists", None),
     f"GET {_LIST}": (_APPS, None),
     f"PUT {_LIST}": (_DRAFT, {"services": ["alpha"]}),
-    f"DELETE {_LIST}": (_DRAFT, None),
+    f"DELETE {_LIST}": (_APPS.replace("apps", "unlinked"), None),
     f"PATCH {_LIST}": (_APPS, {"mode": "off"}),
     f"POST {_LIST}/adopt": (f"{_DRAFT}/adopt", ban()),
     f"POST {_LIST}/versions": (f"{_APPS}/versions", ban(add=["alpha"])),

@@ -92,6 +92,15 @@ prohibited-list create diest prohibited-apps deepseek xiaohongshu
 prohibited-list list
 prohibited-list adopt diest prohibited-apps --legal-basis B-1 --reference R-1 --for "1 month"
 prohibited-list add diest prohibited-apps lemon8 --legal-basis B-1 --reference R-2 --for "1 month"
+list-link add ghent diest/prohibited-apps --ground agreement --instrument A-1 --date 2026-09-01
+list-link list --list diest/prohibited-apps
+list-link show 1
+list-link accept 1
+list-link withdraw 1 --reason "own decision"
+list-link add ghent diest/prohibited-apps --ground following
+list-link adopt 2 --legal-basis B-1 --reference R-1
+list-link add federal diest prohibited-apps --ground law --instrument A-2 --date 2026-09-01
+list-link end 3 --reason "annulled"
 prohibited-list off diest prohibited-apps --for "1 hour"
 prohibited-list watch diest prohibited-apps
 prohibited-list on diest prohibited-apps

@@ -225,6 +225,7 @@ def test_a_list_of_a_category_names_what_the_category_got_since(federal: Plane) 
         ({"services": []}, "body.services", "at least one service"),
         ({"services": ["tech01", "tehc02"]}, "body.services.1", 'Did you mean "tech'),
         ({"services": ["tech01", "tech02", "tech01"]}, "body.services.2", "twice"),
+        ({"services": ["tech01", "www.example.org"]}, "body.services.1", "No service"),
         ({"category": "aI"}, "body.category", "No category"),
         ({"category": "ai", "services": ["tech01"]}, "body.category", "not both"),
         ({"services": [f"s{number}" for number in range(301)]}, "body.services", "300"),

@@ -178,12 +178,12 @@ def _create(client: Client, options: Options) -> Result:
 
 
 def _adopt(client: Client, options: Options) -> Result:
-    found = client.send(ListRead, "POST", _where(options, "adopt"), _adoption(options))
+    found = client.send(ListRead, "POST", _where(options, "adopt"), adoption(options))
     return _shown(client, found, _command("end", found, "--reason TEXT"))
 
 
 def _add(client: Client, options: Options) -> Result:
-    body = {**_adoption(options), "add": options.services}
+    body = {**adoption(options), "add": options.services}
     found = client.send(ListRead, "POST", _where(options, "versions"), body)
     return _shown(client, found, _command("remove-service", found, *options.services, "--reason TEXT"))
 
@@ -242,7 +242,8 @@ def _remove(client: Client, options: Options) -> Result:
     return Result({"removed": options.list}, lambda: [f"removed prohibited list {options.list}"])
 
 
-def _adoption(options: Options) -> Body:
+def adoption(options: Options) -> Body:
+    """Return the decision, the term and the scope that the options give."""
     body = with_decision(options, ban_fields(options))
     term = term_body(options)
     if term:

@@ -1,0 +1,1 @@
+"""Commands on prohibited lists and their links."""

@@ -1,0 +1,55 @@
+"""The ban on one service of a prohibited list, of the list's authority or of one that follows it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from api.bans import service as ban_acts
+from api.bans.schemas import BanWrite
+from api.bans.state import has_lapsed
+from api.bans.wanted_change import BanChange, Subject
+from api.db.models import AuthorityRow, BanRow
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid
+from api.lists.schemas import ListAdoption, ListChange
+from dnsfilter.policy.model import FormalDecision, Mode, Service
+
+Services = Mapping[str, Service]
+
+
+def wanted_change(unit: UnitOfWork, owner: AuthorityRow, body: ListAdoption) -> BanChange:
+    """Return what the body gives to each ban."""
+    left_out = ListChange.model_fields.keys() - ListAdoption.model_fields.keys()
+    given = body.model_dump(by_alias=True, exclude_unset=True, exclude=set(left_out))
+    return Subject(unit, owner, "", None).change(BanWrite.model_validate(given))
+
+
+def take_up(unit: UnitOfWork, owner: AuthorityRow, service: Service, ban: BanRow | None, change: BanChange) -> bool:
+    """Adopt a ban on a listed service, or renew one that has lapsed. Return False if a ban is there, which stays."""
+    if ban is not None and not has_lapsed(ban.terms, unit.now_s):
+        return False
+    fitted = _fitted(change, service)
+    if ban is None:
+        ban_acts.put(unit, owner, service, None, fitted)
+    elif ban.provisional:
+        ban_acts.put(unit, owner, service, ban, replace(fitted, provisional=False))
+    else:
+        for term in fitted.terms or ():
+            decided = term if term.decision != FormalDecision() else replace(term, decision=_said(fitted.decision))
+            ban_acts.add_term(unit, owner, ban, decided, fitted.on_list)
+        again = replace(fitted, mode=fitted.mode or Mode.ENFORCE, terms=None, decision=None)
+        ban_acts.put(unit, owner, service, ban, again)
+    return True
+
+
+def _said(decision: FormalDecision | None) -> FormalDecision:
+    return decision or FormalDecision()
+
+
+def _fitted(change: BanChange, service: Service) -> BanChange:
+    """Return the change with the tiers that the service has."""
+    if change.tiers is None:
+        return change
+    tiers = change.tiers & {tier.number for tier in service.tiers}
+    if not tiers:
+        raise Invalid.at("body.tiers", f"{service.slug} has none of the tiers {sorted(change.tiers)}: give others")
+    return replace(change, tiers=tiers)
