@@ -110,10 +110,12 @@ def continue_to(unit: UnitOfWork, link: ListLinkRow, successor: str) -> ListLink
     linked = {other.authority for other in repository.live_links(unit.session, row, unit.now_s)}
     if successor in linked | {row.authority}:
         return None
-    kept = ("list_number", "ground", "instrument", "date", "start_s", "end_s")
+    kept = ("list_number", "ground", "instrument", "date", "start_s")
     made = ListLinkRow(
         **{name: getattr(link, name) for name in kept},
         authority=successor,
+        # An act may have given it an earlier end than the decided one.
+        end_s=link.period.end,
         recorded_s=unit.now_s,
         ended_s=None,
         ended_by="",
@@ -154,7 +156,7 @@ def extend(unit: UnitOfWork, row: ProhibitedListRow, link: ListLinkRow, bans: Se
             link.authority,
             Ground(link.ground),
             start,
-            link.end_s,
+            link.period.end,
             None,
             unit.now_s,
             link.instrument,

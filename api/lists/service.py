@@ -237,6 +237,8 @@ def renew(unit: UnitOfWork, owner: AuthorityRow, row: ProhibitedListRow, body: L
             ban_acts.renew(unit, owner, ban, renewal)
     if faults:
         raise Conflict(f"{row.reference} cannot be renewed: {faults[0].message}", faults)
+    # A ban that had lapsed when an authority was linked binds it from now on.
+    extend_all(unit, row, [ban.service for ban in bans])
 
 
 def end(unit: UnitOfWork, owner: AuthorityRow, row: ProhibitedListRow, body: ListEnding) -> None:

@@ -95,6 +95,26 @@ def test_a_follower_adopts_by_its_own_decision_what_the_list_has_and_adds(adopte
     assert (left["state"], verdict(adopted, "tech01", "mechelen")) == ("ended", "refuse")
 
 
+def test_an_addition_before_an_announced_end_binds_no_longer_than_the_link(adopted: Plane) -> None:
+    path = f"{LINKS}/{adopted.done('POST', LINKS, LAW)['number']}"
+    adopted.clock.now += 60
+    adopted.done("POST", f"{path}/end", {"reason": "repealed", "at": "2026-09-28T10:00:00Z"})
+    adopted.done("POST", f"{LIST}/versions", ADDITION)
+    assert verdict(adopted, "tech27", "ghent") == "refuse"
+    adopted.clock.now += 14 * 86_400
+    assert [verdict(adopted, service, "ghent") for service in ("tech01", "tech27")] == ["pass", "pass"]
+
+
+def test_a_renewed_list_binds_an_authority_that_was_linked_when_it_had_lapsed(adopted: Plane) -> None:
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/end", {"reason": "repealed"})
+    number = adopted.done("POST", LINKS, LAW)["number"]
+    assert adopted.done("GET", f"{LINKS}/{number}")["bound"] == []
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/terms", {"for": "6 months", "decision": {"reference": "2026/10"}})
+    assert verdict(adopted, "tech01", "ghent") == "refuse"
+
+
 @pytest.mark.parametrize(
     ("changes", "location"),
     [
