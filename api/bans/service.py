@@ -9,6 +9,7 @@ from dataclasses import replace
 from api.authorities.state import demand_open, demand_within
 from api.bans import repository
 from api.bans.reading import shown
+from api.bans.refusable_names import demand_refusable
 from api.bans.schemas import Ending, Renewal
 from api.bans.state import ModeSetting, gapless_start, has_begun, live_terms, mode_setting_at
 from api.bans.terms import (
@@ -48,18 +49,30 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
+from dnsfilter.policy.single_names import is_single_name
 
 
 def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange) -> BanRow:
     """Adopt a ban, or change the existing `row`. Do nothing if nothing differs."""
     if change.mode is None and change.mode_reason is not None:
         raise Invalid.at("body.mode_reason", "a reason needs a mode: give mode too")
-    if row is None:
-        return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s))
     # A confirmation includes what it takes over from the ban that it follows.
-    confirms = row.provisional and change.provisional is False
-    _change(unit, authority, service, row, followed(unit.session, change, unit.now_s) if confirms else change)
+    confirms = row is None or (row.provisional and change.provisional is False)
+    wanted = followed(unit.session, change, unit.now_s) if confirms else change
+    if is_single_name(service.slug) and not change.loaded and _refuses_more(row, wanted):
+        tiers = wanted.tiers or (DEFAULT_TIERS if row is None else row.tiers)
+        demand_refusable(unit, authority.slug, service.slug, tiers)
+    if row is None:
+        return _adopt(unit, authority, service, wanted)
+    _change(unit, authority, service, row, wanted)
     return row
+
+
+def _refuses_more(row: BanRow | None, change: BanChange) -> bool:
+    """Return whether a ban gets other tiers or a new term."""
+    if row is None or (change.tiers is not None and change.tiers != set(row.tiers)):
+        return True
+    return any(not any(same_term(known, term) for known in row.terms) for term in change.terms or ())
 
 
 def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Renewal) -> None:
@@ -67,6 +80,8 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Renewal)
 
     Raise `Conflict` if the ban is provisional, was renewed so already, or if nothing is left to take over.
     """
+    if is_single_name(row.service):
+        demand_refusable(unit, authority.slug, row.service, row.tiers)
     written = Subject(unit, authority, row.service, row)
     if body.decision is not None and body.decision.follows is not None and body.says_no_term:
         _renew_following(unit, authority, row, written.decision(body.decision))

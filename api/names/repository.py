@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, String, cast, literal, select, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from api.bans.refusable_names import is_free
 from api.db.models import AllowedNameRow, BanRow
 from api.errors import NotFound, did_you_mean
 from api.http.pagination import Paging, cut_page, decode_keys
-from api.names.state import is_free, is_on_name, is_refused
+from api.names.state import is_on_name, is_refused
 from dnsfilter.policy.model import Instant
 from dnsfilter.policy.single_names import NameVerdict
 

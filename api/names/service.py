@@ -10,6 +10,7 @@ from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.reading import shown as ban_shown
+from api.bans.refusable_names import demand_not_allowed, demand_unguarded
 from api.bans.state import live_terms
 from api.bans.wanted_change import BanChange
 from api.db.base import Json
@@ -61,19 +62,9 @@ def put(
     """
     wanted = _wanted(unit, owner, name, body)
     if body.verdict is NameVerdict.REFUSE:
-        demand_unguarded(guard, owner.slug, wanted)
+        demand_unguarded(guard, owner.slug, name, exact=wanted.exact, location="path.name")
         return refuse(unit, owner, row, wanted)
     return allow(unit, owner, row, wanted)
-
-
-def demand_unguarded(guard: Guard, authority: str, wanted: WantedName) -> None:
-    """Raise `Invalid` if the guard forbids to refuse the name. The message names what it hits, and what to do."""
-    name = parse_name(wanted.name)
-    fault = guard.name_fault(name, exact=wanted.exact)
-    if fault is not None:
-        exactly = f"dnsfilterctl name refuse {authority} {wanted.name} --exact"
-        or_only = "" if guard.hit(name, is_host=True) is not None else f", or only this one: {exactly}"
-        raise Invalid.at("path.name", f"{fault}: refuse a longer name{or_only}")
 
 
 def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: WantedName) -> BanRow:
@@ -81,7 +72,7 @@ def refuse(unit: UnitOfWork, owner: AuthorityRow, row: NamedRow | None, wanted: 
 
     Raise `Conflict` if the authority allows the name.
     """
-    demand_not_allowed(unit, owner, wanted.name)
+    demand_not_allowed(unit, owner.slug, wanted.name)
     if isinstance(row, BanRow) and _is_refused_so(row, wanted, unit.now_s):
         return row
     demand_within(owner, wanted.end, unit.now_s)
@@ -218,18 +209,6 @@ def _is_refused_so(row: BanRow, wanted: WantedName, now: Instant) -> bool:
 def _is_allowed_so(row: AllowedNameRow, wanted: WantedName) -> bool:
     held = (row.exact, row.period.end, row.review_by_s, row.reason)
     return held == (wanted.exact, wanted.end, wanted.review_by, wanted.reason)
-
-
-def demand_not_allowed(unit: UnitOfWork, owner: AuthorityRow, refused: str) -> None:
-    """Raise `Conflict` if the authority allows the name, so that it would refuse it in vain."""
-    name = parse_name(refused)
-    for row in repository.allowed_names(unit.session, owner.slug, unit.now_s):
-        if covers(parse_name(row.name), row.exact, name):
-            which = row.name if row.name == refused or row.exact else f"{row.name} and all names below it"
-            raise Conflict(
-                f"{owner.slug} allows {which}, and an allowed name is never refused by a ban of {owner.slug}. "
-                f"Remove it first: dnsfilterctl name remove {owner.slug} {row.name}"
-            )
 
 
 def _demand_not_refused(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> None:

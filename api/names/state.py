@@ -23,11 +23,6 @@ def allowed_state(row: AllowedNameRow, now: Instant) -> State:
     return State.ENDING if due <= now + ENDING_S else State.IN_FORCE
 
 
-def is_free(now: Instant) -> ColumnElement[bool]:
-    """Select the allowed names that are free now or will be."""
-    return not_(AllowedNameRow.sql_period().has_ended(now))
-
-
 def is_refused(now: Instant) -> ColumnElement[bool]:
     """Select the bans on single names that have a term now or later."""
     term = aliased(TermRow)

@@ -40,7 +40,10 @@ def notes_on(found: Sequence[StillRefusedRead], authority: str, name: str, *, ow
                 f"Ask {decided}, or withdraw: dnsfilterctl binding withdraw {one.binding}"
             )
     if not own and not found:
-        yield f"No ban refuses {name} in {authority} now: this keeps later bans of {authority} from refusing it."
+        yield (
+            f"No ban of {authority} refuses {name} itself: this frees its answers that lead to refused names, "
+            f"and keeps later bans of {authority} from refusing it."
+        )
 
 
 def _refusing(

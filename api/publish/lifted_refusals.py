@@ -46,7 +46,8 @@ _Names: TypeAlias = tuple[frozenset[WireName], frozenset[WireName]]
 class LiftedRefusal:
     """Queries for a tier of a service that are refused in `[start, end)` before an act, and answered after it.
 
-    Only those for `name`, an allowed name, and perhaps names below it; for all names of the tier if it is empty.
+    Only those for `name`, an allowed name, or that its answers lead to, and perhaps those of names below it; for all
+    names of the tier if it is empty.
 
     The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. They get
     `addresses` instead if a ban gives addresses, else what the name has. `decider` is the authority whose rule applies.
@@ -211,12 +212,18 @@ class _Comparison:
                 yield from span(one.period)
 
     def _freed_of(self, held: RangeClass, allowed: AllowedName, freed: Intervals) -> Iterator[LiftedRefusal]:
-        for (slug, tier), pieces in self._before.refused(held).items():
-            if not concerns(self._before.services[slug], {tier}, allowed.name, allowed.exact):
-                continue
-            stays = union(one.held for one in pieces if one.ground is Ground.LAW)
-            own = union(one.held for one in pieces if one.ground is None)
-            for start, end in difference(intersection(own, freed), stays):
+        refused = self._before.refused(held)
+        own = {tier: union(one.held for one in pieces if one.ground is None) for tier, pieces in refused.items()}
+        own = {tier: times for tier, intervals in own.items() if (times := intersection(intervals, freed))}
+        named = [
+            (slug, tier)
+            for slug, tier in own
+            if concerns(self._before.services[slug], {tier}, allowed.name, allowed.exact)
+        ]
+        # The answers of a name that no own ban refuses are freed too, and may lead to names of any.
+        for slug, tier in named or own:
+            stays = union(one.held for one in refused[slug, tier] if one.ground is Ground.LAW)
+            for start, end in difference(own[slug, tier], stays):
                 whose = held.authority, "", "", held.funding, held.audience
                 yield LiftedRefusal(*whose, slug, tier, start, end, (), allowed.authority, name_text(allowed.name))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import BanRow, ProhibitedListRow, ServiceRow
+from api.db.models import BanRow, FeedRow, ProhibitedListRow, ServiceRow
 from api.errors import NotFound, did_you_mean
 from dnsfilter.policy.model import Instant
 
@@ -52,3 +52,8 @@ def lists_with(session: Session, slug: str) -> list[str]:
     """Return the references of the prohibited lists that name a service."""
     rows = session.scalars(select(ProhibitedListRow).order_by(ProhibitedListRow.number))
     return [row.reference for row in rows if slug in row.draft or slug in row.service_versions]
+
+
+def is_fed(session: Session, slug: str) -> bool:
+    """Return whether an own service has a feed."""
+    return session.get(FeedRow, slug) is not None

@@ -90,7 +90,7 @@ def store(
 
 
 def remove(unit: UnitOfWork, row: ServiceRow) -> None:
-    """Remove an own service. Raise `Conflict` if a prohibited list names it, or bans on it have not ended."""
+    """Remove an own service. Raise `Conflict` if a list or a feed names it, or bans on it have not ended."""
     lists = repository.lists_with(unit.session, row.slug)
     if lists:
         raise Conflict(
@@ -100,6 +100,8 @@ def remove(unit: UnitOfWork, row: ServiceRow) -> None:
     bans = repository.bans_on(unit.session, row.slug, unit.now_s)
     if bans:
         raise Conflict(f"{row.slug} is named by {_listed(bans)}: end or remove these bans first")
+    if repository.is_fed(unit.session, row.slug):
+        raise Conflict(f"{row.slug} has a feed: remove it first. Type: dnsfilterctl feed remove {row.slug}")
     forget(unit, row)
     owners = () if row.authority is None else (row.authority,)
     unit.record("service.remove", subject(row), shown_service(row), None, *owners)

@@ -13,6 +13,7 @@ from itertools import chain
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
+from api.bans.refusable_names import demand_not_allowed
 from api.bans.requests import repository as requests
 from api.bans.state import has_lapsed, live_terms, mode_setting_at
 from api.bans.wanted_change import as_decided
@@ -143,7 +144,7 @@ class Continuation:
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
         if is_single_name(ban.service):
-            name_acts.demand_not_allowed(self.unit, self.new, ban.service)
+            demand_not_allowed(self.unit, self.new.slug, ban.service)
         known = bans.find(session, self.new.slug, ban.service)
         # When and where the successor's ban applied, before anything is added to it.
         applied = {} if known is None else self._applies_when(known)

@@ -18,7 +18,7 @@ from dnsfilter.policy.single_names import (
     parse_single_name,
     with_single_names,
 )
-from dnsfilter.wire.names import name_text
+from dnsfilter.wire.names import name_text, parse_name
 
 GuardedFault: TypeAlias = Callable[[WireName, bool], str | None]
 """Return why a name, exactly it or with all below it, may not be refused by itself; None if it may."""
@@ -32,10 +32,10 @@ def unguarded(_name: WireName, _exact: bool) -> str | None:
 
 
 class NameTables:
-    """The single names of a file with `bans` tables of bans, which come first."""
+    """The single names of a file. Its tables of bans come first, at the positions `bans`."""
 
-    def __init__(self, tables: Tables, bans: int) -> None:
-        self._bans = bans
+    def __init__(self, tables: Tables, bans: Sequence[int]) -> None:
+        self._bans, self._positions = len(bans), bans
         self._allowed = [(index, table) for index, table in tables if table.verdict is NameVerdict.ALLOW]
         self._refused: dict[tuple[str, str], list[tuple[int, NameTable]]] = {}
         for index, table in tables:
@@ -90,12 +90,14 @@ class NameTables:
 
     def faults(self, policy: Policy, guard: GuardedFault, now: Instant) -> Iterator[Fault]:
         """Yield the names that the guard forbids to refuse from `now` on, and contradictions."""
-        by_key = {(ban.authority, ban.service): ban for ban in policy.bans}
+        for position, ban in zip(self._positions, policy.bans, strict=False):
+            if _is_known(ban.service):
+                exact = WITH_ALL_BELOW.isdisjoint(ban.tiers)
+                yield from _guarded(ban, parse_name(ban.service), exact, ("ban", position, "service"), guard, now)
+        by_key = {(ban.authority, ban.service): ban for ban in policy.bans[self._bans :]}
         for key, tables in self._refused.items():
             index, table = tables[-1]
-            fault = guard(table.name, table.exact)
-            if fault is not None and not all(term.period.has_ended(now) for term in by_key[key].terms):
-                yield Fault(("name", index, "name"), f"{fault}: refuse a longer name")
+            yield from _guarded(by_key[key], table.name, table.exact, ("name", index, "name"), guard, now)
         for allowed, ban in contradictions(policy):
             index = self._allowed[allowed.number - 1][0]
             message = f"{ban.authority} refuses {ban.service} meanwhile, which this would free: remove one of them"
@@ -116,11 +118,23 @@ def too_late(term: Term, zone: str) -> str | None:
     return None
 
 
+def _guarded(
+    ban: Ban, name: WireName, exact: bool, path: KeyPath, guard: GuardedFault, now: Instant
+) -> Iterator[Fault]:
+    """Yield why a ban may not refuse a name. One that has ended refuses nothing."""
+    fault = guard(name, exact)
+    if fault is not None and not all(term.period.has_ended(now) for term in ban.terms):
+        yield Fault(path, f"{fault}: refuse a longer name")
+
+
 def _names(bans: Sequence[BanTable]) -> Iterator[str]:
     """Yield the services of bans that are names, as `parse_single_name` writes them."""
-    for table in bans:
-        try:
-            if is_single_name(table.service) and name_text(parse_single_name(table.service)) == table.service:
-                yield table.service
-        except ValueError:
-            continue  # It is reported as an unknown service.
+    return (table.service for table in bans if _is_known(table.service))
+
+
+def _is_known(service: str) -> bool:
+    """Return whether a service is a name, as `parse_single_name` writes it. Others are reported as unknown."""
+    try:
+        return is_single_name(service) and name_text(parse_single_name(service)) == service
+    except ValueError:
+        return False

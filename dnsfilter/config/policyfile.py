@@ -145,7 +145,7 @@ class _Conversion:
             self.zones[authority.slug] = authority.time_zone
         for number, (_, ban) in enumerate(self._kept("ban", file.ban), 1):
             self.numbers.setdefault((ban.authority, ban.service), number)
-        self.names = NameTables(_present(file.name), len(self.positions["ban"]))
+        self.names = NameTables(_present(file.name), self.positions["ban"])
         for key, number in self.names.numbers().items():
             self.numbers.setdefault(key, number)
         allowed = tuple(self.names.allowed(self._time_of_name))

@@ -23,7 +23,7 @@ from dnsfilter.policy.model import (
     WireName,
 )
 from dnsfilter.wire.name_or_url import parse_typed_name
-from dnsfilter.wire.names import is_at_or_below, label_count, name_text, parse_name, suffixes
+from dnsfilter.wire.names import ROOT, is_at_or_below, label_count, name_text, parse_name, suffixes
 
 KEPT_NAMES: Final = 100_000
 """Services of single names that are kept, because every act makes a policy of all of them."""
@@ -105,14 +105,16 @@ def latest_end(start: Instant, time_zone: str) -> Instant:
 
 def contradictions(policy: Policy) -> Iterator[tuple[AllowedName, Ban]]:
     """Yield each allowed name with a name that its authority refuses meanwhile, and that it covers."""
-    single = [ban for ban in policy.bans if is_single_name(ban.service)]
+    by_name: dict[tuple[str, WireName], list[AllowedName]] = {}
     for allowed in policy.allowed:
-        for ban in single:
-            freed = covers(allowed.name, allowed.exact, parse_name(ban.service))
-            if ban.authority != allowed.authority or not freed:
-                continue
-            if any(term.period.overlaps(allowed.start, allowed.end) for term in ban.terms):
-                yield allowed, ban
+        by_name.setdefault((allowed.authority, allowed.name), []).append(allowed)
+    for ban in policy.bans if by_name else ():
+        name = parse_name(ban.service) if is_single_name(ban.service) else ROOT
+        for suffix in suffixes(name):
+            for allowed in by_name.get((ban.authority, suffix), ()):
+                overlaps = any(term.period.overlaps(allowed.start, allowed.end) for term in ban.terms)
+                if overlaps and covers(allowed.name, allowed.exact, name):
+                    yield allowed, ban
 
 
 def is_plain_refusal(ban: Ban) -> bool:

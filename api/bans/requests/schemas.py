@@ -35,8 +35,8 @@ class LiftRead(Read):
     """Queries that are refused now and would be answered, or get another address.
 
     They are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. `addresses` are
-    those that clients would get; empty if they would be answered. Only those for `name`, an allowed name, and perhaps
-    names below it; for all names of the tier if it is empty.
+    those that clients would get; empty if they would be answered. Only those for `name`, an allowed name, or that
+    its answers lead to, and perhaps those of names below it; for all names of the tier if it is empty.
     """
 
     authority: str

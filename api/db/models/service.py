@@ -37,7 +37,7 @@ class FeedRow(Base):
 
     __tablename__ = "feeds"
 
-    service: Mapped[str] = mapped_column(ForeignKey("services.slug", ondelete="CASCADE"), primary_key=True)
+    service: Mapped[str] = mapped_column(ForeignKey("services.slug"), primary_key=True)
     authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
     source: Mapped[str] = mapped_column(String(500))
     format: Mapped[str] = mapped_column(String(16))

@@ -27,6 +27,7 @@ def test_every_metric_of_the_table_is_served_with_its_labels(tmp_path: Path) -> 
     port, metrics, state = free_port(), free_port(), tmp_path / "state"
     issuer, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
     issuer.issue(*files)
+    (tmp_path / "games.txt").write_text("games.example.org\nplay.example.org\n")
     options = {
         "--state-dir": state,
         "--listen": f"127.0.0.1:{port}",
@@ -34,6 +35,7 @@ def test_every_metric_of_the_table_is_served_with_its_labels(tmp_path: Path) -> 
         "--notices-mail": f"smtp://127.0.0.1:{free_port()}?from=dns@example.org&to=network@example.org",
         "--checkpoint-file": tmp_path / "checkpoints",
         "--events-file": tmp_path / "events",
+        "--feed-dir": tmp_path,
         "--tls-certificate": files[0],
         "--tls-key": files[1],
     }
@@ -45,6 +47,8 @@ def test_every_metric_of_the_table_is_served_with_its_labels(tmp_path: Path) -> 
         url = f"http://127.0.0.1:{metrics}/metrics"
         # A receiver of events has a series from the first attempt to serve it.
         assert eventually(lambda: 'receiver="file"' in httpx.get(url).text)
+        # A feed has brought a new name.
+        assert eventually(lambda: 'dnsfilter_pending_names{authority="town"} 1' in httpx.get(url).text)
         text = httpx.get(url).text
     checked = component("promtool").run("check", "metrics", stdin=text)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
@@ -65,6 +69,8 @@ def _act(client: httpx.Client) -> None:
     done("PUT", "/authorities/town/bans/tiktok", ban(terms=[{"for": "6 months", "review_by": "2199-01-01"}]))
     done("PUT", "/authorities/town/bans/youtube", ban(terms=[{"review_by": "2199-01-01"}]))
     done("PATCH", "/authorities/town/bans/tiktok", {"mode": "off", "mode_reason": "for a test", "for": "2 days"})
+    done("PUT", "/authorities/town/services/games", {"name": "Games", "domains": ["games.example.org"]})
+    done("PUT", "/authorities/town/services/games/feed", {"source": "games.txt"})
     asked = {"ban": "town/tiktok", "ranges": [RANGE], "for": "30 days", "reason": "for a test"}
     done("POST", "/exemptions", asked)
     done("POST", "/suspensions", {"authority": "town", "for": "30m", "reason": "for a test"})

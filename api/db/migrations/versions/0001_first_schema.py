@@ -280,7 +280,7 @@ def _loaded_catalogues() -> None:
 def _feeds() -> None:
     op.create_table(
         "feeds",
-        _column("service", sa.String(127), sa.ForeignKey("services.slug", ondelete="CASCADE"), primary_key=True),
+        _column("service", sa.String(127), sa.ForeignKey("services.slug"), primary_key=True),
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug"), index=True),
         *_texts(source=500, format=16, etag=200, modified=200, failure=32, message=500),
         _column("exact", sa.Boolean(), nullable=True),

@@ -7,6 +7,7 @@ from typing import Any
 from tests.unit.api.catalogue.signed_files import signed, text_of, trust
 from tests.unit.api.conftest import Plane, authority, ban
 from tests.unit.api.notices.support import with_mail
+from tests.unit.api.updates.proposals import update_of
 
 OWN, BOUND, UNRELATED = "town", "zone", "village"
 """The authority in which roles are held, one bound to its ban, and an unrelated one."""
@@ -44,6 +45,8 @@ class World:
     actors: Mapping[str, int]
     """Accounts that acted only in that authority."""
     waiting: Mapping[str, int]
+    updates: Mapping[str, int]
+    """Updates that are held back."""
     links: Mapping[str, Mapping[str | None, int]]
     """Links of lists, by ground and by the authority that ends or takes over what they bring."""
     policy: str
@@ -102,6 +105,7 @@ def make_world(plane: Plane) -> World:
         grants,
         actors,
         waiting,
+        {slug: update_of(plane, *_NEW_NAMES, slug=f"{slug}:games").number for slug in AUTHORITIES},
         links,
         f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
         plane.revision(),
@@ -171,7 +175,7 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
     found["GET /v1/ranges/imports/{key}"] = [Asked(frozenset(), "/v1/ranges/imports/monday", unknown=True)]
-    found |= _bindings(world) | _exemptions(world) | _requests(world) | _links(world)
+    found |= _bindings(world) | _exemptions(world) | _requests(world) | _updates(world) | _links(world)
     found["POST /v1/ranges/import"] = [
         Asked(frozenset({slug}), "/v1/ranges/import", content=_table(slug), type="text/csv") for slug in each
     ]
@@ -265,6 +269,26 @@ def _requests(world: World) -> dict[str, list[Asked]]:
     }
 
 
+def _updates(world: World) -> dict[str, list[Asked]]:
+    base, numbers, why = "/v1/updates", world.updates.items(), {"reason": "it is wrong"}
+    object_to = {**why, "names": [_NEW_NAMES[-1]]}
+    return {
+        f"GET {base}": [Asked(frozenset(), base)],
+        **{
+            f"{method} {base}/{{number}}{act}": [
+                Asked(frozenset({slug}), f"{base}/{number}{act}", body) for slug, number in numbers
+            ]
+            for method, act, body in (
+                ("GET", "", None),
+                ("GET", "/names", None),
+                ("POST", "/accept", {}),
+                ("POST", "/reject", why),
+                ("POST", "/object", object_to),
+            )
+        },
+    }
+
+
 def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]]:
     base, held = "/v1/suspensions", suspensions.items()
     return {
@@ -281,6 +305,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
 _CATALOGUE = {"file": signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}).decode()}
+_NEW_NAMES = ("games.example.net", "akamaiedge.net")
 _GAMES = {"name": "Games", "domains": ["games.example.net"]}
 _CAPTURE = {"authority": OWN, "prefix": "127.0.1.0/24", "for": "1h", "reason": "a fault"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
@@ -373,6 +398,7 @@ _APPS, _DRAFT = (_LIST.replace("{list_slug}", name) for name in ("apps", "draft"
 _NAME = "/v1/authorities/{slug}/names/{name}"
 _REFUSED, _OTHER = (_NAME.replace("{name}", name) for name in ("www.example.com", "www.example.net"))
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
+    "GET /v1/authorities/{slug}/updates": ("/v1/authorities/{slug}/updates", None),
     "GET /v1/authorities/{slug}/names": ("/v1/authorities/{slug}/names", None),
     f"GET {_NAME}": (_REFUSED, None),
     f"PUT {_NAME}": (_OTHER, _REFUSE),

@@ -63,6 +63,11 @@ feed show diest:games
 feed fetch diest:games
 feed remove diest:games
 service remove diest:games
+name refuse diest games.example.com --for "7 days" --reason "phishing"
+name allow diest cdn.example.com --exact --reason "the portal needs it"
+name list
+name show diest cdn.example.com
+name remove diest cdn.example.com --reason "it moved"
 ban list
 ban show ghent tiktok
 ban adopt police-brussels-capital-ixelles tiktok --following federal/tiktok --legal-basis B-2 --reference R-2

@@ -46,11 +46,12 @@ def test_acts_are_in_the_audit_log_without_a_revision(fed: Plane) -> None:
     assert fed.revision() == before
 
 
-def test_feed_goes_with_its_service(fed: Plane) -> None:
+def test_service_with_a_feed_is_not_removed_before_the_feed(fed: Plane) -> None:
     fed.done("PUT", FEED, {"source": URL})
+    answer = fed.call("DELETE", SERVICE)
+    assert (answer.status_code, "dnsfilterctl feed remove town:games" in answer.json()["detail"]) == (409, True)
+    fed.done("DELETE", FEED)
     fed.done("DELETE", SERVICE)
-    fed.done("PUT", SERVICE, {"name": "Games", "domains": ["games.example.org"]})
-    assert fed.call("GET", FEED).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_ban_that_binds_still_refuses_an_allowed_name_and_the_answer_says_who_de
 
 def test_allowing_what_nobody_refuses_says_so(town: Plane) -> None:
     (note,) = put(town, "example.net", ALLOW).json()["notes"]
-    assert note.startswith("No ban refuses example.net in town now")
+    assert note.startswith("No ban of town refuses example.net itself: this frees its answers that lead to refused")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,38 @@ def test_name_that_may_not_be_refused_is_wrong_input_with_its_fault(
     assert refused.status_code == 422, refused.text
     assert part in refused.text
     assert town.revision() == revision
+
+
+@pytest.mark.parametrize("slug", ["town", "zone"])
+def test_ban_on_a_name_refuses_no_more_than_the_guard_allows(town: Plane, slug: str) -> None:
+    name = "digicert.cn"
+    assert put(town, name, {**REFUSE, "exact": True}).status_code == 201
+    path = f"/v1/authorities/{slug}/bans/{name}"
+    refused = town.call("PUT", path, {"tiers": [1]} if slug == "town" else ban(tiers=[1]))
+    assert refused.status_code == 422, refused.text
+    assert "hits crl.digicert.cn, which must always be answered" in refused.text
+    assert f"dnsfilterctl name refuse {slug} {name} --exact" in refused.text
+    assert town.call("PUT", path, {"mode": "monitor"} if slug == "town" else ban(tiers=[2])).status_code in (200, 201)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "", {"terms": [{"for": "1 month"}]}),
+        ("POST", "/terms", {"for": "1 month", "decision": {"reference": "R-1", "legal_basis": "B-1"}}),
+    ],
+)
+def test_ban_on_a_name_is_not_renewed_while_its_authority_allows_the_name(
+    town: Plane, method: str, path: str, body: Any
+) -> None:
+    put(town, "www.example.com", REFUSE)
+    town.clock.now += 60
+    town.call("DELETE", f"{NAMES}/www.example.com")
+    town.clock.now += 60
+    assert put(town, "example.com", ALLOW).status_code == 201
+    refused = town.call(method, f"/v1/authorities/town/bans/www.example.com{path}", body)
+    assert refused.status_code == 409, refused.text
+    assert "Remove it first: dnsfilterctl name remove town example.com" in refused.text
 
 
 def test_name_is_understood_in_any_script_and_case(town: Plane) -> None:

@@ -70,6 +70,18 @@ start = "today"
     assert "must always be answered" in fault["message"]
 
 
+def test_ban_of_a_file_on_a_name_is_asked_of_the_guard_too(town: Plane) -> None:
+    put(town, "digicert.cn", {**REFUSE, "exact": True})
+    town.done("PATCH", "/v1/authorities/town/bans/digicert.cn", {"mode": "monitor"})
+    text = _exported(town)
+    assert _send(town, "diff", text).json()["faults"] == []
+    before, _, table = text.partition('service = "digicert.cn"')
+    (fault,) = _send(
+        town, "diff", f'{before}service = "digicert.cn"{table.replace("tiers = [2]", "tiers = [1]", 1)}'
+    ).json()["faults"]
+    assert ("service" in fault["location"], "hits crl.digicert.cn" in fault["message"]) == (True, True)
+
+
 def test_name_that_is_left_out_or_changed_is_a_fault(town: Plane) -> None:
     text = _exported(town)
     put(town, "example.com", REFUSE)

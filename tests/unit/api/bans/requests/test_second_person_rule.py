@@ -160,7 +160,6 @@ def test_another_address_waits(town: Plane, desk: str, approver: str) -> None:
         ("PATCH", BAN, {"reply": "nodata"}),
         ("PATCH", RANGE, {"label": "town hall"}),
         ("PUT", f"{TOWN}/names/example.net", {"verdict": "refuse", "reason": "phishing"}),
-        ("PUT", f"{TOWN}/names/example.net", {"verdict": "allow", "reason": "nothing refuses it"}),
         ("PUT", INNER, STAFF),
         ("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "an outage"}),
     ],
@@ -169,6 +168,17 @@ def test_what_refuses_as_much_or_has_bounds_of_its_own_does_not_wait(
     town: Plane, desk: str, method: str, path: str, body: dict[str, Any]
 ) -> None:
     assert town.call(method, path, body, token=desk).status_code in (200, 201)
+
+
+def test_allowing_a_name_waits_that_no_ban_refuses_as_its_answers_may_lead_to_refused_ones(
+    town: Plane, desk: str, approver: str
+) -> None:
+    allow = {"verdict": "allow", "reason": "the portal"}
+    waits = town.call("PUT", f"{TOWN}/names/alias.example.net", allow, token=desk)
+    assert waits.status_code == 202, waits.text
+    assert {lift["name"] for lift in waits.json()["lifts"]} == {"alias.example.net"}
+    assert _approve(town, waits.json()["number"], approver).status_code == 200
+    assert town.done("GET", f"{TOWN}/names/alias.example.net")["verdict"] == "allow"
 
 
 def test_a_dry_run_does_not_wait(town: Plane, desk: str) -> None:
