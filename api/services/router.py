@@ -150,7 +150,7 @@ def change_own_service_names(
     "/{service}", summary="Remove an own service", status_code=204, responses=documented(NOT_FOUND, NOT_PUBLISHED)
 )
 def remove_own_service(row: Changed, unit: UnitDep, _permit: OperatorOfPath) -> None:
-    """Remove an own service. The answer is 409 while a ban on it, of any authority, has not ended."""
+    """Remove an own service. The answer is 409 while a list or a feed names it, or a ban on it has not ended."""
     acts.remove(unit, row)
 
 
