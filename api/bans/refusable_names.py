@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, not_, select
 from api.db.models import AllowedNameRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
-from blocklists.guard import Guard, packaged_guard
+from api.updates.guarding import installation_guard
+from blocklists.guard import Guard
 from dnsfilter.policy.model import Instant
 from dnsfilter.policy.single_names import WITH_ALL_BELOW, covers
 from dnsfilter.wire.names import name_text, parse_name, suffixes
@@ -16,7 +17,7 @@ from dnsfilter.wire.names import name_text, parse_name, suffixes
 def demand_refusable(unit: UnitOfWork, authority: str, name: str, tiers: Collection[int]) -> None:
     """Raise `Invalid` or `Conflict` if a ban of the authority may not refuse the name by these tiers."""
     exact = WITH_ALL_BELOW.isdisjoint(tiers)
-    demand_unguarded(packaged_guard(), authority, name, exact=exact, location="body.tiers")
+    demand_unguarded(installation_guard(unit.session), authority, name, exact=exact, location="body.tiers")
     demand_not_allowed(unit, authority, name)
 
 

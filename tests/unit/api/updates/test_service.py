@@ -70,6 +70,15 @@ def test_names_that_nodes_depend_on_are_guarded(town: Plane, name: str, text: st
     assert text.partition(" (")[2] in refusing.json()["faults"][0]["message"]
 
 
+def test_ban_on_one_name_is_not_widened_over_a_name_that_nodes_depend_on(town: Plane) -> None:
+    Machine.enrolled(town, "office-1").report(control_plane="policy.example.com")
+    town.app.state.fleet.reports.store_due()
+    town.done("PUT", "/v1/authorities/town/names/example.com", {"verdict": "refuse", "reason": "a test", "exact": True})
+    widened = town.call("PATCH", "/v1/authorities/town/bans/example.com", {"tiers": [1]})
+    assert widened.status_code == 422
+    assert "example.com hits policy.example.com" in widened.text
+
+
 def test_the_same_held_back_list_again_is_the_same_update(town: Plane) -> None:
     own_service(town, "a.example")
     first = update_of(town, "a.example", "kbc.be")
