@@ -70,6 +70,9 @@ def make_world(plane: Plane) -> World:
         plane.done("POST", f"/v1/authorities/{slug}/lists/apps/adopt", planned)
         plane.done("PUT", f"/v1/authorities/{slug}/names/www.example.com", _REFUSE)
         plane.done("PUT", f"/v1/authorities/{slug}/services/games", _GAMES)
+        # A service with a feed cannot be removed, so this is another one.
+        plane.done("PUT", f"/v1/authorities/{slug}/services/fed", _GAMES)
+        plane.done("PUT", f"/v1/authorities/{slug}/services/fed/feed", _FEED)
     for slug in ("empty", "hamlet"):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
@@ -306,6 +309,8 @@ _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
 _CATALOGUE = {"file": signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}).decode()}
 _NEW_NAMES = ("games.example.net", "akamaiedge.net")
+_FED = "/v1/authorities/{slug}/services/{service}/feed"
+_FEED = {"source": "https://lists.example.org/games.txt"}
 _GAMES = {"name": "Games", "domains": ["games.example.net"]}
 _CAPTURE = {"authority": OWN, "prefix": "127.0.1.0/24", "for": "1h", "reason": "a fault"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
@@ -448,6 +453,10 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
         {"add": ["play.example.net"]},
     ),
     "DELETE /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", None),
+    f"GET {_FED}": ("/v1/authorities/{slug}/services/fed/feed", None),
+    f"PUT {_FED}": ("/v1/authorities/{slug}/services/fed/feed", {**_FEED, "every_hours": 6}),
+    f"POST {_FED}/fetch": ("/v1/authorities/{slug}/services/fed/feed/fetch", None),
+    f"DELETE {_FED}": ("/v1/authorities/{slug}/services/fed/feed", None),
     "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-20&to=2026-09-21", None),
     "GET /v1/authorities/{slug}/bans/{service}/report": (
         "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-20&to=2026-09-21",
