@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from api.feeds.failures import Failure
+from api.http.patterns import FEED_SOURCE
 from api.http.schemas import Read, Strict, Timestamp
 from api.http.urls import demand_url
 from blocklists.formats.known import Format
@@ -28,7 +29,7 @@ def _checked_source(text: str) -> str:
 
 Source = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=500, pattern=r"^[!-~](?:[ -~]*[!-~])?$"),
+    StringConstraints(min_length=1, max_length=500, pattern=FEED_SOURCE),
     AfterValidator(_checked_source),
     Field(examples=[_EXAMPLE]),
 ]

@@ -36,6 +36,8 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
 URL = r"^[!-~]+$"
+FEED_SOURCE = r"^[!-~](?:[ -~]*[!-~])?$"
+"""A URL, or the path of a file, which may have blanks inside."""
 MIN_REASON = 3
 """The fewest characters of a reason."""
 
@@ -51,6 +53,7 @@ OF_PATTERN: Mapping[str, str] = {
     # A link may hold a password: do not repeat it.
     LINK: "is not a link: write for example https://www.example.org/decisions/118",
     URL: "is not a URL: write for example https://siem.example.org/dnsfilter",
+    FEED_SOURCE: "is not a URL or path of ASCII characters: write for example https://lists.example.org/games.txt",
     BAN_REFERENCE: "{} is not the name of a ban: write for example ghent/tiktok",
     LANGUAGE: "{} is not a language: write for example nl, fr or de",
     LOGIN: "{} is not a login: use lower-case letters, digits, dots and hyphens",

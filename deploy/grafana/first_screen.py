@@ -22,6 +22,7 @@ WAIT = ((None, "green"), (0.1, "orange"), (1, "red"))
 """The objective is 99 % within 100 ms."""
 CHANGES = {
     "adopted": "ban adopted",
+    "allowed": "one name allowed",
     "began": "term began",
     "changed": "ban changed",
     "confirmed": "provisional ban confirmed",
@@ -30,6 +31,7 @@ CHANGES = {
     "lapsed": "ban lapsed",
     "monitor": "switched to monitor",
     "off": "switched off",
+    "refused": "one name refused",
     "removed": "ban removed",
     "renewed": "ban renewed",
     "resumed": "suspension ended",

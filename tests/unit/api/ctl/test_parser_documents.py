@@ -28,12 +28,26 @@ ADMINISTRATORS = (
     *numbered("docs/tasks/administrators.md"),
 )
 """Pages in the order in which their commands are run: some assume what an earlier page made."""
-OTHERS = {"docs/tasks/coming-from.md", "docs/tasks/feed-an-own-service.md"}
+OTHERS = {
+    "docs/tasks/coming-from.md",
+    "docs/tasks/feed-an-own-service.md",
+    "docs/tasks/update-the-catalogue.md",
+}
 """Pages of tasks that another test runs."""
-ELSEWHERE = ("restore", "trace", "revision nodes", "service remove")
+ELSEWHERE = (
+    "restore",
+    "trace",
+    "revision nodes",
+    "service remove",
+    "update show",
+    "update accept",
+    "update reject",
+    "update object",
+)
 """Commands that cannot run here.
 
-They need an empty machine, a past date without data, a node that reports, and a ban that has ended.
+They need an empty machine, a past date without data, a node that reports, a ban that has ended, and an update, which
+`tests/unit/api/ctl/operation/test_updates.py` makes.
 """
 FED = "-"
 """Marks a command that reads the output of the one before; tests/integration/test_readme.py runs both."""

@@ -43,7 +43,7 @@ def printed(page: str) -> tuple[str, str]:
     share = found.path.parents[1] / "share/groff/current"
     parts = {"BIN": found.path.parent, "FONT": share / "font", "TMAC": share / "tmac"}
     env = {**found.env, **{f"GROFF_{kind}_PATH": str(path) for kind, path in parts.items()}}
-    done = replace(found, env=env).run("-k", "-man", "-Tascii", "-rLL=500n", "-ww", "-P-cbou", stdin=page)
+    done = replace(found, env=env).run("-k", "-man", "-Tascii", "-rLL=900n", "-ww", "-P-cbou", stdin=page)
     return done.stdout, done.stderr
 
 
