@@ -24,6 +24,7 @@ UNKNOWN = {
     "service": ("alhpa", 'No service "alhpa". Did you mean "alpha"?'),
     "ban": ("town/alhpa", 'No ban "town/alhpa". Did you mean "town/alpha"?'),
     "follows": ("town/alhpa", 'No ban "town/alhpa". Did you mean "town/alpha"?'),
+    "list": ("town/apps", 'No prohibited list "town/apps". See dnsfilterctl prohibited-list list.'),
     "act": ("ban.set_of", 'No act "ban.set_of". Did you mean "ban.set_off"?'),
     "account": ("99", "No account 99. See dnsfilterctl account list."),
     "login": ("administrater", 'No account "administrater". Did you mean "administrator"?'),
