@@ -1,5 +1,6 @@
 """A machine with Debian and a running systemd, in namespaces: the real service manager, without network."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -143,8 +144,15 @@ def ensure_debian() -> None:
     """Make the root directory of the machines, once. It needs a mirror of Debian, and takes about a minute."""
     if os.geteuid() != 0:
         impossible("only root can boot a machine")
-    if (DEBIAN / "etc/os-release").exists():
-        return
+    DEBIAN.parent.mkdir(exist_ok=True)
+    with DEBIAN.with_name(f"{DEBIAN.name}.lock").open("w") as lock:
+        # Tests of several processes need it, and one of them makes it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (DEBIAN / "etc/os-release").exists():
+            _make_debian()
+
+
+def _make_debian() -> None:
     program = component("debootstrap")
     scripts = program.path.parents[1] / "share/debootstrap"
     unfinished = DEBIAN.with_name(f"{DEBIAN.name}.unfinished")
