@@ -15,7 +15,7 @@ from dnsfilter.errors import ListError
 MAX_NAMES = 2_000_000
 """Maximum number of names in a list, before merging."""
 MAX_SKIPS = 10_000
-"""So many skips are kept. All are counted."""
+"""Maximum number of skips that are kept with their reasons. All are counted."""
 CHUNK_BYTES = 1 << 18
 
 

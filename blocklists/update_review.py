@@ -17,7 +17,7 @@ PENDING_S = 72 * 3600
 FEWEST = 20
 """If fewer names come or go in all, the size is not judged: in a short list they are what a person meant."""
 MAX_HITS = 20
-"""So many names that hit the guard are named. All are counted."""
+"""Maximum number of guard hits that are named. All are counted."""
 
 
 class Held(StrEnum):

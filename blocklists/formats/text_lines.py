@@ -9,7 +9,7 @@ from dnsfilter.errors import ListError
 MAX_BYTES: Final = 1 << 27
 """Maximum size of a list."""
 HEAD_BYTES: Final = 1 << 16
-"""So many bytes say what a file is."""
+"""Number of leading bytes by which a file is recognised."""
 BOM: Final = b"\xef\xbb\xbf"
 _KEPT: Final = 4 * (MAX_LINE + 1)
 """Bytes that hold more characters than a line may have."""
