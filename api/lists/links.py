@@ -26,7 +26,7 @@ from api.lists import repository
 from api.lists.bans_of_lists import Services, take_up, wanted_change
 from api.lists.reading import shown_link
 from api.lists.schemas import LinkEnding, LinkGround, LinkState, LinkWrite, ListAdoption
-from api.lists.state import link_state, listed_bans, not_taken_over, services_on
+from api.lists.state import link_state, listed_bans, not_taken_over
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Binding, FormalDecision, Ground, Instant, OnList
@@ -205,7 +205,7 @@ def adopt(unit: UnitOfWork, link: ListLinkRow, body: ListAdoption, services: Ser
         return
     change = wanted_change(unit, owner, body)
     demand_adoption(change.decision or FormalDecision())
-    versions, before = services_on(row), shown_link(unit.session, link)
+    versions, before = row.service_versions, shown_link(unit.session, link)
     _record(unit, link, "list_link.adopt", before, {"services": [ban.service for ban in theirs]})
     written = {} if body.decision is None else body.decision.model_dump()
     for ban in theirs:

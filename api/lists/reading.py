@@ -22,7 +22,7 @@ from api.lists.schemas import (
     ListSummary,
     ListTermRead,
 )
-from api.lists.state import in_category, is_own, link_state, not_taken_over, proposed, services_on
+from api.lists.state import in_category, is_own, link_state, not_taken_over, proposed
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
 from api.timestamps import optional_text, timestamp_text
@@ -41,7 +41,7 @@ def read_list(
     """Return a list with its services, their bans, and its versions."""
     bans = repository.bans(session, row.authority)
     off = is_suspended(row.authority, suspended(session, now))
-    on: Mapping[str, int | None] = services_on(row) if row.versions else dict.fromkeys(row.draft)
+    on: Mapping[str, int | None] = row.service_versions if row.versions else dict.fromkeys(row.draft)
     return ListRead(
         **_fields(row),
         services=[_service(row, service, on[service], bans.get(service), now, suspended=off) for service in on],
@@ -75,7 +75,7 @@ def _fields(row: ProhibitedListRow) -> Json:
         "title": row.title,
         "category": row.category,
         "state": ListState.ADOPTED if row.versions else ListState.DRAFT,
-        "service_count": len(services_on(row) if row.versions else row.draft),
+        "service_count": len(row.service_versions if row.versions else row.draft),
         "version_count": len(row.versions),
         "revision": row.revision,
     }

@@ -30,7 +30,7 @@ from api.lists.schemas import (
     ListToggle,
     ListWrite,
 )
-from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, services_on
+from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans
 from api.timestamps import given_timestamp
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import FormalDecision, Mode, OnList
@@ -58,7 +58,7 @@ def put(
         return _create(unit, owner, slug, body, draft)
     before = shown_list(row)
     if draft is not None and row.versions:
-        if set(draft) == services_on(row).keys():
+        if set(draft) == row.service_versions.keys():
             draft = None
         else:
             raise Conflict(
@@ -149,7 +149,7 @@ def change(
 
 
 def _demand_changeable(row: ProhibitedListRow, body: ListChange) -> None:
-    on, faults = services_on(row), list[Fault]()
+    on, faults = row.service_versions, list[Fault]()
     for index, service in enumerate(body.add):
         if service in on:
             faults.append(Fault(f"body.add.{index}", f"{service} is on {row.reference} already: leave it out"))
@@ -273,7 +273,7 @@ def _demand_on_no_other(unit: UnitOfWork, row: ProhibitedListRow, ending: Sequen
     bans = repository.bans(unit.session, row.authority)
     for other in repository.others(unit.session, row):
         live = {ban.service for ban in ending if not has_lapsed(ban.terms, unit.now_s)}
-        shared = [service for service in services_on(other) if service in live]
+        shared = [service for service in other.service_versions if service in live]
         if shared and not is_over(other, bans, unit.now_s):
             raise Conflict(
                 f"{other.reference} names {' '.join(shared)} too, and relies on the bans of {row.reference}. "

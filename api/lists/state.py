@@ -10,11 +10,6 @@ from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
 
-def services_on(row: ProhibitedListRow) -> Mapping[str, int]:
-    """Return the services on an adopted list, each with the version that added it."""
-    return row.service_versions
-
-
 def is_own(row: ProhibitedListRow, ban: BanRow | None, version: int | None) -> bool:
     """Return whether the list adopted the ban with that version, so that its acts concern it.
 
@@ -32,7 +27,7 @@ def live_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) 
 
 def own_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow]) -> list[BanRow]:
     """Return the bans that the list adopted for its services."""
-    found = ((bans.get(service), version) for service, version in services_on(row).items())
+    found = ((bans.get(service), version) for service, version in row.service_versions.items())
     return [ban for ban, version in found if ban is not None and is_own(row, ban, version)]
 
 
@@ -61,7 +56,7 @@ def proposed(row: ProhibitedListRow, in_its_category: Iterable[str]) -> list[str
 
 def listed_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) -> list[BanRow]:
     """Return the authority's live bans on services of the list, also those that it had before."""
-    found = (bans.get(service) for service in services_on(row))
+    found = (bans.get(service) for service in row.service_versions)
     return [ban for ban in found if ban is not None and not has_lapsed(ban.terms, now)]
 
 
@@ -78,7 +73,7 @@ def not_taken_over(
 def _is_missing(row: ProhibitedListRow, ban: BanRow, own: BanRow | None, now: Instant) -> bool:
     if own is None:
         return True
-    taken = own.prohibited_list == row.reference and (own.list_version or 0) >= services_on(row)[ban.service]
+    taken = own.prohibited_list == row.reference and (own.list_version or 0) >= row.service_versions[ban.service]
     return has_lapsed(own.terms, now) and not taken
 
 
