@@ -31,6 +31,11 @@ class ReadList:
     skipped: Counter[str] = field(default_factory=Counter)
 
     @property
+    def unreadable(self) -> int:
+        """Return how many skips there are. Exceptions are none: they can be read (`NameList.tier` has their effect)."""
+        return self.skipped.total()
+
+    @property
     def merged(self) -> int:
         """Return how many items were given twice, or covered or freed by another."""
         kept = self.names

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from blocklists.formats.items import Item
-from dnsfilter.policy.model import WireName
+from dnsfilter.policy.model import Tier, WireName
 from dnsfilter.wire.names import ROOT, parent
 
 
@@ -20,6 +20,14 @@ class NameList:
     def __len__(self) -> int:
         """Return the number of refused names."""
         return len(self.domains) + len(self.hosts)
+
+    def tier(self) -> Tier:
+        """Return the tier of a service that has this list.
+
+        Exceptions have removed the names at and below them. A service has none, so those below its names have no
+        effect.
+        """
+        return Tier(1, self.domains, self.hosts)
 
     def items(self) -> Iterator[Item]:
         """Yield the names in order, numbered from 1."""

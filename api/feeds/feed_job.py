@@ -32,7 +32,7 @@ from api.updates.service import Proposal, propose, rehearse
 from blocklists.formats.known import Format
 from blocklists.list_file import CHUNK_BYTES, ReadList, read_list
 from dnsfilter.errors import DnsfilterError, ListError
-from dnsfilter.policy.model import Instant, Policy, Tier
+from dnsfilter.policy.model import Instant, Policy
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 5.0
@@ -162,8 +162,7 @@ class FeedJob:
 
     def _rehearsed(self, wanted: _Wanted, read: ReadList) -> Proposal:
         """Return what a list proposes, worked out before the transaction. Raise FetchError."""
-        tiers = (Tier(1, read.names.domains, read.names.hosts),)
-        proposal = Proposal(tiers, Source.FEED, unreadable=_skipped(read), lines=read.lines)
+        proposal = Proposal((read.names.tier(),), Source.FEED, unreadable=read.unreadable, lines=read.lines)
         try:
             with self._database.reading() as session:
                 service = session.get(ServiceRow, wanted.service)
@@ -184,7 +183,7 @@ class FeedJob:
                     return None
                 unit = UnitOfWork(session, FEEDS, int(self._clock()))
                 if fetched is not None and read is not None and proposal is not None:
-                    row.names, row.skipped = len(read.names), _skipped(read)
+                    row.names, row.skipped = len(read.names), read.unreadable
                     row.etag, row.modified = fetched.validators.etag, fetched.validators.modified
                     update = propose(unit, service, proposal)
                     row.last_update = row.last_update if update is None else update.number
@@ -242,8 +241,3 @@ def _read(content: bytes, wanted: _Wanted) -> ReadList:
 
 def _chunks(content: bytes) -> Iterator[bytes]:
     return (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
-
-
-def _skipped(read: ReadList) -> int:
-    """Return how many lines have no effect. A service has no exceptions, so those below its names have none."""
-    return read.skipped.total() + len(read.names.allowed_domains) + len(read.names.allowed_hosts)

@@ -14,7 +14,7 @@ from api.updates.reading import shown_service
 from api.updates.schemas import Source
 from api.updates.service import Proposal, begin, forget, propose
 from blocklists.formats.items import Item, host_name
-from blocklists.name_list import NameList, merge
+from blocklists.name_list import merge
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.wire.names import NameFault, name_text
 
@@ -132,8 +132,7 @@ def _kept(held: Service, *, is_exact: bool) -> list[Item]:
 
 def _tiers(items: Iterable[Item]) -> tuple[Tier, ...]:
     """Return the one tier of an own service, without names that another covers."""
-    merged: NameList = merge(items)
-    return (Tier(1, merged.domains, merged.hosts),)
+    return (merge(items).tier(),)
 
 
 def _listed(names: Sequence[str]) -> str:

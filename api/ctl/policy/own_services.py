@@ -129,14 +129,13 @@ def _import(client: Client, options: Options) -> Result:
         "hosts": sorted(map(name_text, names.hosts)),
     }
     where, query = _where(options.service), given(options, "reason")
-    skipped = found.skipped.total()
-    notes = _skipped(skipped, options.file)
+    notes = _skipped(found.unreadable, options.file)
     if client.find(ServiceRead, where) is None:
         if options.name is None:
             raise WrongInput(f"{options.service} is new. Give its name with --name.")
         made = client.send(ServiceRead, "PUT", where, body, {"If-None-Match": "*"})
     else:
-        imported = {"lines": found.lines, "skipped": skipped}
+        imported = {"lines": found.lines, "skipped": found.unreadable}
         made = client.send(ServiceRead, "PATCH", where, {**body, "imported": imported}, query=query)
         notes += (f"New names are monitored for {PENDING_S // 3600} hours first. See dnsfilterctl update list",)
     return service_result(made, notes=notes)

@@ -22,7 +22,7 @@ def test_a_list_is_read_and_counted_in_any_chunks(size: int) -> None:
     assert found.names.domains == {parse_name("a.example")}
     assert found.names.allowed_domains == {parse_name("c.example")}
     assert found.skips == [Skip(4, "192.0.2.1", ADDRESS)]
-    assert found.skipped == {ADDRESS: 1}
+    assert (found.skipped, found.unreadable) == ({ADDRESS: 1}, 1)
     assert [each.line for each in watched] == [2, 3, 5]
 
 

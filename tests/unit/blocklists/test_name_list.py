@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from blocklists.formats.items import Item
 from blocklists.name_list import merge
+from dnsfilter.policy.model import Tier
 from dnsfilter.wire.names import is_at_or_below, parse_name
 from tests.support.read_names import NAMES, drawn_items, row
 
@@ -30,6 +31,11 @@ def item(text: str) -> Item:
 )
 def test_names_are_kept_once_and_exceptions_win(given_rows: list[str], kept: list[str]) -> None:
     assert sorted(map(row, merge(map(item, given_rows)).items())) == kept
+
+
+def test_the_tier_of_a_service_has_the_names_without_exceptions() -> None:
+    merged = merge(map(item, ["a.example", "+b.a.example", "=c.example", "=d.example", "+=d.example"]))
+    assert merged.tier() == Tier(1, frozenset({parse_name("a.example")}), frozenset({parse_name("c.example")}))
 
 
 @given(drawn_items(exact=st.booleans(), allow=st.booleans()), NAMES)

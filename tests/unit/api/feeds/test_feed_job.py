@@ -189,6 +189,16 @@ def test_file_is_fed_and_exact_names_are_only_themselves(fed: Fed) -> None:
     assert fed.verdict("www.play.example.net") is Verdict.PASS
 
 
+def test_exceptions_are_lines_that_can_be_read(fed: Fed) -> None:
+    fed.server.content = b"||games.example.org^\n@@||www.games.example.org^\n@@||old.example.org^\n||old.example.org^\n"
+    fed.set()
+    found = fed.fetch()
+    assert (found["names"], found["skipped"]) == (1, 0)
+    assert fed.plane.done("GET", f"/v1/updates/{found['update']}")["reasons"] == []
+    assert fed.verdict("www.games.example.org") is Verdict.REFUSE
+    assert fed.verdict("old.example.org") is Verdict.PASS
+
+
 def test_failures_are_tried_again_sooner_at_first_and_no_more_often_than_a_good_feed(fed: Fed) -> None:
     fed.set("missing", every_hours=2)
     pauses = []
