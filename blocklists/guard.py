@@ -79,7 +79,7 @@ class Guard:
         """Return the guarded name that one entry hits, if any."""
         return self.hits(frozenset({entry}), is_host=is_host).get(entry)
 
-    def name_fault(self, name: WireName, *, exact: bool) -> str | None:
+    def name_fault(self, name: WireName, exact: bool) -> str | None:
         """Return why a single name may not be refused, or None. Unless `exact`, the names below it are refused too."""
         hit = self.hit(name, is_host=exact)
         if hit is None:
@@ -148,9 +148,14 @@ def packaged_guard() -> Guard:
     return load_guard()
 
 
-def name_fault(name: WireName, exact: bool) -> str | None:
-    """Return why the packaged guard forbids to refuse a single name, or None."""
-    return packaged_guard().name_fault(name, exact=exact)
+def installation_guard(zones: Iterable[WireName], control_plane: Iterable[WireName]) -> Guard:
+    """Return the packaged guard with the names that an installation itself depends on."""
+    return packaged_guard().with_names(
+        (
+            *(GuardedName(name, True, "a conditional zone") for name in zones),
+            *(GuardedName(name, False, "the control plane") for name in control_plane),
+        )
+    )
 
 
 def parse_guard(text: str, file_name: str) -> tuple[tuple[GuardedName, ...], tuple[WireName, ...]]:

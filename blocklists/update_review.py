@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from blocklists.guard import Guard, GuardedName
+from blocklists.guard import Guard
 from dnsfilter.policy.model import Instant, Tier, WireName
 from dnsfilter.wire.names import name_text
 
@@ -50,12 +50,6 @@ class Review:
     added: tuple[Tier, ...]
     removed: tuple[Tier, ...]
     reasons: tuple[Reason, ...]
-
-
-def installation_names(zones: Iterable[WireName], control_plane: Iterable[WireName]) -> Iterator[GuardedName]:
-    """Yield the names that an installation itself depends on, for `Guard.with_names`."""
-    yield from (GuardedName(name, True, "a conditional zone") for name in zones)
-    yield from (GuardedName(name, False, "the control plane") for name in control_plane)
 
 
 def review(

@@ -8,7 +8,7 @@ from api.errors import Invalid
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
 from api.publish.repository import is_empty
-from blocklists.guard import name_fault
+from api.updates.guarding import installation_guard
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 
@@ -23,8 +23,8 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         unit = UnitOfWork(session, LOADED, int(held.clock()))
         try:
             text = _read(path)
-            services = held.publishing.services(unit)
-            wanted = parse_policy(text, str(path), services=services, now=unit.now_s, guard=name_fault)
+            services, guard = held.publishing.services(unit), installation_guard(session).name_fault
+            wanted = parse_policy(text, str(path), services=services, now=unit.now_s, guard=guard)
             faults = apply(unit, wanted)
             if faults:
                 raise Invalid(faults)

@@ -14,7 +14,7 @@ from api.errors import Fault, Invalid
 from api.exemptions.warnings import warnings_of
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
-from blocklists.guard import name_fault
+from api.updates.guarding import installation_guard
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.model import Policy
@@ -50,9 +50,11 @@ def parse(held: Runtime, text: str) -> Wanted:
 
     A large file takes seconds. No lock is held meanwhile.
     """
+    with held.database.reading() as session:
+        guard = installation_guard(session)
     try:
         services, now = held.publishing.services(), int(held.clock())
-        policy = parse_policy(text, "policy.toml", services=services, now=now, guard=name_fault)
+        policy = parse_policy(text, "policy.toml", services=services, now=now, guard=guard.name_fault)
     except ConfigError as error:
         raise Invalid([Fault(problem.location, problem.message) for problem in error.problems]) from error
     count = _count(policy)

@@ -4,8 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import NodeRow
-from blocklists.guard import Guard, packaged_guard
-from blocklists.update_review import installation_names
+from blocklists import guard
+from blocklists.guard import Guard
 from dnsfilter.policy.model import WireName
 from dnsfilter.wire.names import parse_name
 
@@ -18,4 +18,4 @@ def installation_guard(session: Session) -> Guard:
         zones.update(map(parse_name, report.get("zones", ())))
         if report.get("control_plane"):
             control_plane.add(parse_name(report["control_plane"]))
-    return packaged_guard().with_names(installation_names(zones, control_plane))
+    return guard.installation_guard(zones, control_plane)

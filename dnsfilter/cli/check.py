@@ -16,7 +16,7 @@ from dnsfilter.cli.options import (
     has_only_policy,
     store_of,
 )
-from dnsfilter.cli.publishing import demand_allowed, name_fault, services
+from dnsfilter.cli.publishing import NodeNames, services
 from dnsfilter.config.client_tables import learning_problems
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
@@ -53,9 +53,9 @@ def check(options: argparse.Namespace) -> int:
         problems += map(str, error.problems)
     if options.policy is not None:
         try:
-            now = int(time.time())
-            policy = load_policy_file(options.policy, services=services(), now=now, guard=name_fault)
-            demand_allowed(policy, options.policy)
+            now, names = int(time.time()), NodeNames(config)
+            policy = load_policy_file(options.policy, services=services(), now=now, guard=names.fault)
+            names.demand_allowed(policy, options.policy)
             found |= {"authorities": len(policy.authorities), "ranges": len(policy.ranges), "bans": len(policy.bans)}
         except ConfigError as error:
             problems += map(str, error.problems)

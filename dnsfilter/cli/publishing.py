@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
@@ -14,17 +16,22 @@ from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.wire.names import parse_name
+
+if TYPE_CHECKING:
+    from blocklists.guard import Guard
+    from dnsfilter.config.resolved import Resolved
 
 KEPT_REVISIONS = 20
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock_s: Instant) -> None:
+def publish_policy_file(path: Path, config: Config, store: SnapshotStore, clock_s: Instant) -> None:
     """Make the policy file the store's current snapshot, dated by the wall clock as far as the store trusts it.
 
     Raise ConfigError for a faulty file, UnavailableError if it cannot be written.
     """
-    prepare_policy(policy_text(path), path, state_dir, store, clock_s)()
+    prepare_policy(policy_text(path), path, config, store, clock_s)()
 
 
 def policy_text(path: Path) -> str:
@@ -32,20 +39,17 @@ def policy_text(path: Path) -> str:
     return load_text(path, MAX_POLICY_BYTES)
 
 
-def prepare_policy(
-    text: str, path: Path, state_dir: Path, store: SnapshotStore, clock_s: Instant
-) -> Callable[[], None]:
+def prepare_policy(text: str, path: Path, config: Config, store: SnapshotStore, clock_s: Instant) -> Callable[[], None]:
     """Compile the text of the policy file at `path`. Return a function that makes it the store's current snapshot.
 
     Nothing is written before that function runs. Raise ConfigError for a faulty file. The function raises
     UnavailableError if the snapshot cannot be written.
     """
-    from dnsfilter.config.resolved import last_loading, resolve_policy
+    from dnsfilter.config.resolved import last_loading
 
     now = store.creation_time_s(clock_s)
-    resolved = resolve_policy(text, path, state_dir, services=services(), now=now, guard=name_fault)
+    resolved = _resolved(text, path, config, now)
     policy = resolved.policy
-    demand_allowed(policy, path)
     loaded = last_loading(policy)
     if loaded > now + DAY_S:
         at = datetime.fromtimestamp(loaded, UTC).isoformat()
@@ -64,32 +68,51 @@ def prepare_policy(
 
 def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> Files:
     """Compile the policy file as of `now`. Write nothing."""
-    from dnsfilter.config.resolved import resolve_policy
-
-    resolved = resolve_policy(policy_text(path), path, config.state_dir, services=services(), now=now, guard=name_fault)
-    demand_allowed(resolved.policy, path)
+    resolved = _resolved(policy_text(path), path, config, now)
     made = compile_policy(resolved.policy, made_s)
     return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
 
 
-def demand_allowed(policy: Policy, path: Path) -> None:
-    """Raise ConfigError for names of own services that the guard forbids."""
-    own = [service for service in policy.services if service.authority is not None]
-    if not own:
-        return
-    from blocklists.guard import load_guard
+def _resolved(text: str, path: Path, config: Config, now: Instant) -> "Resolved":
+    from dnsfilter.config.resolved import resolve_policy
 
-    guard = load_guard()
-    found = [Problem(f"{path} service", f"{hit}: leave it out") for service in own for hit in guard.violations(service)]
-    if found:
-        raise ConfigError(tuple(found))
+    names = NodeNames(config)
+    found = resolve_policy(text, path, config.state_dir, services=services(), now=now, guard=names.fault)
+    names.demand_allowed(found.policy, path)
+    return found
 
 
-def name_fault(name: WireName, exact: bool) -> str | None:
-    """Return why a single name may not be refused, or None."""
-    from blocklists import guard
+class NodeNames:
+    """The names that a policy file may not refuse on a node. The guard is read when it is asked first.
 
-    return guard.name_fault(name, exact)
+    Without a readable configuration it is the packaged one.
+    """
+
+    def __init__(self, config: Config | None) -> None:
+        self._zones = () if config is None else tuple(zone.suffix for zone in config.zones)
+        host = "" if config is None else config.control_plane.host_name
+        self._control_plane = (parse_name(host),) if host else ()
+
+    def fault(self, name: WireName, exact: bool) -> str | None:
+        """Return why a single name may not be refused, or None."""
+        return self._guard.name_fault(name, exact)
+
+    def demand_allowed(self, policy: Policy, path: Path) -> None:
+        """Raise ConfigError for names of own services that the guard forbids."""
+        found = [
+            Problem(f"{path} service", f"{hit}: leave it out")
+            for service in policy.services
+            if service.authority is not None
+            for hit in self._guard.violations(service)
+        ]
+        if found:
+            raise ConfigError(tuple(found))
+
+    @cached_property
+    def _guard(self) -> "Guard":
+        from blocklists.guard import installation_guard
+
+        return installation_guard(self._zones, self._control_plane)
 
 
 def services() -> dict[str, Service]:

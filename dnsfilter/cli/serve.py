@@ -79,7 +79,7 @@ def serve(options: argparse.Namespace) -> int:
         feed.take(policy_files(options.policy, config, now, now))
     else:
         if options.policy is not None:
-            publish_policy_file(options.policy, config.state_dir, store, feed.wall_s())
+            publish_policy_file(options.policy, config, store, feed.wall_s())
         pull = None if follow is None else partial(pull_policy, config, one_time_token)
         load_first(feed, config, pull, least=handover.trial_of or 0)
 
@@ -94,7 +94,7 @@ def serve(options: argparse.Namespace) -> int:
         if options.policy is None:
             return Draft(fresh, written, lambda: None)
         policy = texts[options.policy]
-        return Draft(fresh, written, prepare_policy(policy, options.policy, config.state_dir, store, feed.wall_s()))
+        return Draft(fresh, written, prepare_policy(policy, options.policy, fresh, store, feed.wall_s()))
 
     given = {path: MAX_CONFIG_BYTES, options.policy: MAX_POLICY_BYTES}
     files = {each: most for each, most in given.items() if each is not None}

@@ -12,6 +12,7 @@ import dns.rcode
 import pytest
 
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import load_config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import KINDS
 from tests.support.knot import Knot
@@ -147,7 +148,8 @@ def test_kills_from_outside_lift_no_ban(
 
 def publish(node: Node, mode: str, addition: str = "") -> None:
     node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"') + addition)
-    publish_policy_file(node.policy, node.state, SnapshotStore(node.state / "snapshots"), int(time.time()))
+    store = SnapshotStore(node.state / "snapshots")
+    publish_policy_file(node.policy, load_config(node.config), store, int(time.time()))
 
 
 @pytest.mark.parametrize("engine", [KINDS[-1], pytest.param("reference", marks=pytest.mark.slow)])

@@ -15,6 +15,7 @@ import pytest
 
 from dnsfilter import __version__
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import load_config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import dig
 from tests.support.engines import data, query
@@ -493,7 +494,7 @@ def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: 
     anyhow = "start_without_snapshot = true"
     node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED, top=anyhow)
     snapshots = node.state / "snapshots"
-    publish_policy_file(EXAMPLE, node.state, SnapshotStore(snapshots), int(time.time()))
+    publish_policy_file(EXAMPLE, load_config(node.config), SnapshotStore(snapshots), int(time.time()))
     with node:
         before = settled(node, 1)
         for path in snapshots.rglob("*.names"):

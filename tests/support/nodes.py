@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import load_config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import DigResult, dig
 from tests.support.forked_programs import Forked
@@ -158,7 +159,7 @@ def publish_twice(node: Node) -> SnapshotStore:
     store = SnapshotStore(node.state / "snapshots")
     for mode in ("monitor", "enforce"):
         node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
-        publish_policy_file(node.policy, node.state, store, int(time.time()))
+        publish_policy_file(node.policy, load_config(node.config), store, int(time.time()))
     return store
 
 

@@ -2,18 +2,16 @@
 
 import pytest
 
-from blocklists.guard import PUBLIC_SUFFIX, load_guard
-from blocklists.update_review import MAX_HITS, PENDING_S, Held, Reason, Review, installation_names, review
+from blocklists.guard import PUBLIC_SUFFIX, installation_guard
+from blocklists.update_review import MAX_HITS, PENDING_S, Held, Reason, Review, review
 from dnsfilter.policy.model import Instant, Tier
 from dnsfilter.wire.names import name_text, parse_name
 
 NOW = 1_000_000
 LATER = NOW + PENDING_S
-GUARD = load_guard().with_names(
-    installation_names(
-        zones=[parse_name("corp.example.org")],
-        control_plane=[parse_name("policy.example.com")],
-    )
+GUARD = installation_guard(
+    zones=[parse_name("corp.example.org")],
+    control_plane=[parse_name("policy.example.com")],
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import parse_config
 from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.policy.decide import Verdict
@@ -43,6 +44,9 @@ class Node:
         self.policy = directory / "policy.toml"
         self.policy.write_text(EXAMPLE.read_text())
         self.state = directory / "state"
+        self.config = parse_config(
+            f'state_dir = "{self.state}"\n[upstream]\nservers = ["192.0.2.53"]\n', directory / "node.toml"
+        )
         self.store = SnapshotStore(self.state / "policy-snapshots")
 
     def edit(self) -> None:
@@ -50,7 +54,7 @@ class Node:
 
     def start(self, clock_s: int) -> Made:
         """Start with that wall clock, and return the decision for the first query."""
-        publish_policy_file(self.policy, self.state, self.store, clock_s)
+        publish_policy_file(self.policy, self.config, self.store, clock_s)
         snapshot = opened(self.store)
         anchor = Anchor(snapshot.made_s, 0)
         decision = snapshot.decide(ip_address("127.0.5.10"), parse_name("www.tiktok.com"), anchor.instant(clock_s, 0))

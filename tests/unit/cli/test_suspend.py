@@ -16,6 +16,7 @@ import pytest
 from blocklists.catalogue import load_catalogue
 from dnsfilter.cli.main import main
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import load_config
 from dnsfilter.config.resolved import resolve_policy
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Policy, Suspension
@@ -33,7 +34,7 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
-    publish_policy_file(EXAMPLE, tmp_path / "state", store, int(time.time()))
+    publish_policy_file(EXAMPLE, load_config(path), store, int(time.time()))
     return path
 
 
@@ -191,7 +192,7 @@ def test_snapshots_are_listed_and_an_older_one_used(
         EXAMPLE.read_text() + '\n[[range]]\nprefix = "192.0.2.0/24"\nauthority = "ghent"\n'
         'funding = "public"\naudience = "staff"\n'
     )
-    publish_policy_file(other, tmp_path / "state", store, int(time.time()))
+    publish_policy_file(other, load_config(config), store, int(time.time()))
     assert run(config, "snapshot", "use", "1", "--reason", "wrong ranges") == 0
     assert "until the policy file is read again" in capsys.readouterr().out
     store.quarantine(2, "workers died of it")

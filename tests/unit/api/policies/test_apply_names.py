@@ -8,6 +8,7 @@ import pytest
 from api.policies.first_policy import load_into_empty
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.names.test_service import ALLOW, ALPHA, BELOW, REFUSE, put, verdict
+from tests.unit.api.nodes.conftest import Machine
 
 pytestmark = pytest.mark.heavy
 
@@ -68,6 +69,23 @@ start = "today"
     (fault,) = guarded["faults"]
     assert fault["location"] == "policy.toml name[0].name (town)"
     assert "must always be answered" in fault["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("www.corp.example.org", "hits corp.example.org, which must always be answered (a conditional zone)"),
+        ("example.com", "hits policy.example.com, which must always be answered (the control plane)"),
+    ],
+)
+def test_names_that_nodes_depend_on_are_refused_by_no_file(town: Plane, name: str, message: str) -> None:
+    Machine.enrolled(town, "office-1").report(zones=["corp.example.org"], control_plane="policy.example.com")
+    town.app.state.fleet.reports.store_due()
+    table = f'[[name]]\nauthority = "town"\nname = "{name}"\nverdict = "refuse"\nstart = "today"\n'
+    (fault,) = _send(town, "diff", f"{_exported(town)}\n{table}").json()["faults"]
+    assert fault["location"] == "policy.toml name[0].name (town)"
+    assert message in fault["message"]
+    assert _send(town, "apply", f"{_exported(town)}\n{table}").status_code == 422
 
 
 def test_ban_of_a_file_on_a_name_is_asked_of_the_guard_too(town: Plane) -> None:
