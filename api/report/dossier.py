@@ -16,6 +16,7 @@ from api.bindings.reading import NOT_STORED, read_binding
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, BanRow, BindingRow, ExemptionRow
 from api.exemptions.reading import shown_exemption
+from dnsfilter.policy.intervals import Interval
 
 BATCH = 500
 """Number of audit entries in memory at once."""
@@ -86,16 +87,26 @@ def dossiers(session: Session, *conditions: ColumnElement[bool]) -> list[Dossier
     ]
 
 
-def acts_of(session: Session, dossier: Dossier, objects: Sequence[str] = ()) -> Iterator[AuditRow]:
-    """Return the entries on a ban, its bindings, its exemptions and other `objects`, in order.
+def acts_of(session: Session, dossier: Dossier) -> Iterator[AuditRow]:
+    """Return the entries on a ban, its bindings and its exemptions, in order."""
+    return (row for row in entries_on(session, dossier.objects) if concerns(row, dossier))
 
-    Leave out entries on a removed ban of the same service, which were recorded under the same name.
+
+def entries_on(session: Session, objects: Sequence[str], within: Interval | None = None) -> Iterator[AuditRow]:
+    """Return the entries on some objects, in order; with `within` those that were made in that time."""
+    statement = select(AuditRow).where(AuditRow.object.in_(objects)).order_by(AuditRow.seq)
+    if within is not None:
+        statement = statement.where(AuditRow.time_s >= within[0], AuditRow.time_s < within[1])
+    return iter(session.scalars(statement.execution_options(yield_per=BATCH)))
+
+
+def concerns(row: AuditRow, dossier: Dossier) -> bool:
+    """Return whether an entry on one of the ban's objects is about this ban.
+
+    Entries on a removed ban of the same service were recorded under the same name.
     """
-    statement = select(AuditRow).where(AuditRow.object.in_([*dossier.objects, *objects])).order_by(AuditRow.seq)
-    for row in session.scalars(statement.execution_options(yield_per=BATCH)):
-        numbers = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
-        if row.object != dossier.object or numbers <= {dossier.ban["number"]}:
-            yield row
+    numbers = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
+    return row.object != dossier.object or numbers <= {dossier.ban["number"]}
 
 
 def _life(dossier: Dossier) -> Iterator[tuple[str, str]]:

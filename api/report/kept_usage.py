@@ -23,7 +23,7 @@ class KeptUsageRead(Read):
 
 def kept_usage(session: Session, authority: str, service: str, last: date) -> Iterator[KeptUsageRead]:
     """Return what is kept of the usage of an authority's ban through a day, by authority and ground."""
-    rows = days_by_ban(session, authority, service, date.min, last)
+    rows = days_by_ban(session, authority, [service], date.min, last)
     for (slug, ground), found in groupby(sorted(rows, key=_whose), _whose):
         theirs = list(found)
         first, last = min(row.day for row in theirs), max(row.day for row in theirs)

@@ -1,5 +1,6 @@
 """Rows and values as the schemas of reports."""
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import Final
 
@@ -15,6 +16,7 @@ from api.report.schemas import (
     ModeSpanRead,
     RangeActRead,
     RecordRead,
+    ReportActRead,
     ScopeChangeRead,
     ScopeFieldRead,
     SpanRead,
@@ -22,6 +24,7 @@ from api.report.schemas import (
 from api.report.scope_changes import changed_fields
 from api.report.timeline import ModeSpan
 from api.timestamps import timestamp_text
+from api.trace.object_acts import fields_set
 from dnsfilter.policy.intervals import Intervals
 from dnsfilter.policy.model import Audience, Funding
 
@@ -82,6 +85,22 @@ def read_scope_change(act: AuditRow) -> ScopeChangeRead:
             ScopeFieldRead(name=name, before=_texts(before.get(name)), after=_texts(after[name]))
             for name in changed_fields(act)
         ],
+    )
+
+
+def read_act(act: AuditRow, names: Mapping[int, str]) -> ReportActRead:
+    """Return an act, with the name of its account if `names` has it."""
+    return ReportActRead(
+        seq=act.seq,
+        hash=act.hash,
+        time=timestamp_text(act.time_s),
+        account=act.account,
+        name=names.get(act.account),
+        act=act.act,
+        object=act.object,
+        revision=act.revision,
+        reason=reason_of(act),
+        fields=sorted(fields_set(act)),
     )
 
 

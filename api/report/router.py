@@ -18,8 +18,9 @@ from api.report import service as reports
 from api.report.pages.html_page import CONTENT_SECURITY_POLICY, html_page
 from api.report.pages.markdown_text import markdown_text
 from api.report.pages.words import default_language
+from api.report.report_time import ReportDays
 from api.report.schemas import FileFormat, Interval, Language, ReportRead
-from api.report.service import ReportDays, Sources
+from api.report.service import Sources
 from api.timestamps import parse_date
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["report"])

@@ -1,6 +1,6 @@
 """Which stored lists named a domain, and since when."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -107,20 +107,24 @@ class Lists:
 
     def names(self, digest: str) -> Mapping[int, frozenset[WireName]]:
         """Return the names of a stored list by tier; empty if it is not stored."""
-        if digest not in self._names:
-            self._names[digest] = self._read(digest)
+        self.read((digest,))
         return self._names[digest]
+
+    def read(self, digests: Iterable[str]) -> None:
+        """Read these lists from the database, unless they are read already."""
+        missing = set(digests) - self._names.keys()
+        if not missing:
+            return
+        rows = self.session.execute(select(ListRow.digest, ListRow.body).where(ListRow.digest.in_(missing)))
+        stored = {digest: service_of(body) for digest, body in rows}
+        for digest in missing:
+            names: dict[int, frozenset[WireName]] = {}
+            for tier in stored[digest].tiers if digest in stored else ():
+                names[tier.number] = names.get(tier.number, frozenset[WireName]()).union(tier.domains, tier.hosts)
+            self._names[digest] = names
 
     def _has(self, at: Placed, service: str, tier: int, name: WireName) -> bool:
         return name in self.names(self.digest(at, service)).get(tier, frozenset[WireName]())
-
-    def _read(self, digest: str) -> Mapping[int, frozenset[WireName]]:
-        body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))
-        tiers = service_of(body).tiers if body is not None else ()
-        names: dict[int, frozenset[WireName]] = {}
-        for tier in tiers:
-            names[tier.number] = names.get(tier.number, frozenset[WireName]()).union(tier.domains, tier.hosts)
-        return names
 
 
 def placed(found: Publication) -> Placed:

@@ -1,6 +1,6 @@
 """Queries on usage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
@@ -20,7 +20,7 @@ from api.db.models import (
     UsageStreamRow,
     VersionRow,
 )
-from api.http.pagination import cut_page, decode_keys
+from api.http.pagination import cut_page, decode_keys, equal
 from api.usage.release import Figure, figure
 from api.usage.state import LARGEST
 from dnsfilter.policy.calendar import after_day, local_midnight
@@ -165,12 +165,19 @@ class Counted:
 
 def days(session: Session, authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:
     """Return what was counted for the authority's clients, by day. Both days are included."""
-    return _days(session, UsageDayRow.authority == authority, service, first, last)
+    whose = equal({UsageDayRow.authority: authority, UsageDayRow.service: service})
+    return _days(session, whose, first, last)
 
 
-def days_by_ban(session: Session, ban_authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:
-    """Return what bans of `ban_authority` decided, also for clients of other authorities. Both days are included."""
-    return _days(session, UsageDayRow.ban_authority == ban_authority, service, first, last)
+def days_by_ban(
+    session: Session, ban_authority: str, services: Collection[str], first: date, last: date
+) -> Sequence[Day]:
+    """Return what the bans of `ban_authority` on these services decided, also for clients of other authorities.
+
+    Both days are included.
+    """
+    whose = UsageDayRow.ban_authority == ban_authority, UsageDayRow.service.in_(services)
+    return _days(session, whose, first, last)
 
 
 def bypass(session: Session, authority: str, first: date, last: date) -> Sequence[Bypass]:
@@ -272,13 +279,11 @@ def former_authorities(session: Session, site: str, since_s: int) -> frozenset[s
     return frozenset(body["authority"] for body in in_force.values() if body is not None and body["site"] == site)
 
 
-def _days(session: Session, whose: ColumnElement[bool], service: str | None, first: date, last: date) -> Sequence[Day]:
+def _days(session: Session, whose: Iterable[ColumnElement[bool]], first: date, last: date) -> Sequence[Day]:
     row = UsageDayRow
     statement = select(*(getattr(row, name) for name in Day._fields)).where(
-        whose, row.day.between(first.isoformat(), last.isoformat())
+        *whose, row.day.between(first.isoformat(), last.isoformat())
     )
-    if service is not None:
-        statement = statement.where(row.service == service)
     ordered = statement.order_by(row.day, row.authority, row.service, row.ban_authority, row.ground, row.result)
     return [Day(slug, date.fromisoformat(day), *rest) for slug, day, *rest in session.execute(ordered)]
 

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 from sqlalchemy.orm import Session
 
+from api.report.report_time import ReportDays
 from api.report.schemas import ReportRead
-from api.report.service import ReportDays, Sources, report_ban, study
+from api.report.service import Sources, report_ban, study
 from api.usage.release import REPORTED_S
 from blocklists.catalogue import Catalogue
 from tests.support.reported_authorities import END_S, FIRST, LAST, live_half_a_year

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.publish.service_lists import digest_of, list_of
-from api.report.list_versions import list_versions
+from api.report.list_versions import ListVersions
 from api.timestamps import timestamp_text
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Service, Tier
@@ -35,8 +35,8 @@ def test_a_list_lasts_until_the_next_one_and_is_compared_with_the_one_before(pla
     with plane.database.writing() as session:
         for time_s, found in ((1_000, one), (2_000, one), (3_000, two), (4_000, one)):
             store(session, time_s, found)
-        versions = list_versions(session, "gamma", (0, FOREVER))
-        later = list_versions(session, "gamma", (2_500, 3_500))
+        versions = ListVersions(session, ["gamma"]).of("gamma", (0, FOREVER))
+        later = ListVersions(session, ["gamma"]).of("gamma", (2_500, 3_500))
     assert [(found.since, found.until) for found in versions] == [
         (timestamp_text(1_000), timestamp_text(3_000)),
         (timestamp_text(3_000), timestamp_text(4_000)),
@@ -55,5 +55,5 @@ def test_a_catalogue_without_the_service_ends_its_list(plane: Plane) -> None:
     with plane.database.writing() as session:
         store(session, 1_000, service("a.example.org"))
         store(session, 2_000, other)
-        versions = list_versions(session, "gamma", (0, FOREVER))
+        versions = ListVersions(session, ["gamma"]).of("gamma", (0, FOREVER))
     assert [(found.since, found.until) for found in versions] == [(timestamp_text(1_000), timestamp_text(2_000))]

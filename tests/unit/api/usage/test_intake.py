@@ -63,7 +63,7 @@ def test_counts_of_all_nodes_and_batches_are_added_by_day_and_ban(node: Machine)
     assert _bypass(plane) == [Bypass("town", DAY, "ddr", 2), Bypass("town", DAY, "encrypted_dns", 8)]
     assert (hours(plane), _days(plane, "zone"), _bypass(plane, "zone")) == ([], [], [])
     with plane.database.reading() as session:
-        by_ban = repository.days_by_ban(session, "zone", "alpha", DAY, DAY)
+        by_ban = repository.days_by_ban(session, "zone", ["alpha"], DAY, DAY)
         assert list(by_ban) == [_days(plane)[1]]
         assert repository.days(session, "town", None, date(2026, 9, 22), EVER[1]) == []
 

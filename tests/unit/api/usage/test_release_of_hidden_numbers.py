@@ -91,7 +91,7 @@ def published(session: Session, days: int) -> list[Any]:
         for page in (repository.page_of_days, range_pages.page_of_hours, range_pages.page_of_ranges):
             rows, _ = page(session, wanted, 100, None)
             found += [as_csv(rows), *map(read_usage, rows)]
-        of_ban = repository.days_by_ban(session, "town", "alpha", begin, end)
+        of_ban = repository.days_by_ban(session, "town", ["alpha"], begin, end)
         for interval in Interval:
             counted = Counted(tuple(intervals(begin, end, interval)))
             found += [counted.buckets(of_ban), counted.counts(of_ban)]
