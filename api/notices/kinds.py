@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SOURCE_ENDED = "source_ended"
     SOURCE_GOES_ON = "source_goes_on"
     UPDATE_HELD_BACK = "update_held_back"
+    PENDING_NAMES_ASKED = "pending_names_asked"
     EXEMPTION_WAITING = "exemption_waiting"
     EXEMPTION_APPROVED = "exemption_approved"
     EXEMPTION_REJECTED = "exemption_rejected"

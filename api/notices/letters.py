@@ -8,6 +8,7 @@ Facts:
 - `number`: the number of a request, an exemption, a binding, a capture or an update; `service`: the slug of its service
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
 - `feed`: the slug of an own service
+- `asked`: pending names that clients ask for most, each with its queries; `asked_count`: how many there are
 - `range`: a prefix; `deleted_s`: when the file of a capture is deleted
 - `resumes_s`: when a ban applies again; `still_s`: the end of another suspension in force
 - `binds`: a suspension disables bans of the recipient that apply to other authorities
@@ -110,7 +111,8 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
         command = COMMANDS[Kind.NAME_ENDING]
     if command is not None:
         yield ""
-        yield from _command(command.format_map(values))
+        for each in command.splitlines():
+            yield from _command(each.format_map(values))
 
 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
@@ -132,7 +134,10 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     if "services" in facts:
         named = [names.services.get(slug, slug) for slug in facts["services"]]
         title = facts.get("title") or service
-        values["service"] = f"{title} ({_some(named, MAX_SERVICES, language)})"
+        values["service"] = f"{title} ({_some(named[:MAX_SERVICES], len(named), language)})"
+    if "asked" in facts:
+        asked = [f"{name} ({queries})" for name, queries in facts["asked"]]
+        values["asked"] = _some(asked, facts["asked_count"], language)
     if "still_s" in facts:
         still = _("Another suspension lasts {until}. Meanwhile, no queries are refused.")
         values["again"] = still.format(until=end_words(facts["still_s"], time_zone, language))
@@ -164,16 +169,16 @@ def _translate(one: str, many: str, facts: Json, language: str) -> str:
 
 def _nodes(names: Sequence[str], language: str) -> Mapping[str, str]:
     """Return the placeholder values for one or several nodes."""
-    named = ", ".join(names[:MAX_NODES])
-    return {"node": named, "nodes": _some(names, MAX_NODES, language), "count": str(len(names))}
+    first = names[:MAX_NODES]
+    return {"node": ", ".join(first), "nodes": _some(first, len(names), language), "count": str(len(names))}
 
 
-def _some(names: Sequence[str], most: int, language: str) -> str:
-    """Return the first names, and the number of the others."""
-    named = ", ".join(names[:most])
+def _some(first: Sequence[str], count: int, language: str) -> str:
+    """Return the first of `count` names, and the number of the others."""
+    named = ", ".join(first)
     _ = translations(language).gettext
-    more = _("and {count} more").format(count=len(names) - most)
-    return f"{named} {more}" if len(names) > most else named
+    more = _("and {count} more").format(count=count - len(first))
+    return f"{named} {more}" if count > len(first) else named
 
 
 def _own(facts: Json, time_zone: str, language: str) -> str:

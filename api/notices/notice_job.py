@@ -28,7 +28,7 @@ from api.notices import repository
 from api.notices.due.all_due import due
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.letters import Names, authorities_in, letter
-from dnsfilter.policy.model import DAY_S, Authority, Instant
+from dnsfilter.policy.model import DAY_S, Authority, Instant, Service
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 30.0
@@ -91,13 +91,13 @@ class Notifier:
     def __init__(
         self,
         database: Database,
-        services: Callable[[], Mapping[str, str]],
+        services: Callable[[], Mapping[str, Service]],
         destination: MailDestination | None,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
-        """Create a notifier. `services` returns display names by slug.
+        """Create a notifier. `services` returns the services in force by slug.
 
         `published` returns the number of publications. `elapsed` returns monotonic seconds.
         """
@@ -116,11 +116,11 @@ class Notifier:
 
     def look(self) -> int:
         """Store the notices that are due and return the number of new ones. Raise SQLAlchemyError."""
-        now_s = self._hour()
+        now_s, services = self._hour(), self._services()
         with self._database.reading() as session:
             since_s = repository.beginning(session)
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
-            found = due(session, hour)
+            found = due(session, hour, services)
             fresh = repository.missing(session, found)
             expired = self._expired(session, hour, found)
         if since_s is None:
@@ -146,7 +146,8 @@ class Notifier:
                 authorities = repository.authorities(session, slugs | {row.authority for row in rows if row.authority})
             if not rows:
                 break
-            outcomes = self._try(destination, rows, Names(authorities, self._services()))
+            named = {slug: service.name for slug, service in self._services().items()}
+            outcomes = self._try(destination, rows, Names(authorities, named))
             with self._database.writing() as session:
                 for row, outcome in outcomes:
                     self._settle(session.get_one(NoticeRow, row.number), outcome, int(self._clock()))

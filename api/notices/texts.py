@@ -41,6 +41,8 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.SOURCE_RENEWED: _RENEW,
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
     Kind.UPDATE_HELD_BACK: "dnsfilterctl update show {number}",
+    Kind.PENDING_NAMES_ASKED: "dnsfilterctl update show {number}\n"
+    "dnsfilterctl update object {number} NAME --reason REASON\ndnsfilterctl update accept {number}",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
     Kind.NAME_ENDING: _REFUSE,
     Kind.NAME_REVIEW: _SHOW_NAME,
@@ -51,7 +53,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
     Kind.LIST_ADDITION: "dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE",
 }
-"""Commands that carry out what a notice asks for. They are the same in every language."""
+"""Commands that carry out what a notice asks for, one a line. They are the same in every language."""
 _SHOW_LIST = "dnsfilterctl prohibited-list show {authority_slug} {slug}"
 _RENEW_LIST = "dnsfilterctl prohibited-list renew {authority_slug} {slug} --reference REFERENCE"
 LIST_COMMANDS: Mapping[Kind, str] = {
@@ -153,6 +155,12 @@ TEXTS: Mapping[Kind, Text] = {
         "Update {number} of {service} was held back {at}: its names hit the guard, or its list changed too much or "
         "cannot be read. The names in force stay as they were until somebody decides.",
         "To see the names and the reasons, then accept or reject the update:",
+    ),
+    Kind.PENDING_NAMES_ASKED: Text(
+        "clients often ask for new names of {service}, which will be refused ({starting})",
+        "Clients often ask for new names of {service} (update {number}): {asked}. The numbers are queries so far, "
+        "rounded down. Bans on {service} will refuse these names {starting}. Until then, they are answered.",
+        "To see all names, to object to those that must be answered, or to have all refused at once:",
     ),
     Kind.EXEMPTION_WAITING: Text(
         "a request for an exemption from the ban on {service} awaits your decision",

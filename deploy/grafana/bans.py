@@ -170,7 +170,8 @@ UPDATES = (
     ),
     Panel(
         title="Names that are only monitored", decimals=0,
-        question="How many new names of services are tried before they are refused?",
+        question="How many new names of services are tried before they are refused? "
+                 "dnsfilterctl update show gives their queries.",
         queries={"{{authority}}": f"sum by (authority) (dnsfilter_pending_names{{{OR_ALL}}}) or on () "
                  f"{named('names', 'authority', f'0 * {API_ANSWERS}')}"},
     ),

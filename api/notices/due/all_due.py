@@ -1,5 +1,7 @@
 """Find all notices that are due at an instant, already made or not."""
 
+from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 
 from sqlalchemy import select
@@ -15,12 +17,16 @@ from api.notices.due.due_lists import due_list_additions, grouped
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
-from api.notices.due.due_updates import due_updates
+from api.notices.due.due_updates import due_asked_names, due_updates
 from api.notices.kinds import Due, Hour
+from dnsfilter.policy.model import Service
 
 
-def due(session: Session, hour: Hour) -> list[Due]:
-    """Return every due notice, each key once. Leave out notices to closed authorities."""
+def due(session: Session, hour: Hour, services: Mapping[str, Service]) -> list[Due]:
+    """Return every due notice, each key once. Leave out notices to closed authorities.
+
+    `services` are those in force.
+    """
     statement = select(AuthorityRow.slug).where(sql_is_closed(hour.now))
     closed = frozenset(session.scalars(statement))
     found: dict[str, Due] = {}
@@ -31,6 +37,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_lifts,
         due_followed_bans,
         due_updates,
+        partial(due_asked_names, services=services),
         due_exemptions,
         due_names,
         due_bindings,

@@ -1,13 +1,24 @@
 """Notices about new names of services, to the authority of the service, or to the installation for the catalogue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import UpdateRow
+from api.db.models import NoticeRow, UpdateRow
 from api.notices.kinds import Due, Hour, Kind
-from api.updates.schemas import Outcome
+from api.updates.schemas import Outcome, UpdateState
+from api.updates.state import in_state
+from api.usage.pending_counts import pending_counts
+from dnsfilter.policy.model import DAY_S, Service, WireName
+from dnsfilter.wire.names import name_text
+
+OFTEN = 20
+"""Queries for a pending name that cause a notice. A browser sends three for a page: this is about seven visits."""
+COUNTED_BEFORE_S = 2 * DAY_S
+"""Seconds before pending names are enforced from which they cause a notice. They were counted for a day by then."""
+MOST_ASKED = 10
+"""Names that a notice gives with their queries. `update show` lists all."""
 
 
 def due_updates(session: Session, hour: Hour) -> Iterator[Due]:
@@ -17,3 +28,34 @@ def due_updates(session: Session, hour: Hour) -> Iterator[Due]:
         if hour.fresh(found.proposed_s):
             facts = {"service": found.service, "number": found.number, "at_s": found.proposed_s}
             yield Due(f"{kind}/{found.number}", kind, found.authority, facts)
+
+
+def due_asked_names(session: Session, hour: Hour, services: Mapping[str, Service]) -> Iterator[Due]:
+    """Yield one notice for each update with pending names that clients ask for often. `services` are those in force."""
+    row, kind = UpdateRow, Kind.PENDING_NAMES_ASKED
+    near = row.enforced_from_s <= hour.now + COUNTED_BEFORE_S
+    pending = select(row).where(in_state(UpdateState.PENDING, hour.now), near).order_by(row.number)
+    found = {f"{kind}/{update.number}": update for update in session.scalars(pending)}
+    # Names are looked up once: a service may have a million.
+    made = set(session.scalars(select(NoticeRow.key).where(NoticeRow.key.in_(found))))
+    for key, update in found.items():
+        service = services.get(update.service)
+        if key in made or service is None:
+            continue
+        asked = _asked_often(session, update, service)
+        if asked:
+            facts = {"service": update.service, "number": update.number, "at_s": update.enforced_from_s}
+            facts |= {"asked": asked[:MOST_ASKED], "asked_count": len(asked)}
+            yield Due(key, kind, update.authority, facts)
+
+
+def _asked_often(session: Session, update: UpdateRow, service: Service) -> Sequence[tuple[str, int]]:
+    """Return the pending names of the update that clients ask for often, with their queries: the most first."""
+    counts = pending_counts(session, service.slug, update.proposed_s)
+    often = {name: queries for name, queries in counts.items() if queries >= OFTEN}
+    if not often:
+        return ()
+    tiers = [tier for tier in service.tiers if tier.enforced_from == update.enforced_from_s]
+    pending = frozenset[WireName]().union(*(names for tier in tiers for names in (tier.domains, tier.hosts)))
+    asked = [(name, often[name]) for name in map(name_text, pending) if name in often]
+    return sorted(asked, key=lambda each: (-each[1], each[0]))

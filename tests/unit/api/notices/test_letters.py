@@ -35,6 +35,8 @@ FACTS: dict[str, Any] = {
     "revision": 41,
     "site": "default",
     "feed": "ghent:games",
+    "asked": [["cdn.example.org", 100], ["api.example.org", 20]],
+    "asked_count": 12,
     "range": "192.0.2.0/24",
     "deleted_s": MIDNIGHT,
 }
@@ -172,6 +174,17 @@ def test_notice_of_a_lapsed_provisional_ban_asks_for_confirmation() -> None:
 def test_notice_of_a_lapsed_ban_says_when_its_next_term_begins() -> None:
     text = letter(Kind.BAN_LAPSED, {**FACTS, "resumes_s": MORNING}, None, NAMES).text
     assert "A further term begins on 1 October 2026 at 09:00 CEST." in " ".join(text.split())
+
+
+def test_notice_of_pending_names_gives_their_queries_and_each_command_on_a_line_of_its_own() -> None:
+    written = letter(Kind.PENDING_NAMES_ASKED, {**FACTS, "service": "tiktok"}, None, NAMES)
+    assert written.subject.endswith("new names of TikTok, which will be refused (from 1 October 2026 at 09:00 CEST)")
+    assert "(update 7): cdn.example.org (100), api.example.org (20) and 10 more." in " ".join(written.text.split())
+    assert [line for line in written.text.splitlines() if line.startswith("    ")] == [
+        "    dnsfilterctl update show 7",
+        "    dnsfilterctl update object 7 NAME --reason REASON",
+        "    dnsfilterctl update accept 7",
+    ]
 
 
 def test_follower_without_a_ban_in_force_is_not_asked_to_end_it() -> None:

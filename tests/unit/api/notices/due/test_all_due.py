@@ -537,7 +537,7 @@ def test_term_that_never_held_causes_no_notice_of_its_end(town: Plane) -> None:
         for ended_s in (term.start_s, term.start_s + 3600):
             term.ended_s = ended_s
             session.flush()
-            found.append([one.kind for one in due(session, Hour(ended_s, START, START)) if one.authority == "zone"])
+            found.append([one.kind for one in due(session, Hour(ended_s, START, START), {}) if one.authority == "zone"])
     assert found == [[], ["ban_lapsed"]]
 
 
