@@ -1,6 +1,6 @@
 """Convert rows of single names to API answers and audit log entries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from api.bans.state import live_terms, mode_setting_at, state_of
 from api.db.base import Json
@@ -10,7 +10,7 @@ from api.names.schemas import NameRead, ShownName, StillRefusedRead
 from api.names.state import allowed_state
 from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, through, timestamp_text
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import DEFAULT_AUDIENCE, DEFAULT_FUNDING, Instant, Mode
 from dnsfilter.policy.single_names import WITH_ALL_BELOW, NameVerdict
 
 
@@ -41,6 +41,22 @@ def read_name(row: NamedRow, now: Instant, time_zone: str, suspended: Suspended)
 def answered(read: NameRead, still: Sequence[StillRefusedRead], notes: Sequence[str]) -> NameRead:
     """Return the answer about one name, with what it does not change."""
     return read.model_copy(update={"still_refused_by": list(still), "notes": list(notes)})
+
+
+def notes_on_refused(row: BanRow) -> Iterator[str]:
+    """Yield what a person should know who has refused a name: that its ban was narrowed before, and stays so."""
+    if set(row.funding) >= DEFAULT_FUNDING and set(row.audience) >= DEFAULT_AUDIENCE:
+        return
+    usual = f"--funding {_words(DEFAULT_FUNDING)} --audience {_words(DEFAULT_AUDIENCE)}"
+    yield (
+        f"The ban on {row.service} covers only ranges with funding {_words(row.funding)} and audience "
+        f"{_words(row.audience)}: it was narrowed before, and refusing the name keeps that. To refuse it where a new "
+        f"ban would: dnsfilterctl ban set {row.authority} {row.service} {usual}"
+    )
+
+
+def _words(found: Iterable[str]) -> str:
+    return ",".join(sorted(map(str, found)))
 
 
 def shown(row: AllowedNameRow) -> Json:

@@ -16,7 +16,7 @@ from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Reason, Slug
 from api.names import repository, service, still_refusing
-from api.names.reading import answered, read_name
+from api.names.reading import answered, notes_on_refused, read_name
 from api.names.repository import NamedRow
 from api.names.schemas import NameRead, NameWrite
 from api.suspensions.repository import suspended
@@ -141,7 +141,7 @@ def _answer(unit: UnitOfWork, held: RuntimeDep, owner: AuthorityRow, row: NamedR
     tag(response, row.revision)
     read = read_name(row, unit.now_s, owner.time_zone, suspended(unit.session, unit.now_s))
     if not isinstance(row, AllowedNameRow):
-        return answered(read, (), ())
+        return answered(read, (), list(notes_on_refused(row)))
     policy, name = held.publishing.current(unit), parse_name(row.name)
     still = still_refusing.still_refusing(policy, owner.slug, name, row.exact, unit.now_s)
     own = still_refusing.has_own(policy, owner.slug, name, row.exact, unit.now_s)

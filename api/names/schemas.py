@@ -52,7 +52,7 @@ class NameRead(ShownName):
     """A name that an authority refuses or allows by itself.
 
     A refused name is the ban `number`, with a `mode`. `still_refused_by` and `notes` say what an allowed name does not
-    change; they are null in lists.
+    change; the `notes` of a refused name say where it is still answered. Both are null in lists.
     """
 
     through: Day | None

@@ -14,6 +14,8 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from api.http.prefixes import maps_by_site
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
+    DEFAULT_AUDIENCE,
+    DEFAULT_FUNDING,
     Address,
     AllowedName,
     Audience,
@@ -47,7 +49,7 @@ class LiftedRefusal:
     """Queries for a tier of a service that are refused in `[start, end)` before an act, and answered after it.
 
     Only those for `name`, an allowed name, or that its answers lead to, and perhaps those of names below it; for all
-    names of the tier if it is empty.
+    names of the tier if it is empty. Without a `service`, no own ban refuses in that time: what lifts is any later one.
 
     The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. They get
     `addresses` instead if a ban gives addresses, else what the name has. `decider` is the authority whose rule applies.
@@ -145,7 +147,7 @@ class _ComparedPolicy:
         self.policy = replace(without_ended_exemptions(policy, now), suspensions=())
         self.bans = {ban.number: ban for ban in policy.bans}
         self.named = exempted_ranges(self.policy)
-        self._maker, self._now = RowMaker(self.policy), now
+        self._maker, self.now = RowMaker(self.policy), now
         self.services = {service.slug: service for service in policy.services}
         self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
 
@@ -157,10 +159,10 @@ class _ComparedPolicy:
     def refused(self, range_class: RangeClass | None) -> _Refused:
         """Return what is refused for a class. If several bans refuse, the reply of the first counts."""
         found: defaultdict[_Tier, list[_Piece]] = defaultdict(list)
-        rows = () if range_class is None else self._maker.rows(range_class, self._now)
+        rows = () if range_class is None else self._maker.rows(range_class, self.now)
         enforced = (row for row in rows if row.effect is Effect.ENFORCE)
         for row in sorted(enforced, key=lambda row: (row.bound, row.ban)):
-            ban, held = self.bans[row.ban], (max(row.start, self._now), row.end)
+            ban, held = self.bans[row.ban], (max(row.start, self.now), row.end)
             given = frozenset(ban.addresses) if ban.reply is Reply.ADDRESS else frozenset[Address]()
             for tier in row.tiers & self._tiers[row.service]:
                 pieces = found[row.service, tier]
@@ -199,11 +201,16 @@ class _Comparison:
         """Yield the names that only the later policy allows, for each kind of ranges that an own ban covers."""
         for allowed in self._changes.allowed:
             if allowed.authority in self._deciders and allowed in self._after.policy.allowed:
-                freed = difference(span(allowed.period), union(self._free_before(allowed)))
-                own = (ban for ban in self._before.bans.values() if ban.authority == allowed.authority)
+                ahead = intersection(span(allowed.period), ((self._before.now, FOREVER),))
+                freed = difference(ahead, union(self._free_before(allowed)))
+                own = [ban for ban in self._before.bans.values() if ban.authority == allowed.authority]
                 kinds = {kind for ban in own for kind in product(ban.funding, ban.audience)}
-                for funding, audience in sorted(kinds):
-                    yield from self._freed_of(RangeClass(allowed.authority, funding, audience), allowed, freed)
+                classes = [RangeClass(allowed.authority, *kind) for kind in sorted(kinds)]
+                refused = [(held, times) for held in classes if (times := self._own_refused(held, freed))]
+                for held, times in refused:
+                    yield from self._freed_of(held, allowed, times)
+                if not refused:
+                    yield from _freed_later(allowed, freed)
 
     def _free_before(self, allowed: AllowedName) -> Iterator[Interval]:
         for one in self._before.policy.allowed:
@@ -211,10 +218,16 @@ class _Comparison:
             if one.authority == allowed.authority and wide and covers(one.name, one.exact, allowed.name):
                 yield from span(one.period)
 
-    def _freed_of(self, held: RangeClass, allowed: AllowedName, freed: Intervals) -> Iterator[LiftedRefusal]:
+    def _own_refused(self, held: RangeClass, freed: Intervals) -> Mapping[_Tier, Intervals]:
+        """Return when own bans refuse each tier for a class within `freed`."""
         refused = self._before.refused(held)
         own = {tier: union(one.held for one in pieces if one.ground is None) for tier, pieces in refused.items()}
-        own = {tier: times for tier, intervals in own.items() if (times := intersection(intervals, freed))}
+        return {tier: times for tier, intervals in own.items() if (times := intersection(intervals, freed))}
+
+    def _freed_of(
+        self, held: RangeClass, allowed: AllowedName, own: Mapping[_Tier, Intervals]
+    ) -> Iterator[LiftedRefusal]:
+        refused = self._before.refused(held)
         named = [
             (slug, tier)
             for slug, tier in own
@@ -311,6 +324,13 @@ class _Comparison:
     def _clients(self, key: _SitePrefix, before: Range, after: Range | None) -> _Clients:
         becomes = None if after is None else self._after.class_of(after)
         return _Clients(key[0], str(key[1]), self._before.class_of(before), becomes)
+
+
+def _freed_later(allowed: AllowedName, freed: Intervals) -> Iterator[LiftedRefusal]:
+    """Yield what an allowed name frees from own bans to come, for the kinds of ranges that bans usually cover."""
+    for (funding, audience), (start, end) in product(sorted(product(DEFAULT_FUNDING, DEFAULT_AUDIENCE)), freed):
+        whose = allowed.authority, "", "", funding, audience
+        yield LiftedRefusal(*whose, "", 0, start, end, (), allowed.authority, name_text(allowed.name))
 
 
 def _shrunk(before: Sequence[Service], after: Sequence[Service], now: Instant) -> Iterator[_Tier]:

@@ -36,7 +36,8 @@ class LiftRead(Read):
 
     They are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. `addresses` are
     those that clients would get; empty if they would be answered. Only those for `name`, an allowed name, or that
-    its answers lead to, and perhaps those of names below it; for all names of the tier if it is empty.
+    its answers lead to, and perhaps those of names below it; for all names of the tier if it is empty. Without a
+    `service`, no own ban refuses anything yet, and the name is freed from later ones.
     """
 
     authority: str

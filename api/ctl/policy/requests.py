@@ -110,5 +110,5 @@ def _lifted(one: LiftRead, zone: str | None) -> str:
     end = "" if one.end is None else f" until {at_words(one.end, zone)}"
     given = f", but give {', '.join(one.addresses)}" if one.addresses else ""
     name = f"{one.name} of " if one.name else ""
-    what = f"{name}{one.service}, tier {one.tier}"
+    what = f"{name}{one.service}, tier {one.tier}" if one.service else f"{one.name} of any later ban"
     return f"{one.authority}, {where}: {what}, from {at_words(one.start, zone)}{end}{given}"

@@ -297,6 +297,22 @@ def test_refused_name_can_be_switched_and_refused_again_after_its_end(town: Plan
     assert again["number"] == town.done("GET", "/v1/bans?service=example.com")["items"][0]["number"]
 
 
+def test_name_whose_ban_was_narrowed_is_refused_as_narrowly_and_the_answer_says_so(town: Plane) -> None:
+    assert put(town, "example.com", REFUSE).json()["notes"] == []
+    path = "/v1/authorities/town/bans/example.com"
+    town.done("PATCH", path, {"audience": ["pupils"]})
+    town.clock.now += 60
+    again = put(town, "example.com", {**REFUSE, "for": "7 days"})
+    assert (again.status_code, verdict(town, "example.com")) == (200, "pass")
+    (note,) = again.json()["notes"]
+    assert "covers only ranges with funding partly_public,public and audience pupils" in note
+    assert note.endswith("dnsfilterctl ban set town example.com --funding partly_public,public --audience staff")
+    assert town.done("GET", f"{NAMES}/example.com")["notes"] == [note]
+    town.done("PATCH", path, {"audience": ["pupils", "staff"]})
+    assert town.done("GET", f"{NAMES}/example.com")["notes"] == []
+    assert verdict(town, "example.com") == "refuse"
+
+
 def test_names_of_the_past_stay_in_the_trace(town: Plane) -> None:
     put(town, "example.com", REFUSE)
     put(town, BELOW, ALLOW)

@@ -127,7 +127,11 @@ def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
         ),
         pytest.param((*BASE, exemption(1, 1, ["192.0.2.0/24"])), BASE, id="exemption revoked"),
         pytest.param((*BASE, allowed(1, "ghent", "tiktok.example")), BASE, id="allowed name removed"),
-        pytest.param((OFFICE, TIKTOK), (OFFICE, TIKTOK, allowed(1, "ghent", "other.example")), id="no own ban"),
+        pytest.param(
+            (OFFICE, TIKTOK, allowed(1, "ghent", "example")),
+            (OFFICE, TIKTOK, allowed(1, "ghent", "example"), allowed(2, "ghent", "other.example")),
+            id="allowed already, without an own ban",
+        ),
         pytest.param(BASE, (*BASE, allowed(1, "mechelen", "tiktok.example")), id="allowed by another authority"),
         pytest.param(BASE, (*BASE, allowed(1, "ghent", "tiktok.example", end=NOW)), id="no longer allowed"),
         pytest.param(
@@ -261,6 +265,26 @@ def test_allowed_name_lifts_only_itself_while_it_is_allowed_and_refused() -> Non
         ("www.tiktok.example", "tiktok", 1, NOW + 10, NOW + 100, ())
     }
     assert {(one.site, one.prefix) for one in found} == {("", "")}
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        pytest.param((OFFICE, TIKTOK), id="no ban"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, mode=Mode.MONITOR)), id="only counted"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, terms=(Term(0, NOW),))), id="lapsed"),
+        pytest.param((OFFICE, TIKTOK, NATIONAL, BY_LAW), id="only a ban by law"),
+    ],
+)
+def test_name_that_no_own_ban_refuses_yet_is_lifted_from_later_ones(base: tuple[Thing, ...]) -> None:
+    found = _lifted(base, (*base, allowed(1, "ghent", "other.example", NOW + 10, NOW + 200)))
+    assert {(one.name, one.service, one.tier, one.start, one.end, one.decider) for one in found} == {
+        ("other.example", "", 0, NOW + 10, NOW + 200, "ghent")
+    }
+    assert {(one.funding, one.audience) for one in found} == {
+        (Funding.PUBLIC, Audience.STAFF),
+        (Funding.PARTLY_PUBLIC, Audience.STAFF),
+    }
 
 
 @pytest.mark.heavy

@@ -181,6 +181,24 @@ def test_allowing_a_name_waits_that_no_ban_refuses_as_its_answers_may_lead_to_re
     assert town.done("GET", f"{TOWN}/names/alias.example.net")["verdict"] == "allow"
 
 
+def test_name_that_is_allowed_before_any_own_ban_waits_because_it_weakens_later_ones(
+    town: Plane, desk: str, approver: str
+) -> None:
+    path, allow = f"{TOWN}/names/alpha1.example.org", {"verdict": "allow", "reason": "the portal"}
+    assert town.call("DELETE", f"{TOWN}/names/example.com").status_code == 204
+    town.done("POST", f"{BAN}/end", {"reason": "the study is done"})
+    town.clock.now += 60
+    waits = town.call("PUT", path, allow, token=desk)
+    assert waits.status_code == 202, waits.text
+    assert {(lift["name"], lift["service"]) for lift in waits.json()["lifts"]} == {("alpha1.example.org", "")}
+    town.done("PUT", f"{TOWN}/bans/beta", ban())
+    assert _approve(town, waits.json()["number"], approver).status_code == 409, "more is lifted than was asked for"
+    town.done("POST", f"{TOWN}/bans/beta/end", {"reason": "the study is done"})
+    town.clock.now += 60
+    assert _approve(town, waits.json()["number"], approver).status_code == 200
+    assert town.done("GET", path)["verdict"] == "allow"
+
+
 def test_a_dry_run_does_not_wait(town: Plane, desk: str) -> None:
     walk = WALKS["inner range of rows"]
     tried = town.call("POST", f"{walk.path}?dry_run=true", walk.json, token=desk)
