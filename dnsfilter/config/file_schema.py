@@ -1,7 +1,7 @@
-"""The schema of configuration and policy file: keys, types, limits and defaults. The resolver's only use of pydantic.
+"""How a file's tables are read, and those of the configuration: keys, types, limits and defaults.
 
-Every text that stands for a value (an endpoint, a prefix, a span) is parsed here, so that its fault has the key's path.
-Rules about several keys are checked later, in `load.py` and `policyfile.py`.
+The resolver's only use of pydantic, with `policy_schema.py`. Every text that stands for a value (an endpoint, a prefix,
+a span) is parsed here, so that its fault has the key's path. Rules about several keys are checked later, in `load.py`.
 """
 
 import copy
@@ -9,8 +9,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
-from ipaddress import ip_address
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
@@ -19,7 +18,6 @@ from dnsfilter.config.locations import Fault, KeyPath
 from dnsfilter.config.node_config import Endpoint, Limits, Unregistered
 from dnsfilter.config.values import (
     read_bytes,
-    read_date_text,
     read_day,
     read_day_or_instant,
     read_duration_s,
@@ -28,15 +26,12 @@ from dnsfilter.config.values import (
     read_record_type,
     read_server,
     read_start,
-    read_texts,
     read_token_path,
     read_url,
 )
 from dnsfilter.policy.bounds import MAX_TEXT
 from dnsfilter.policy.calendar import Span, parse_span
-from dnsfilter.policy.faults import usage_fault
-from dnsfilter.policy.model import DAY_S, Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
-from dnsfilter.policy.single_names import NameVerdict, parse_single_name
+from dnsfilter.policy.model import DAY_S, Prefix, WireName
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.unicode_names import parse_unicode_name
@@ -50,7 +45,7 @@ T = TypeVar("T")
 Tables = TypeVar("Tables", bound="Table")
 
 
-def _text(read: Callable[[str], T]) -> PlainValidator:
+def parsed_text(read: Callable[[str], T]) -> PlainValidator:
     """Return a validator for a string that `read` converts to a value."""
 
     def validate(value: object) -> T:
@@ -75,14 +70,14 @@ def word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: No
         except ValueError:
             raise ValueError(f"{value!r} is not one of {', '.join(words)}") from None
 
-    return _text(read)
+    return parsed_text(read)
 
 
 Text: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT)]
-AnEndpoint: TypeAlias = Annotated[Endpoint, _text(parse_endpoint)]
-AServer: TypeAlias = Annotated[Endpoint, _text(read_server)]
-APrefix: TypeAlias = Annotated[Prefix, _text(parse_prefix)]
-ASpan: TypeAlias = Annotated[Span, _text(parse_span)]
+AnEndpoint: TypeAlias = Annotated[Endpoint, parsed_text(parse_endpoint)]
+AServer: TypeAlias = Annotated[Endpoint, parsed_text(read_server)]
+APrefix: TypeAlias = Annotated[Prefix, parsed_text(parse_prefix)]
+ASpan: TypeAlias = Annotated[Span, parsed_text(parse_span)]
 Start: TypeAlias = Annotated[date | Literal["today"], PlainValidator(read_start)]
 DayOrInstant: TypeAlias = Annotated[date, PlainValidator(read_day_or_instant)]
 Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
@@ -90,7 +85,9 @@ Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
 Servers: TypeAlias = Annotated[list[AServer | None], Field(min_length=1, max_length=64)]
 PerSecond: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
-Names: TypeAlias = Annotated[list[Annotated[WireName, _text(parse_unicode_name)] | None], Field(max_length=MAX_ITEMS)]
+Names: TypeAlias = Annotated[
+    list[Annotated[WireName, parsed_text(parse_unicode_name)] | None], Field(max_length=MAX_ITEMS)
+]
 Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS)]
 
 
@@ -98,6 +95,9 @@ class Table(BaseModel):
     """A table of a file. Unknown keys and other types are faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+    harmless: ClassVar[Mapping[str, object]] = {}
+    """For a file: replacements for faulty values, so that the rest of their tables can be checked against others."""
 
 
 class UpstreamTable(Table):
@@ -139,23 +139,23 @@ class LimitsTable(Table):
 
 
 class ZoneTable(Table):
-    suffix: Annotated[WireName, _text(parse_name)]
+    suffix: Annotated[WireName, parsed_text(parse_name)]
     servers: Servers
 
 
 class RecordTable(Table):
-    name: Annotated[WireName, _text(parse_name)]
-    type: Annotated[Type, _text(read_record_type)]
+    name: Annotated[WireName, parsed_text(parse_name)]
+    type: Annotated[Type, parsed_text(read_record_type)]
     data: Annotated[str, Field(max_length=255)]
     ttl: Annotated[int, Field(ge=0, le=DAY_S)] = 300
 
 
 class ControlPlaneTable(Table):
-    url: Annotated[str | None, _text(read_url)] = None
-    token: Annotated[str | None, _text(read_token_path)] = None
+    url: Annotated[str | None, parsed_text(read_url)] = None
+    token: Annotated[str | None, parsed_text(read_token_path)] = None
     site: Text = "default"
     ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
-    key: Annotated[str | None, _text(read_key)] = None
+    key: Annotated[str | None, parsed_text(read_key)] = None
 
 
 class ConfigFile(Table):
@@ -181,147 +181,6 @@ class ConfigFile(Table):
     control_plane: ControlPlaneTable = ControlPlaneTable()
 
 
-class ClosedDecisionTable(Table):
-    organ: Text = ""
-    reference: Text = ""
-    date: Annotated[str, PlainValidator(read_date_text)] = ""
-    legal_basis: Text = ""
-    advice: Text = ""
-    link: Text = ""
-
-
-class DecisionTable(ClosedDecisionTable):
-    follows: Text | None = None
-
-
-class AuthorityTable(Table):
-    slug: Text
-    kind: Annotated[Kind, word(Kind)]
-    names: dict[str, Text]
-    languages: list[Text]
-    time_zone: Text
-    contact: Text
-    usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
-    group: Text = ""
-    closes: DayOrInstant | None = None
-    closed_reason: Text = ""
-    closed_decision: ClosedDecisionTable = ClosedDecisionTable()
-    successor: Text | None = None
-
-
-class SiteTable(Table):
-    slug: Text
-    name: Text = ""
-
-
-class RangeTable(Table):
-    prefix: APrefix
-    authority: Text
-    site: Text = "default"
-    label: Text = ""
-    funding: Annotated[Funding, word(Funding)]
-    audience: Annotated[Audience, word(Audience)]
-
-
-class ServiceTable(Table):
-    """An authority's own service. `domains` match a name and all below it; `hosts` match one name exactly."""
-
-    authority: Text
-    slug: Text
-    name: Text
-    source: Text = ""
-    note: Text = ""
-    domains: Names = []
-    hosts: Names = []
-
-
-class IntervalTable(Table):
-    """From `start` to at most one of `until` (a day, inclusive), `end` (an instant, exclusive) and `for`."""
-
-    start: Start
-    until: Day | None = None
-    end: DayOrInstant | None = None
-    for_: Annotated[ASpan | None, Field(alias="for")] = None
-
-
-class TermTable(IntervalTable):
-    review_by: DayOrInstant | None = None
-    review_in: ASpan | None = None
-    decision: DecisionTable = DecisionTable()
-
-
-class BanTable(Table):
-    authority: Text
-    service: Text
-    mode: Annotated[Mode, word(Mode)]
-    off_until: DayOrInstant | None = None
-    reply: Annotated[Reply, word(Reply)] = Reply.REFUSED
-    addresses: list[Annotated[Address, _text(ip_address)] | None] = []
-    tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]
-    funding: list[Annotated[Funding, word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
-    audience: list[Annotated[Audience, word(Audience)] | None] = [Audience.STAFF]
-    provisional: bool = False
-    decision: DecisionTable = DecisionTable()
-    term: Annotated[list[TermTable | None], Field(max_length=1000)] = []
-
-
-class BindingTable(IntervalTable):
-    authority: Text
-    of: Text
-    service: Text
-    ground: Annotated[Ground, word(Ground)]
-    instrument: Text = ""
-    date: Annotated[str, PlainValidator(read_date_text)] = ""
-    accepted: bool = True
-
-
-class ExemptionTable(IntervalTable):
-    of: Text
-    service: Text
-    ranges: Prefixes
-    site: Text = "default"
-    hours: Annotated[tuple[str, ...], PlainValidator(read_texts)] = ()
-    time_zone: Text = ""
-    reason: Text = ""
-    approved: bool = True
-
-
-class NameTable(IntervalTable):
-    authority: Text
-    name: Annotated[WireName, _text(parse_single_name)]
-    verdict: Annotated[NameVerdict, word(NameVerdict)]
-    exact: bool = False
-    review_by: DayOrInstant | None = None
-    review_in: ASpan | None = None
-    reason: Text = ""
-
-
-class PolicyFile(Table):
-    """policy.toml."""
-
-    authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
-    site: Annotated[list[SiteTable | None], Field(max_length=MAX_ITEMS)] = []
-    range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
-    service: Annotated[list[ServiceTable | None], Field(max_length=MAX_ITEMS)] = []
-    ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
-    binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
-    exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
-    name: Annotated[list[NameTable | None], Field(max_length=MAX_ITEMS)] = []
-
-
-# Replacements for faulty values, so that the rest of their tables can be checked against other tables.
-_HARMLESS: Mapping[str, object] = {
-    "kind": "agency",
-    "names": {"en": "?"},
-    "languages": ["en"],
-    "time_zone": "UTC",
-    "contact": "?",
-    "funding": "public",
-    "audience": "staff",
-    "mode": "off",
-    "ground": "law",
-    "verdict": "allow",
-}
 _HARMLESS_INTERVAL: Mapping[str, object] = {"start": "today", "for": "1 hour"}
 _INTERVAL_KEYS = ("start", "until", "end", "for", "review_by", "review_in")
 
@@ -333,7 +192,6 @@ def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables |
     further checks can run, and indices are those of the file. Return None if even that is impossible.
     """
     faults: list[Fault] = []
-    harmless = _HARMLESS if issubclass(schema, PolicyFile) else {}
     sound = copy.deepcopy(dict(data))
     for _ in range(4):
         try:
@@ -342,7 +200,7 @@ def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables |
             errors = _located(error, sound)
             faults = faults or faults_of(schema, error, sound)
         for path, item in errors:
-            _set_aside(sound, path, item["type"] == "extra_forbidden", harmless)
+            _set_aside(sound, path, item["type"] == "extra_forbidden", schema.harmless)
     return None, faults
 
 

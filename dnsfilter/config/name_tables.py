@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from dnsfilter.config.file_schema import BanTable, NameTable
 from dnsfilter.config.locations import Fault, KeyPath
+from dnsfilter.config.policy_schema import BanTable, NameTable
 from dnsfilter.policy.bounds import MAX_NAME_MONTHS
 from dnsfilter.policy.model import AllowedName, Ban, Instant, Mode, Policy, Service, Term, WireName
 from dnsfilter.policy.single_names import (

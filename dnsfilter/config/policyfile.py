@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from dnsfilter.config.file_schema import (
+from dnsfilter.config.file_schema import read_tables
+from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
+from dnsfilter.config.name_tables import GuardedFault, NameTables, time_of_name, too_late, unguarded
+from dnsfilter.config.policy_schema import (
     AuthorityTable,
     BanTable,
     BindingTable,
@@ -23,10 +26,7 @@ from dnsfilter.config.file_schema import (
     PolicyFile,
     ServiceTable,
     TermTable,
-    read_tables,
 )
-from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
-from dnsfilter.config.name_tables import GuardedFault, NameTables, time_of_name, too_late, unguarded
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (

@@ -7,7 +7,8 @@ import pytest
 from api.installation.environment import parse_environment
 from api.main import COMMANDS
 from api.settings import DEFAULTS, KEYS, PREFIX
-from dnsfilter.config.file_schema import ConfigFile, PolicyFile, Table
+from dnsfilter.config.file_schema import ConfigFile, Table
+from dnsfilter.config.policy_schema import PolicyFile
 from tests.meta.project import PROJECT, tracked_files
 from tests.support.documents import rows_of_table, text
 
@@ -27,7 +28,7 @@ def tables(table: type[Table], path: str = "") -> dict[str, set[str]]:
     """Return the keys of the table and of each table below it, by dotted path."""
     found = {path: {field.alias or name for name, field in table.model_fields.items()}}
     for name, field in table.model_fields.items():
-        for below in re.findall(r"file_schema\.(\w+Table)", repr(field.annotation)):
+        for below in re.findall(r"_schema\.(\w+Table)", repr(field.annotation)):
             model = {each.__name__: each for each in all_tables()}[below]
             found |= tables(model, f"{path}.{name}".strip("."))
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from dnsfilter.config import file_schema
+from dnsfilter.config import file_schema, policy_schema
 from dnsfilter.config.load import load_config
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.policy.model import Service, Tier
@@ -15,7 +15,7 @@ from dnsfilter.policy.model import Service, Tier
 DOCS = Path(__file__).parents[3] / "docs/reference"
 CONFIGURATION = (DOCS / "configuration.md").read_text()
 POLICY_FILE = (DOCS / "policy-file.md").read_text()
-EMPTY = (None, "", (), file_schema.DecisionTable(), file_schema.ClosedDecisionTable())
+EMPTY = (None, "", (), policy_schema.DecisionTable(), policy_schema.ClosedDecisionTable())
 
 
 def section(document: str, heading: str) -> str:
@@ -51,14 +51,14 @@ def blocks(text: str) -> list[str]:
         (CONFIGURATION, "`[[zone]]`", file_schema.ZoneTable),
         (CONFIGURATION, "`[[record]]`", file_schema.RecordTable),
         (CONFIGURATION, "`[control_plane]`", file_schema.ControlPlaneTable),
-        (POLICY_FILE, "`[[authority]]`", file_schema.AuthorityTable),
-        (POLICY_FILE, "`[[site]]`", file_schema.SiteTable),
-        (POLICY_FILE, "`[[range]]`", file_schema.RangeTable),
-        (POLICY_FILE, "`[[ban]]`", file_schema.BanTable),
-        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),  # Also for a closing, without `follows`.
-        (POLICY_FILE, "`[[ban.term]]`", file_schema.TermTable),
-        (POLICY_FILE, "`[[binding]]`", file_schema.BindingTable),
-        (POLICY_FILE, "`[[exemption]]`", file_schema.ExemptionTable),
+        (POLICY_FILE, "`[[authority]]`", policy_schema.AuthorityTable),
+        (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
+        (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
+        (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
+        (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),  # Also for a closing, without `follows`.
+        (POLICY_FILE, "`[[ban.term]]`", policy_schema.TermTable),
+        (POLICY_FILE, "`[[binding]]`", policy_schema.BindingTable),
+        (POLICY_FILE, "`[[exemption]]`", policy_schema.ExemptionTable),
     ],
 )
 def test_every_key_is_documented_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
@@ -98,14 +98,14 @@ def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
     ("document", "heading", "table"),
     [
         (CONFIGURATION, "`[[record]]`", file_schema.RecordTable),
-        (POLICY_FILE, "`[[authority]]`", file_schema.AuthorityTable),
-        (POLICY_FILE, "`[[site]]`", file_schema.SiteTable),
-        (POLICY_FILE, "`[[range]]`", file_schema.RangeTable),
-        (POLICY_FILE, "`[[ban]]`", file_schema.BanTable),
-        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),
-        (POLICY_FILE, "`[[ban.term]]`", file_schema.TermTable),
-        (POLICY_FILE, "`[[binding]]`", file_schema.BindingTable),
-        (POLICY_FILE, "`[[exemption]]`", file_schema.ExemptionTable),
+        (POLICY_FILE, "`[[authority]]`", policy_schema.AuthorityTable),
+        (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
+        (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
+        (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
+        (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),
+        (POLICY_FILE, "`[[ban.term]]`", policy_schema.TermTable),
+        (POLICY_FILE, "`[[binding]]`", policy_schema.BindingTable),
+        (POLICY_FILE, "`[[exemption]]`", policy_schema.ExemptionTable),
     ],
 )
 def test_documented_defaults_of_lists_are_the_defaults(document: str, heading: str, table: type[BaseModel]) -> None:

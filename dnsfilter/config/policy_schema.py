@@ -1,0 +1,167 @@
+"""The schema of a policy file: keys, types, limits and defaults. Rules about several keys are in `policyfile.py`."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated, ClassVar
+
+from pydantic import Field, PlainValidator
+
+from dnsfilter.config.file_schema import (
+    MAX_ITEMS,
+    APrefix,
+    ASpan,
+    Day,
+    DayOrInstant,
+    Names,
+    Prefixes,
+    Start,
+    Table,
+    Text,
+    parsed_text,
+    word,
+)
+from dnsfilter.config.values import read_date_text, read_texts
+from dnsfilter.policy.faults import usage_fault
+from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Reply, Usage, WireName
+from dnsfilter.policy.single_names import NameVerdict, parse_single_name
+
+
+class ClosedDecisionTable(Table):
+    organ: Text = ""
+    reference: Text = ""
+    date: Annotated[str, PlainValidator(read_date_text)] = ""
+    legal_basis: Text = ""
+    advice: Text = ""
+    link: Text = ""
+
+
+class DecisionTable(ClosedDecisionTable):
+    follows: Text | None = None
+
+
+class AuthorityTable(Table):
+    slug: Text
+    kind: Annotated[Kind, word(Kind)]
+    names: dict[str, Text]
+    languages: list[Text]
+    time_zone: Text
+    contact: Text
+    usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
+    group: Text = ""
+    closes: DayOrInstant | None = None
+    closed_reason: Text = ""
+    closed_decision: ClosedDecisionTable = ClosedDecisionTable()
+    successor: Text | None = None
+
+
+class SiteTable(Table):
+    slug: Text
+    name: Text = ""
+
+
+class RangeTable(Table):
+    prefix: APrefix
+    authority: Text
+    site: Text = "default"
+    label: Text = ""
+    funding: Annotated[Funding, word(Funding)]
+    audience: Annotated[Audience, word(Audience)]
+
+
+class ServiceTable(Table):
+    """An authority's own service. `domains` match a name and all below it; `hosts` match one name exactly."""
+
+    authority: Text
+    slug: Text
+    name: Text
+    source: Text = ""
+    note: Text = ""
+    domains: Names = []
+    hosts: Names = []
+
+
+class IntervalTable(Table):
+    """From `start` to at most one of `until` (a day, inclusive), `end` (an instant, exclusive) and `for`."""
+
+    start: Start
+    until: Day | None = None
+    end: DayOrInstant | None = None
+    for_: Annotated[ASpan | None, Field(alias="for")] = None
+
+
+class TermTable(IntervalTable):
+    review_by: DayOrInstant | None = None
+    review_in: ASpan | None = None
+    decision: DecisionTable = DecisionTable()
+
+
+class BanTable(Table):
+    authority: Text
+    service: Text
+    mode: Annotated[Mode, word(Mode)]
+    off_until: DayOrInstant | None = None
+    reply: Annotated[Reply, word(Reply)] = Reply.REFUSED
+    addresses: list[Annotated[Address, parsed_text(ip_address)] | None] = []
+    tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]
+    funding: list[Annotated[Funding, word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
+    audience: list[Annotated[Audience, word(Audience)] | None] = [Audience.STAFF]
+    provisional: bool = False
+    decision: DecisionTable = DecisionTable()
+    term: Annotated[list[TermTable | None], Field(max_length=1000)] = []
+
+
+class BindingTable(IntervalTable):
+    authority: Text
+    of: Text
+    service: Text
+    ground: Annotated[Ground, word(Ground)]
+    instrument: Text = ""
+    date: Annotated[str, PlainValidator(read_date_text)] = ""
+    accepted: bool = True
+
+
+class ExemptionTable(IntervalTable):
+    of: Text
+    service: Text
+    ranges: Prefixes
+    site: Text = "default"
+    hours: Annotated[tuple[str, ...], PlainValidator(read_texts)] = ()
+    time_zone: Text = ""
+    reason: Text = ""
+    approved: bool = True
+
+
+class NameTable(IntervalTable):
+    authority: Text
+    name: Annotated[WireName, parsed_text(parse_single_name)]
+    verdict: Annotated[NameVerdict, word(NameVerdict)]
+    exact: bool = False
+    review_by: DayOrInstant | None = None
+    review_in: ASpan | None = None
+    reason: Text = ""
+
+
+class PolicyFile(Table):
+    """policy.toml."""
+
+    authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
+    site: Annotated[list[SiteTable | None], Field(max_length=MAX_ITEMS)] = []
+    range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
+    service: Annotated[list[ServiceTable | None], Field(max_length=MAX_ITEMS)] = []
+    ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
+    binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
+    exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
+    name: Annotated[list[NameTable | None], Field(max_length=MAX_ITEMS)] = []
+
+    harmless: ClassVar[Mapping[str, object]] = {
+        "kind": "agency",
+        "names": {"en": "?"},
+        "languages": ["en"],
+        "time_zone": "UTC",
+        "contact": "?",
+        "funding": "public",
+        "audience": "staff",
+        "mode": "off",
+        "ground": "law",
+        "verdict": "allow",
+    }
