@@ -10,10 +10,10 @@ decisions. Nothing has an effect before it is recorded.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from sqlalchemy import select
 
@@ -25,8 +25,7 @@ from api.bans.terms import decision_columns, demand_own_decisions
 from api.bans.wanted_change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
-from api.bindings.schemas import BindingState
-from api.bindings.state import binding_state, never_holds
+from api.bindings.state import never_holds
 from api.db.base import Base, Json
 from api.db.models import (
     AllowedNameRow,
@@ -42,8 +41,8 @@ from api.db.subjects import subject
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
-from api.exemptions.state import APPROVED, exemption_state
 from api.names import service as name_acts
+from api.policies.left_out import LeftOut
 from api.policies.recorded import demand_same_end, is_allowed_name, is_binding, is_exemption
 from api.publish.repository import is_empty
 from api.ranges import repository as ranges
@@ -51,12 +50,9 @@ from api.ranges import service as range_acts
 from api.services import service as service_acts
 from api.succession import closing
 from dnsfilter.policy.model import (
-    AllowedName,
     Ban,
     Binding,
-    Exemption,
     FormalDecision,
-    Ground,
     Policy,
     Range,
     Service,
@@ -72,8 +68,6 @@ _BindingKey: TypeAlias = tuple[int, str, str, int]
 """Ban, authority, ground, start. No two effective bindings share this key."""
 _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
-
-Row = TypeVar("Row", BanRow, RangeRow, ServiceRow, AuthorityRow, SiteRow)
 
 
 def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
@@ -93,7 +87,7 @@ def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
         # Close authorities last: a closed one can register and adopt nothing.
         run.close()
     else:
-        run.remove()
+        run.left_out().remove()
     return run.faults
 
 
@@ -118,7 +112,7 @@ class _Run:
         self.held += session.scalars(select(SiteRow))
         self.owners = {row.slug: row for row in session.scalars(select(AuthorityRow))}
         if self.fills:
-            self._remove_sites()
+            self.left_out().remove_sites()
         for site in self.wanted.sites:
             with collect_faults(self.faults, f"site/{site.slug}"):
                 self.held.append(range_acts.put_site(self.unit, site.slug, site.name)[0])
@@ -322,94 +316,16 @@ class _Run:
                 if not any(is_allowed_name(row, allowed) for row in there):
                     name_acts.allow_as_filed(self.unit, self.owners[allowed.authority], there, allowed)
 
+    def left_out(self) -> LeftOut:
+        """Return what removes that which the file lacks."""
+        return LeftOut(self.unit, self.wanted, self.rows, self.binders, self.faults)
+
     def close(self) -> None:
         """Record the closings of authorities."""
         for authority in self.wanted.authorities:
             if authority.closing is not None:
                 with collect_faults(self.faults, f"authority/{authority.slug}"):
                     closing.load(self.unit, self.owners[authority.slug], authority.closing)
-
-    def remove(self) -> None:
-        """Remove what the file lacks. What has begun stays, as a fault."""
-        self.unit.session.flush()
-        self._keep_begun()
-        bans_kept = {(ban.authority, ban.service) for ban in self.wanted.bans}
-        self._remove(
-            BanRow,
-            # A ban that was ended before it began is in no file.
-            lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
-            lambda row: ban_acts.remove(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
-        )
-        self._remove(
-            ServiceRow,
-            lambda row: row.authority is None or row.slug in self.services,
-            lambda row: service_acts.remove(self.unit, row),
-        )
-        exempted = ranges.exempted(self.unit.session, self.unit.now_s)
-        ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}
-        self._remove(
-            RangeRow,
-            lambda row: (row.site, row.prefix) in ranges_kept,
-            lambda row: range_acts.remove_known(self.unit, row, exempted, self.binders),
-        )
-        authorities_kept = {authority.slug for authority in self.wanted.authorities}
-        self._remove(
-            AuthorityRow,
-            lambda row: row.slug in authorities_kept,
-            lambda row: authority_acts.remove(self.unit, row),
-        )
-        self._remove_sites()
-
-    def _remove_sites(self) -> None:
-        sites_kept = {site.slug for site in self.wanted.sites}
-        self._remove(
-            SiteRow,
-            lambda row: row.slug in sites_kept,
-            lambda row: range_acts.remove_site(self.unit, row),
-        )
-
-    def _remove(self, kind: type[Row], kept: Callable[[Row], bool], act: Callable[[Row], None]) -> None:
-        for row in self.unit.session.scalars(select(kind)).all():
-            if not kept(row):
-                with collect_faults(self.faults, subject(row)):
-                    act(row)
-        self.unit.session.flush()
-
-    def _keep_begun(self) -> None:
-        """Report bindings and exemptions, in force now or later, that the file lacks.
-
-        Skip those of a ban that was ended before it began: they have no effect and are in no file.
-        """
-        session, now_s = self.unit.session, self.unit.now_s
-        idle = {row.number for row in session.scalars(select(BanRow)) if not row.decided_terms}
-        numbers = {row.number: number for number, row in self.rows.items()}
-        said = {(entry.ban, entry.authority, entry.ground, entry.start) for entry in self.wanted.bindings}
-        for bound in session.scalars(select(BindingRow)).all():
-            key = (numbers.get(bound.ban), bound.authority, Ground(bound.ground), bound.start_s)
-            live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
-            if live and bound.ban not in idle and key not in said:
-                self.faults.append(Fault(subject(bound), "is not in the file: add it, or end it first"))
-        self._keep_allowed()
-        mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
-        for exemption in self.wanted.exemptions:
-            if exemption.ban in self.rows:
-                mine[self.rows[exemption.ban].number, exemption.site, exemption.start].append(exemption)
-        for row in session.scalars(select(ExemptionRow)).all():
-            live = exemption_state(row, now_s) in APPROVED
-            known = mine[row.ban, row.site, row.start_s]
-            if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
-                self.faults.append(Fault(subject(row), "is not in the file: add it, or revoke it first"))
-
-    def _keep_allowed(self) -> None:
-        """Report allowed names, free now or later, that the file lacks."""
-        mine: defaultdict[tuple[str, bytes], list[AllowedName]] = defaultdict(list)
-        for allowed in self.wanted.allowed:
-            mine[allowed.authority, allowed.name].append(allowed)
-        for row in self.unit.session.scalars(select(AllowedNameRow)).all():
-            wanted = mine[row.authority, parse_name(row.name)]
-            live = not row.period.has_ended(self.unit.now_s)
-            if live and not any(is_allowed_name(row, one) for one in wanted):
-                self.faults.append(Fault(subject(row), "is not in the file: add it, or remove the name first"))
 
 
 def _without_follows(ban: Ban) -> Ban:

@@ -1,15 +1,9 @@
-"""Convert policy.toml to a `Policy`: dates become instants, and names become references.
+"""Convert policy.toml to a `Policy`: dates become instants (`table_times.py`), and names become references."""
 
-A term, binding or exemption may be relative to the day it is loaded. `loaded` has when each was loaded first, by the
-digest of its written form (`written_form`). So loading the same file later gives the same policy.
-"""
-
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 from dnsfilter.config.file_schema import read_tables
 from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
@@ -21,22 +15,15 @@ from dnsfilter.config.policy_schema import (
     ClosedDecisionTable,
     DecisionTable,
     ExemptionTable,
-    IntervalTable,
     NameTable,
     PolicyFile,
     ServiceTable,
     TermTable,
 )
+from dnsfilter.config.table_times import TableTimes, instant_of
 from dnsfilter.errors import ConfigError
-from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (
-    Span,
     after_day,
-    end_after,
-    end_of_span,
-    local_day,
-    local_instant,
-    local_midnight,
     parse_hours,
     zone,
 )
@@ -61,10 +48,6 @@ from dnsfilter.policy.model import (
 )
 
 T = TypeVar("T")
-
-
-# These keys explain or toggle. Changing them does not make another item.
-_NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
 
 
 def parse_policy(
@@ -100,7 +83,7 @@ def parse_loaded(
     file, faults = read_tables(PolicyFile, written.data)
     if file is None:
         raise ConfigError(written.problems(faults))
-    conversion = _Conversion(file, written, now, loaded, faults)
+    conversion = _Conversion(file, written, TableTimes(written, now, loaded, faults), faults)
     policy = conversion.policy(services, revision)
     faults += conversion.names.faults(policy, guard, now)
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
@@ -111,13 +94,7 @@ def parse_loaded(
             faults.append(Fault(path, problem.message))
     if faults:
         raise ConfigError(written.problems(faults))
-    return policy, conversion.used
-
-
-def written_form(item: Mapping[str, Any], *owner: str) -> str:
-    """Return a digest of an item's authorities, service and times, for any order of its keys."""
-    identity = {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
-    return hashlib.sha256(json.dumps([owner, identity], sort_keys=True, default=str).encode()).hexdigest()
+    return policy, conversion.times.used
 
 
 def _present(items: list[T | None]) -> list[tuple[int, T]]:
@@ -130,19 +107,16 @@ class _Conversion:
 
     file: PolicyFile
     written: Written
-    now: Instant
-    loaded: Mapping[str, Instant]
+    times: TableTimes
     faults: list[Fault]
     positions: dict[str, list[int]] = field(default_factory=dict)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
-    zones: dict[str, str] = field(default_factory=dict)
-    used: dict[str, Instant] = field(default_factory=dict)
     names: NameTables = field(init=False)
 
     def policy(self, services: Mapping[str, Service], revision: int) -> Policy:
         file = self.file
         for _, authority in _present(file.authority):
-            self.zones[authority.slug] = authority.time_zone
+            self.times.zones[authority.slug] = authority.time_zone
         for number, (_, ban) in enumerate(self._kept("ban", file.ban), 1):
             self.numbers.setdefault((ban.authority, ban.service), number)
         self.names = NameTables(_present(file.name), self.positions["ban"])
@@ -217,7 +191,7 @@ class _Conversion:
                 if key in item:
                     self.faults.append(Fault(("authority", index, key), "needs closes: set when the authority closes"))
             return None
-        at = _instant(table.closes, self._zone(table.slug))
+        at = instant_of(table.closes, self.times.zone(table.slug))
         return Closing(at, table.closed_reason, _formal(table.closed_decision), table.successor)
 
     def _sites(self) -> tuple[Site, ...]:
@@ -250,14 +224,14 @@ class _Conversion:
         end = table.off_until
         if end is None:
             return None
-        time_zone = self._zone(table.authority)
-        return _instant(end, time_zone) if isinstance(end, datetime) else after_day(end, time_zone)
+        time_zone = self.times.zone(table.authority)
+        return instant_of(end, time_zone) if isinstance(end, datetime) else after_day(end, time_zone)
 
     def _time_of_name(self, index: int, table: NameTable) -> Term:
         path: KeyPath = ("name", index)
-        first, time_zone = self._loaded(path), self._zone(table.authority)
-        start, end = self._interval(path, table, first, time_zone)
-        term = time_of_name(start, end, self._review(path, table, start, time_zone), first, time_zone)
+        first, time_zone = self.times.loaded(path), self.times.zone(table.authority)
+        start, end = self.times.interval(path, table, first, time_zone)
+        term = time_of_name(start, end, self.times.review(path, table, start, time_zone), first, time_zone)
         fault = too_late(term, time_zone)
         if fault is not None:
             self.faults.append(Fault(path, fault))
@@ -265,21 +239,12 @@ class _Conversion:
 
     def _term(self, path: KeyPath, ban: BanTable, table: TermTable | None) -> Term:
         if table is None:
-            return Term(self.now, end=self.now + 1, recorded=self.now)
-        first = self._loaded(path, ban.authority, ban.service)
-        time_zone = self._zone(ban.authority)
-        start, end = self._interval(path, table, first, time_zone)
-        review_by = self._review(path, table, start, time_zone)
+            return Term(self.times.now, end=self.times.now + 1, recorded=self.times.now)
+        first = self.times.loaded(path, ban.authority, ban.service)
+        time_zone = self.times.zone(ban.authority)
+        start, end = self.times.interval(path, table, first, time_zone)
+        review_by = self.times.review(path, table, start, time_zone)
         return Term(start, end, review_by, first, self._decision((*path, "decision"), ban, table.decision))
-
-    def _review(self, path: KeyPath, table: TermTable | NameTable, start: Instant, time_zone: str) -> Instant | None:
-        if table.review_by is not None and table.review_in is not None:
-            self.faults.append(Fault(path, "has both review_by and review_in: use one of them"))
-        if table.review_by is not None:
-            return _instant(table.review_by, time_zone)
-        if table.review_in is not None:
-            return self._end_of((*path, "review_in"), table.start, start, table.review_in, time_zone)
-        return None
 
     def _decision(self, path: KeyPath, ban: BanTable, table: DecisionTable) -> FormalDecision:
         follows = None
@@ -291,8 +256,8 @@ class _Conversion:
 
     def _binding(self, index: int, table: BindingTable) -> Binding | None:
         path: KeyPath = ("binding", index)
-        first = self._loaded(path)
-        start, end = self._interval(path, table, first, self._zone(table.of))
+        first = self.times.loaded(path)
+        start, end = self.times.interval(path, table, first, self.times.zone(table.of))
         ban = self._ban_of(path, table.of, table.service)
         if ban is None:
             return None
@@ -312,10 +277,10 @@ class _Conversion:
 
     def _exemption(self, index: int, table: ExemptionTable) -> Exemption | None:
         path: KeyPath = ("exemption", index)
-        first = self._loaded(path)
+        first = self.times.loaded(path)
         own_zone = self._known_zone((*path, "time_zone"), table.time_zone)
-        time_zone = own_zone or self._zone(table.of)
-        start, end = self._interval(path, table, first, time_zone)
+        time_zone = own_zone or self.times.zone(table.of)
+        start, end = self.times.interval(path, table, first, time_zone)
         hours = tuple(self._hours((*path, "hours"), text, time_zone) for text in table.hours)
         ban = self._ban_of(path, table.of, table.service)
         if end is None:
@@ -363,54 +328,6 @@ class _Conversion:
             self.faults.append(Fault((*path, "of"), f"{authority!r} has no ban of {service!r} here"))
         return number
 
-    def _zone(self, authority: str) -> str:
-        """Return the zone of an authority, or UTC if that is faulty and reported as such."""
-        time_zone = self.zones.get(authority, "UTC")
-        try:
-            zone(time_zone)
-        except ValueError:
-            return "UTC"
-        return time_zone
-
-    def _loaded(self, path: KeyPath, *owner: str) -> Instant:
-        item: Any = self.written.data
-        for part in path:
-            item = item[part]
-        form = written_form(item, *owner)
-        return self.used.setdefault(form, self.loaded.get(form, self.now))
-
-    def _interval(
-        self, path: KeyPath, table: IntervalTable, first: Instant, time_zone: str
-    ) -> tuple[Instant, Instant | None]:
-        day = local_day(first, time_zone) if table.start == "today" else table.start
-        start = _instant(day, time_zone)
-        given = [key for key, value in (("until", table.until), ("end", table.end), ("for", table.for_)) if value]
-        if len(given) > 1:
-            self.faults.append(Fault(path, f"has {' and '.join(given)}: use one of them"))
-        if table.until is not None:
-            return start, after_day(table.until, time_zone)
-        if table.end is not None:
-            return start, _instant(table.end, time_zone)
-        if table.for_ is not None:
-            return start, self._end_of((*path, "for"), day, start, table.for_, time_zone)
-        return start, None
-
-    def _end_of(
-        self, path: KeyPath, written_start: "date | str", start: Instant, span: Span, time_zone: str
-    ) -> Instant:
-        is_day = isinstance(written_start, date) and not isinstance(written_start, datetime)
-        try:
-            if is_day or written_start == "today":
-                end = end_of_span(local_day(start, time_zone), span, time_zone)
-            else:
-                end = end_after(start, span, time_zone)
-        except (ValueError, OverflowError):
-            end = LAST_INSTANT + 1
-        if end > LAST_INSTANT:
-            self.faults.append(Fault(path, "ends too far in the future"))
-            return LAST_INSTANT
-        return end
-
 
 def _own_service(table: ServiceTable) -> Service:
     """Return an own service. All its names are in tier 1."""
@@ -422,12 +339,3 @@ def _own_service(table: ServiceTable) -> Service:
 def _formal(table: ClosedDecisionTable) -> FormalDecision:
     """Return a formal decision, without the ban that it follows."""
     return FormalDecision(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)
-
-
-def _instant(value: date, time_zone: str) -> Instant:
-    """Return the instant of a day (local midnight), a local time in `time_zone`, or a time with its own offset."""
-    if not isinstance(value, datetime):
-        return local_midnight(value, time_zone)
-    if value.tzinfo is None:
-        return local_instant(value, time_zone)
-    return int(value.timestamp())
