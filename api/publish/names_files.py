@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from dnsfilter.engine.choice import slot_filler
 from dnsfilter.policy.model import Service, Tier
-from dnsfilter.snapshot.compiler import File, compile_names
+from dnsfilter.snapshot.compiler import File, KeptBlocks, compile_names
 
 _Key: TypeAlias = tuple[tuple[str, tuple[Tier, ...]], ...]
 KEPT = 2
@@ -15,6 +15,7 @@ class NamesFiles:
     """The names files that were compiled last. A million names take seconds, and few acts change any."""
 
     def __init__(self) -> None:
+        self._blocks = KeptBlocks()
         self._kept: tuple[tuple[_Key, File], ...] = ()
 
     def of(self, services: tuple[Service, ...]) -> File:
@@ -24,6 +25,6 @@ class NamesFiles:
         key = tuple((service.slug, service.tiers) for service in ordered)
         found = next((kept for kept in self._kept if kept[0] == key), None)
         if found is None:
-            found = key, compile_names(tuple(ordered), fill=slot_filler())
+            found = key, compile_names(tuple(ordered), fill=slot_filler(), kept=self._blocks)
         self._kept = (found, *(kept for kept in self._kept if kept is not found))[:KEPT]
         return found[1]

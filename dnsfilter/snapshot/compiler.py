@@ -18,12 +18,13 @@ from dnsfilter.policy.rows import (
 )
 from dnsfilter.snapshot.layout import Kind
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
+from dnsfilter.snapshot.name_records import KeptBlocks
 from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of, read_entries
 from dnsfilter.snapshot.ranges_file import compile_ranges
 from dnsfilter.snapshot.rules_file import compile_rules
 from dnsfilter.snapshot.sections import File, read_file
 
-__all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy", "compile_without_names"]
+__all__ = ["KEPT_PAST_S", "Compiled", "File", "KeptBlocks", "compile_names", "compile_policy", "compile_without_names"]
 
 KEPT_PAST_S = DAY_S
 """Spans that ended longer before the creation than this are left out. Clocks differ by less than a day."""

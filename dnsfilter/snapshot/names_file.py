@@ -7,8 +7,8 @@ offset. So looking up a missing name costs one cache line and reads no record.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from sys import byteorder
 from typing import NamedTuple, TypeAlias
 
@@ -28,13 +28,12 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.name_records import KeptBlocks, Records, invalid_name, large_size, make_records
 from dnsfilter.snapshot.sections import Buffer, File, Section, Strings, read_file, write_file
-from dnsfilter.wire.name_order import in_order
-from dnsfilter.wire.names import MAX_LABEL, MAX_NAME, ROOT
+from dnsfilter.wire.names import MAX_LABEL, ROOT
 
 DEFAULT_HASH_KEY = bytes.fromhex("9d3f5a0b71c2e84d16a7f3805be9c42d")
 _KEPT_PARENTS = 100_000
-_BATCH = 10_000
 _MAX_LABELS = 127
 
 
@@ -66,8 +65,17 @@ class Matched(NamedTuple):
 
 
 def entries_of(services: Iterable[Service]) -> tuple[NameEntry, ...]:
-    """Return every entry, in the order of the entries' numbers."""
-    return tuple(sorted({_entry(service, tier) for service in services for tier in service.tiers}))
+    """Return every entry, in the order of the entries' numbers: those of large services first, the largest first."""
+    return tuple(dict.fromkeys(entry for entry, _ in _in_order(services)))
+
+
+def _in_order(services: Iterable[Service]) -> list[tuple[NameEntry, Tier]]:
+    """Return the tiers with their entries. A large service keeps its numbers while small ones come and go."""
+    return [
+        (entry, tier)
+        for service in sorted(services, key=lambda service: (-large_size(service), service.slug))
+        for entry, tier in sorted(((_entry(service, tier), tier) for tier in service.tiers), key=itemgetter(0))
+    ]
 
 
 def _entry(service: Service, tier: Tier) -> NameEntry:
@@ -75,11 +83,14 @@ def _entry(service: Service, tier: Tier) -> NameEntry:
 
 
 def compile_names(
-    services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY, fill: Filler | None = None
+    services: tuple[Service, ...],
+    hash_key: bytes = DEFAULT_HASH_KEY,
+    fill: Filler | None = None,
+    kept: KeptBlocks | None = None,
 ) -> File:
     """Compile the names file of these services. Equal services and key give equal files. PolicyError for a bad name.
 
-    `fill` does what `fill_slots` does, faster.
+    `fill` does what `fill_slots` does, faster. `kept` has the records of large services that were compiled before.
     """
     if len(hash_key) != HASH_KEY_BYTES:
         raise ValueError(f"compile names: the hash key has {len(hash_key)} bytes instead of {HASH_KEY_BYTES}")
@@ -88,73 +99,36 @@ def compile_names(
         raise PolicyError(f"compile names: {len(entries)} tiers are more than {MAX_ENTRIES}")
     strings = Strings()
     table = b"".join(ENTRY.pack(strings.add(slug), tier, instant) for slug, tier, instant in entries)
-    names = _collect(services, entries)
-    records = _packed((name, names[name]) for name in in_order(names))
-    slots = bytearray(SLOT.size * _slot_count(len(names)))
-    fault, longest_probe, most_labels = (fill or fill_slots)(records, slots, hash_key)
+    kept = KeptBlocks() if kept is None else kept
+    records = _records(services, entries, kept)
+    slots = bytearray(SLOT.size * _slot_count(records.names))
+    fault, longest_probe, most_labels = (fill or fill_slots)(records.data, slots, hash_key)
     if fault:
         start = fault + RECORD.size
-        raise _invalid(records[start : start + RECORD.unpack_from(records, fault)[1]])
-    meta = NAMES_META.pack(hash_key, len(slots) // SLOT.size, len(names), longest_probe, most_labels)
+        raise invalid_name(records.data[start : start + RECORD.unpack_from(records.data, fault)[1]])
+    meta = NAMES_META.pack(hash_key, len(slots) // SLOT.size, records.names, longest_probe, most_labels)
     if byteorder == "big":
         swapped = array("I", slots)
         swapped.byteswap()
         slots = bytearray(swapped)
-    return write_file(
+    file = write_file(
         Kind.NAMES,
         {
             Part.STRINGS: strings.data(),
             Part.NAMES_META: meta,
             Part.SLOTS: bytes(slots),
-            Part.RECORDS: records,
+            Part.RECORDS: records.data,
             Part.ENTRIES: table,
         },
     )
+    kept.keep(records, read_file(Kind.NAMES, file.data)[Part.RECORDS].data)
+    return file
 
 
-def _collect(services: Iterable[Service], entries: tuple[NameEntry, ...]) -> dict[WireName, bytes]:
-    """Return each name's packed entries, whose order depends only on the services."""
+def _records(services: Iterable[Service], entries: Iterable[NameEntry], kept: KeptBlocks) -> Records:
     numbers = {entry: number for number, entry in enumerate(entries)}
-    tiers = sorted(
-        ((numbers[_entry(service, tier)], tier) for service in services for tier in service.tiers),
-        key=lambda item: item[0],
-    )
-    found: dict[WireName, bytes] = {}
-    for number, tier in tiers:
-        both = tier.domains & tier.hosts
-        for names, flags in (
-            (tier.domains - both if both else tier.domains, DOMAIN),
-            (tier.hosts - both if both else tier.hosts, HOST),
-            (both, DOMAIN | HOST),
-        ):
-            packed = RECORD_ENTRY.pack(number, flags)
-            for name in names:
-                found[name] = found.get(name, b"") + packed
-    return found
-
-
-def _packed(names: Iterable[tuple[WireName, bytes]]) -> bytes:
-    """Return the records of names with their packed entries. Offset 0 means an empty slot, so none is stored there."""
-    records = bytearray(RECORD.size)
-    heads: dict[bytes, list[bytes]] = {}
-    for some in _batches(names):
-        parts: list[bytes] = []
-        for name, packed in some:
-            sizes = heads.get(packed)
-            if sizes is None:
-                count = len(packed) // RECORD_ENTRY.size
-                sizes = heads[packed] = [RECORD.pack(count, size) for size in range(MAX_NAME + 1)]
-            if len(name) > MAX_NAME:
-                raise _invalid(name)
-            parts += (sizes[len(name)], name, packed)
-        records += b"".join(parts)
-    return bytes(records)
-
-
-def _batches(names: Iterable[tuple[WireName, bytes]]) -> Iterator[list[tuple[WireName, bytes]]]:
-    left = iter(names)
-    while batch := list(islice(left, _BATCH)):
-        yield batch
+    tiers = [(numbers[entry], tier) for entry, tier in _in_order(services)]
+    return make_records(tiers, sum(len(service.tiers) for service in services if large_size(service)), kept)
 
 
 def fill_slots(records: bytes, slots: bytearray, key: bytes) -> Filled:
@@ -186,10 +160,6 @@ def fill_slots(records: bytes, slots: bytearray, key: bytes) -> Filled:
         if len(starts) > most_labels:
             most_labels = len(starts)
     return 0, longest_probe, most_labels
-
-
-def _invalid(name: bytes) -> PolicyError:
-    return PolicyError(f"compile names: {name!r} is not a lower-case wire name below the root")
 
 
 def _slot_count(names: int) -> int:

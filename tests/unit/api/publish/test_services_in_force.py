@@ -16,6 +16,7 @@ from api.publish.service_lists import list_of
 from api.publish.startup_check import reconcile_with_store
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.snapshot import compiler
+from dnsfilter.snapshot.name_records import KeptBlocks
 from dnsfilter.snapshot.names_file import Filler
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import ban as ban_value
@@ -99,9 +100,9 @@ def test_names_are_compiled_and_lists_parsed_only_when_they_change(
     compiled: list[int] = []
     parsed: list[str] = []
 
-    def compile_names(services: tuple[Service, ...], fill: Filler) -> Any:
+    def compile_names(services: tuple[Service, ...], fill: Filler, kept: KeptBlocks) -> Any:
         compiled.append(len(services))
-        return compiler.compile_names(services, fill=fill)
+        return compiler.compile_names(services, fill=fill, kept=kept)
 
     def service_of(body: bytes) -> Service:
         found = service_lists.service_of(body)
