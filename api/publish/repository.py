@@ -76,6 +76,8 @@ class TableCache(Generic[Row, Value]):
 
         `count` and `highest` are the table's `state` in this session.
         """
+        if not count:
+            return ()
         held = self._all
         if held is not None and held[0] == (count, highest):
             return held[1]
