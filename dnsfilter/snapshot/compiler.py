@@ -19,7 +19,7 @@ from dnsfilter.policy.rows import (
 from dnsfilter.snapshot.layout import Kind
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
 from dnsfilter.snapshot.name_records import KeptBlocks
-from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of, read_entries
+from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, NameEntry, compile_names, entries_of, read_entries
 from dnsfilter.snapshot.ranges_file import compile_ranges
 from dnsfilter.snapshot.rules_file import compile_rules
 from dnsfilter.snapshot.sections import File, read_file
@@ -50,16 +50,18 @@ class Compiled:
     names: File
     ranges: File
     rules: File
+    entries: tuple[NameEntry, ...] = field(compare=False, repr=False)
     classified: Classified = field(compare=False, repr=False)
     made: Made = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Unnamed:
-    """A snapshot without its names file and manifest."""
+    """A snapshot without its names file, whose entries it has, and without its manifest."""
 
     ranges: File
     rules: File
+    entries: tuple[NameEntry, ...] = field(repr=False)
     classified: Classified = field(compare=False, repr=False)
     made: Made = field(compare=False, repr=False)
 
@@ -82,13 +84,16 @@ def compile_policy(
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
-    if read_entries(read_file(Kind.NAMES, names.data)) != entries_of(policy.services):
-        raise PolicyError("compile snapshot: the names file is not compiled from the policy's services")
     compiled = compile_without_names(policy, made_s, before)
-    ranges, rules = compiled.ranges, compiled.rules
+    ranges, rules, entries = compiled.ranges, compiled.rules, compiled.entries
+    checked = before is not None and before.names is names and before.entries == entries
+    if not checked and read_entries(read_file(Kind.NAMES, names.data)) != entries:
+        raise PolicyError("compile snapshot: the names file is not compiled from the policy's services")
     files = _reference(names), _reference(ranges), _reference(rules)
     manifest = write_manifest(Manifest(policy.revision, made_s, *files, epoch=policy.epoch))
-    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, compiled.classified, compiled.made)
+    return Compiled(
+        policy.revision, made_s, manifest, names, ranges, rules, entries, compiled.classified, compiled.made
+    )
 
 
 def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | None = None) -> Unnamed:
@@ -101,10 +106,11 @@ def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | No
     try:
         classified, ranges = _ranges(policy, before)
         maker = RowMaker(policy, before.made if before is not None else None)
-        rules = compile_rules(policy, classified.classes, entries_of(policy.services), since, maker)
+        entries = entries_of(policy.services)
+        rules = compile_rules(policy, classified.classes, entries, since, maker)
     except struct.error as error:
         raise PolicyError(f"compile snapshot: a number of revision {policy.revision} is beyond the format") from error
-    return Unnamed(ranges, rules, classified, maker.made)
+    return Unnamed(ranges, rules, entries, classified, maker.made)
 
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:

@@ -82,6 +82,13 @@ def test_names_of_other_services_are_rejected() -> None:
         compile_policy(GHENT, NOW, names=compile_names((service("capcut", ["capcut.example"]),)))
 
 
+def test_names_that_an_earlier_snapshot_has_are_rejected_for_other_services() -> None:
+    before = compile_policy(GHENT, NOW)
+    for services in ((), (TIKTOK, service("capcut", ["capcut.example"]))):
+        with pytest.raises(PolicyError):
+            compile_policy(replace(GHENT, services=services), NOW, names=before.names, before=before)
+
+
 def test_spans_that_ended_over_a_day_before_creation_are_left_out() -> None:
     def rules(end: int, mode: Mode = Mode.ENFORCE) -> File:
         lapsed = ban(1, "ghent", "tiktok", mode, terms=(Term(0, end),))
