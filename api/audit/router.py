@@ -137,7 +137,7 @@ def export_audit(
         return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
 
 
-def checkpoint_job(request: Request) -> CheckpointJob:
+async def checkpoint_job(request: Request) -> CheckpointJob:
     """Return what makes the application's checkpoints."""
     return part_of(request, "checkpoint_job", CheckpointJob)
 

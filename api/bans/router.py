@@ -65,7 +65,7 @@ class BanWarnings(Protocol):
         """Return the warnings about a ban."""
 
 
-def ban_warnings(request: Request) -> BanWarnings:
+async def ban_warnings(request: Request) -> BanWarnings:
     """Return the application's warnings about bans."""
     found: BanWarnings = request.app.state.ban_warnings
     return found
@@ -74,7 +74,7 @@ def ban_warnings(request: Request) -> BanWarnings:
 Answer = Callable[[AuthorityRow, BanRow], BanRead]
 
 
-def answering(
+async def answering(
     unit: UnitDep, permit: PermitDep, response: Response, warnings: Annotated[BanWarnings, Depends(ban_warnings)]
 ) -> Answer:
     """Return the function that reads a ban once all is done, with the warnings that the caller may see."""

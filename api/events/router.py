@@ -24,7 +24,7 @@ Shown = Annotated[WebhookRow, row_to_read(by_number, repository.webhook)]
 Changed = Annotated[WebhookRow, row_to_change(by_number, repository.webhook)]
 
 
-def delivery(request: Request) -> EventJob:
+async def delivery(request: Request) -> EventJob:
     """Return the application's delivery of events."""
     return part_of(request, "events", EventJob)
 

@@ -122,8 +122,8 @@ def part_of(request: Request, name: str, kind: type[Part]) -> Part:
     return found
 
 
-def runtime(request: Request) -> Runtime:
-    """Return the application's runtime."""
+async def runtime(request: Request) -> Runtime:
+    """Return the application's runtime. Like all dependencies that wait for nothing, it needs no thread."""
     return part_of(request, "runtime", Runtime)
 
 
@@ -360,7 +360,7 @@ class Precondition:
             raise Stale("the resource has changed: read it again", revision)
 
 
-def precondition(
+async def precondition(
     if_match: Annotated[str | None, Header(include_in_schema=False)] = None,
     if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Precondition:

@@ -65,6 +65,7 @@ class Route(APIRoute):
         if self.may_wait:
             checked.append(Depends(_reason))
         super().__init__(path, endpoint, dependencies=checked, **options)
+        _resolve_once(self.dependant, set())
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether the route takes a request: HEAD if it takes GET."""
@@ -140,6 +141,26 @@ def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
     if _NAMED_IN.get(rule.where, "") not in path:
         raise TypeError(f"the path of {named} has no {_NAMED_IN[rule.where]}, which its permit needs")
     return rule, needed
+
+
+def _resolve_once(dependant: Dependant, before: set[object]) -> None:
+    """Cut what a dependency needs wherever it comes again.
+
+    FastAPI resolves that each time, before it finds the result of the first time. A dependency with parameters keeps
+    it: FastAPI has no result if they are wrong.
+    """
+    for needed in dependant.dependencies:
+        if needed.call in before:
+            needed.dependencies.clear()
+        else:
+            _resolve_once(needed, before)
+            if not _has_parameters(needed):
+                before.add(needed.call)
+
+
+def _has_parameters(dependant: Dependant) -> bool:
+    own = dependant.path_params, dependant.query_params, dependant.header_params, dependant.body_params
+    return any(own) or any(map(_has_parameters, dependant.dependencies))
 
 
 def _declared(dependant: Dependant) -> Iterator[str]:

@@ -39,7 +39,7 @@ def enrolling_token(request: Request, held: RuntimeDep, credentials: BearerDep) 
     return token
 
 
-def fleet(request: Request) -> Fleet:
+async def fleet(request: Request) -> Fleet:
     """Return the application's nodes."""
     return part_of(request, "fleet", Fleet)
 

@@ -68,7 +68,7 @@ class _Wanted:
     names: bool
 
 
-def _wanted(
+async def _wanted(
     first: FirstDay,
     last: LastDay,
     interval: IntervalText = None,

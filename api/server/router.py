@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.http.dependencies import part_of, runtime
+from api.http.dependencies import Runtime, part_of
 from api.http.permits import Anybody
 from api.http.routes import Route
 from api.nodes.fleet import Fleet, Reach
@@ -38,7 +38,7 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
-    database = runtime(request).database
+    database = part_of(request, "runtime", Runtime).database
     reason = database.obstacle
     if revision is None:
         reason = reason or "the database is unreachable"

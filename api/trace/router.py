@@ -23,7 +23,7 @@ from dnsfilter.policy.model import DEFAULT_SITE
 router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
 
 
-def past_policies_of(request: Request) -> PastPolicyCache:
+async def past_policies_of(request: Request) -> PastPolicyCache:
     """Return the application's past policies."""
     return part_of(request, "past_policies", PastPolicyCache)
 

@@ -18,7 +18,7 @@ from api.auth.permit import Permit
 from api.db.models import AccountRow, RequestRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden
-from api.http.dependencies import permit, runtime, sent_body, unit_of_work
+from api.http.dependencies import Runtime, part_of, permit, runtime, sent_body, unit_of_work
 from api.http.routes import Route
 
 
@@ -32,7 +32,7 @@ def carry_out(row: RequestRow, unit: UnitOfWork, request: Request) -> None:
     try:
         values: dict[Callable[..., Any], object] = {
             permit: _permit(row, unit, route),
-            runtime: runtime(request),
+            runtime: part_of(request, "runtime", Runtime),
             unit_of_work: unit,
             sent_body: row.body.encode(),
         }

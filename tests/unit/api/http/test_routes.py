@@ -1,17 +1,22 @@
 """Entity tags, conditional requests, and the class of every route."""
 
+import asyncio
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction, isfunction
+from typing import Annotated, Any
 
+import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
 
 from api.application import ROUTERS
 from api.http.entity_tags import MAX_TAGS, answer_tag, revision_tag
-from api.http.permits import Administrator, AnyAccount, OperatorOfPath, SelfOrAuditor
+from api.http.permits import Administrator, AnyAccount, Anybody, OperatorOfPath, SelfOrAuditor
 from api.http.problems import KINDS
 from api.http.routes import Route
+from tests.support.direct_requests import answer_of
 from tests.unit.api.conftest import Plane, authority
 
 DAY_S = 86_400
@@ -48,6 +53,68 @@ def test_a_route_needs_a_permit_in_its_signature(endpoint: Callable[..., None], 
 def test_every_route_has_the_route_class() -> None:
     routes = [route for router in ROUTERS for route in router.routes]
     assert [route for route in routes if not isinstance(route, Route)] == []
+
+
+def _needed(dependant: Dependant) -> Iterator[Dependant]:
+    for needed in dependant.dependencies:
+        yield needed
+        yield from _needed(needed)
+
+
+def test_dependencies_that_wait_for_nothing_take_no_thread() -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    found = [each for route in routes for each in _needed(route.dependant)]
+    waiting = {each.call for each in found if each.dependencies}
+    alone = {each.call for each in found if isfunction(each.call)} - waiting
+    assert alone
+    assert [call for call in alone if not iscoroutinefunction(call)] == []
+
+
+async def _root() -> str:
+    return "root"
+
+
+async def _number(number: int, root: Annotated[str, Depends(_root)]) -> str:
+    return f"{root} {number}"
+
+
+async def _stem(root: Annotated[str, Depends(_root)]) -> str:
+    return f"{root} stem"
+
+
+async def _branch(stem: Annotated[str, Depends(_stem)], number: Annotated[str, Depends(_number)]) -> str:
+    return f"{stem} branch, {number}"
+
+
+def _leaf(
+    _permit: Anybody,
+    stem: Annotated[str, Depends(_stem)],
+    branch: Annotated[str, Depends(_branch)],
+    number: Annotated[str, Depends(_number)],
+) -> str:
+    return f"{stem}; {branch}; {number}"
+
+
+@pytest.fixture(scope="module")
+def tree() -> Any:
+    """Return an application with a route that needs the same dependencies by several ways."""
+    router = APIRouter(route_class=Route)
+    router.add_api_route("/{number}", _leaf)
+    app = FastAPI()
+    app.router.routes.extend(router.routes)
+    return app
+
+
+def test_what_a_dependency_needs_is_resolved_once(tree: Any) -> None:
+    calls = [each.call for each in _needed(tree.routes[-1].dependant)]
+    assert (calls.count(_stem), calls.count(_number), calls.count(_root)) == (2, 2, 3)
+    found = asyncio.run(answer_of(tree, httpx.Request("GET", "http://testserver/7"), "127.0.0.1"))
+    assert found.json() == "root stem; root stem branch, root 7; root 7"
+
+
+def test_a_wrong_parameter_of_a_repeated_dependency_is_invalid(tree: Any) -> None:
+    found = asyncio.run(answer_of(tree, httpx.Request("GET", "http://testserver/x"), "127.0.0.1"))
+    assert (found.status_code, found.json()["detail"][0]["loc"]) == (422, ["path", "number"])
 
 
 @pytest.mark.parametrize(
