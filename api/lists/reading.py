@@ -22,11 +22,10 @@ from api.lists.schemas import (
     ListSummary,
     ListTermRead,
 )
-from api.lists.state import in_category, is_own, link_state, not_taken_over, proposed
+from api.lists.state import is_own, link_state, not_taken_over, proposed
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
 from api.timestamps import optional_text, timestamp_text
-from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Instant, Mode
 
 
@@ -36,9 +35,9 @@ def read_summary(row: ProhibitedListRow) -> ListSummary:
 
 
 def read_list(
-    session: Session, row: ProhibitedListRow, catalogue: Catalogue, now: Instant, kept: Sequence[str] = ()
+    session: Session, row: ProhibitedListRow, categories: Mapping[str, str], now: Instant, kept: Sequence[str] = ()
 ) -> ListRead:
-    """Return a list with its services, their bans, and its versions."""
+    """Return a list with its services, their bans, and its versions. `categories` has that of each service."""
     bans = repository.bans(session, row.authority)
     off = is_suspended(row.authority, suspended(session, now))
     on: Mapping[str, int | None] = row.service_versions if row.versions else dict.fromkeys(row.draft)
@@ -46,7 +45,8 @@ def read_list(
         **_fields(row),
         services=[_service(row, service, on[service], bans.get(service), now, suspended=off) for service in on],
         versions=[_version(version) for version in row.versions],
-        proposed=[] if row.category is None else proposed(row, in_category(catalogue, row.category)),
+        proposed=proposed(row, categories),
+        declined=row.declined,
         kept=list(kept),
     )
 
@@ -57,6 +57,7 @@ def shown_list(row: ProhibitedListRow) -> Json:
     return {
         **read_summary(row).model_dump(mode="json", exclude={"revision"}),
         "draft": list(row.draft),
+        "declined": list(row.declined),
         "version": _version(last[0]).model_dump(mode="json") if last else None,
     }
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository as authorities
+from api.catalogue.repository import categories_in_force
 from api.db.models import AuthorityRow, ListLinkRow, ProhibitedListRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
@@ -88,9 +89,13 @@ def put_list(
     _permit: OperatorOfPath,
     response: Response,
 ) -> ListRead:
-    """Prepare a list: its title, and its services or a category. It has no effect before it is adopted."""
+    """Prepare a list: its title, and its services or a category. It has no effect before it is adopted.
+
+    At any time, decline services that are proposed because its category got them.
+    """
     response.status_code = 201 if row is None else 200
-    made = acts.put(unit, owner, list_slug, row, body, held.publishing.services(unit), held.catalogue)
+    categories = categories_in_force(unit.session, held.catalogue)
+    made = acts.put(unit, owner, list_slug, row, body, held.publishing.services(unit), categories)
     return _answer(unit, held, made, response)
 
 
@@ -281,4 +286,4 @@ def _answer(
     unit: UnitOfWork, held: RuntimeDep, row: ProhibitedListRow, response: Response, kept: list[str] | None = None
 ) -> ListRead:
     tag(response, row.revision)
-    return read_list(unit.session, row, held.catalogue, unit.now_s, kept or ())
+    return read_list(unit.session, row, categories_in_force(unit.session, held.catalogue), unit.now_s, kept or ())

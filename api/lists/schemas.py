@@ -37,12 +37,13 @@ CategoryWord = Annotated[str, StringConstraints(max_length=32)]
 class ListWrite(Strict):
     """A list before its first decision: its title, and its services or the category to take them from.
 
-    An existing list keeps omitted fields. Once adopted, only its title can change so.
+    An existing list keeps omitted fields. Once adopted, only its title and `declined` can change so.
     """
 
     title: ShortLine | None = None
     services: Services | None = None
     category: CategoryWord | None = None
+    declined: Services | None = None
 
 
 class ListAdoption(Strict):
@@ -156,13 +157,14 @@ class ListSummary(Read):
 class ListRead(ListSummary):
     """A prohibited list with its services, in the order of the decisions, and its versions.
 
-    `proposed` are services of its category that are not on it. `kept` are services that the authority banned already
-    when this act adopted the others: their bans stay as they are.
+    `proposed` are services of its category that are not on it and not `declined`. `kept` are services that the
+    authority banned already when this act adopted the others: their bans stay as they are.
     """
 
     services: list[ListedServiceRead]
     versions: list[DecidedVersionRead]
     proposed: list[str]
+    declined: list[str]
     kept: list[str]
 
 

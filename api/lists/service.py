@@ -3,7 +3,7 @@
 One act changes all bans of the list in its transaction. Bans that the authority had before stay as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from api.authorities.state import demand_open
@@ -30,9 +30,8 @@ from api.lists.schemas import (
     ListToggle,
     ListWrite,
 )
-from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans
+from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, proposed
 from api.timestamps import given_timestamp
-from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import FormalDecision, Mode, OnList
 from dnsfilter.policy.single_names import is_single_name
 
@@ -44,14 +43,17 @@ def put(
     row: ProhibitedListRow | None,
     body: ListWrite,
     services: Services,
-    catalogue: Catalogue,
+    categories: Mapping[str, str],
 ) -> ProhibitedListRow:
-    """Prepare a list, or change the existing `row`. Do nothing if nothing differs."""
+    """Prepare a list, or change the existing `row`. Do nothing if nothing differs.
+
+    `categories` has that of each service.
+    """
     if body.services is not None and body.category is not None:
         raise Invalid.at("body.category", "give the services or a category, not both")
     draft = body.services
     if body.category is not None:
-        draft = _of_category(catalogue, body.category)
+        draft = _of_category(categories, body.category)
     if draft is not None:
         _demand_known(draft, services, "body.services")
     if row is None:
@@ -68,6 +70,9 @@ def put(
     row.title = row.title if body.title is None else body.title
     if draft is not None:
         row.draft, row.category = draft, body.category
+    if body.declined is not None:
+        _demand_proposed(row, body.declined, categories)
+        row.declined = list(dict.fromkeys(body.declined))
     if shown_list(row) != before:
         _record(unit, row, "list.change", before)
     return row
@@ -78,6 +83,8 @@ def _create(
 ) -> ProhibitedListRow:
     if not draft:
         raise Invalid.at("body.services", "a list needs at least one service: give services or a category")
+    if body.declined:
+        raise Invalid.at("body.declined", "nothing is proposed for a new list: leave it out")
     demand_open(owner, unit.now_s)
     row = ProhibitedListRow(
         authority=owner.slug,
@@ -85,6 +92,7 @@ def _create(
         title=body.title or "",
         category=body.category,
         draft=list(draft),
+        declined=[],
         revision=unit.new_revision(),
         versions=[],
     )
@@ -313,10 +321,22 @@ def _scope(change: BanChange) -> dict[str, object]:
     }
 
 
-def _of_category(catalogue: Catalogue, category: str) -> list[str]:
-    found = in_category(catalogue, category)
+def _demand_proposed(row: ProhibitedListRow, declined: Sequence[str], categories: Mapping[str, str]) -> None:
+    """Raise `Invalid` with each service that is neither proposed nor declined already."""
+    known = {*row.declined, *proposed(row, categories)}
+    faults = [
+        Fault(f"body.declined.{index}", f"{service} is not proposed for {row.reference}: leave it out")
+        for index, service in enumerate(declined)
+        if service not in known
+    ]
+    if faults:
+        raise Invalid(faults)
+
+
+def _of_category(categories: Mapping[str, str], category: str) -> list[str]:
+    found = in_category(categories, category)
     if not found:
-        known = sorted({str(entry.category) for entry in catalogue.entries})
+        known = sorted(set(categories.values()))
         hint = did_you_mean(category, known) or f" Categories are {', '.join(known)}."
         raise Invalid.at("body.category", f'No category "{category}".{hint}')
     return found

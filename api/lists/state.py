@@ -1,11 +1,10 @@
 """What is on a prohibited list, and which bans its acts concern."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from api.bans.state import has_lapsed
 from api.db.models import BanRow, ListLinkRow, ProhibitedListRow
 from api.lists.schemas import LinkState
-from blocklists.catalogue import Catalogue
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
@@ -43,15 +42,17 @@ def is_over(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) ->
     return bool(own) and all(has_lapsed(ban.terms, now) for ban in own)
 
 
-def in_category(catalogue: Catalogue, category: str) -> list[str]:
-    """Return the services of a category, by slug."""
-    return [entry.slug for entry in catalogue.entries if str(entry.category) == category]
+def in_category(categories: Mapping[str, str], category: str) -> list[str]:
+    """Return the services of a category, by slug. `categories` has that of each service."""
+    return sorted(service for service, its in categories.items() if its == category)
 
 
-def proposed(row: ProhibitedListRow, in_its_category: Iterable[str]) -> list[str]:
-    """Return the services of the list's category that no version had, so that nobody has decided about them."""
-    known = set(row.draft).union(*(version.adds for version in row.versions))
-    return [service for service in in_its_category if service not in known]
+def proposed(row: ProhibitedListRow, categories: Mapping[str, str]) -> list[str]:
+    """Return the services of the list's category that nobody has decided about: no version had them, none declined."""
+    if row.category is None:
+        return []
+    known = set(row.draft).union(row.declined, *(version.adds for version in row.versions))
+    return [service for service in in_category(categories, row.category) if service not in known]
 
 
 def listed_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) -> list[BanRow]:

@@ -119,6 +119,15 @@ def _add_changes(group: Group) -> None:
     taking.add_reason()
     taking.add_decision("decision to take them off", of_ban=False)
 
+    declining = group.add_verb(
+        "decline",
+        _decline,
+        "Decline services that are proposed because the category of a list got them. They can still be added.",
+        "prohibited-list decline ghent prohibited-ai newbot",
+    )
+    declining.add_list()
+    declining.add_argument("services", nargs="+", metavar="SERVICE", help="services to decline")
+
 
 def _add_switches(group: Group) -> None:
     for mode, summary, *examples in (
@@ -193,6 +202,12 @@ def _remove_service(client: Client, options: Options) -> Result:
     found = client.send(ListRead, "POST", _where(options, "versions"), body)
     undo = _command("add", found, *options.services, "--legal-basis BASIS --reference REFERENCE --for SPAN")
     return _shown(client, found, undo)
+
+
+def _decline(client: Client, options: Options) -> Result:
+    before = client.get(ListRead, _where(options))
+    body = {"declined": [*before.declined, *options.services]}
+    return _shown(client, client.send(ListRead, "PUT", _where(options), body))
 
 
 def _switch(client: Client, options: Options) -> Result:
@@ -270,7 +285,10 @@ def _notes(found: ListRead) -> tuple[str, ...]:
     if found.kept:
         notes += (f"{found.authority} already bans {', '.join(found.kept)}: these bans stay as they are.",)
     if found.proposed:
-        notes += (f"not on the list, but in its category: {', '.join(found.proposed)}. Add them by a decision.",)
+        notes += (
+            f"not on the list, but in its category: {', '.join(found.proposed)}. Add them by a decision, or type: "
+            f"{_command('decline', found, *found.proposed)}",
+        )
     return notes
 
 
@@ -283,6 +301,7 @@ def _lines(found: ListRead, names: Names, more: Iterable[tuple[str, str]]) -> It
         ("title", found.title or "none"),
         *([("category", found.category)] if found.category else []),
         ("state", found.state),
+        *([("declined", ", ".join(found.declined))] if found.declined else []),
     ]
     for version in found.versions:
         rows += _version(version, zone)

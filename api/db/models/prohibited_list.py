@@ -15,7 +15,7 @@ class ProhibitedListRow(Base):
     """A named list of services of one authority.
 
     Before its first version the list has only `draft`, the services to adopt. `category` is the category of the
-    catalogue that it was made from.
+    catalogue that it was made from, `declined` services of it that the authority does not want.
     """
 
     __tablename__ = "prohibited_lists"
@@ -27,6 +27,7 @@ class ProhibitedListRow(Base):
     title: Mapped[str] = mapped_column(String(200), default="")
     category: Mapped[str | None] = mapped_column(String(32))
     draft: Mapped[list[str]]
+    declined: Mapped[list[str]]
     revision: Mapped[int]
 
     # Every reader of a list needs its versions, to know its services.

@@ -18,9 +18,9 @@ ALPHA = {1: ["alpha1.example.org"], 2: ["alpha2.example.org"]}
 """The packaged names of alpha, by tier."""
 
 
-def text_of(slug: str, tiers: Mapping[int, Sequence[str]], name: str = "") -> str:
+def text_of(slug: str, tiers: Mapping[int, Sequence[str]], name: str = "", category: str = "video") -> str:
     """Return the catalogue file of a service."""
-    head = f'slug = "{slug}"\nname = "{name or slug.title()}"\ncategory = "video"\nreviewed = 2026-09-01\n'
+    head = f'slug = "{slug}"\nname = "{name or slug.title()}"\ncategory = "{category}"\nreviewed = 2026-09-01\n'
     parts = [head, '[[source]]\nid = "test"\nwhat = "a test"\nlicence = "MIT"\n']
     for number, names in tiers.items():
         listed = ", ".join(f'{{ name = "{each}", sources = ["test"] }}' for each in names)

@@ -50,7 +50,9 @@ range import ranges.csv --dry-run
 range check ghent --own --site default
 range remove 192.0.2.0/24
 catalogue show
+prohibited-list create diest prohibited-video --category video
 catalogue load catalogue.json
+prohibited-list decline diest prohibited-video zeta
 service list
 service show tiktok
 service export vimeo --format hosts

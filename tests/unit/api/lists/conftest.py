@@ -11,6 +11,7 @@ import pytest
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry
 from blocklists.categories import Category
 from dnsfilter.wire.names import parse_name
+from tests.unit.api.catalogue.signed_files import put, signed, text_of, trust
 from tests.unit.api.conftest import Plane, authority, make_plane
 
 TECHNOLOGIES = [f"tech{number:02}" for number in range(1, 31)]
@@ -102,3 +103,10 @@ def acts(plane: Plane, limit: int = 60) -> list[tuple[str, str]]:
     """Return the newest acts, oldest first, with their objects."""
     items = plane.done("GET", f"/v1/audit?limit={limit}")["items"]
     return [(item["act"], item["object"]) for item in reversed(items)]
+
+
+def load_bots(plane: Plane, *slugs: str, number: int = 7) -> None:
+    """Load a signed catalogue with these services of the category ai."""
+    texts = {slug: text_of(slug, {1: [f"{slug}.example"]}, category="ai") for slug in slugs}
+    response = put(trust(plane), signed(number, texts))
+    assert response.status_code == 200, response.text

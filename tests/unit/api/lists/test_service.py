@@ -6,7 +6,7 @@ import pytest
 
 from api.db.models import BanRow
 from tests.unit.api.conftest import Plane, ban, on_both_databases
-from tests.unit.api.lists.conftest import ADOPTION, DECISION, LIST, TECHNOLOGIES, acts, verdict
+from tests.unit.api.lists.conftest import ADOPTION, DECISION, LIST, TECHNOLOGIES, acts, load_bots, verdict
 
 FIRST, LAST = TECHNOLOGIES[0], TECHNOLOGIES[25]
 ADDITION: dict[str, Any] = {
@@ -216,6 +216,39 @@ def test_a_list_of_a_category_names_what_the_category_got_since(federal: Plane) 
     assert (found["category"], len(found["services"]), found["proposed"]) == ("ai", 15, [])
     federal.done("PUT", LIST, {"services": ["tech01"]})
     assert federal.done("GET", LIST)["category"] is None
+
+
+def test_services_that_a_loaded_catalogue_brings_are_proposed_until_they_are_added_or_declined(federal: Plane) -> None:
+    federal.done("PUT", LIST, {"category": "ai"})
+    federal.done("POST", f"{LIST}/adopt", ADOPTION)
+    load_bots(federal, "newbot", "otherbot")
+    found = federal.done("GET", LIST)
+    assert (found["proposed"], found["service_count"]) == (["newbot", "otherbot"], 15)
+    found = federal.done("PUT", LIST, {"declined": ["otherbot"]})
+    assert (found["proposed"], found["declined"]) == (["newbot"], ["otherbot"])
+    found = federal.done("POST", f"{LIST}/versions", {**ADDITION, "add": ["newbot"]})
+    assert (found["proposed"], found["declined"], found["service_count"]) == ([], ["otherbot"], 16)
+    found = federal.done("PUT", LIST, {"declined": []})
+    assert found["proposed"] == ["otherbot"]
+    entries = federal.done("GET", "/v1/audit?act=list.change")["items"]
+    assert [each["after"]["declined"] for each in entries] == [[], ["otherbot"]]
+
+
+def test_a_list_starts_from_services_of_a_loaded_catalogue_too(federal: Plane) -> None:
+    load_bots(federal, "newbot")
+    found = federal.done("PUT", LIST, {"category": "ai"})
+    assert "newbot" in [item["service"] for item in found["services"]]
+
+
+def test_only_what_is_proposed_is_declined(federal: Plane) -> None:
+    made = federal.call("PUT", LIST, {"category": "ai", "declined": ["tech01"]})
+    assert (made.status_code, made.json()["faults"][0]["location"]) == (422, "body.declined")
+    federal.done("PUT", LIST, {"category": "ai"})
+    refused = federal.call("PUT", LIST, {"declined": ["tech02", "tech01"]})
+    assert [(each["location"], each["message"]) for each in refused.json()["faults"]] == [
+        ("body.declined.0", "tech02 is not proposed for federal/prohibited: leave it out"),
+        ("body.declined.1", "tech01 is not proposed for federal/prohibited: leave it out"),
+    ]
 
 
 @pytest.mark.parametrize(
