@@ -106,7 +106,12 @@ def serve(settings: Settings) -> int:
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
         notifier = Notifier(
-            database, publisher.services, settings.notices_mail, clock, lambda: publisher.status.published
+            database,
+            publisher.services,
+            catalogue,
+            settings.notices_mail,
+            clock,
+            lambda: publisher.status.published,
         )
         registry.register(Scraped(partial(collectors.notices, notifier)))
         certificate = _certificate(settings.tls)

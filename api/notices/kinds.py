@@ -51,6 +51,7 @@ class Kind(StrEnum):
     BOUND_BAN_GOES_ON = "bound_ban_goes_on"
     FEED_FAILING = "feed_failing"
     LIST_ADDITION = "list_addition"
+    LIST_PROPOSAL = "list_proposal"
     NODE_SUSPENDED = "node_suspended"
     NODE_SILENT = "node_silent"
     NODE_BEHIND = "node_behind"

@@ -3,8 +3,9 @@
 Facts:
 
 - `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
-- `name`: `authority/name`, an allowed name
-- `services`: what a notice about many bans of a prohibited list is about; `ban` is that list, and `title` its title
+- `name`: `authority/name`, an allowed name; `list`: `authority/list`, a prohibited list
+- `services`: what a notice about a prohibited list is about; `ban` is that list if they are banned, `title` its title
+- `category`: a category of services
 - `number`: the number of a request, an exemption, a binding, a capture or an update; `service`: the slug of its service
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
 - `feed`: the slug of an own service
@@ -38,6 +39,7 @@ MAX_NODES = 30
 MAX_SERVICES = 5
 """Services of a prohibited list that a notice names."""
 _AUTHORITY_FACTS = ("source", "bound", "former", "scope")
+_REFERENCES = ("ban", "name", "list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Names:
 def authorities_in(facts: Json) -> frozenset[str]:
     """Return the slugs of the authorities that the facts name."""
     named = {str(facts[key]) for key in _AUTHORITY_FACTS if facts.get(key) is not None}
-    return frozenset(named | {str(facts[key]).partition("/")[0] for key in ("ban", "name") if key in facts})
+    return frozenset(named | {str(facts[key]).partition("/")[0] for key in _REFERENCES if key in facts})
 
 
 def languages_of(to: Authority | None) -> tuple[str, ...]:
@@ -118,7 +120,7 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
     """Return the values of the placeholders of a text."""
     _ = translations(language).gettext
-    authority, _slash, service = str(facts.get("ban", facts.get("name", ""))).partition("/")
+    authority, _slash, service = next((str(facts[key]) for key in _REFERENCES if key in facts), "").partition("/")
     service = str(facts.get("service", service))
     values = {
         "authority_slug": authority,
@@ -133,8 +135,10 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     }
     if "services" in facts:
         named = [names.services.get(slug, slug) for slug in facts["services"]]
-        title = facts.get("title") or service
-        values["service"] = f"{title} ({_some(named[:MAX_SERVICES], len(named), language)})"
+        values["title"] = facts.get("title") or service
+        values["services"] = _some(named[:MAX_SERVICES], len(named), language)
+        values["service"] = f"{values['title']} ({values['services']})"
+        values["slugs"] = " ".join(facts["services"])
     if "asked" in facts:
         asked = [f"{name} ({queries})" for name, queries in facts["asked"]]
         values["asked"] = _some(asked, facts["asked_count"], language)
@@ -154,7 +158,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         if key in facts:
             slug = facts[key]
             values[key] = _("all authorities") if slug is None else names.authority(slug, language)
-    for key in ("number", "node", "site", "range", "revision", "reference", "feed"):
+    for key in ("number", "node", "site", "range", "revision", "reference", "feed", "category"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:
         values |= _nodes(sorted(facts["nodes"]), language)

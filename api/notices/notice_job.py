@@ -28,6 +28,7 @@ from api.notices import repository
 from api.notices.due.all_due import due
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.letters import Names, authorities_in, letter
+from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import DAY_S, Authority, Instant, Service
 from dnsfilter.telemetry.logs import emit
 
@@ -92,17 +93,19 @@ class Notifier:
         self,
         database: Database,
         services: Callable[[], Mapping[str, Service]],
+        packaged: Catalogue,
         destination: MailDestination | None,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
-        """Create a notifier. `services` returns the services in force by slug.
+        """Create a notifier. `services` returns the services in force by slug, `packaged` is the release's catalogue.
 
         `published` returns the number of publications. `elapsed` returns monotonic seconds.
         """
         self._database = database
         self._services = services
+        self._packaged = packaged
         self._destination = destination
         self._clock = clock
         self._published = published
@@ -120,7 +123,7 @@ class Notifier:
         with self._database.reading() as session:
             since_s = repository.beginning(session)
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
-            found = due(session, hour, services)
+            found = due(session, hour, services, self._packaged)
             fresh = repository.missing(session, found)
             expired = self._expired(session, hour, found)
         if since_s is None:

@@ -52,6 +52,8 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.FEED_FAILING: "dnsfilterctl feed show {feed}",
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
     Kind.LIST_ADDITION: "dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE",
+    Kind.LIST_PROPOSAL: "dnsfilterctl prohibited-list add {authority_slug} {slug} {slugs} --legal-basis BASIS "
+    '--reference REFERENCE --for "6 months"\ndnsfilterctl prohibited-list decline {authority_slug} {slug} {slugs}',
 }
 """Commands that carry out what a notice asks for, one a line. They are the same in every language."""
 _SHOW_LIST = "dnsfilterctl prohibited-list show {authority_slug} {slug}"
@@ -262,7 +264,13 @@ TEXTS: Mapping[Kind, Text] = {
         "services of {service} that you have not adopted",
         "The prohibited list {service} ({authority}), which you follow, has services that you have not adopted. They "
         "have no effect for you.",
-        "To adopt these services, a decision of your own is required:",
+        "An approver of your authority adopts these services, by a decision of your own:",
+    ),
+    Kind.LIST_PROPOSAL: Text(
+        "new services for the prohibited list {title}: {services}",
+        "The catalogue has new services of the category {category}, from which the prohibited list {title} was made: "
+        "{services}. They are not banned, and stay proposed until you decide.",
+        "To add these services by a decision, or to decline them:",
     ),
     Kind.NODE_SUSPENDED: Text(
         "bans are suspended on node {node} for {scope}",

@@ -13,19 +13,20 @@ from api.notices.due.due_acts import due_bindings, due_captures, due_exemptions,
 from api.notices.due.due_bans import due_bans
 from api.notices.due.due_feeds import due_feeds
 from api.notices.due.due_followed_bans import due_followed_bans
-from api.notices.due.due_lists import due_list_additions, grouped
+from api.notices.due.due_lists import due_list_additions, due_list_proposals, grouped
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
 from api.notices.due.due_updates import due_asked_names, due_updates
 from api.notices.kinds import Due, Hour
+from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Service
 
 
-def due(session: Session, hour: Hour, services: Mapping[str, Service]) -> list[Due]:
+def due(session: Session, hour: Hour, services: Mapping[str, Service], packaged: Catalogue) -> list[Due]:
     """Return every due notice, each key once. Leave out notices to closed authorities.
 
-    `services` are those in force.
+    `services` are those in force, `packaged` is the catalogue of this release.
     """
     statement = select(AuthorityRow.slug).where(sql_is_closed(hour.now))
     closed = frozenset(session.scalars(statement))
@@ -43,6 +44,7 @@ def due(session: Session, hour: Hour, services: Mapping[str, Service]) -> list[D
         due_bindings,
         due_mergers,
         due_list_additions,
+        partial(due_list_proposals, packaged=packaged),
         due_suspensions,
         due_captures,
         due_feeds,

@@ -1,4 +1,4 @@
-"""Notices about prohibited lists: one for many bans of a list, and services that a follower has not adopted."""
+"""Notices about prohibited lists: one for many bans of a list, services to adopt, and new ones of its category."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import not_, select
 from sqlalchemy.orm import Session
 
+from api.catalogue.repository import categories_in_force
 from api.db.base import Json
-from api.db.models import BanRow, ListLinkRow, ProhibitedListRow
+from api.db.models import BanRow, ListLinkRow, NoticeRow, ProhibitedListRow
 from api.lists import repository
 from api.lists.schemas import LinkGround
-from api.lists.state import not_taken_over
+from api.lists.state import is_over, not_taken_over, proposed
 from api.notices.kinds import Due, Hour, Kind
+from blocklists.catalogue import Catalogue
 
 _OF_ONE_BAN = ("ban", "number", "link", "services")
 """Facts in which the notices about bans of one list may differ."""
@@ -34,6 +36,31 @@ def due_list_additions(session: Session, hour: Hour) -> Iterator[Due]:
             if services and hour.fresh(at):
                 facts = {**_of_list(row, services), "number": found.number, "at_s": at}
                 yield Due(f"{Kind.LIST_ADDITION}/{found.number}/{at}", Kind.LIST_ADDITION, found.authority, facts)
+
+
+def due_list_proposals(session: Session, hour: Hour, packaged: Catalogue) -> Iterator[Due]:
+    """Yield a notice to the authority of each adopted list whose category got services, once for each service."""
+    row, kind = ProhibitedListRow, Kind.LIST_PROPOSAL
+    lists = session.scalars(select(row).where(row.category.is_not(None)).order_by(row.number)).all()
+    categories = categories_in_force(session, packaged) if lists else {}
+    for found in lists:
+        services = proposed(found, categories)
+        if not found.versions or not services or is_over(found, repository.bans(session, found.authority), hour.now):
+            continue
+        made = _earlier_proposals(session, found)
+        # Keep the earlier notices from being swept: without them, their services would be reported again.
+        yield from made
+        known = {service for one in made for service in one.facts["services"]}
+        fresh = [service for service in services if service not in known]
+        if fresh:
+            facts = {"list": found.reference, "title": found.title, "category": found.category, "services": fresh}
+            yield Due(f"{kind}/{found.number}/{fresh[0]}", kind, found.authority, facts)
+
+
+def _earlier_proposals(session: Session, found: ProhibitedListRow) -> Sequence[Due]:
+    row, kind = NoticeRow, Kind.LIST_PROPOSAL
+    of_list = select(row).where(row.kind == str(kind), row.facts["list"].as_string() == found.reference)
+    return [Due(one.key, kind, one.authority, one.facts) for one in session.scalars(of_list)]
 
 
 def grouped(session: Session, found: Sequence[Due]) -> list[Due]:

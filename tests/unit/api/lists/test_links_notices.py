@@ -1,13 +1,15 @@
-"""Notices about prohibited lists: one mail for many bans, and what a follower has not adopted."""
+"""Notices about prohibited lists: one mail for many bans, what a follower has not adopted, new services."""
 
 from typing import Any
 
 import pytest
 
+from api.db.models import NoticeRow
 from api.notices.kinds import Kind
 from api.notices.letters import Names, letter
+from api.notices.repository import KEPT_S
 from tests.unit.api.conftest import Plane
-from tests.unit.api.lists.conftest import LIST
+from tests.unit.api.lists.conftest import ADOPTION, LIST, load_bots
 from tests.unit.api.lists.test_links import AGREEMENT, FOLLOWING, LAW, LINKS, OWN
 from tests.unit.api.lists.test_service import ADDITION
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, rows
@@ -77,3 +79,53 @@ def test_a_follower_hears_of_each_addition_until_it_has_adopted_it(adopted: Plan
     assert f"dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE" in _text(
         facts, Kind.LIST_ADDITION
     )
+
+
+def _of_category(plane: Plane) -> None:
+    """Adopt a list of the services of a category."""
+    plane.done("PUT", LIST, {"category": "ai"})
+    plane.done("POST", f"{LIST}/adopt", ADOPTION)
+
+
+def test_services_that_the_category_of_a_list_gets_are_proposed_once_each(federal: Plane) -> None:
+    _of_category(federal)
+    notifier = begun(federal)
+    load_bots(federal, "newbot", "otherbot")
+    assert new_kinds(federal, notifier.look) == [("list_proposal", "federal")]
+    assert rows(federal)[-1].facts == {
+        "list": "federal/prohibited",
+        "title": "",
+        "category": "ai",
+        "services": ["newbot", "otherbot"],
+    }
+    federal.done("PUT", LIST, {"declined": ["newbot"]})
+    assert new_kinds(federal, notifier.look) == []
+    load_bots(federal, "newbot", "otherbot", "thirdbot", number=8)
+    assert new_kinds(federal, notifier.look) == [("list_proposal", "federal")]
+    assert rows(federal)[-1].facts["services"] == ["thirdbot"]
+    assert federal.done("GET", LIST)["service_count"] == 15
+
+
+def test_proposal_that_nobody_decides_is_not_sent_again_when_old_notices_go(federal: Plane) -> None:
+    _of_category(federal)
+    federal.done("POST", f"{LIST}/terms", {"for": "1 year", "decision": {"reference": "2026/9"}})
+    notifier = begun(federal)
+    load_bots(federal, "newbot")
+    notifier.look()
+    assert rows(federal)[-1].kind == "list_proposal"
+    with federal.database.writing() as session:
+        session.get_one(NoticeRow, rows(federal)[-1].number).next_try_s = None
+    for _ in range(2):
+        federal.clock.now += KEPT_S
+        assert ("list_proposal", "federal") not in new_kinds(federal, notifier.look)
+
+
+def test_list_that_is_not_adopted_or_over_gets_no_proposals(federal: Plane) -> None:
+    federal.done("PUT", LIST, {"category": "ai"})
+    notifier = begun(federal)
+    load_bots(federal, "newbot")
+    assert new_kinds(federal, notifier.look) == []
+    federal.done("POST", f"{LIST}/adopt", ADOPTION)
+    federal.clock.now += 60
+    federal.done("POST", f"{LIST}/end", {"reason": "annulled"})
+    assert ("list_proposal", "federal") not in new_kinds(federal, notifier.look)

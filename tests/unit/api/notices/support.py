@@ -19,7 +19,8 @@ DAY_S = 86_400
 def notifier(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()) -> Notifier:
     """Return a notifier that sends to `mailbox`. `to` is the installation's contact."""
     destination = MailDestination("127.0.0.1", mailbox.port if mailbox is not None else 1, False, SENDER, to)
-    return Notifier(plane.database, plane.publisher.services, destination, plane.clock, elapsed=plane.clock)
+    packaged = plane.app.state.runtime.catalogue
+    return Notifier(plane.database, plane.publisher.services, packaged, destination, plane.clock, elapsed=plane.clock)
 
 
 def begun(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()) -> Notifier:

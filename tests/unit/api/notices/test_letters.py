@@ -41,6 +41,11 @@ FACTS: dict[str, Any] = {
     "deleted_s": MIDNIGHT,
 }
 
+"""Facts of most kinds. `services` makes a notice one about a prohibited list."""
+OF_KIND = {
+    Kind.LIST_PROPOSAL: {"list": "ghent/ai", "title": "AI", "category": "ai", "services": ["tiktok", "newbot"]},
+}
+
 
 def _authority(slug: str, *languages: str, **names: str) -> Authority:
     kind = model.Kind.MUNICIPALITY
@@ -61,7 +66,7 @@ def test_command_follows_a_line_that_introduces_it(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("to", [None, FEDERAL, GHENT, COMMUNITY], ids=lambda to: to.slug if to else "installation")
 def test_no_line_is_too_long_and_no_placeholder_remains(kind: Kind, to: Authority | None) -> None:
-    written = letter(kind, FACTS, to, NAMES)
+    written = letter(kind, OF_KIND.get(kind, FACTS), to, NAMES)
     assert "\n" not in written.subject
     assert not re.search(r"[{}]|None", written.subject + written.text)
     assert max(map(len, written.text.splitlines())) <= WIDTH
@@ -184,6 +189,20 @@ def test_notice_of_pending_names_gives_their_queries_and_each_command_on_a_line_
         "    dnsfilterctl update show 7",
         "    dnsfilterctl update object 7 NAME --reason REASON",
         "    dnsfilterctl update accept 7",
+    ]
+
+
+def test_notice_of_proposed_services_names_list_category_and_services_and_says_how_to_decide() -> None:
+    written = letter(Kind.LIST_PROPOSAL, OF_KIND[Kind.LIST_PROPOSAL], GHENT, NAMES)
+    assert written.subject == "dnsfilter: nieuwe diensten voor de verbodslijst AI: TikTok, newbot"
+    assert "in de categorie ai, waaruit de verbodslijst AI is samengesteld: TikTok, newbot." in " ".join(
+        written.text.split()
+    )
+    assert "Verbod:" not in written.text
+    assert [line.removesuffix(" \\") for line in written.text.splitlines() if line.startswith("    ")] == [
+        "    dnsfilterctl prohibited-list add ghent ai tiktok newbot",
+        '      --legal-basis BASIS --reference REFERENCE --for "6 months"',
+        "    dnsfilterctl prohibited-list decline ghent ai tiktok newbot",
     ]
 
 

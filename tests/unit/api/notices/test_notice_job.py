@@ -21,6 +21,7 @@ from api.notices.notice_job import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier, St
 from api.notices.repository import NO_CONTACT, NO_MAIL, state_of
 from api.server.metrics.collectors import Scraped, notices
 from api.tls.pem import make_context
+from blocklists.catalogue import Catalogue
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.certificates import Authority
 from tests.support.mail_and_syslog import Mailbox, mail_server
@@ -149,15 +150,13 @@ def test_failed_login_is_logged_without_the_password(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     with caplog.at_level(logging.DEBUG), mail_server(login=("dns", "right"), starttls=make_context(*files)) as mailbox:
         destination = parse_mail_destination(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
-        wrong = Notifier(bindings.database, dict, destination, bindings.clock)
+        wrong = Notifier(bindings.database, dict, Catalogue(()), destination, bindings.clock)
         wrong.look()
         assert wrong.send() == 0
         assert _states(bindings) == [("waiting", 1, "user or password refused with 535")] * 2
         bindings.clock.now += 60
-        assert (
-            Notifier(bindings.database, dict, replace(destination, login=Login("dns", "right")), bindings.clock).send()
-            == 2
-        )
+        right = replace(destination, login=Login("dns", "right"))
+        assert Notifier(bindings.database, dict, Catalogue(()), right, bindings.clock).send() == 2
         tried = set(mailbox.logins)
     assert tried == {("dns", "wrong"), ("dns", "right")}
     said = [KeyValueFormatter().format(record) for record in caplog.records if record.name.startswith("dnsfilter")]
@@ -249,7 +248,7 @@ def test_without_its_contact_a_notice_to_the_installation_is_made_and_not_mailed
 
 
 def test_without_a_mail_server_notices_are_made_and_not_mailed_later(bindings: Plane, mailbox: Mailbox) -> None:
-    job = Notifier(bindings.database, dict, None, bindings.clock, elapsed=bindings.clock)
+    job = Notifier(bindings.database, dict, Catalogue(()), None, bindings.clock, elapsed=bindings.clock)
     assert (job.look(), job.send()) == (2, 0)
     assert _states(bindings) == [("not_mailed", 0, NO_MAIL)] * 2
     assert job.status() == Status(waiting=0, oldest_age_s=0, abandoned=0, failures=0)
@@ -259,7 +258,7 @@ def test_without_a_mail_server_notices_are_made_and_not_mailed_later(bindings: P
 def test_notices_that_wait_when_the_mail_server_is_taken_away_are_given_up(bindings: Plane) -> None:
     away = notifier(bindings)
     assert (away.look(), away.send()) == (2, 0)
-    job = Notifier(bindings.database, dict, None, bindings.clock, elapsed=bindings.clock)
+    job = Notifier(bindings.database, dict, Catalogue(()), None, bindings.clock, elapsed=bindings.clock)
     assert job.status().waiting == 2
     job.send()
     assert (job.status().waiting, {state for state, _, _ in _states(bindings)}) == (0, {"not_mailed"})
@@ -272,7 +271,7 @@ def test_publication_causes_a_look_before_the_next_round(
     monkeypatch.setattr(module, "SOON_S", 0.0)
     destination = MailDestination("127.0.0.1", mailbox.port, False, SENDER, ())
     counted = [0]
-    job = Notifier(bindings.database, dict, destination, bindings.clock, lambda: counted[0])
+    job = Notifier(bindings.database, dict, Catalogue(()), destination, bindings.clock, lambda: counted[0])
     job.start()
     try:
         _wait(mailbox, 2)

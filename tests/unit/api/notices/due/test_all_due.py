@@ -14,6 +14,7 @@ from api.notices.kinds import Hour, threshold
 from api.notices.notice_job import Notifier
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
+from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
@@ -497,7 +498,7 @@ def test_clock_set_ahead_does_not_count_as_silence_of_nodes(town: Plane) -> None
     _node(town, int(town.clock.now), _settled(town.publisher))
     elapsed = Clock()
     destination = MailDestination("127.0.0.1", 1, False, "dns@example.org", ())
-    job = Notifier(town.database, dict, destination, town.clock, elapsed=elapsed)
+    job = Notifier(town.database, dict, Catalogue(()), destination, town.clock, elapsed=elapsed)
     for by_clock, by_time, kinds in ((0, 0, []), (3600, 10, []), (590, 590, []), (20, 20, ["node_silent"] * 3)):
         town.clock.now += by_clock
         elapsed.now += by_time
@@ -537,7 +538,8 @@ def test_term_that_never_held_causes_no_notice_of_its_end(town: Plane) -> None:
         for ended_s in (term.start_s, term.start_s + 3600):
             term.ended_s = ended_s
             session.flush()
-            found.append([one.kind for one in due(session, Hour(ended_s, START, START), {}) if one.authority == "zone"])
+            everything = due(session, Hour(ended_s, START, START), {}, Catalogue(()))
+            found.append([one.kind for one in everything if one.authority == "zone"])
     assert found == [[], ["ban_lapsed"]]
 
 
