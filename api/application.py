@@ -74,6 +74,7 @@ from api.succession.router import router as succession
 from api.suspensions.current import CurrentSuspensions
 from api.suspensions.router import router as suspensions
 from api.trace.router import router as trace
+from api.updates.router import objections
 from api.updates.router import of_authority as updates_of_authority
 from api.updates.router import router as updates
 from api.updates.update_counts import UpdateCounts
@@ -100,6 +101,7 @@ ROUTERS = (
     catalogue,
     updates,
     updates_of_authority,
+    objections,
     feeds,
     bans,
     of_authority,

@@ -43,7 +43,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),
     "token": ("key", "make", "revoke"),
-    "update": ("hold_back", "accept", "reject", "object", "replace"),
+    "update": ("hold_back", "accept", "reject", "object", "replace", "withdraw_objection"),
     "usage": ("erase", "read_clients"),
     "webhook": ("add", "remove"),
 }  # fmt: skip

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from api.db.base import Json
-from api.db.models import ServiceRow, UpdateRow
+from api.db.models import ObjectionRow, ServiceRow, UpdateRow
 from api.publish.service_lists import service_of
 from api.timestamps import optional_text, timestamp_text
-from api.updates.schemas import HeldReasonRead, Source, UpdatedNameRead, UpdateRead
+from api.updates.schemas import HeldReasonRead, ObjectionRead, Source, UpdatedNameRead, UpdateRead
 from api.updates.state import update_state
 from blocklists.update_review import difference
 from dnsfilter.policy.model import Instant, Tier
@@ -40,6 +40,18 @@ def read_update(row: UpdateRow, now: Instant) -> UpdateRead:
 def shown_update(row: UpdateRow) -> Json:
     """Return an update as the audit log stores it, without fields that depend on the time."""
     return read_update(row, row.proposed_s).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def read_objection(row: ObjectionRow, authority: str | None) -> ObjectionRead:
+    """Return an objection to a name of a service, which `authority` defines."""
+    return ObjectionRead(
+        service=row.service,
+        authority=authority,
+        name=row.name,
+        reason=row.reason,
+        recorded=timestamp_text(row.recorded_s),
+        recorded_by=row.recorded_by,
+    )
 
 
 def shown_service(row: ServiceRow) -> Json:

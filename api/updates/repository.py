@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from api.db.models import ObjectionRow, UpdateRow
+from api.db.models import ObjectionRow, ServiceRow, UpdateRow
 from api.db.unknown_names import numbered
-from api.http.pagination import Paging, equal, select_page
+from api.errors import NotFound, did_you_mean
+from api.http.pagination import Paging, cut_page, decode_keys, equal, select_page
 from api.updates.schemas import Outcome, UpdateState
 from api.updates.state import in_state
 from dnsfilter.policy.model import Instant, WireName
@@ -65,6 +66,37 @@ def objections(session: Session, service: str) -> Sequence[ObjectionRow]:
     """Return the names that were objected to, by name."""
     row = ObjectionRow
     return session.scalars(select(row).where(row.service == service).order_by(row.name)).all()
+
+
+def objections_page(
+    session: Session, visible: frozenset[str] | None, service: str | None, paging: Paging
+) -> tuple[Sequence[ObjectionRow], str | None]:
+    """Return a page of objections, by service and name: those to services of `visible` and of the catalogue."""
+    row = ObjectionRow
+    statement = select(row).where(*equal({row.service: service}))
+    if visible is not None:
+        # Of a service that a release brought back, only the objections are left.
+        known = select(ServiceRow.slug).where(ServiceRow.authority.not_in(visible))
+        statement = statement.where(row.service.not_in(known))
+    if paging.cursor is not None:
+        statement = statement.where(tuple_(row.service, row.name) > tuple_(*decode_keys(paging.cursor, (str, str))))
+    rows = session.scalars(statement.order_by(row.service, row.name).limit(paging.limit + 1)).all()
+    return cut_page(rows, paging.limit, lambda each: [each.service, each.name])
+
+
+def owner_of(session: Session, objection: ObjectionRow) -> str | None:
+    """Return the authority that defines the service of an objection; None for one of the catalogue."""
+    return session.scalar(select(ServiceRow.authority).where(ServiceRow.slug == objection.service))
+
+
+def get_objection(session: Session, service: str, name: str) -> ObjectionRow:
+    """Return the objection to a name of a service. Raise NotFound."""
+    row = session.get(ObjectionRow, (service, name))
+    if row is None:
+        known = (each.name for each in objections(session, service))
+        hint = did_you_mean(name, known) or " See dnsfilterctl update objections."
+        raise NotFound(f'No objection to "{name}" of {service}.{hint}')
+    return row
 
 
 def objected_names(session: Session, service: str) -> frozenset[WireName]:

@@ -83,6 +83,17 @@ class UpdatedNameRead(Read):
     queries: int | None
 
 
+class ObjectionRead(Read):
+    """A name that somebody left out of a service. `authority` is null for a service of the catalogue."""
+
+    service: str
+    authority: str | None
+    name: str
+    reason: str
+    recorded: Timestamp
+    recorded_by: int
+
+
 class UpdateAccepting(Strict):
     """Accept an update. With `at_once`, the names of one that was held back are not monitored first."""
 
@@ -92,6 +103,12 @@ class UpdateAccepting(Strict):
 
 class UpdateRejecting(Strict):
     """The reason for rejecting an update."""
+
+    reason: Reason
+
+
+class ObjectionWithdrawing(Strict):
+    """The reason for withdrawing an objection."""
 
     reason: Reason
 

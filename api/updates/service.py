@@ -4,24 +4,25 @@ Every new content of a service goes through `propose`. It takes effect, its new 
 that was held back or rejected before and comes again from a feed is no new update.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from api.auth.permit import Permit
 from api.auth.second_person import demand_second_person
-from api.db.models import AuthorityRow, ListRow, ObjectionRow, ServiceRow, UpdateRow
+from api.db.models import AuthorityRow, FeedRow, ListRow, ObjectionRow, ServiceRow, UpdateRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.publish.service_lists import ServiceList, list_of, service_of
 from api.updates import repository
 from api.updates.guarding import installation_guard
+from api.updates.plans import Plan, Prepare, basis_of, plan_acceptance, plan_objection
 from api.updates.reading import shown_service, shown_update
 from api.updates.schemas import Outcome, Source, UpdateState
 from api.updates.state import update_state
-from blocklists.update_review import Review, difference, enforced, names_in, plain, review, without
+from blocklists.update_review import Review, names_in, plain, review, without
 from dnsfilter.policy.model import Instant, Service, Tier, WireName
 from dnsfilter.wire.names import name_text, parse_name
 
@@ -74,9 +75,7 @@ class Rehearsed:
     content: ServiceList
 
 
-def rehearse(
-    session: Session, row: ServiceRow, proposal: Proposal, now: Instant, prepare: Callable[[Service, str], None]
-) -> Proposal:
+def rehearse(session: Session, row: ServiceRow, proposal: Proposal, now: Instant, prepare: Prepare) -> Proposal:
     """Return the proposal with what `propose` would find of it. `prepare` gets the service and its list's digest.
 
     Call it before the transaction of `propose`: a million names take seconds, and acts take turns.
@@ -126,29 +125,23 @@ def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow 
     return update
 
 
-def accept(unit: UnitOfWork, permit: Permit, update: UpdateRow, at_once: bool, note: str) -> None:
+def accept(
+    unit: UnitOfWork, permit: Permit, update: UpdateRow, at_once: bool, note: str, known: Plan | None = None
+) -> None:
     """Bring an update that was held back into force, or enforce the pending names of another at once.
 
-    Raise `Forbidden` for the account that proposed it, if the authority requires a second person. Raise `Conflict` if
-    nothing is left to decide.
+    `known` is the plan that was worked out before the transaction. Raise `Forbidden` for the account that proposed it,
+    if the authority requires a second person. Raise `Conflict` if nothing is left to decide.
     """
-    row, state = _service(unit, update), update_state(update, unit.now_s)
-    if state not in (UpdateState.HELD_BACK, UpdateState.PENDING):
-        raise Conflict(f"Update {update.number} is {state} and can no longer be accepted.")
+    row = _service(unit, update)
+    plan = _holding(unit, row, update, known) or plan_acceptance(unit.session, row, update, unit.now_s, at_once)
     _demand_other(unit, permit, update)
-    before, in_force = shown_update(update), service_of(row.content.body).tiers
-    if state is UpdateState.PENDING:
-        assert update.enforced_from_s is not None
+    before = shown_update(update)
+    if plan.basis.state is UpdateState.PENDING:
         for each in repository.sharing_instant(unit.session, update):
             each.pending, each.revision = 0, unit.new_revision()
-        _take(unit, row, update, enforced(in_force, update.enforced_from_s), None)
-    else:
-        # An objection to names that were pending meanwhile holds for this update too.
-        objected = repository.objected_names(unit.session, row.slug)
-        wanted = without(service_of(update.wanted.body).tiers, objected)
-        found = review(in_force, wanted, installation_guard(unit.session), unit.now_s, at_once=at_once)
-        update.added = names_in(found.added)
-        _take(unit, row, update, found.content, found.enforced_from)
+    update.added = plan.added
+    _take(unit, row, update, plan.content, plan.enforced_from, plan.made)
     _decided(unit, update, note)
     unit.record("update.accept", subject(update), before, shown_update(update), *_authorities(row))
 
@@ -165,42 +158,41 @@ def reject(unit: UnitOfWork, update: UpdateRow, reason: str) -> None:
     unit.record("update.reject", subject(update), before, shown_update(update), *_authorities(update))
 
 
-def object_to(unit: UnitOfWork, update: UpdateRow, names: Sequence[str], reason: str) -> None:
+def object_to(
+    unit: UnitOfWork, update: UpdateRow, names: Sequence[str], reason: str, known: Plan | None = None
+) -> None:
     """Leave names out of an update, and out of all later ones that no person edits.
 
-    Raise `Invalid` for a name that the update does not add, or that is enforced already.
+    `known` is the plan that was worked out before the transaction. Raise `Invalid` for a name that the update does not
+    add, or that is enforced already.
     """
-    row, state = _service(unit, update), update_state(update, unit.now_s)
-    if state not in (UpdateState.HELD_BACK, UpdateState.PENDING):
-        raise Conflict(f"Update {update.number} is {state}. To free a name now: dnsfilterctl name allow")
-    in_force = service_of(row.content.body).tiers
-    if state is UpdateState.HELD_BACK:
-        open_to_objection = difference(service_of(update.wanted.body).tiers, in_force)
-    else:
-        open_to_objection = tuple(tier for tier in in_force if tier.enforced_from == update.enforced_from_s)
-    wires = _demand_names(names, open_to_objection, update)
-    before = shown_update(update)
-    for wire in sorted(wires):
-        unit.session.merge(
-            ObjectionRow(
-                service=row.slug,
-                name=name_text(wire),
-                reason=reason,
-                recorded_s=unit.now_s,
-                recorded_by=unit.actor.account,
-            )
+    row = _service(unit, update)
+    plan = _holding(unit, row, update, known) or plan_objection(unit.session, row, update, unit.now_s, names)
+    assert plan.wanted is not None
+    before, left_out = shown_update(update), sorted(map(name_text, plan.left_out))
+    for name in left_out:
+        objection = ObjectionRow(
+            service=row.slug, name=name, reason=reason, recorded_s=unit.now_s, recorded_by=unit.actor.account
         )
-    tiers = without(service_of(update.wanted.body).tiers, wires)
-    update.digest = keep_list(unit.session, list_of(Service(row.slug, row.name, tiers)))
-    update.added = names_in(difference(tiers, service_of(update.before.body).tiers))
+        unit.session.merge(objection)
+    update.digest, update.added = keep_list(unit.session, plan.wanted), plan.added
     update.revision = unit.new_revision()
-    if state is UpdateState.PENDING:
-        pending = (
-            without([tier], wires) if tier.enforced_from == update.enforced_from_s else (tier,) for tier in in_force
-        )
-        _take(unit, row, update, tuple(tier for tiers in pending for tier in tiers), update.enforced_from_s)
-    after = {**shown_update(update), "objected": [name_text(wire) for wire in sorted(wires)], "reason": reason}
+    if plan.made is not None:
+        _take(unit, row, update, plan.content, plan.enforced_from, plan.made)
+    after = {**shown_update(update), "objected": left_out, "reason": reason}
     unit.record("update.object", subject(update), before, after, *_authorities(row))
+
+
+def withdraw_objection(unit: UnitOfWork, row: ObjectionRow, reason: str) -> None:
+    """Withdraw an objection. The name comes back by a later update that has it, as any new name does."""
+    owner = repository.owner_of(unit.session, row)
+    before = {"reason": row.reason, "recorded_s": row.recorded_s, "recorded_by": row.recorded_by}
+    feed = unit.session.get(FeedRow, row.service)
+    if feed is not None:
+        # Else an unchanged list is not read again.
+        feed.etag = feed.modified = ""
+    unit.note("update.withdraw_objection", subject(row), before, {"reason": reason}, *([owner] if owner else []))
+    unit.session.delete(row)
 
 
 def forget(unit: UnitOfWork, row: ServiceRow) -> None:
@@ -321,26 +313,16 @@ def _demand_other(unit: UnitOfWork, permit: Permit, update: UpdateRow) -> None:
         )
 
 
-def _demand_names(names: Sequence[str], tiers: Sequence[Tier], update: UpdateRow) -> frozenset[WireName]:
-    known = frozenset[WireName]().union(*(tier.domains | tier.hosts for tier in tiers))
-    found = set()
-    for index, name in enumerate(names):
-        try:
-            wire = parse_name(name)
-        except ValueError as error:
-            raise Invalid.at(f"body.names.{index}", str(error)) from error
-        if wire not in known:
-            command = f"dnsfilterctl update show {update.number}"
-            raise Invalid.at(f"body.names.{index}", f"{name} is no open name of update {update.number}: see {command}")
-        found.add(wire)
-    return frozenset(found)
-
-
 def _service(unit: UnitOfWork, update: UpdateRow) -> ServiceRow:
     row = unit.session.get(ServiceRow, update.service)
     if row is None:
         raise Conflict(f"Update {update.number} is of {update.service}, which is no longer registered.")
     return row
+
+
+def _holding(unit: UnitOfWork, row: ServiceRow, update: UpdateRow, known: Plan | None) -> Plan | None:
+    """Return the plan if it still holds."""
+    return known if known is not None and known.basis == basis_of(unit.session, row, update, unit.now_s) else None
 
 
 def _authorities(row: ServiceRow | UpdateRow) -> Sequence[str]:

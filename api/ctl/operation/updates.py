@@ -10,7 +10,7 @@ from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
 from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
-from api.updates.schemas import UpdatedNameRead, UpdateRead, UpdateState
+from api.updates.schemas import ObjectionRead, UpdatedNameRead, UpdateRead, UpdateState
 
 DEFAULT_NAMES = 40
 
@@ -40,6 +40,20 @@ def add(groups: Group) -> None:
     objecting = group.add_numbered("object", _UPDATES.act("object", "names", "reason"), summary, example)
     objecting.add_argument("names", nargs="+", metavar="NAME", help="a name that the update adds")
     objecting.add_reason()
+    lister = group.add_verb(
+        "objections",
+        _objections,
+        "List the names that were left out of services: by whom, since when and why.",
+        "update objections --service tiktok",
+    )
+    lister.add_service("--service", "only names of this service")
+    lister.add_limit()
+    summary = "Withdraw an objection. The name comes back with the next update that has it, and is monitored first."
+    example = 'update withdraw ghent:games cdn.example.org --reason "the shop has closed"'
+    withdrawing = group.add_verb("withdraw", _withdraw, summary, example)
+    withdrawing.add_service()
+    withdrawing.add_argument("name", metavar="NAME", help="the name that was left out")
+    withdrawing.add_reason()
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -53,6 +67,31 @@ def _show(client: Client, options: Options) -> Result:
     page = client.list(UpdatedNameRead, path("updates", options.number, "names"), DEFAULT_NAMES)
     data = {"update": found.model_dump(mode="json"), "names": [item.model_dump(mode="json") for item in page.items]}
     return Result(data, lambda: [*_lines(found, Names(client), Accounts(client)), *_names(page.items, found)])
+
+
+def _objections(client: Client, options: Options) -> Result:
+    page = client.list(ObjectionRead, path("objections"), options.limit, given(options, "service"))
+    return listed(page, lambda: _objection_table(page.items, Names(client), Accounts(client)), "objections")
+
+
+def _objection_table(items: list[ObjectionRead], names: Names, accounts: Accounts) -> Iterator[str]:
+    rows = [
+        (
+            item.service,
+            item.name,
+            at_words(item.recorded, None if item.authority is None else names.time_zone(item.authority)),
+            accounts.words(item.recorded_by),
+            item.reason,
+        )
+        for item in items
+    ]
+    yield from table(("service", "name", "since", "by", "reason"), rows)
+
+
+def _withdraw(client: Client, options: Options) -> Result:
+    where = path("objections", options.service, options.name, "withdraw")
+    done = client.send(ObjectionRead, "POST", where, given(options, "reason"))
+    return Result(done, lambda: [f"withdrew the objection to {done.name} of {done.service}"])
 
 
 def _lines(found: UpdateRead, names: Names, accounts: Accounts) -> Iterator[str]:

@@ -96,6 +96,9 @@ def make_world(plane: Plane) -> World:
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
     _, asker = plane.account("asker", *(("operator", slug) for slug in AUTHORITIES))
     waiting = {slug: _asked_to_refuse_less(plane, slug, asker) for slug in AUTHORITIES}
+    for slug in AUTHORITIES:
+        number = update_of(plane, _OBJECTED, "play.example.net", slug=f"{slug}:fed").number
+        plane.done("POST", f"/v1/updates/{number}/object", {"names": [_OBJECTED], "reason": "our own shop"})
     links = _make_links(plane)
     policy = plane.call("GET", "/v1/policy").text
     return World(
@@ -275,8 +278,13 @@ def _requests(world: World) -> dict[str, list[Asked]]:
 def _updates(world: World) -> dict[str, list[Asked]]:
     base, numbers, why = "/v1/updates", world.updates.items(), {"reason": "it is wrong"}
     object_to = {**why, "names": [_NEW_NAMES[-1]]}
+    objections = "/v1/objections"
     return {
         f"GET {base}": [Asked(frozenset(), base)],
+        f"GET {objections}": [Asked(frozenset(), objections)],
+        f"POST {objections}/{{service}}/{{name}}/withdraw": [
+            Asked(frozenset({slug}), f"{objections}/{slug}:fed/{_OBJECTED}/withdraw", why) for slug in AUTHORITIES
+        ],
         **{
             f"{method} {base}/{{number}}{act}": [
                 Asked(frozenset({slug}), f"{base}/{number}{act}", body) for slug, number in numbers
@@ -308,6 +316,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
 _CATALOGUE = {"file": signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}).decode()}
+_OBJECTED = "shop.example.net"
 _NEW_NAMES = ("games.example.net", "akamaiedge.net")
 _FED = "/v1/authorities/{slug}/services/{service}/feed"
 _FEED = {"source": "https://lists.example.org/games.txt"}

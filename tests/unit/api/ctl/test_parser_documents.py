@@ -43,6 +43,7 @@ ELSEWHERE = (
     "update accept",
     "update reject",
     "update object",
+    "update withdraw",
 )
 """Commands that cannot run here.
 

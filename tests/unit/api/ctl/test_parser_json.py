@@ -23,6 +23,8 @@ COMMANDS = """
 update list
 update show 1
 update object 1 akamaiedge.net --reason "half of the web"
+update objections --service ghent:games
+update withdraw ghent:games akamaiedge.net --reason "it is a mistake"
 update accept 1
 update reject 2 --reason "the source was cut off"
 policy export

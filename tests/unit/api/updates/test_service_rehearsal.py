@@ -1,10 +1,16 @@
 """A proposal that was worked out before its transaction: used as long as it holds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from api.db.models import ServiceRow
+from api.db.session import Database
+from api.updates.plans import Plan, Prepare
 from api.updates.schemas import Source
 from api.updates.service import Proposal, rehearse
 from dnsfilter.policy.model import Tier
@@ -21,6 +27,104 @@ def rehearsed(plane: Plane, *names: str) -> Proposal:
     with plane.database.reading() as session:
         row = session.get_one(ServiceRow, GAMES)
         return rehearse(session, row, proposal, int(plane.clock()), plane.publisher.prepare)
+
+
+SLOW = (
+    "updates.service.review",
+    "updates.service.list_of",
+    "updates.plans.review",
+    "updates.plans.list_of",
+    "updates.plans.enforced",
+    "updates.plans.difference",
+    "publish.names_files.compile_names",
+    "publish.repository.service_of",
+)
+"""What takes seconds with a large list."""
+
+
+@pytest.fixture
+def slow_before_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fail what is slow in a writing transaction. Return what ran outside of one."""
+    ran: list[str] = []
+    is_writing = False
+    original = Database.writing
+
+    @contextmanager
+    def writing(database: Database, **options: bool) -> Iterator[Session]:
+        nonlocal is_writing
+        with original(database, **options) as session:
+            is_writing = True
+            try:
+                yield session
+            finally:
+                is_writing = False
+
+    def watched(name: str, slow: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
+            assert not is_writing, f"{name} takes seconds with a large list, and other acts wait"
+            ran.append(name)
+            return slow(*arguments, **options)
+
+        return run
+
+    monkeypatch.setattr(Database, "writing", writing)
+    for name in SLOW:
+        room, _, function = f"api.{name}".rpartition(".")
+        monkeypatch.setattr(f"{room}.{function}", watched(name, getattr(import_module(room), function)))
+    return ran
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_an_acceptance_is_worked_out_before_its_transaction(
+    town: Plane, at_once: bool, request: pytest.FixtureRequest
+) -> None:
+    own_service(town, OLD)
+    update = update_of(town, OLD, NEW, "kbc.be")
+    ran = request.getfixturevalue("slow_before_writing")
+    town.done("POST", f"/v1/updates/{update.number}/accept", {"at_once": at_once})
+    assert {"updates.plans.review", "publish.names_files.compile_names"} <= set(ran)
+    since = None if at_once else PENDING
+    assert in_force(town) == {OLD: None, NEW: since, "kbc.be": since}
+    if since is not None:
+        town.done("POST", f"/v1/updates/{update.number}/accept", {})
+        assert in_force(town) == {OLD: None, NEW: None, "kbc.be": None}
+
+
+@pytest.mark.parametrize("names", [(OLD, NEW, OTHER), (OLD, NEW, OTHER, "kbc.be")], ids=["pending", "held back"])
+def test_an_objection_is_worked_out_before_its_transaction(
+    town: Plane, names: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    own_service(town, OLD)
+    update = update_of(town, *names)
+    ran = request.getfixturevalue("slow_before_writing")
+    town.done("POST", f"/v1/updates/{update.number}/object", {"names": [NEW], "reason": "a test"})
+    assert "updates.plans.list_of" in ran
+    assert (NEW in in_force(town), update.added) == (False, len(names) - 1)
+
+
+def test_a_plan_that_no_longer_holds_is_made_again(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_service(town, OLD)
+    update = update_of(town, OLD, "kbc.be")
+
+    def overtaken(row: ServiceRow, plan: Plan, _prepare: Prepare) -> Plan:
+        monkeypatch.undo()
+        update_of(town, OLD, OTHER, source=Source.EDIT)
+        return plan
+
+    monkeypatch.setattr("api.updates.router.prepare_plan", overtaken)
+    answer = town.call("POST", f"/v1/updates/{update.number}/accept", {})
+    assert (answer.status_code, "replaced" in answer.json()["detail"]) == (409, True)
+    assert in_force(town) == {OLD: None, OTHER: None}
+
+
+def test_an_act_is_done_once_also_if_it_is_planned_again(town: Plane) -> None:
+    own_service(town, OLD)
+    update = update_of(town, OLD, NEW)
+    path, body = f"/v1/updates/{update.number}/object", {"names": [NEW], "reason": "a test"}
+    key = {"Authorization": f"Bearer {town.token}", "Idempotency-Key": "one"}
+    first = town.call("POST", path, body, headers=key)
+    assert first.status_code == 200
+    assert town.call("POST", path, body, headers=key).json() == first.json()
 
 
 def test_the_act_works_nothing_out_again(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

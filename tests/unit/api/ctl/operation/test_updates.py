@@ -30,7 +30,13 @@ def test_updates_are_shown_and_decided(town: Plane, ctl: Ctl) -> None:
             "kbc.be",
         ]
         run("update", "object", "1", "kbc.be", "--reason", "a bank")
+        listed = run("update", "objections", "--service", "town:games")
+        assert [line.split() for line in listed.splitlines()][1][:2] == ["town:games", "kbc.be"]
+        assert "administrator (account 1)  a bank" in listed
         assert "pending" in run("update", "accept", "1", "--note", "the rest is right")
         assert "b.example  and below" in run("update", "show", "1")
         run("update", "accept", "1")
+        withdrawn = run("update", "withdraw", "town:games", "kbc.be", "--reason", "it is wanted")
+        assert withdrawn == "withdrew the objection to kbc.be of town:games\n"
+        assert json.loads(run("--json", "update", "objections"))["items"] == []
     assert in_force(town) == {"a.example": None, "b.example": None}
