@@ -23,8 +23,8 @@ from typing import Any
 
 from dnsfilter.engine.interface import Capture, Captured, CapturedQuery
 from dnsfilter.errors import UnavailableError
-from dnsfilter.local.local_suspensions import ClockReading
 from dnsfilter.local.private_files import FILE_MODE, make_private
+from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S, MAX_CAPTURE_S, MOST_CAPTURES
 from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.telemetry import logs

@@ -5,44 +5,29 @@ cannot be written there is not done, except a suspension and its end: if the dis
 """
 
 import os
-import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 from dnsfilter.config.node_config import Config
-from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
-from dnsfilter.local import believed_clock
-from dnsfilter.local.believed_clock import BelievedClock, this_boot
 from dnsfilter.local.drain_request import request_drain
 from dnsfilter.local.flush import WantedFlush, request_flush
-from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Entry, Journal
-from dnsfilter.local.local_suspensions import (
-    FILE_NAME,
-    MAX_GIVEN,
-    ClockReading,
-    Given,
-    change_given,
-    load_given,
-    path_in_use,
-)
-from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
+from dnsfilter.local.journal import REASON_CHARS, Act, Entry, Journal
+from dnsfilter.local.local_suspensions import FILE_NAME, Given, change_given, load_given, path_in_use
+from dnsfilter.local.node_access import NodeAccess, check_authority, check_reason
+from dnsfilter.local.private_files import Owner, acting_as, owner_below, owner_of
+from dnsfilter.local.timed_acts import MAX_GIVEN, ClockReading
 from dnsfilter.local.unwritten_acts import UnwrittenActs, is_of_disk
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
-from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.rulebook import RuleTable
 from dnsfilter.snapshot.stored.store import SnapshotStore
-from dnsfilter.worker.privileges import unprivileged_user
 
-_MOST_NAMED = 100
 Change: TypeAlias = Callable[[tuple[Given, ...]], tuple[Given, ...]]
-_UID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +58,13 @@ class PublishedSuspension:
     suspension: Suspension
 
 
-class LocalNode:
+class LocalNode(NodeAccess):
     """The node of this configuration, for local acts of the caller."""
 
     def __init__(self, config: Config, store: SnapshotStore, *, by_policy_file: bool) -> None:
-        self._config = config
-        self._store = store
+        super().__init__(config, store)
         self._by_policy_file = by_policy_file
         self._path = config.node_dir / FILE_NAME
-        self._uid = _caller_uid()
         self.in_memory: str | None = None
         """The reason why the last act is in memory only. None if it is on disk."""
 
@@ -92,10 +75,10 @@ class LocalNode:
         the caller may not do this or it fails.
         """
         for_s = _duration_s(duration)
-        _check_reason(reason)
+        check_reason(reason)
         if authority is not None:
             with self._as_reader():
-                _check_authority(authority, self._files())
+                check_authority(authority, self._files(), "; leave out AUTHORITY to suspend all")
         with self._as_owner():
             now = self._now(self._files())
             until = now.instant + for_s
@@ -117,7 +100,7 @@ class LocalNode:
 
         Raise UnavailableError if there is none, if the caller may not do this, or if it fails.
         """
-        _check_reason(reason, needed=False)
+        check_reason(reason, needed=False)
         with self._as_owner():
             files = self._files()
             now = self._now(files)
@@ -159,7 +142,7 @@ class LocalNode:
 
     def use_revision(self, revision: int, reason: str) -> str:
         """Decide by a revision that is on this node. Return a message for the caller. Raise as `suspend` does."""
-        _check_reason(reason)
+        check_reason(reason)
         with self._as_reader():
             self._check_usable(revision)
             if revision == self._store.current_revision():
@@ -174,7 +157,7 @@ class LocalNode:
 
     def unquarantine(self, revision: int, reason: str) -> str:
         """End the quarantine of a revision. Return a message for the caller. Raise as `suspend` does."""
-        _check_reason(reason)
+        check_reason(reason)
         with self._as_reader():
             self._check_here(revision)
             if self._store.quarantine_reason(revision) is None:
@@ -259,13 +242,6 @@ class LocalNode:
         made_s, in_use = manifest.made_s, used is not None
         return KeptSnapshot(revision, made_s, size, in_use, complete, signed, quarantined, copy_in_use=copied)
 
-    def _files(self) -> Files | None:
-        """Return the snapshot that the node decides by. None if there is no complete one."""
-        try:
-            return self._store.read_best()[0]
-        except SnapshotError:
-            return None
-
     def _change(self, now: ClockReading, change: Change, record: Callable[[Journal], Entry]) -> None:
         """Change the suspensions, once the journal has the act. If the disk takes neither, do both in memory.
 
@@ -293,64 +269,6 @@ class LocalNode:
         unwritten.journal()  # makes the directory for both files
         change_given(unwritten.suspensions, now, lambda held: recorded(held, unwritten.journal), base=self._path)
 
-    def _now(self, files: Files | None) -> ClockReading:
-        """Return the time as the node believes it."""
-        clock = SystemClock()
-        made_s = 0 if files is None else parse_manifest(files.manifest).made_s
-        believed = BelievedClock(self._config.node_dir / believed_clock.FILE_NAME, clock, read_only=True)
-        believed.look(made_s, trusted=self._config.trust_clock)
-        boot_ms = clock.boot_ns() // 1_000_000
-        anchor = Anchor(made_s, boot_ms, believed.reference)
-        return ClockReading(anchor.instant(clock.wall_s(), boot_ms), boot_ms, this_boot())
-
-    def _journal(self) -> Journal:
-        return Journal(self._config.node_dir / JOURNAL_NAME)
-
-    def _as_owner(self) -> AbstractContextManager[None]:
-        return acting_as(self._owner())
-
-    def _as_reader(self) -> AbstractContextManager[None]:
-        """Let root read as the node's user, so that no link in its directories leads to files of others."""
-        if os.geteuid() != 0 or owner_of(self._config.state_dir) is None:
-            return nullcontext()
-        return acting_as(self._node_user()[0])
-
-    def _node_user(self) -> tuple[Owner, Owner, bool]:
-        """Return the node's user, the owner of the state directory, and whether the node's own directory exists.
-
-        Raise UnavailableError if that cannot be found out.
-        """
-        node_dir, state_dir = self._config.node_dir, self._config.state_dir
-        above = owner_of(state_dir)
-        if above is None:
-            raise UnavailableError(f"read {state_dir}: it does not exist: start the node first, or check state_dir")
-        owner = owner_below(state_dir, node_dir)
-        # A shared state directory belongs to root. Then the node's user is the one that it becomes.
-        user = unprivileged_user(self._config.user) if above.uid == 0 else None
-        wanted = above if user is None else Owner(user.pw_uid, user.pw_gid)
-        if owner is None:
-            return wanted, above, False
-        if os.geteuid() == 0 and owner.uid not in (above.uid, wanted.uid) and not is_roots_alone(state_dir.stat()):
-            raise UnavailableError(
-                f"{node_dir} belongs to user {owner.uid}: set the key user to the node's user, or type "
-                f"chown -R {wanted.uid} {node_dir}"
-            )
-        return owner, above, True
-
-    def _owner(self) -> Owner:
-        """Return the node's user. Raise UnavailableError if the caller is neither that user nor root."""
-        node_dir, state_dir = self._config.node_dir, self._config.state_dir
-        owner, above, made = self._node_user()
-        if os.geteuid() not in (0, owner.uid):
-            raise UnavailableError(
-                f"only root and user {owner.uid}, who owns {node_dir if made else state_dir}, may do this: "
-                "run this as root"
-            )
-        if not made:
-            with acting_as(above):
-                make_private(node_dir, owner if owner != above else None)
-        return owner
-
 
 def _add_act(
     now: ClockReading,
@@ -374,12 +292,6 @@ def _published(files: Files | None, at: Instant) -> tuple[PublishedSuspension, .
     return tuple(PublishedSuspension(revision, each) for each in held if each.period.holds(at))
 
 
-def _caller_uid() -> int:
-    """Return the uid of the user who runs the command; with sudo, of the user who called sudo."""
-    uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
-    return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid
-
-
 def _duration_s(text: str) -> int:
     try:
         duration_s = parse_duration(text)
@@ -388,26 +300,6 @@ def _duration_s(text: str) -> int:
     if duration_s > MAX_SUSPENSION_S:
         raise ConfigError((Problem("--for", f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours; choose less"),))
     return duration_s
-
-
-def _check_reason(reason: str, *, needed: bool = True) -> None:
-    if (needed and not reason.strip()) or len(reason) > REASON_CHARS or not reason.isprintable():
-        raise ConfigError((Problem("--reason", f"give a reason: one line of at most {REASON_CHARS} characters"),))
-
-
-def _check_authority(authority: str, files: Files | None) -> None:
-    """Raise ConfigError if the authority has no range in the snapshot, UnavailableError if there is no snapshot."""
-    if files is None:
-        raise UnavailableError(
-            f"suspend {authority}: this node has no snapshot that names authorities; leave out AUTHORITY to suspend all"
-        )
-    known = sorted(set(RuleTable(files.rules).authorities))
-    if authority not in known:
-        more = f", and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-        names = ", ".join(known[:_MOST_NAMED]) + more or "none"
-        raise ConfigError(
-            (Problem("AUTHORITY", f"no range on this node belongs to {authority!r}; choose one of: {names}"),)
-        )
 
 
 def _name(authority: str | None) -> str:

@@ -12,7 +12,8 @@ from dnsfilter.engine.clock import Anchor, Clock, Reference, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, kernel_is_synchronized, this_boot
-from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSuspensions
+from dnsfilter.local.local_suspensions import FILE_NAME, LocalSuspensions
+from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.local.unwritten_acts import WriteBack
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension

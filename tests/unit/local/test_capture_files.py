@@ -12,7 +12,7 @@ import pytest
 from dnsfilter.engine.interface import Capture, Captured, CapturedQuery
 from dnsfilter.local import capture_files
 from dnsfilter.local.capture_files import DIRECTORY, LAST_MS, CaptureFiles, CaptureOrder, parse_orders
-from dnsfilter.local.local_suspensions import ClockReading
+from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.policy.bounds import CAPTURE_KEPT_S, MAX_CAPTURE_S, MOST_CAPTURES
 from tests.support.policies import NOW
 

@@ -11,7 +11,7 @@ import pytest
 from dnsfilter.config.load import default_config
 from dnsfilter.config.node_config import Config, ControlPlane
 from dnsfilter.errors import ConfigError, UnavailableError
-from dnsfilter.local import local_node
+from dnsfilter.local import local_node, node_access
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Entry, Journal
 from dnsfilter.local.local_node import LocalNode
 from dnsfilter.local.local_suspensions import FILE_NAME
@@ -150,7 +150,7 @@ def test_journal_has_the_user_who_called_sudo(
 
 
 def test_error_names_some_of_many_authorities(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_node, "_MOST_NAMED", 1)
+    monkeypatch.setattr(node_access, "_MOST_NAMED", 1)
     with pytest.raises(ConfigError, match="choose one of: ghent, and 1 more"):
         node.suspend("gent", "30m", "why")
 
@@ -189,7 +189,7 @@ def test_acts_on_a_node_that_never_ran_fail(tmp_path: Path, store: SnapshotStore
 
 def test_node_of_another_user_is_refused(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = config.state_dir.stat().st_uid
-    monkeypatch.setattr("dnsfilter.local.local_node.os.geteuid", lambda: owner + 4242)
+    monkeypatch.setattr("dnsfilter.local.node_access.os.geteuid", lambda: owner + 4242)
     with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
         node.suspend("ghent", "30m", "why")
     with pytest.raises(UnavailableError, match=f"only root and user {owner}"):

@@ -9,8 +9,6 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.local_suspensions import (
-    MAX_GIVEN,
-    ClockReading,
     Given,
     LocalSuspensions,
     change_given,
@@ -19,6 +17,7 @@ from dnsfilter.local.local_suspensions import (
     parse_given,
 )
 from dnsfilter.local.private_files import writing
+from dnsfilter.local.timed_acts import MAX_GIVEN, ClockReading
 from dnsfilter.policy.model import Instant, Suspension
 from tests.support.policies import HOUR, NOW
 

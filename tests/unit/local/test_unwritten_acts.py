@@ -10,14 +10,8 @@ import pytest
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local import local_suspensions, unwritten_acts
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
-from dnsfilter.local.local_suspensions import (
-    ClockReading,
-    Given,
-    LocalSuspensions,
-    change_given,
-    load_given,
-    path_in_use,
-)
+from dnsfilter.local.local_suspensions import Given, LocalSuspensions, change_given, load_given, path_in_use
+from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.local.unwritten_acts import RETRY_S, SUSPENSIONS, UnwrittenActs, WriteBack, is_of_disk
 from tests.support.policies import HOUR, NOW
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.local.believed_clock import this_boot
-from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, Given, change_given
+from dnsfilter.local.local_suspensions import FILE_NAME, Given, change_given
+from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
