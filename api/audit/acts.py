@@ -32,6 +32,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",
         "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache",
+        "refuse_name", "allow_name", "end_name",
     ),
     "notice": ("test",),
     "policy": ("apply", "load", "rollback"),

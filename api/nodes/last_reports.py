@@ -33,7 +33,7 @@ REMOVED_S = 90 * DAY_S
 """Seconds for which a removed node is listed, and its token is distinguished from an unknown one."""
 SWEEP_S = 3600.0
 """Sweep interval in seconds."""
-_URGENT_FIELDS = ("revision", "manifest", "trouble", "held_up_to", "learning_until", "suspended")
+_URGENT_FIELDS = ("revision", "manifest", "trouble", "held_up_to", "learning_until", "suspended", "names")
 """A report that differs in one of these fields is stored soon."""
 
 

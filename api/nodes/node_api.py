@@ -24,7 +24,8 @@ from api.nodes.node_permits import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.announcements import NodeLostAccess
 from api.timestamps import stored_instant
-from dnsfilter.policy.bounds import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_LOCAL_NAME_S, MAX_SUSPENSION_S
+from dnsfilter.policy.model import DAY_S
 
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300
@@ -128,6 +129,7 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     """
     now_s = int(held.clock())
     _check_suspended(body, now_s)
+    _check_names(body, now_s)
     entries = sorted(body.journal, key=lambda entry: entry.number)
     admitted = fleet.admitted(node.number, len(entries))
     journal = _record(request, held, node, entries[:admitted]) if admitted else node.journal
@@ -148,6 +150,13 @@ def _check_suspended(body: ReportWrite, now_s: int) -> None:
             raise Invalid.at(
                 f"body.suspended.{index}.until", f"a suspension lasts at most {MAX_SUSPENSION_S // 3600} hours"
             )
+
+
+def _check_names(body: ReportWrite, now_s: int) -> None:
+    """Raise Invalid if a name is refused or allowed for longer than any node allows."""
+    for index, one in enumerate(body.names):
+        if stored_instant(one.until) > now_s + MAX_LOCAL_NAME_S + CLOCK_SLACK_S:
+            raise Invalid.at(f"body.names.{index}.until", f"a name is set for at most {MAX_LOCAL_NAME_S // DAY_S} days")
 
 
 def _record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:

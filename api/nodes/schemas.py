@@ -10,6 +10,7 @@ from api.http.schemas import InstantText, Line, NodeMessage, Read, ShortLine, Sl
 from api.usage.schemas import UsageBatch
 from api.usage.state import LARGEST
 from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.policy.single_names import NameVerdict
 from dnsfilter.wire.names import parse_name
 
 MAX_UNREGISTERED = 256
@@ -17,6 +18,8 @@ MAX_JOURNAL = 100
 MAX_ZONES = 1000
 MAX_SUSPENDED = 201
 """A node keeps 200 local suspensions of single authorities, and one of all."""
+MAX_NAMES = 200
+"""A node keeps as many names that acts on it refuse or allow."""
 RESERVED = frozenset({"enrol", "self"})
 """Names that nodes cannot have, because paths of the API use them."""
 _LARGEST = 2**63 - 1
@@ -60,7 +63,9 @@ Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 UnregisteredPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_unregistered)]
-LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache"]
+LocalAct = Literal[
+    "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache", "refuse_name", "allow_name", "end_name"
+]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
 """The states of nodes that report and apply an older policy: `held` if it was selected locally, else `behind`."""
@@ -96,6 +101,16 @@ class SuspendedNow(NodeMessage):
     until: InstantText
 
 
+class NameHere(NodeMessage):
+    """A name that acts on the node refuse or allow for the clients of an authority."""
+
+    authority: Slug
+    name: ReportedName
+    exact: bool
+    verdict: NameVerdict
+    until: InstantText
+
+
 class Load(NodeMessage):
     """The load of the node."""
 
@@ -124,6 +139,8 @@ class JournalEntry(NodeMessage):
     until: InstantText | None
     revision: Count | None
     reason: Annotated[Line, StringConstraints(max_length=1000)]
+    name: ReportedName | None = None
+    exact: bool = False
 
 
 class ReportWrite(NodeMessage):
@@ -152,6 +169,7 @@ class ReportWrite(NodeMessage):
         AfterValidator(_checked_suspended),
         Field(default_factory=list),
     ]
+    names: Annotated[list[NameHere], Field(max_length=MAX_NAMES), Field(default_factory=list)]
     load: Load
     unregistered: Annotated[list[UnregisteredNetwork], Field(max_length=MAX_UNREGISTERED), Field(default_factory=list)]
     journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]
@@ -186,6 +204,16 @@ class NodeSuspensionRead(Read):
     until: Timestamp
 
 
+class NodeNameRead(Read):
+    """A name that acts on a node refuse or allow for the clients of an authority; with all below it unless `exact`."""
+
+    authority: Slug
+    name: str
+    exact: bool
+    verdict: NameVerdict
+    until: Timestamp
+
+
 class NodeRead(Read):
     """A node with its last report. `waiting`: it has not yet enrolled or reported."""
 
@@ -215,6 +243,7 @@ class NodeRead(Read):
         description="end of learning mode, in which the node answers unregistered clients; null if it is off"
     )
     suspended: list[NodeSuspensionRead]
+    names: list[NodeNameRead]
     clock_off_s: int | None = Field(description="seconds by which its clock was ahead of the control plane")
 
 

@@ -153,6 +153,7 @@ def read_node(row: NodeRow, received: ReceivedReport | None, announcements: Anno
         behind_for_s=None if since_s is None else max(0, int(now_s - since_s)),
         trouble=body.get("trouble", ""),
         suspended=body.get("suspended", []),
+        names=body.get("names", []),
         **reported,
     )
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
+from dnsfilter.cli.name import name_line, name_value
+from dnsfilter.cli.node_snapshot import local_acts, snapshot_of
 from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
@@ -47,8 +48,8 @@ def explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    suspensions = local_suspensions(options, config)
-    snapshot = snapshot_of(options, config, now, at, suspensions)
+    acts = local_acts(options, config)
+    snapshot = snapshot_of(options, config, now, at, acts)
     if at < (known_from := snapshot.made_s - KEPT_PAST_S):
         say(
             f"dnsfilter: this snapshot does not cover times before {at_words(known_from)}: use dnsfilterctl trace",
@@ -57,7 +58,7 @@ def explain(options: argparse.Namespace) -> int:
         return WRONG_INPUT
     decision = snapshot.decide(client, name, at)
     concerning = (None, decision.authority)
-    local = [each for each in suspensions if each.period.holds(at) and each.authority in concerning]
+    local = [each for each in acts.suspensions if each.period.holds(at) and each.authority in concerning]
     given = {(each.authority, each.start, each.end) for each in local}
     published = [
         each
@@ -65,11 +66,13 @@ def explain(options: argparse.Namespace) -> int:
         if each.authority in concerning and (each.authority, each.start, each.end) not in given
     ]
     names = names_value(snapshot, client, name, at)
+    set_here = [each for each in acts.names if each.authority == decision.authority and each.covers(name)]
+    set_here = [each for each in set_here if each.start <= at < each.end]
     if options.json:
         suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
         answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names}
-        print(json.dumps({**answer, "suspended": suspended}))
+        print(json.dumps({**answer, "suspended": suspended, "local_names": [name_value(each) for each in set_here]}))
         return DONE
     for suspension in local:
         say(suspension_text(suspension))
@@ -77,7 +80,7 @@ def explain(options: argparse.Namespace) -> int:
         say(published_text(suspension, snapshot.revision))
     when = "" if options.at is None else f" at {at_words(at)}"
     say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
-    for line in names_lines(snapshot, client, name, at):
+    for line in (*map(name_line, set_here), *names_lines(snapshot, client, name, at)):
         say(line)
     return DONE
 
@@ -115,9 +118,9 @@ def _of_name(snapshot: Snapshot, client: Address, name: WireName, at: Instant) -
 
 
 def decide_now(options: argparse.Namespace, config: Config, client: Address, name: WireName) -> tuple[int, Decision]:
-    """Return the revision that this node decides by, and its decision now, with local suspensions."""
+    """Return the revision that this node decides by, and its decision now, with local acts."""
     now = store_of(options, config).creation_time_s(int(time.time()))
-    snapshot = snapshot_of(options, config, now, now, local_suspensions(options, config))
+    snapshot = snapshot_of(options, config, now, now, local_acts(options, config))
     return snapshot.revision, snapshot.decide(client, name, now)
 
 

@@ -6,7 +6,7 @@ import time
 from ipaddress import ip_address
 from threading import Event
 
-from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
+from dnsfilter.cli.node_snapshot import local_acts, snapshot_of
 from dnsfilter.cli.options import DONE, Commands, add_command, add_files, config_of, store_of
 from dnsfilter.config.endpoint import server_fault
 from dnsfilter.config.node_config import Config, Endpoint
@@ -80,7 +80,7 @@ def _print(options: argparse.Namespace, config: Config, around: Surroundings) ->
     from dnsfilter.firewall.other_firewalls import printed
 
     now = store_of(options, config).creation_time_s(int(time.time()))
-    snapshot = snapshot_of(options, config, now, now, local_suspensions(options, config))
+    snapshot = snapshot_of(options, config, now, now, local_acts(options, config))
     rules = rule_set(snapshot, now, around.addresses)
     print(printed(options.syntax, rules, around, snapshot.revision), end="")
     return DONE

@@ -15,6 +15,7 @@ from dnsfilter.control.usage_batches import Batch
 from dnsfilter.local.journal import Entry
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, WireName
+from dnsfilter.policy.single_names import LocalName
 from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.metrics import CACHE_ENTRIES_NOW, QUERIES
 from dnsfilter.telemetry.totals import Counts
@@ -38,7 +39,7 @@ class Facts:
     this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
     `usage` is what was counted since the start, `refused` what is to be reported under pseudonyms. `learning_until` is
     set during learning mode. `zones` are conditional zones. `control_plane` is the host name in its URL,
-    empty for an address.
+    empty for an address. `names` are those that acts on this node refuse or allow.
     """
 
     revision: int | None
@@ -58,6 +59,7 @@ class Facts:
     learning_until: Instant | None = None
     zones: tuple[WireName, ...] = ()
     control_plane: str = ""
+    names: tuple[LocalName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,16 @@ def report_body(
         "control_plane": facts.control_plane,
         "suspended": [
             {"authority": authority, "until": instant_text(until)} for authority, until in until_by_authority.items()
+        ],
+        "names": [
+            {
+                "authority": each.authority,
+                "name": name_text(each.name),
+                "exact": each.exact,
+                "verdict": each.verdict,
+                "until": instant_text(each.end),
+            }
+            for each in facts.names
         ],
         "load": {
             "queries_per_second": load.queries_per_second,

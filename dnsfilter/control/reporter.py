@@ -123,11 +123,10 @@ class Reporter:
             self._untaken, self._highest_sent = entries, 0
             self._problem = f"the control plane refuses local acts of this node: {refusal(answer)}"
             answer = self._post(facts, load, trouble, ())
-        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (facts.suspended or facts.unregistered):
-            problem = (
-                f"the control plane refuses local suspensions or unregistered networks of this node: {refusal(answer)}"
-            )
-            bare = replace(facts, suspended=(), unregistered=())
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (facts.suspended or facts.names or facts.unregistered):
+            refused = "local suspensions, local names or unregistered networks"
+            problem = f"the control plane refuses {refused} of this node: {refusal(answer)}"
+            bare = replace(facts, suspended=(), names=(), unregistered=())
             answer = self._post(bare, load, _joined(trouble, problem), ())
         if answer.status != HTTPStatus.OK:
             raise failure(f"report to {self._client.url}", answer)

@@ -24,6 +24,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.local.private_files import FILE_MODE, read_private, replace_private, writing
 from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.policy.model import Instant
+from dnsfilter.wire.names import MAX_NAME
 
 JOURNAL_NAME = "journal.jsonl"
 """The file's name, in a node's own directory."""
@@ -53,11 +54,17 @@ class Act(StrEnum):
     USE_REVISION = "use_revision"
     UNQUARANTINE = "unquarantine"
     FLUSH_CACHE = "flush_cache"
+    REFUSE_NAME = "refuse_name"
+    ALLOW_NAME = "allow_name"
+    END_NAME = "end_name"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act. If `authority` is None, it is for all. `until` belongs to a suspension, `revision` to a snapshot."""
+    """One act. If `authority` is None, it is for all. `revision` belongs to a snapshot.
+
+    `until` belongs to a suspension or a name. The name is text; it is meant with all below it, unless `exact`.
+    """
 
     number: int
     time: Instant
@@ -67,6 +74,8 @@ class Entry:
     until: Instant | None = None
     revision: int | None = None
     reason: str = ""
+    name: str | None = None
+    exact: bool = False
 
     def value(self) -> dict[str, str | int | None]:
         """Return a value for JSON, with timestamps in RFC 3339 form."""
@@ -124,6 +133,8 @@ class Journal:
         authority: str | None = None,
         until: Instant | None = None,
         revision: int | None = None,
+        name: str | None = None,
+        exact: bool = False,
     ) -> Entry:
         """Write an act to disk durably. On UnavailableError the caller must not carry out the act."""
         uid = min(max(uid, 0), MOST_UID)
@@ -131,7 +142,8 @@ class Journal:
             held = self._read()
             if held.last >= MOST_NUMBER:
                 raise UnavailableError(f"write the journal {self._path}: its numbers are used up: move the file away")
-            entry = Entry(held.last + 1, time, uid, act, authority, until, revision, reason[:REASON_CHARS])
+            short = reason[:REASON_CHARS]
+            entry = Entry(held.last + 1, time, uid, act, authority, until, revision, short, name, exact)
             self._append(entry.value(), held.is_open)
             self._trim()
         return entry
@@ -259,6 +271,8 @@ def _parsed(line: bytes) -> Entry | _Mark | None:
             None if value["until"] is None else parse_instant(value["until"]),
             None if value["revision"] is None else _within(value["revision"], 0, _MOST_REVISION),
             str(value["reason"])[:REASON_CHARS],
+            None if value["name"] is None else _name(value["name"]),
+            value["exact"] is True,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
@@ -273,4 +287,10 @@ def _within(value: object, least: int, most: int) -> int:
 def _authority(value: object) -> str | None:
     if value is not None and (not isinstance(value, str) or _SLUG.fullmatch(value) is None):
         raise ValueError(f"{value!r} is not the slug of an authority")
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_NAME:
+        raise ValueError(f"{value!r} is not a name")
     return value

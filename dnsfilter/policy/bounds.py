@@ -24,3 +24,7 @@ NAME_REVIEW_MONTHS = 6
 """Months until the review of a refused or allowed name, if neither its end nor its review is given."""
 MAX_NAME_MONTHS = 12
 """Months within which a refused or allowed name ends or is reviewed."""
+MAX_LOCAL_NAME_S = 7 * DAY_S
+"""Seconds that a name may be refused or allowed on a node by itself: longer than a control plane stays away."""
+LOCAL_NAME_S = DAY_S
+"""Seconds that a name is refused or allowed on a node if no duration is given."""

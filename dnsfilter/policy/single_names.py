@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -39,6 +40,23 @@ class NameVerdict(StrEnum):
 
     REFUSE = "refuse"
     ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalName:
+    """A name that one node refuses or allows for an authority's clients over `[start, end)`, by an act on that node."""
+
+    authority: str
+    name: WireName
+    exact: bool
+    verdict: NameVerdict
+    start: Instant
+    end: Instant
+    reason: str = ""
+
+    def covers(self, name: WireName) -> bool:
+        """Return whether it refuses or allows `name`."""
+        return covers(self.name, self.exact, name)
 
 
 def is_single_name(service: str) -> bool:

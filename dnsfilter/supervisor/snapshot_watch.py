@@ -12,15 +12,14 @@ from dnsfilter.engine.clock import Anchor, Clock, Reference, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, kernel_is_synchronized, this_boot
-from dnsfilter.local.local_suspensions import FILE_NAME, LocalSuspensions
+from dnsfilter.local.local_acts import ActsHere, LocalActs, apply_acts, log_change
 from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.local.unwritten_acts import WriteBack
 from dnsfilter.policy.calendar import instant_text
-from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.lifted_bans import LiftedBans
 from dnsfilter.snapshot.manifest import parse_manifest
-from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.pointers import current_in
@@ -36,7 +35,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 class PolicyFeed:
-    """The newest good snapshot of a store, with the local suspensions of this node applied to it."""
+    """The newest good snapshot of a store, with the local acts of this node applied to it."""
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class PolicyFeed:
         trust_clock: bool = False,
         is_synchronized: Callable[[], bool] = kernel_is_synchronized,
     ) -> None:
-        """Initialize. Local suspensions and the believed time are read from `node_dir`. If it is None, there are none.
+        """Initialize. Local acts and the believed time are read from `node_dir`. If it is None, there are none.
 
         `read_only` is for a process next to the node, which must not write to the node's files.
         """
@@ -58,7 +57,7 @@ class PolicyFeed:
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
-        self._local = None if node_dir is None else LocalSuspensions(node_dir / FILE_NAME, read_only=read_only)
+        self._local = None if node_dir is None else ActsHere(node_dir, read_only=read_only)
         kept = None if node_dir is None else node_dir / believed_clock.FILE_NAME
         self._believed = BelievedClock(kept, self._clock, read_only=read_only, is_synchronized=is_synchronized)
         self._doubt = ""
@@ -73,7 +72,7 @@ class PolicyFeed:
         self._failed: tuple[int, int] | None = None
         self._looks = 0
         self._files: Files | None = None
-        """The files as published, without local suspensions."""
+        """The files as published, without local acts."""
         self._sealed: list[tuple[Buffer, int]] = []
         self.snapshot: Snapshot | None = None
         self.anchor = Anchor(0, 0)
@@ -86,8 +85,8 @@ class PolicyFeed:
         self.passed_over: int | None = None
         """The current revision, if an older snapshot had to take its place. None if it did not."""
         self._lifted: LiftedBans | None = None
-        self.suspensions: tuple[Suspension, ...] = ()
-        """The local suspensions in force, without published ones."""
+        self.acts = LocalActs()
+        """The local acts in force."""
 
     @property
     def descriptors(self) -> Sequence[int]:
@@ -114,7 +113,7 @@ class PolicyFeed:
 
         None means all.
         """
-        given = frozenset(suspension.authority for suspension in self.suspensions)
+        given = frozenset(suspension.authority for suspension in self.acts.suspensions)
         if self.snapshot is None:
             return given
         found = given | self.snapshot.suspended(self.now().instant)
@@ -125,7 +124,7 @@ class PolicyFeed:
 
         Include the suspensions of a snapshot that was chosen here: the control plane may have ended them since.
         """
-        held = self.suspensions
+        held = self.acts.suspensions
         if self.snapshot is not None and self.held_up_to is not None:
             held += self.snapshot.suspensions(self.now().instant)
         until: dict[str | None, Instant] = {}
@@ -189,14 +188,14 @@ class PolicyFeed:
         return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
 
     def poll(self, unstored: Unstored | None = None) -> Snapshot | None:
-        """Return the snapshot to use from now on if one was published or local suspensions changed, else None.
+        """Return the snapshot to use from now on if one was published or local acts changed, else None.
 
         A snapshot that cannot be loaded is tried again after some polls, because the reason may pass. Log it once.
         `unstored` is a newer one that the disk did not take.
         """
         if self._write_back is not None:
             self._write_back.look()
-        snapshot = self._poll_store(unstored) or self._poll_unstored(unstored) or self._poll_suspensions()
+        snapshot = self._poll_store(unstored) or self._poll_unstored(unstored) or self._poll_acts()
         self._note_remark(unstored)
         return snapshot
 
@@ -260,9 +259,9 @@ class PolicyFeed:
                 self.unreadable = str(error)
                 logs.emit(_LOG, logging.ERROR, "snapshots cannot be read", reason=error)
 
-    def _poll_suspensions(self) -> Snapshot | None:
-        """Return the snapshot in use with the local suspensions of now if these have changed, else None."""
-        if self._files is None or self._holding(self._now(self.anchor)) == self.suspensions:
+    def _poll_acts(self) -> Snapshot | None:
+        """Return the snapshot in use with the local acts of now if these have changed, else None."""
+        if self._files is None or self._holding(self._now(self.anchor)) == self.acts:
             return None
         if self._waits:
             self._waits -= 1
@@ -271,11 +270,11 @@ class PolicyFeed:
             return self.take(self._files)
         except (SnapshotError, OSError) as error:
             self._waits = LOOKS_BETWEEN_TRIES
-            logs.emit(_LOG, logging.ERROR, "local suspensions not in force", reason=error)
+            logs.emit(_LOG, logging.ERROR, "local acts not in force", reason=error)
             return None
 
-    def _holding(self, now: ClockReading) -> tuple[Suspension, ...]:
-        return () if self._local is None else self._local.holding(now)
+    def _holding(self, now: ClockReading) -> LocalActs:
+        return LocalActs() if self._local is None else self._local.holding(now)
 
     def _now(self, anchor: Anchor) -> ClockReading:
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
@@ -285,8 +284,8 @@ class PolicyFeed:
         """Use these files from now on. On SnapshotError keep the ones in use."""
         anchor = self._anchor_of(files)
         now = self._now(anchor)
-        suspensions = self._holding(now)
-        laid = apply_suspensions(files, suspensions, now.instant)
+        acts = self._holding(now)
+        laid = apply_acts(files, acts, now.instant)
         sealed, snapshot = self._seal(laid)
         in_use = {descriptor for _, descriptor in sealed}
         for _, descriptor in self._sealed:
@@ -300,9 +299,8 @@ class PolicyFeed:
         if files.damaged:
             reason = "; ".join(files.damaged)
             logs.emit(_LOG, logging.ERROR, "snapshot is damaged, second copy in use", reason=reason)
-        if suspensions != self.suspensions:
-            self._log_change(suspensions)
-        self.suspensions = suspensions
+        log_change(self.acts, acts)
+        self.acts = acts
         return snapshot
 
     def _seal(self, files: Files) -> tuple[list[tuple[Buffer, int]], Snapshot]:
@@ -363,14 +361,6 @@ class PolicyFeed:
             logs.emit(_LOG, logging.INFO, "clock is trusted again", clock=instant_text(wall_s))
         self._doubt = doubt
 
-    def _log_change(self, suspensions: tuple[Suspension, ...]) -> None:
-        for new in suspensions:
-            if new not in self.suspensions:
-                who, until = new.authority or "all", instant_text(new.end)
-                logs.emit(_LOG, logging.WARNING, "local suspension in force", authority=who, until=until)
-        if len(suspensions) < len(self.suspensions):
-            logs.emit(_LOG, logging.WARNING, "local suspension ended", left=len(suspensions))
-
     def set_aside(self, revision: int, reason: str) -> Snapshot | None:
         """Quarantine this revision and use the newest older one. If there is none, return None and change nothing.
 
@@ -420,11 +410,3 @@ class PolicyFeed:
         for _, descriptor in self._sealed:
             os.close(descriptor)
         self._sealed = []
-
-
-def apply_suspensions(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
-    """Return the files with these suspensions applied. Return `files` itself if they change nothing."""
-    rules = overlay_rules(files.rules, suspensions, at)
-    if rules is files.rules:
-        return files
-    return replace(files, manifest=overlay_manifest(files.manifest, rules), rules=rules)

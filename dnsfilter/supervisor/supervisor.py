@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -190,10 +191,10 @@ class Supervisor:
     def _report_cause(self) -> Hashable:
         """Return a value that changes with the decisions, and when counts begin to belong to another period.
 
-        Decisions depend on the revision, the manifest, local suspensions and learning mode.
+        Decisions depend on the revision, the manifest, local acts and learning mode.
         """
         feed, quarter = self._feed, int(time.time()) // QUARTER_S
-        return self._revision_in_force(), feed.manifest_digest, feed.suspensions, self._vitals.learning_until, quarter
+        return self._revision_in_force(), feed.manifest_digest, feed.acts, self._vitals.learning_until, quarter
 
     def _state(self) -> NodeState:
         serving, revision = self._crew.serving(), self._revision_in_force()
@@ -212,6 +213,7 @@ class Supervisor:
             self._vitals.read(self._udp_sockets()),
             self._recovery.lifted is not None,
             self._feed.remark is not None,
+            Counter((each.authority, each.verdict.value) for each in self._feed.acts.names),
         )
 
     def _udp_sockets(self) -> Iterator[socket.socket]:
@@ -271,6 +273,7 @@ class Supervisor:
             self._vitals.learning_until,
             tuple(zone.suffix for zone in config.zones),
             config.control_plane.host_name,
+            self._feed.acts.names,
         )
 
     # The loop.

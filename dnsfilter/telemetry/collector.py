@@ -43,6 +43,10 @@ def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
         metrics.ENGINE_FALLBACK.name: {(): int(state.fallen_back)},
         metrics.RECEIVE_BUFFER_BYTES.name: {(): state.receive_buffer_bytes},
         metrics.SUSPENDED.name: {(("authority", authority),): 1 for authority in state.suspended},
+        metrics.LOCAL_NAMES.name: {
+            (("authority", authority), ("verdict", verdict)): count
+            for (authority, verdict), count in state.local_names.items()
+        },
     }
     samples.update(_vital_samples(state.vitals))
     if state.snapshot_revision is not None:

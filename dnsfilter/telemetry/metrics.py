@@ -302,6 +302,11 @@ SUSPENDED: Final = Metric(
     "Set to 1 for each authority of this node's site that is suspended, by a published or local suspension.",
     ("authority",),
 )  # fmt: skip
+LOCAL_NAMES: Final = Metric(
+    "dnsfilter_local_names", MetricType.GAUGE,
+    "Names that acts on this node itself refuse or allow now, by the authority and what they do.",
+    ("authority", "verdict"),
+)  # fmt: skip
 PENDING: Final = Metric(
     "dnsfilter_pending_total", MetricType.COUNTER,
     "Queries that a ban only monitored because the name is a pending one of the service: it will be refused.",
@@ -322,8 +327,8 @@ METRICS: Final = (
     CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
     CLOCK_DOUBTED,
     BUILD_INFO, PROCESS_START, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN,
-    ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED,
-    RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO,
+    ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, LOCAL_NAMES, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP,
+    DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO,
     STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
 
@@ -351,6 +356,10 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Outcome.UNSUPPORTED: "NOTIMP, BADVERS or REFUSED: an unsupported opcode, type or version",
             Outcome.DROPPED: "not answered: a response, or too short",
             Outcome.LIMITED: "beyond a limit: not answered, answered with TC, or with SERVFAIL over TCP and to updates",
+        },
+        (LOCAL_NAMES.name, "verdict"): {
+            "refuse": "the name is refused",
+            "allow": "the name is free from the authority's own bans",
         },
         (QUERY_TYPES.name, "type"): {
             **{kind: f"{kind} records" for kind in QueryType if kind not in (QueryType.ANY, QueryType.OTHER)},
@@ -402,7 +411,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
 OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "authority": "slug of an authority of the policy in force with counting enabled; "
-        "for `dnsfilter_suspended`, slug of any authority, or empty for all",
+        "for `dnsfilter_local_names` of any one; for `dnsfilter_suspended` too, or empty for all",
         "service": "slug of a service of the catalogue that one of its bans covers",
         "ban_authority": "slug of the authority that decided the ban",
         "upstream": "address and port of a configured upstream or zone server",

@@ -54,3 +54,5 @@ class NodeState:
     """Whether an older snapshot had to take the place of the current one, and does not refuse all that it refuses."""
     unwritten: bool = False
     """Whether a snapshot or local acts are only in memory, because the disk does not take them."""
+    local_names: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """The number of names that acts on this node set, by authority and verdict."""

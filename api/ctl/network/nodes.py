@@ -11,8 +11,9 @@ from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
 from api.ctl.input_files import SECRET, write_atomically
 from api.ctl.remote.client import Client, path
-from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State
+from api.nodes.schemas import LoadRead, NodeMade, NodeNameRead, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State
 from dnsfilter.policy.model import DAY_S
+from dnsfilter.policy.single_names import NameVerdict
 
 STATES = get_args(State)
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
@@ -124,7 +125,9 @@ _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version"
 
 
 def _table(items: list[NodeRead], names: Names) -> Iterator[str]:
-    names.prepare({one.authority for item in items for one in item.suspended if one.authority is not None})
+    suspended = {one.authority for item in items for one in item.suspended}
+    named = {one.authority for item in items for one in item.names}
+    names.prepare({slug for slug in suspended | named if slug is not None})
     yield from table(_HEADER, [_row(item, names) for item in items], ("version", "site", "last seen"))
 
 
@@ -151,9 +154,10 @@ def _behind(item: NodeRead) -> str:
 
 
 def _attention(item: NodeRead, names: Names) -> str:
-    """Return what needs attention: first suspensions, then why the node is not up to date."""
+    """Return what needs attention: first suspensions and names, then why the node is not up to date."""
     suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
-    return "; ".join([*suspended, *filter(None, (_learning(item), _held(item), item.trouble))])
+    set_here = [f"local name: {_local_name(one, names)}" for one in item.names]
+    return "; ".join([*suspended, *set_here, *filter(None, (_learning(item), _held(item), item.trouble))])
 
 
 def _learning(item: NodeRead) -> str:
@@ -163,6 +167,11 @@ def _learning(item: NodeRead) -> str:
 
 def _suspended(one: NodeSuspensionRead, names: Names) -> str:
     return f"{one.authority or 'all'} until {at_words(one.until, names.time_zone(one.authority))}"
+
+
+def _local_name(one: NodeNameRead, names: Names) -> str:
+    does, only = ("refuses" if one.verdict is NameVerdict.REFUSE else "allows"), " exactly" if one.exact else ""
+    return f"{one.authority} {does}{only} {one.name} until {at_words(one.until, names.time_zone(one.authority))}"
 
 
 def _at(timestamp: str | None) -> str | None:
@@ -191,6 +200,7 @@ def _text(value: object) -> str:
 def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str]:
     rows = [
         *(("suspended", _suspended(one, names)) for one in item.suspended),
+        *(("local name", _local_name(one, names)) for one in item.names),
         ("node", item.name),
         ("site", item.site),
         ("state", item.state),

@@ -21,7 +21,11 @@ MAX_CHECKPOINTS = 1_000_000
 
 
 _LOCAL_ACTS = frozenset(
-    f"node.{act}" for act in ("suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache")
+    f"node.{act}"
+    for act in (
+        *("suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache"),
+        *("refuse_name", "allow_name", "end_name"),
+    )
 )
 _DETAILED_ACTS = _LOCAL_ACTS | {"suspension.start"}
 """Acts without an earlier state to compare, whose line needs the authority, the end and the reason."""
@@ -145,11 +149,14 @@ def _who(item: AuditRead, accounts: Accounts) -> str:
 
 
 def _detail(after: Mapping[str, Any], zone: str | None) -> str:
-    """Return the authority or revision of the act, its end, its reason, and when it was done on a node."""
+    """Return the name, authority or revision of the act, its end, its reason, and when it was done on a node."""
     until = after.get("until") or after.get("end")
     words = [f"for {after.get('authority') or 'everybody'}"]
     if after.get("revision") is not None:
         words = [f"revision {after['revision']}"]
+    if after.get("name") is not None:
+        exactly = "exactly " if after.get("exact") else ""
+        words.insert(0, f"{exactly}{after['name']}")
     if until is not None:
         words.append(f"until {at_words(until, zone)}")
     if after.get("time") is not None:

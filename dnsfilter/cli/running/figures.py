@@ -43,6 +43,8 @@ class Figures:
     snapshot_age_s: float | None
     suspended: tuple[str, ...]
     """Slugs of suspended authorities; "all" for all."""
+    local_names: int = 0
+    """Names that acts on this node refuse or allow."""
     configuration: str = ""
     """Why the node does not answer by its files as they are now. Empty if it does, or if it is not known."""
 
@@ -75,6 +77,8 @@ class Figures:
         yield "policy", "no snapshot" if self.revision is None else f"revision {self.revision}{age}"
         if self.suspended:
             yield "SUSPENDED", ", ".join(self.suspended)
+        if self.local_names:
+            yield "LOCAL NAMES", f"{self.local_names} set on this node: type dnsfilter name list"
 
 
 def figures(before: Samples, now: Samples, for_s: float, configuration: str = "") -> Figures:
@@ -106,6 +110,7 @@ def figures(before: Samples, now: Samples, for_s: float, configuration: str = ""
         revision=None if revision is None else int(revision),
         snapshot_age_s=now.value(metrics.SNAPSHOT_AGE.name),
         suspended=tuple(authority or "all" for authority, value in suspended.items() if value),
+        local_names=int(sum(now.by(metrics.LOCAL_NAMES.name, "verdict").values())),
         configuration=configuration,
     )
 

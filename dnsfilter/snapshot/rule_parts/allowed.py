@@ -1,8 +1,8 @@
 """The allowed names of a rules file: when each frees an authority's clients from the authority's own bans."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from dnsfilter.errors import SnapshotError
@@ -26,7 +26,8 @@ def allowed_sections(allowed: Iterable[AllowedName], authorities: Sequence[str],
     """Return the sections, without what ended by `since`. `authorities` are those of the classes, in order."""
     found: dict[str, dict[tuple[WireName, bool], list[Interval]]] = defaultdict(lambda: defaultdict(list))
     for each in allowed:
-        found[each.authority][each.name, each.exact] += [held for held in span(each.period) if held[1] > since]
+        if held := [held for held in span(each.period) if held[1] > since]:
+            found[each.authority][each.name, each.exact] += held
     records, names = bytearray(), bytearray()
     slices: dict[str, tuple[int, int]] = {}
     for authority in sorted(found.keys() & set(authorities)):
@@ -43,6 +44,20 @@ def allowed_sections(allowed: Iterable[AllowedName], authorities: Sequence[str],
         Part.ALLOWED_NAMES: bytes(names) if records else b"",
         Part.CLASS_ALLOWED: b"".join(by_class) if records else b"",
     }
+
+
+def with_allowed(
+    parts: Mapping[Part, Section], authorities: Sequence[str], allowed: Iterable[AllowedName]
+) -> dict[Part, bytes]:
+    """Return the sections of a file with further allowed names. `authorities` are those of its classes, in order."""
+    table = AllowedTable(parts, len(authorities))
+    first_class = {authority: number for number, authority in reversed(list(enumerate(authorities)))}
+    known = (
+        AllowedName(0, authority, each.name, each.exact, each.start, each.end, each.start)
+        for authority, number in first_class.items()
+        for each in table.all_of(number)
+    )
+    return allowed_sections((*known, *allowed), authorities, -FOREVER)
 
 
 class AllowedTable:
@@ -67,6 +82,11 @@ class AllowedTable:
         """Return whether the authority of a class has allowed names, in force or not."""
         return bool(self._by_class) and self._by_class[class_index][1] > 0
 
+    def all_of(self, class_index: int) -> Iterator[Allowed]:
+        """Yield the allowed names of the authority of a class, in force or not."""
+        if self.has_any(class_index):
+            yield from chain.from_iterable(self._of(class_index).values())
+
     def covers(self, class_index: int, name: WireName, at: Instant) -> bool:
         """Return whether an allowed name that is in force at `at` covers `name`."""
         return self.covering(class_index, name, at) is not None
@@ -83,8 +103,7 @@ class AllowedTable:
 
     def in_force(self, class_index: int, at: Instant) -> frozenset[tuple[WireName, bool]]:
         """Return the allowed names of a class that are in force at `at`, and whether each is exact."""
-        names = self._of(class_index).values() if self.has_any(class_index) else ()
-        return frozenset((each.name, each.exact) for found in names for each in found if each.start <= at < each.end)
+        return frozenset((each.name, each.exact) for each in self.all_of(class_index) if each.start <= at < each.end)
 
     def _covering(self, class_index: int, name: WireName) -> list[Allowed]:
         if not self.has_any(class_index):

@@ -271,4 +271,4 @@ def test_explain_without_access_to_local_suspensions_says_so(
     (tmp_path / "state" / "node").chmod(0o770)
     capsys.readouterr()
     assert run(config, "explain", "127.0.5.10", "www.tiktok.com") == 0
-    assert "decided without local suspensions" in capsys.readouterr().err
+    assert "decided without local acts" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from dnsfilter.control import report
 from dnsfilter.control.report import REPORT_S, Facts, Load, LoadMeter, Pace, queries_and_entries, report_body
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.local.journal import Act, Entry
+from dnsfilter.policy.single_names import LocalName, NameVerdict
 from dnsfilter.telemetry.totals import Counts
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import NOW
@@ -22,6 +23,8 @@ def test_report_has_all_fields() -> None:
     unregistered = (UnregisteredNetwork("192.0.2.0/24", 5, 60),)
     facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), unregistered=unregistered, held_up_to=9)
     facts = replace(facts, zones=(parse_name("corp.example.org"),), control_plane="policy.example.com")
+    freed = LocalName("ghent", parse_name("cdn.example.org"), True, NameVerdict.ALLOW, NOW - 9, NOW, "payroll")
+    facts = replace(facts, names=(freed,))
     entry = Entry(3, NOW, 0, Act.SUSPEND, authority="ghent", until=NOW + 60, reason="a test")
     body = json.loads(report_body(facts, Load(1.5, 99.9, 4096, 30), None, NOW, 77, (entry,)))
     assert body == {
@@ -41,6 +44,15 @@ def test_report_has_all_fields() -> None:
         "suspended": [
             {"authority": "ghent", "until": entry.value()["time"]},
             {"authority": None, "until": entry.value()["time"]},
+        ],
+        "names": [
+            {
+                "authority": "ghent",
+                "name": "cdn.example.org",
+                "exact": True,
+                "verdict": "allow",
+                "until": entry.value()["time"],
+            }
         ],
         "load": {"queries_per_second": 1.5, "cpu_percent": 99.9, "memory_bytes": 4096, "cache_entries": 30},
         "unregistered": [{"prefix": "192.0.2.0/24", "queries": 5, "seen_s_ago": 60}],

@@ -122,7 +122,10 @@ def test_refused_suspension_does_not_stop_reports(plane: Played, reporter: Repor
     facts = replace(FACTS, suspended=((None, NOW),), unregistered=(UnregisteredNetwork("192.0.2.0/24", 1, 1),))
     reporter.report(facts, None)
     assert plane.reports[-1]["suspended"] == []
-    assert "refuses local suspensions or unregistered networks of this node: status 422" in plane.reports[-1]["trouble"]
+    assert (
+        "refuses local suspensions, local names or unregistered networks of this node: status 422"
+        in plane.reports[-1]["trouble"]
+    )
 
 
 @pytest.mark.parametrize(

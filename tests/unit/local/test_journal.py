@@ -48,6 +48,8 @@ def test_entry_value_has_timestamps_as_text() -> None:
         "until": "2026-03-28T00:01:00Z",
         "revision": None,
         "reason": "why",
+        "name": None,
+        "exact": False,
     }
 
 

@@ -103,7 +103,7 @@ def test_suspension_is_in_force_with_the_next_poll(
     suspend(tmp_path, hands, *slugs)
     snapshot = feed.poll()
     assert refused(snapshot, hands.wall) == expected
-    assert feed.suspensions == (Suspension(slugs[0], NOW, NOW + 600, "test"),)
+    assert feed.acts.suspensions == (Suspension(slugs[0], NOW, NOW + 600, "test"),)
     assert feed.poll() is None
 
 
@@ -122,7 +122,7 @@ def test_suspension_ends_by_its_rows_and_then_the_published_rules_return(
     assert published is not None
     assert after is not None
     assert after.rules_digest == published.rules_digest
-    assert feed.suspensions == ()
+    assert feed.acts.suspensions == ()
     assert feed.poll() is None
 
 
@@ -208,7 +208,7 @@ def test_suspension_holds_in_the_next_process(store: SnapshotStore, tmp_path: Pa
     hands.go(60)
     feed = PolicyFeed(store, DEFAULT_SITE, hands, tmp_path / "node")
     assert refused(feed.load(), hands.wall) == (False, True)
-    assert feed.suspensions == (Suspension("ghent", NOW, NOW + 600, "test"),)
+    assert feed.acts.suspensions == (Suspension("ghent", NOW, NOW + 600, "test"),)
     feed.close()
 
 
@@ -266,7 +266,7 @@ def test_old_snapshot_stays_without_memory_and_suspension_is_retried(
     suspend(tmp_path, hands, "ghent")
     assert feed.poll() is None
     assert refused(feed.snapshot, hands.wall) == (True, True)
-    assert [record.getMessage() for record in caplog.records] == ["local suspensions not in force"]
+    assert [record.getMessage() for record in caplog.records] == ["local acts not in force"]
     full = False
     found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
     assert refused(found, hands.wall) == (False, True)

@@ -38,6 +38,7 @@ STATE = NodeState(
     clock_doubted=True,
     unwritten=True,
     suspended=("", "ghent"),
+    local_names={("ghent", "allow"): 2},
     vitals=Vitals(
         site="town-hall",
         node="ns1",
@@ -141,6 +142,7 @@ def page(totals: Totals, state: NodeState = STATE) -> bytes:
         ("dnsfilter_worker_restarts_total", {}, 1),
         ("dnsfilter_suspended", {"authority": "ghent"}, 1),
         ("dnsfilter_suspended", {"authority": ""}, 1),
+        ("dnsfilter_local_names", {"authority": "ghent", "verdict": "allow"}, 2),
         ("dnsfilter_node_info", {"site": "town-hall", "node": "ns1"}, 1),
         ("dnsfilter_upstream_up", {"upstream": UPSTREAM}, 1),
         ("dnsfilter_default_upstreams_up", {}, 1),
@@ -173,7 +175,7 @@ def test_every_family_of_the_table_is_exposed_and_no_other(totals: Totals) -> No
 
 def test_what_an_authority_has_not_counted_has_no_sample(totals: Totals) -> None:
     found = {name: value for name, value in samples_of(page(totals)).items() if "authority" in dict(name[1])}
-    assert len(found) == 5 + len(STATE.suspended)
+    assert len(found) == 5 + len(STATE.suspended) + len(STATE.local_names)
     assert 0 not in found.values()
 
 

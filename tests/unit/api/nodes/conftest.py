@@ -86,6 +86,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "uptime_s": 60,
         "trouble": "",
         "suspended": [],
+        "names": [],
         "load": {"queries_per_second": 12.5, "cpu_percent": 1, "memory_bytes": 2**28, "cache_entries": 9},
         "unregistered": [],
         "journal": [],

@@ -28,6 +28,10 @@ def _row(plane: Plane, name: str = "office-1") -> NodeRow:
         return session.query(NodeRow).where(NodeRow.name == name).one()
 
 
+UNTIL = "2026-09-21T15:00:00Z"
+FREE = {"authority": "town", "name": "cdn.example.org", "exact": False, "verdict": "allow", "until": UNTIL}
+
+
 def _entry(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "number": number,
@@ -38,13 +42,15 @@ def _entry(number: int, **changes: Any) -> dict[str, Any]:
         "until": "2026-09-21T14:30:00Z",
         "revision": None,
         "reason": "the API is away",
+        "name": None,
+        "exact": False,
         **changes,
     }
 
 
 def test_node_is_shown_as_reported(machine: Machine) -> None:
     suspended = [{"authority": "town", "until": "2026-09-21T15:00:00Z"}, {"authority": None, "until": "2026-09-21"}]
-    machine.report(revision=0, clock="2026-09-21T14:13:27.5Z", suspended=suspended, trouble="no room")
+    machine.report(revision=0, clock="2026-09-21T14:13:27.5Z", suspended=suspended, names=[FREE], trouble="no room")
     shown = machine.stands()
     assert shown == {
         "name": "office-1",
@@ -69,6 +75,7 @@ def test_node_is_shown_as_reported(machine: Machine) -> None:
         "held_up_to": None,
         "learning_until": None,
         "suspended": suspended,
+        "names": [FREE],
         "clock_off_s": 7,
     }
 
@@ -148,6 +155,10 @@ def test_lists_are_filtered_and_paginated(town: Plane) -> None:
         {"suspended": [{"authority": "town", "until": "2026-09-21T15:00:00Z"}] * 2},
         {"suspended": [{"authority": f"b-{number}", "until": "2026-09-21T15:00:00Z"} for number in range(202)]},
         {"suspended": [{"authority": None, "until": "2026-09-21T18:18:21Z"}]},
+        {"names": [{**FREE, "until": "2026-09-28T14:18:21Z"}]},
+        {"names": [{**FREE, "verdict": "block"}]},
+        {"names": [{**FREE, "name": "an example..org"}]},
+        {"names": [FREE] * 201},
         {"unregistered": [{"prefix": "192.0.2.0/25", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "2001:db8::/49", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "192.0.2.1/24", "queries": 1, "seen_s_ago": 1}]},
@@ -213,11 +224,15 @@ def test_local_acts_are_recorded_once(town: Plane) -> None:
             _entry(number, act=act, authority=None)
             for number, act in ((3, "use_revision"), (4, "unquarantine"), (5, "flush_cache"))
         ),
+        *(
+            _entry(number, act=act, name="cdn.example.org", exact=True)
+            for number, act in ((6, "refuse_name"), (7, "allow_name"), (8, "end_name"))
+        ),
     ]
     assert machine.report(journal=entries[:2]) == 2
-    assert machine.report(journal=entries[::-1]) == 5
-    assert machine.report(journal=entries) == 5
-    assert machine.report() == 5
+    assert machine.report(journal=entries[::-1]) == 8
+    assert machine.report(journal=entries) == 8
+    assert machine.report() == 8
     acts = town.done("GET", "/v1/audit?object=node/office-1&sort=seq")["items"][2:]
     assert [(act["act"], act["after"]["number"], act["authorities"]) for act in acts] == [
         ("node.suspend", 1, ["town"]),
@@ -225,13 +240,18 @@ def test_local_acts_are_recorded_once(town: Plane) -> None:
         ("node.use_revision", 3, []),
         ("node.unquarantine", 4, []),
         ("node.flush_cache", 5, []),
+        ("node.refuse_name", 6, ["town"]),
+        ("node.allow_name", 7, ["town"]),
+        ("node.end_name", 8, ["town"]),
     ]
+    assert (acts[-1]["after"]["name"], acts[-1]["after"]["exact"]) == ("cdn.example.org", True)
     after = {key: value for key, value in _entry(1).items() if key != "act"}
     assert (acts[0]["after"], acts[0]["access"], acts[0]["account"]) == (after, "node", 0)
     assert town.revision() == revision
     _, reader = town.account("reader", ("reader", "town"))
     seen = town.done("GET", "/v1/audit?act=node", token=reader)["items"]
-    assert [act["act"] for act in seen] == ["node.end_suspension", "node.suspend"]
+    shown = ("end_name", "allow_name", "refuse_name", "end_suspension", "suspend")
+    assert [act["act"] for act in seen] == [f"node.{act}" for act in shown]
 
 
 def test_journal_entries_above_the_limit_are_recorded_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,13 @@ def test_registering_prints_the_token_once_and_what_to_run(served: Served, ctl: 
 def test_times_of_nodes_are_in_the_default_zone(served: Served, ctl: Ctl, zone_here: Callable[[str], None]) -> None:
     machine = Machine.enrolled(served.plane, "office-1")
     suspended = {"authority": "ghent", "until": "2026-09-21T16:00:00Z"}
-    machine.report(revision=served.plane.revision(), suspended=[suspended])
+    free = {**suspended, "name": "cdn.example.org", "exact": True, "verdict": "allow"}
+    machine.report(revision=served.plane.revision(), suspended=[suspended], names=[free])
     zone_here("Asia/Tokyo")
     shown = dict(row for row in _cells(ctl("node", "show", "office-1").out) if len(row) == 2)
     assert shown["suspended"] == "ghent until 21 September 2026 18:00:00 CEST"
+    assert shown["local name"] == "ghent allows exactly cdn.example.org until 21 September 2026 18:00:00 CEST"
+    assert f"local name: {shown['local name']}" in ctl("node", "list").out
     assert shown["last seen"] == "21 September 2026 16:13:20 CEST"
     assert "21 September 2026 16:13:20 CEST" in ctl("node", "list").out
     assert '"seen": "2026-09-21T14:13:20Z"' in ctl("node", "list", "--json").out

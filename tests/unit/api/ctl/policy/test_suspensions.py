@@ -222,9 +222,12 @@ def test_audit_log_shows_authority_end_and_reason_of_suspensions(served: Served,
     entry |= {"until": "2026-09-21T14:30:00Z", "revision": None, "reason": "the API is away"}
     chosen = {**entry, "number": 2, "act": "use_revision", "authority": None, "until": None, "revision": 1}
     ended = {**entry, "number": 3, "uid": 1000, "act": "end_suspension", "until": None, "reason": ""}
-    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen, ended])
-    lines = ctl("audit", "list", "--limit", "7").out.splitlines()
+    free = {**entry, "number": 4, "act": "allow_name", "name": "cdn.example.org", "exact": True, "reason": "payroll"}
+    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen, ended, free])
+    lines = ctl("audit", "list", "--limit", "8").out.splitlines()
     assert [line.strip() for line in lines if line.startswith("    ")] == [
+        "exactly cdn.example.org for ghent until 21 September 2026 16:30:00 CEST "
+        "(done 21 September 2026 16:00:00 CEST): payroll",
         "for ghent (done 21 September 2026 16:00:00 CEST)",
         "revision 1 (done 21 September 2026 16:00:00 CEST): the API is away",
         "for ghent until 21 September 2026 16:30:00 CEST (done 21 September 2026 16:00:00 CEST): the API is away",
@@ -232,4 +235,4 @@ def test_audit_log_shows_authority_end_and_reason_of_suspensions(served: Served,
         "for ghent until 21 September 2026 16:43:20 CEST: crisis centre",
     ]
     who = [line.split("  ")[2] for line in lines if not line.startswith("    ")]
-    assert who[:3] == ["user 1000 on the node", "user 0 on the node", "user 0 on the node"]
+    assert who[:4] == ["user 0 on the node", "user 1000 on the node", "user 0 on the node", "user 0 on the node"]
