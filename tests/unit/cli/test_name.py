@@ -9,6 +9,7 @@ import pytest
 
 from dnsfilter.cli.main import main
 from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.load import load_config
 from dnsfilter.policy.instants import at_words
 from dnsfilter.snapshot.stored.store import SnapshotStore
 
@@ -23,7 +24,7 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
-    publish_policy_file(EXAMPLE, tmp_path / "state", store, int(time.time()))
+    publish_policy_file(EXAMPLE, load_config(path), store, int(time.time()))
     return path
 
 
