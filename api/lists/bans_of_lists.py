@@ -12,6 +12,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid
 from api.lists.schemas import ListAdoption, ListChange
 from dnsfilter.policy.model import FormalDecision, Mode, Service
+from dnsfilter.policy.prohibited_lists import fitting_tiers
 
 Services = Mapping[str, Service]
 
@@ -49,7 +50,7 @@ def _fitted(change: BanChange, service: Service) -> BanChange:
     """Return the change with the tiers that the service has."""
     if change.tiers is None:
         return change
-    tiers = change.tiers & {tier.number for tier in service.tiers}
+    tiers = fitting_tiers(change.tiers, service)
     if not tiers:
         raise Invalid.at("body.tiers", f"{service.slug} has none of the tiers {sorted(change.tiers)}: give others")
     return replace(change, tiers=tiers)

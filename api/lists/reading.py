@@ -13,7 +13,6 @@ from api.http.formal_decisions import FormalDecisionRead
 from api.lists import repository
 from api.lists.schemas import (
     DecidedVersionRead,
-    LinkGround,
     LinkRead,
     LinkState,
     ListedServiceRead,
@@ -27,6 +26,7 @@ from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
 from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.prohibited_lists import LinkGround
 
 
 def read_summary(row: ProhibitedListRow) -> ListSummary:

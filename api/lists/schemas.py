@@ -23,14 +23,11 @@ from api.http.schemas import (
     Timestamp,
     TimestampText,
 )
+from dnsfilter.policy.bounds import MAX_LIST_TERMS, MAX_LISTED
 from dnsfilter.policy.model import Mode, Reply
+from dnsfilter.policy.prohibited_lists import LinkGround
 
-MAX_SERVICES = 300
-"""The most services of a list. One act adopts them all, and nobody else can act meanwhile."""
-MAX_VERSIONS = 100
-MAX_LIST_TERMS = 10
-
-Services = Annotated[list[ServiceSlug], Field(max_length=MAX_SERVICES)]
+Services = Annotated[list[ServiceSlug], Field(max_length=MAX_LISTED)]
 CategoryWord = Annotated[str, StringConstraints(max_length=32)]
 
 
@@ -169,14 +166,6 @@ class ListRead(ListSummary):
 
 
 Slugs: TypeAlias = list[str]
-
-
-class LinkGround(StrEnum):
-    """Why additions to a list reach another authority: by law at once, by agreement or following as proposals."""
-
-    LAW = "law"
-    AGREEMENT = "agreement"
-    FOLLOWING = "following"
 
 
 class LinkState(StrEnum):

@@ -21,8 +21,6 @@ from api.lists.bans_of_lists import Services, take_up, wanted_change
 from api.lists.links import extend_all
 from api.lists.reading import shown_list
 from api.lists.schemas import (
-    MAX_SERVICES,
-    MAX_VERSIONS,
     ListAdoption,
     ListChange,
     ListEnding,
@@ -32,6 +30,7 @@ from api.lists.schemas import (
 )
 from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, proposed
 from api.timestamps import given_timestamp
+from dnsfilter.policy.bounds import MAX_LIST_VERSIONS, MAX_LISTED
 from dnsfilter.policy.model import FormalDecision, Mode, OnList
 from dnsfilter.policy.single_names import is_single_name
 
@@ -169,10 +168,10 @@ def _demand_changeable(row: ProhibitedListRow, body: ListChange) -> None:
         faults.append(Fault("body.add", "nothing to change: give services to add or to remove"))
     if body.remove and body.reason is None:
         faults.append(Fault("body.reason", "taking services off ends their bans: give a reason"))
-    if len(on) + len(body.add) > MAX_SERVICES:
-        faults.append(Fault("body.add", f"a list has at most {MAX_SERVICES} services, not {len(on) + len(body.add)}"))
-    if len(row.versions) >= MAX_VERSIONS:
-        faults.append(Fault("body.add", f"a list has at most {MAX_VERSIONS} versions: create another list"))
+    if len(on) + len(body.add) > MAX_LISTED:
+        faults.append(Fault("body.add", f"a list has at most {MAX_LISTED} services, not {len(on) + len(body.add)}"))
+    if len(row.versions) >= MAX_LIST_VERSIONS:
+        faults.append(Fault("body.add", f"a list has at most {MAX_LIST_VERSIONS} versions: create another list"))
     if faults:
         raise Invalid(faults)
 

@@ -289,7 +289,7 @@ def _keys_of_table(schema: type[BaseModel], path: KeyPath) -> list[str]:
 
 def _table_of(table: type[BaseModel], key: str) -> type[BaseModel]:
     """Return the model of a key that holds a table or a list of tables."""
-    pending: list[Any] = [table.model_fields[key].annotation]
+    pending: list[Any] = [field.annotation for name, field in table.model_fields.items() if key in (name, field.alias)]
     while pending:
         candidate = pending.pop()
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field, PlainValidator
 
@@ -21,9 +21,13 @@ from dnsfilter.config.file_schema import (
     word,
 )
 from dnsfilter.config.values import read_date_text, read_texts
+from dnsfilter.policy.bounds import MAX_LIST_TERMS, MAX_LIST_VERSIONS, MAX_LISTED
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Reply, Usage, WireName
+from dnsfilter.policy.prohibited_lists import LinkGround
 from dnsfilter.policy.single_names import NameVerdict, parse_single_name
+
+Services: TypeAlias = Annotated[list[Text], Field(max_length=MAX_LISTED)]
 
 
 class ClosedDecisionTable(Table):
@@ -89,25 +93,70 @@ class IntervalTable(Table):
     for_: Annotated[ASpan | None, Field(alias="for")] = None
 
 
-class TermTable(IntervalTable):
+class ReviewedTable(IntervalTable):
+    """An interval, or one without an end but with a date of review."""
+
     review_by: DayOrInstant | None = None
     review_in: ASpan | None = None
+
+
+class TermTable(ReviewedTable):
     decision: DecisionTable = DecisionTable()
 
 
-class BanTable(Table):
-    authority: Text
-    service: Text
-    mode: Annotated[Mode, word(Mode)]
-    off_until: DayOrInstant | None = None
+class ScopeTable(Table):
+    """How a ban refuses, and what it covers."""
+
     reply: Annotated[Reply, word(Reply)] = Reply.REFUSED
     addresses: list[Annotated[Address, parsed_text(ip_address)] | None] = []
     tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]
     funding: list[Annotated[Funding, word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
     audience: list[Annotated[Audience, word(Audience)] | None] = [Audience.STAFF]
+
+
+class BanTable(ScopeTable):
+    authority: Text
+    service: Text
+    mode: Annotated[Mode, word(Mode)]
+    off_until: DayOrInstant | None = None
     provisional: bool = False
+    from_list: Annotated[Text | None, Field(alias="list")] = None
+    list_version: Annotated[int | None, Field(ge=1, le=MAX_LIST_VERSIONS)] = None
     decision: DecisionTable = DecisionTable()
     term: Annotated[list[TermTable | None], Field(max_length=1000)] = []
+
+
+class ListVersionTable(ScopeTable):
+    """What a formal decision adds to a list and takes off it. It makes bans on `adds`, but not on those in `except`."""
+
+    adds: Services = []
+    removes: Services = []
+    without: Annotated[Services, Field(alias="except")] = []
+    mode: Annotated[Mode, word(Mode)] = Mode.ENFORCE
+    decision: ClosedDecisionTable = ClosedDecisionTable()
+    term: Annotated[list[ReviewedTable | None], Field(max_length=MAX_LIST_TERMS)] = []
+
+
+class ListTable(Table):
+    """A prohibited list. `services` are those of a list without a version."""
+
+    authority: Text
+    slug: Text
+    title: Text = ""
+    category: Annotated[str, Field(max_length=32)] = ""
+    services: Services = []
+    version: Annotated[list[ListVersionTable | None], Field(max_length=MAX_LIST_VERSIONS)] = []
+
+
+class ListLinkTable(IntervalTable):
+    """A link of a list to another authority. It brings no binding of the ban on a service in `except`."""
+
+    prohibited_list: Annotated[Text, Field(alias="list")]
+    authority: Text
+    ground: Annotated[LinkGround, word(LinkGround)]
+    instrument: Text = ""
+    date: Annotated[str, PlainValidator(read_date_text)] = ""
+    without: Annotated[Services, Field(alias="except")] = []
 
 
 class BindingTable(IntervalTable):
@@ -118,6 +167,7 @@ class BindingTable(IntervalTable):
     instrument: Text = ""
     date: Annotated[str, PlainValidator(read_date_text)] = ""
     accepted: bool = True
+    from_list: Annotated[Text | None, Field(alias="list")] = None
 
 
 class ExemptionTable(IntervalTable):
@@ -131,13 +181,11 @@ class ExemptionTable(IntervalTable):
     approved: bool = True
 
 
-class NameTable(IntervalTable):
+class NameTable(ReviewedTable):
     authority: Text
     name: Annotated[WireName, parsed_text(parse_single_name)]
     verdict: Annotated[NameVerdict, word(NameVerdict)]
     exact: bool = False
-    review_by: DayOrInstant | None = None
-    review_in: ASpan | None = None
     reason: Text = ""
 
 
@@ -149,6 +197,8 @@ class PolicyFile(Table):
     range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
     service: Annotated[list[ServiceTable | None], Field(max_length=MAX_ITEMS)] = []
     ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
+    lists: Annotated[list[ListTable | None], Field(alias="list", max_length=MAX_ITEMS)] = []
+    list_link: Annotated[list[ListLinkTable | None], Field(max_length=MAX_ITEMS)] = []
     binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
     exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
     name: Annotated[list[NameTable | None], Field(max_length=MAX_ITEMS)] = []

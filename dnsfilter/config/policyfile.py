@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from dnsfilter.config.file_schema import read_tables
+from dnsfilter.config.list_tables import ListTables, formal, scope
 from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
 from dnsfilter.config.name_tables import GuardedFault, NameTables, time_of_name, too_late, unguarded
 from dnsfilter.config.policy_schema import (
     AuthorityTable,
     BanTable,
     BindingTable,
-    ClosedDecisionTable,
     DecisionTable,
     ExemptionTable,
     NameTable,
@@ -38,6 +38,7 @@ from dnsfilter.policy.model import (
     FormalDecision,
     Ground,
     Instant,
+    OnList,
     Policy,
     Range,
     Service,
@@ -46,8 +47,18 @@ from dnsfilter.policy.model import (
     Tier,
     WeeklyHours,
 )
+from dnsfilter.policy.prohibited_lists import Lists
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy file: its policy, the lists that some of its bans come from, and when each item was loaded first."""
+
+    policy: Policy
+    lists: Lists
+    times: Mapping[str, Instant]
 
 
 def parse_policy(
@@ -61,11 +72,12 @@ def parse_policy(
 ) -> Policy:
     """Return the policy in `text`, as loaded at `now`. Of `services` it has those that no authority defines.
 
-    Bans, bindings, exemptions and allowed names are numbered from 1 in file order, refused names after the other bans.
+    Bans, bindings, exemptions and allowed names are numbered from 1 in file order. Refused names follow the other bans,
+    and then what prohibited lists make: bans, and the bindings of their links.
     Terms and names are recorded, agreements accepted and exemptions approved at `now`. `guard` says which names may not
     be refused by themselves. Raise ConfigError with every problem. `location` stands for the file in the problems.
     """
-    return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={}, guard=guard)[0]
+    return parse_loaded(text, location, services=services, now=now, revision=revision, loaded={}, guard=guard).policy
 
 
 def parse_loaded(
@@ -74,10 +86,10 @@ def parse_loaded(
     *,
     services: Mapping[str, Service],
     now: Instant,
-    revision: int,
+    revision: int = 1,
     loaded: Mapping[str, Instant],
     guard: GuardedFault = unguarded,
-) -> tuple[Policy, dict[str, Instant]]:
+) -> Loaded:
     """Do as `parse_policy`, with items loaded at the times in `loaded`, others at `now`. Also return these times."""
     written = parse_toml(text, location)
     file, faults = read_tables(PolicyFile, written.data)
@@ -86,6 +98,7 @@ def parse_loaded(
     conversion = _Conversion(file, written, TableTimes(written, now, loaded, faults), faults)
     policy = conversion.policy(services, revision)
     faults += conversion.names.faults(policy, guard, now)
+    faults += conversion.lists.faults(_present(file.ban), _present(file.binding))
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
         path = conversion.path_in_file(parse_path(problem.location))
@@ -94,7 +107,7 @@ def parse_loaded(
             faults.append(Fault(path, problem.message))
     if faults:
         raise ConfigError(written.problems(faults))
-    return policy, conversion.times.used
+    return Loaded(policy, conversion.lists.lists(), conversion.times.used)
 
 
 def _present(items: list[T | None]) -> list[tuple[int, T]]:
@@ -112,6 +125,7 @@ class _Conversion:
     positions: dict[str, list[int]] = field(default_factory=dict)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     names: NameTables = field(init=False)
+    lists: ListTables = field(init=False)
 
     def policy(self, services: Mapping[str, Service], revision: int) -> Policy:
         file = self.file
@@ -122,9 +136,17 @@ class _Conversion:
         self.names = NameTables(_present(file.name), self.positions["ban"])
         for key, number in self.names.numbers().items():
             self.numbers.setdefault(key, number)
+        others = len(self.positions["ban"]) + len(self.names.numbers())
+        self.lists = ListTables(_present(file.lists), _present(file.list_link), self.times, self.numbers, others)
         allowed = tuple(self.names.allowed(self._time_of_name))
-        bindings = [self._binding(index, table) for index, table in _present(file.binding)]
+        bindings = [(table, self._binding(index, table)) for index, table in _present(file.binding)]
+        bound = [(table, binding) for table, binding in bindings if binding is not None]
         exemptions = [self._exemption(index, table) for index, table in _present(file.exemption)]
+        # The file's own services come first: their positions are those of their tables.
+        known = (
+            *(_own_service(table) for _, table in self._kept("service", file.service)),
+            *self.names.services(services, [ban for _, ban in _present(file.ban)]),
+        )
         return Policy(
             revision=revision,
             authorities=tuple(self._authority(*item) for item in self._kept("authority", file.authority)),
@@ -133,17 +155,14 @@ class _Conversion:
                 Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
                 for _, table in self._kept("range", file.range)
             ),
-            # The file's own services come first: their positions are those of their tables.
-            services=(
-                *(_own_service(table) for _, table in self._kept("service", file.service)),
-                *self.names.services(services, [ban for _, ban in _present(file.ban)]),
-            ),
+            services=known,
             bans=(
                 *(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
                 *self.names.refusals(self._time_of_name),
+                *self.lists.bans({service.slug: service for service in known}),
             ),
             allowed=allowed,
-            bindings=tuple(binding for binding in bindings if binding is not None),
+            bindings=(*(binding for _, binding in bound), *self.lists.bindings(bound)),
             exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
         )
 
@@ -151,6 +170,9 @@ class _Conversion:
         """Convert a path with indices of the policy's tuples to one with indices of the file."""
         if len(path) < 2 or not isinstance(path[1], int):
             return path
+        listed = self.lists.path_of_binding(self.lists.path_of_ban(path), len(self.positions.get("binding", ())))
+        if listed != path:
+            return self._spelt(listed)
         named = self.names.path_in_file(path)
         if named != path:
             return self._spelt(named)
@@ -192,7 +214,7 @@ class _Conversion:
                     self.faults.append(Fault(("authority", index, key), "needs closes: set when the authority closes"))
             return None
         at = instant_of(table.closes, self.times.zone(table.slug))
-        return Closing(at, table.closed_reason, _formal(table.closed_decision), table.successor)
+        return Closing(at, table.closed_reason, formal(table.closed_decision), table.successor)
 
     def _sites(self) -> tuple[Site, ...]:
         sites = tuple(Site(table.slug, table.name) for _, table in self._kept("site", self.file.site))
@@ -209,14 +231,11 @@ class _Conversion:
             service=table.service,
             mode=table.mode,
             terms=tuple(self._term((*path, "term", position), table, term) for position, term in enumerate(table.term)),
-            reply=table.reply,
-            addresses=tuple(address for address in table.addresses if address is not None),
-            tiers=frozenset(tier for tier in table.tiers if tier is not None),
-            funding=frozenset(word for word in table.funding if word is not None),
-            audience=frozenset(word for word in table.audience if word is not None),
+            **scope(table)._asdict(),
             decision=self._decision((*path, "decision"), table, table.decision),
             provisional=table.provisional,
             off_until=self._off_until(table),
+            on_list=None if table.from_list is None else OnList(table.from_list, table.list_version or 0),
         )
 
     def _off_until(self, table: BanTable) -> Instant | None:
@@ -252,7 +271,7 @@ class _Conversion:
             follows = self.numbers.get((table.follows, ban.service))
             if follows is None:
                 self.faults.append(Fault((*path, "follows"), f"{table.follows!r} has no ban of {ban.service} here"))
-        return replace(_formal(table), follows=follows)
+        return replace(formal(table), follows=follows)
 
     def _binding(self, index: int, table: BindingTable) -> Binding | None:
         path: KeyPath = ("binding", index)
@@ -334,8 +353,3 @@ def _own_service(table: ServiceTable) -> Service:
     domains, hosts = (frozenset(name for name in names if name is not None) for names in (table.domains, table.hosts))
     tiers = (Tier(1, domains, hosts),)
     return Service(f"{table.authority}:{table.slug}", table.name, tiers, table.source, table.note)
-
-
-def _formal(table: ClosedDecisionTable) -> FormalDecision:
-    """Return a formal decision, without the ban that it follows."""
-    return FormalDecision(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)

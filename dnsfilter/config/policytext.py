@@ -20,6 +20,7 @@ from dnsfilter.policy.model import (
     FormalDecision,
     Ground,
     Instant,
+    Mode,
     Policy,
     Range,
     Reply,
@@ -29,6 +30,7 @@ from dnsfilter.policy.model import (
     Usage,
     WeeklyHours,
 )
+from dnsfilter.policy.prohibited_lists import NO_LISTS, LinkGround, ListLink, Lists, ListVersion, ProhibitedList
 from dnsfilter.policy.single_names import EXACTLY, NameVerdict, is_plain_refusal
 from dnsfilter.wire.names import name_text
 
@@ -38,19 +40,23 @@ Pairs: TypeAlias = list[tuple[str, Value]]
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
 
-def dump_policy(policy: Policy) -> str:
+def dump_policy(policy: Policy, lists: Lists = NO_LISTS) -> str:
     """Return a policy file that `parse_policy` reads as the same valid policy, without data that no file holds.
+
+    `lists` are those that bans of the policy come from. All bans and bindings are written, also those that lists make.
 
     Such data are the revision, services of the catalogue, suspensions, and the times of recording, acceptance and
     approval (only whether they happened is written). Numbers are not written either, but bans, bindings, exemptions and
     allowed names keep their order. Refused names follow the other bans.
     """
-    return "\n".join(_Dump(policy).blocks())
+    return "\n".join(_Dump(policy, lists).blocks())
 
 
 class _Dump:
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, lists: Lists) -> None:
+        self._policy, self._lists = policy, lists
+        self._by_reference = {each.reference: each for each in lists.lists}
+        self._brought = {number: link.prohibited_list for link in lists.links for number in link.bindings}
         self._bans = {ban.number: ban for ban in policy.bans}
         self._zones = {authority.slug: authority.time_zone for authority in policy.authorities}
 
@@ -75,6 +81,10 @@ class _Dump:
             for term in ban.terms:
                 yield _block("[[ban.term]]", self._term(self._zones[ban.authority], term))
                 yield from self._decision("[ban.term.decision]", term.decision)
+        for prohibited in self._lists.lists:
+            yield from self._list(prohibited)
+        for link in self._lists.links:
+            yield _block("[[list_link]]", self._link(link))
         for binding in sorted(policy.bindings, key=lambda binding: binding.number):
             yield _block("[[binding]]", self._binding(binding))
         for exemption in sorted(policy.exemptions, key=lambda exemption: exemption.number):
@@ -89,17 +99,52 @@ class _Dump:
         pairs: Pairs = [("authority", ban.authority), ("service", ban.service), ("mode", ban.mode)]
         if ban.off_until is not None:
             pairs.append(("off_until", _end(ban.off_until, self._zones[ban.authority])))
-        if ban.reply is not Reply.REFUSED:
-            pairs.append(("reply", ban.reply))
-        if ban.addresses:
-            pairs.append(("addresses", [str(address) for address in ban.addresses]))
-        if ban.tiers != DEFAULT_TIERS:
-            pairs.append(("tiers", sorted(ban.tiers)))
-        if ban.funding != DEFAULT_FUNDING:
-            pairs.append(("funding", _words(ban.funding)))
-        if ban.audience != DEFAULT_AUDIENCE:
-            pairs.append(("audience", _words(ban.audience)))
-        return pairs + ([("provisional", True)] if ban.provisional else [])
+        pairs += _scope(ban)
+        if ban.provisional:
+            pairs.append(("provisional", True))
+        if ban.on_list is not None and ban.on_list.reference in self._by_reference:
+            pairs += [("list", ban.on_list.reference), ("list_version", ban.on_list.version)]
+        return pairs
+
+    def _list(self, prohibited: ProhibitedList) -> Iterable[str]:
+        named = [("title", prohibited.title), ("category", prohibited.category)]
+        pairs: Pairs = [("authority", prohibited.authority), ("slug", prohibited.slug), *_unless([*named], "")]
+        yield _block("[[list]]", [*pairs, *_unless([("services", prohibited.draft)], ())])
+        banned = {ban.service for ban in self._policy.bans if ban.authority == prohibited.authority}
+        for number, version in enumerate(prohibited.versions, 1):
+            on = [service for service, added in prohibited.service_versions.items() if added == number]
+            changes = _unless([("adds", version.adds), ("removes", version.removes)], ())
+            yield _block(
+                "[[list.version]]",
+                [
+                    *changes,
+                    *_unless([("except", [service for service in on if service not in banned])], []),
+                    *_unless([("mode", version.mode)], Mode.ENFORCE),
+                    *_scope(version),
+                ],
+            )
+            yield from self._decision("[list.version.decision]", version.decision)
+            for term in version.terms:
+                yield _block("[[list.version.term]]", self._term(self._zones[prohibited.authority], term))
+
+    def _link(self, link: ListLink) -> Pairs:
+        return [
+            ("list", link.prohibited_list),
+            ("authority", link.authority),
+            ("ground", link.ground),
+            *_unless([("instrument", link.instrument), ("date", _date(link.date))], ""),
+            *_interval(link.start, link.end, self._zones[link.authority]),
+            *_unless([("except", self._unbound(link))], []),
+        ]
+
+    def _unbound(self, link: ListLink) -> list[str]:
+        """Return the services on the list whose bans the link would bring, but do not bind its authority."""
+        if link.ground is LinkGround.FOLLOWING:
+            return []
+        bound = {binding.ban for binding in self._policy.bindings if binding.authority == link.authority}
+        prohibited = self._by_reference[link.prohibited_list]
+        numbers = {ban.service: ban.number for ban in self._policy.bans if ban.authority == prohibited.authority}
+        return [service for service in prohibited.service_versions if numbers.get(service, 0) not in {0, *bound}]
 
     @staticmethod
     def _term(time_zone: str, term: Term) -> Pairs:
@@ -133,6 +178,8 @@ class _Dump:
             *_unless([("instrument", binding.instrument), ("date", _date(binding.date))], ""),
             *_interval(binding.start, binding.end, self._zones[ban.authority]),
         ]
+        if binding.number in self._brought:
+            pairs.append(("list", self._brought[binding.number]))
         pending = binding.accepted is None and binding.ground is Ground.AGREEMENT
         return pairs + ([("accepted", False)] if pending else [])
 
@@ -166,6 +213,21 @@ class _Dump:
 def _name(authority: str, name: str, verdict: NameVerdict, exact: bool) -> Pairs:
     pairs: Pairs = [("authority", authority), ("name", name), ("verdict", verdict)]
     return [*pairs, ("exact", True)] if exact else pairs
+
+
+def _scope(given: Ban | ListVersion) -> Pairs:
+    pairs: Pairs = []
+    if given.reply is not Reply.REFUSED:
+        pairs.append(("reply", given.reply))
+    if given.addresses:
+        pairs.append(("addresses", [str(address) for address in given.addresses]))
+    if given.tiers != DEFAULT_TIERS:
+        pairs.append(("tiers", sorted(given.tiers)))
+    if given.funding != DEFAULT_FUNDING:
+        pairs.append(("funding", _words(given.funding)))
+    if given.audience != DEFAULT_AUDIENCE:
+        pairs.append(("audience", _words(given.audience)))
+    return pairs
 
 
 def _authority(authority: Authority) -> Pairs:
@@ -257,7 +319,7 @@ def _words(words: Iterable[StrEnum]) -> list[str]:
     return [word for kind in {type(word) for word in chosen} for word in kind if word in chosen]
 
 
-def _unless(pairs: Pairs, default: str) -> Pairs:
+def _unless(pairs: Pairs, default: Value) -> Pairs:
     return [(key, value) for key, value in pairs if value != default]
 
 

@@ -59,7 +59,7 @@ def load_policy_file(
 ) -> Policy:
     """Return the policy in that file as loaded at `now`, without state. Raise ConfigError with every problem."""
     text = load_text(path, MAX_POLICY_BYTES)
-    return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={}, guard=guard)[0]
+    return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={}, guard=guard).policy
 
 
 def resolve_policy(
@@ -81,10 +81,10 @@ def resolve_policy(
     state = state_dir / STATE_FILE
     kept = _load_kept(state)
     revision = kept.revision + (digest != kept.digest)
-    policy, loaded = parse_loaded(
+    loaded = parse_loaded(
         text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded, guard=guard
     )
-    return Resolved(policy, state, None if digest == kept.digest else _Kept(digest, revision, loaded))
+    return Resolved(loaded.policy, state, None if digest == kept.digest else _Kept(digest, revision, loaded.times))
 
 
 def last_loading(policy: Policy) -> Instant:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from dnsfilter.config.locations import Fault, KeyPath, Written
-from dnsfilter.config.policy_schema import IntervalTable, NameTable, TermTable
+from dnsfilter.config.policy_schema import IntervalTable, ReviewedTable
 from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (
     Span,
@@ -26,8 +26,8 @@ from dnsfilter.policy.calendar import (
 )
 from dnsfilter.policy.model import Instant
 
-# These keys explain or toggle. Changing them does not make another item.
-_NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
+# These keys explain, toggle or refer. Changing them does not make another item.
+_NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved", "list", "except")
 
 
 def written_form(item: Mapping[str, Any], *owner: str) -> str:
@@ -49,7 +49,7 @@ class TableTimes:
     used: dict[str, Instant] = field(default_factory=dict)
     """When the items were loaded, by their written form."""
 
-    def review(self, path: KeyPath, table: TermTable | NameTable, start: Instant, time_zone: str) -> Instant | None:
+    def review(self, path: KeyPath, table: ReviewedTable, start: Instant, time_zone: str) -> Instant | None:
         """Return the date of review, if the table gives one."""
         if table.review_by is not None and table.review_in is not None:
             self.faults.append(Fault(path, "has both review_by and review_in: use one of them"))

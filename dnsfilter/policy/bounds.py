@@ -13,6 +13,12 @@ MIN_COUNTED_ADDRESSES = 16
 MAX_SUSPENSION_S = 4 * 3600
 MAX_PROVISIONAL_S = 72 * 3600
 
+MAX_LISTED = 300
+"""The most services of a prohibited list. One act adopts them all, and nobody else can act meanwhile."""
+MAX_LIST_VERSIONS = 100
+MAX_LIST_TERMS = 10
+"""The most terms that a version of a prohibited list gives to its bans."""
+
 MAX_CAPTURE_S = 3600
 """Seconds that a capture of a range's queries may last."""
 CAPTURE_KEPT_S = DAY_S

@@ -30,7 +30,7 @@ def tables(table: type[Table], path: str = "") -> dict[str, set[str]]:
     for name, field in table.model_fields.items():
         for below in re.findall(r"_schema\.(\w+Table)", repr(field.annotation)):
             model = {each.__name__: each for each in all_tables()}[below]
-            found |= tables(model, f"{path}.{name}".strip("."))
+            found |= tables(model, f"{path}.{field.alias or name}".strip("."))
     return found
 
 

@@ -14,7 +14,8 @@ from api.ctl.lists.prohibited_lists import adoption
 from api.ctl.numbered import Numbered
 from api.ctl.policy.bans import add_ban_fields
 from api.ctl.remote.client import Client, path
-from api.lists.schemas import LinkGround, LinkRead, LinkState
+from api.lists.schemas import LinkRead, LinkState
+from dnsfilter.policy.prohibited_lists import LinkGround
 
 
 def add(groups: Group) -> None:

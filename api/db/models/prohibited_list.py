@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from api.db.base import Base
 from api.db.period import SqlPeriod, period_of, sql_period
 from dnsfilter.policy.model import Period
+from dnsfilter.policy.prohibited_lists import service_versions
 
 
 class ProhibitedListRow(Base):
@@ -43,12 +44,7 @@ class ProhibitedListRow(Base):
     @property
     def service_versions(self) -> Mapping[str, int]:
         """Return the services on an adopted list, each with the version that added it."""
-        found: dict[str, int] = {}
-        for version in self.versions:
-            found |= dict.fromkeys(version.adds, version.version)
-            for service in version.removes:
-                found.pop(service, None)
-        return found
+        return service_versions((version.adds, version.removes) for version in self.versions)
 
 
 class ListVersionRow(Base):

@@ -10,10 +10,10 @@ from api.catalogue.repository import categories_in_force
 from api.db.base import Json
 from api.db.models import BanRow, ListLinkRow, NoticeRow, ProhibitedListRow
 from api.lists import repository
-from api.lists.schemas import LinkGround
 from api.lists.state import is_over, not_taken_over, proposed
 from api.notices.kinds import Due, Hour, Kind
 from blocklists.catalogue import Catalogue
+from dnsfilter.policy.prohibited_lists import LinkGround
 
 _OF_ONE_BAN = ("ban", "number", "link", "services")
 """Facts in which the notices about bans of one list may differ."""

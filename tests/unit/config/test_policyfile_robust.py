@@ -31,13 +31,47 @@ LINES = (
     '"""',
     "until = 2024-01-01",
     "[",
+    "[[list.version]]",
+    "[[list_link]]",
+    'except = ["x"]',
 )
+LISTS = """
+[[list]]
+authority = "federal"
+slug = "apps"
+[[list.version]]
+adds = ["x", "snapchat"]
+[[list.version.term]]
+start = "today"
+for = "6 months"
+[[list.version]]
+adds = ["instagram"]
+removes = ["x"]
+tiers = [1]
+[[list.version.term]]
+start = 2023-04-01
+review_in = "1 year"
+[[list_link]]
+list = "federal/apps"
+authority = "ghent"
+ground = "law"
+start = 2023-04-01
+except = ["snapchat"]
+[[binding]]
+authority = "ghent"
+of = "federal"
+service = "instagram"
+ground = "law"
+start = 2023-04-01
+list = "federal/apps"
+"""
 
 
 @st.composite
-def mutated(draw: st.DrawFn, name: str) -> str:
-    """Return an example with some values replaced, and some lines replaced."""
-    lines = [line for line in (EXAMPLES / name).read_text().splitlines() if line and not line.startswith("#")]
+def mutated(draw: st.DrawFn, name: str, more: str = "") -> str:
+    """Return an example with `more` after it, and with some values and some lines replaced."""
+    text = (EXAMPLES / name).read_text() + more
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(lines) - 1))
         if draw(st.integers(0, 3)) and " = " in lines[at]:
@@ -53,7 +87,7 @@ def assert_places(error: ConfigError, name: str) -> None:
     assert all(problem.message and re.match(rf"{name}(:\d+)?( |$)", problem.location) for problem in error.problems)
 
 
-@given(mutated("belgium-2023.toml"))
+@given(mutated("belgium-2023.toml", LISTS))
 def test_any_policy_text_is_a_policy_or_problems(text: str) -> None:
     try:
         policy = parse_policy(text, "policy.toml", services=SERVICES, now=1_678_462_200)
