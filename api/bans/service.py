@@ -289,11 +289,13 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
 
 def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
     before, changed = _shown(unit, authority, row), False
-    if change.on_list is not None:
+    if change.on_list is not None and change.on_list != row.on_list:
         row.prohibited_list, row.list_version = change.on_list.reference, change.on_list.version
+        changed = True
     confirmed = confirm(row, change, unit.now_s)
     if change.terms is not None:
-        changed, renews = replace_terms(unit, row, change, change.terms, confirmed)
+        replaced, renews = replace_terms(unit, row, change, change.terms, confirmed)
+        changed = changed or replaced
         if renews:
             before, changed = _record(unit, authority, row, "ban.renew", before), False
     if change.decision is not None and change.decision != formal_decision(row.decision):

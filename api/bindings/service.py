@@ -46,9 +46,9 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = No
     return _create(unit, ban, wanted, link)
 
 
-def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
+def load(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = None) -> None:
     """Record a binding from a complete policy that fills an empty database: accepted as the policy says, or ended."""
-    row = _create(unit, ban, wanted)
+    row = _create(unit, ban, wanted, link)
     if wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
         _accept(unit, row)
 

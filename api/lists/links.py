@@ -25,11 +25,12 @@ from api.errors import Conflict, Fault, Invalid, invalid_at
 from api.lists import repository
 from api.lists.bans_of_lists import Services, take_up, wanted_change
 from api.lists.reading import shown_link
-from api.lists.schemas import LinkEnding, LinkGround, LinkState, LinkWrite, ListAdoption
+from api.lists.schemas import LinkEnding, LinkState, LinkWrite, ListAdoption
 from api.lists.state import link_state, listed_bans, not_taken_over
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Binding, FormalDecision, Ground, Instant, OnList
+from dnsfilter.policy.prohibited_lists import LinkGround, ListLink
 
 _ACTS: Mapping[LinkGround, str] = {
     LinkGround.LAW: "list_link.bind",
@@ -49,25 +50,38 @@ def make(unit: UnitOfWork, permit: Permit, body: LinkWrite) -> ListLinkRow:
     row = repository.named(unit.session, body.list, "body.list")
     permit.demand(_responsible(body.ground, row.authority, body.authority))
     linked = authorities.named(unit.session, body.authority, "body.authority")
-    if linked.slug == row.authority:
-        raise Invalid.at("body.authority", f"{row.reference} is this authority's own list: name another authority")
-    _demand_instrument(body)
     start = given_timestamp(body.start, unit.now_s, linked.time_zone, unit.asked_s, "body.start")
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, linked.time_zone, unit.asked_s)
-    if end is not None and end <= max(start, unit.now_s):
+    wanted = ListLink(row.reference, linked.slug, body.ground, body.instrument, body.date, start, end)
+    demand_new(unit, row, wanted)
+    link = add(unit, row, wanted)
+    extend(unit, row, link, listed_bans(row, repository.bans(unit.session, row.authority), unit.now_s))
+    return link
+
+
+def demand_new(unit: UnitOfWork, row: ProhibitedListRow, wanted: ListLink) -> None:
+    """Raise `Invalid` or `Conflict` if the list cannot be linked so from now on."""
+    if wanted.authority == row.authority:
+        raise Invalid.at("body.authority", f"{row.reference} is this authority's own list: name another authority")
+    _demand_instrument(wanted)
+    if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the link ends before it takes effect: give a later end")
-    for party in (authorities.get(unit.session, row.authority), linked):
-        demand_within(party, end, unit.now_s)
-    _demand_only(unit, row, linked.slug)
+    for party in (row.authority, wanted.authority):
+        demand_within(authorities.get(unit.session, party), wanted.end, unit.now_s)
+    _demand_only(unit, row, wanted.authority)
+
+
+def add(unit: UnitOfWork, row: ProhibitedListRow, wanted: ListLink) -> ListLinkRow:
+    """Record a link, without the bindings that it brings."""
     link = ListLinkRow(
         list_number=row.number,
-        authority=linked.slug,
-        ground=str(body.ground),
-        instrument=body.instrument,
-        date=body.date,
-        start_s=start,
-        end_s=end,
+        authority=wanted.authority,
+        ground=str(wanted.ground),
+        instrument=wanted.instrument,
+        date=wanted.date,
+        start_s=wanted.start,
+        end_s=wanted.end,
         recorded_s=unit.now_s,
         ended_s=None,
         ended_by="",
@@ -78,19 +92,18 @@ def make(unit: UnitOfWork, permit: Permit, body: LinkWrite) -> ListLinkRow:
     unit.session.add(link)
     unit.session.flush()
     concerned = (row.authority, link.authority)
-    unit.record(_ACTS[body.ground], subject(link), None, shown_link(unit.session, link), *concerned)
-    extend(unit, row, link, listed_bans(row, repository.bans(unit.session, row.authority), unit.now_s))
+    unit.record(_ACTS[wanted.ground], subject(link), None, shown_link(unit.session, link), *concerned)
     return link
 
 
-def _demand_instrument(body: LinkWrite) -> None:
-    fields = {"instrument": body.instrument, "date": body.date}
-    if body.ground is LinkGround.FOLLOWING:
+def _demand_instrument(wanted: ListLink) -> None:
+    fields = {"instrument": wanted.instrument, "date": wanted.date}
+    if wanted.ground is LinkGround.FOLLOWING:
         faults = [
             Fault(f"body.{name}", "following rests on no instrument: leave it out") for name in fields if fields[name]
         ]
     else:
-        what = f"a link by {body.ground} needs that of its instrument"
+        what = f"a link by {wanted.ground} needs that of its instrument"
         faults = [Fault(f"body.{name}", f"{what}: give its {name}") for name in fields if not fields[name]]
     if faults:
         raise Invalid(faults)

@@ -75,6 +75,13 @@ def live_links(session: Session, row: ProhibitedListRow, now: Instant) -> Sequen
     return session.scalars(statement.order_by(link.number)).all()
 
 
+def links_to(session: Session, row: ProhibitedListRow, authority: str) -> Sequence[ListLinkRow]:
+    """Return the links of a list to an authority, including ended ones."""
+    link = ListLinkRow
+    statement = select(link).where(link.list_number == row.number, link.authority == authority)
+    return session.scalars(statement.order_by(link.number)).all()
+
+
 def links_of(session: Session, authority: str, now: Instant) -> Sequence[ListLinkRow]:
     """Return the live links to an authority, and those of its lists."""
     link, of = ListLinkRow, select(ProhibitedListRow.number).where(ProhibitedListRow.authority == authority)

@@ -33,6 +33,7 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    ListLinkRow,
     RangeRow,
     ServiceRow,
     SiteRow,
@@ -41,6 +42,7 @@ from api.db.subjects import subject
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
+from api.lists.filed import put_link, put_list
 from api.names import service as name_acts
 from api.policies.left_out import LeftOut
 from api.policies.recorded import demand_same_end, is_allowed_name, is_binding, is_exemption
@@ -58,6 +60,7 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
+from dnsfilter.policy.prohibited_lists import Lists
 from dnsfilter.policy.single_names import is_plain_refusal
 from dnsfilter.wire.names import name_text, parse_name
 
@@ -70,16 +73,18 @@ _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
 
-def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
-    """Do the acts that make the database match `wanted`, a valid policy. Return the faults.
+def apply(unit: UnitOfWork, wanted: Policy, lists: Lists) -> list[Fault]:
+    """Do the acts that make the database match `wanted`, a valid policy, and its `lists`. Return the faults.
 
     If there are faults, the transaction must not be committed.
     """
     services = {service.slug: service for service in wanted.services}
-    run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
+    run = _Run(unit, wanted, lists, services, is_empty(unit.session), binders(unit.session, unit.now_s))
     run.register()
     run.define()
+    run.record_lists()
     run.adopt()
+    run.link()
     run.bind()
     run.exempt()
     run.allow()
@@ -95,6 +100,7 @@ def apply(unit: UnitOfWork, wanted: Policy) -> list[Fault]:
 class _Run:
     unit: UnitOfWork
     wanted: Policy
+    lists: Lists
     services: Mapping[str, Service]
     fills: bool
     """Whether the database was empty."""
@@ -104,6 +110,8 @@ class _Run:
     owners: dict[str, AuthorityRow] = field(default_factory=dict)
     rows: dict[int, BanRow] = field(default_factory=dict)
     """The row of each ban, by its number in the file."""
+    links: dict[int, ListLinkRow] = field(default_factory=dict)
+    """The row of each link, by its position in the file."""
     held: list[Base] = field(default_factory=list)
     """Rows kept alive: a session drops unreferenced rows and would query them again for every object."""
 
@@ -175,6 +183,18 @@ class _Run:
     def _own_services(self) -> dict[str, ServiceRow]:
         rows = self.unit.session.scalars(select(ServiceRow).where(ServiceRow.authority.is_not(None)))
         return {row.slug: row for row in rows}
+
+    def record_lists(self) -> None:
+        """Record lists and the versions that the file adds, before the bans that come from them."""
+        for wanted in self.lists.lists:
+            with collect_faults(self.faults, f"list/{wanted.reference}"):
+                put_list(self.unit, self.owners[wanted.authority], wanted, fills=self.fills)
+
+    def link(self) -> None:
+        """Record links, before the bindings that they bring."""
+        for position, wanted in enumerate(self.lists.links):
+            with collect_faults(self.faults, f"list_link of {wanted.prohibited_list} to {wanted.authority}"):
+                self.links[position] = put_link(self.unit, wanted, fills=self.fills)
 
     def adopt(self) -> None:
         """Adopt new bans in the order of the file, and change existing ones."""
@@ -251,6 +271,7 @@ class _Run:
             decision=self._decision(ban.decision) if takes or known is None else None,
             terms=tuple(self._term(term) for term in ban.terms) if takes else None,
             provisional=ban.provisional if takes or known is None else None,
+            on_list=ban.on_list,
             loaded=self.fills or (known is None and is_plain_refusal(ban)),
         )
 
@@ -269,24 +290,26 @@ class _Run:
         known: defaultdict[_BindingKey, list[BindingRow]] = defaultdict(list)
         for held in self.unit.session.scalars(select(BindingRow).order_by(BindingRow.number)):
             known[held.ban, held.authority, held.ground, held.start_s].append(held)
+        brought = {number: position for position, link in enumerate(self.lists.links) for number in link.bindings}
         for binding in self.wanted.bindings:
             row = self.rows.get(binding.ban)
+            link = self.links.get(brought.get(binding.number, -1))
             if row is None:
                 continue
             with collect_faults(self.faults, f"binding of {row.authority}/{row.service} to {binding.authority}"):
                 if self.fills:
-                    binding_acts.load(self.unit, row, binding)
+                    binding_acts.load(self.unit, row, binding, None if link is None else link.number)
                 else:
                     key = (row.number, binding.authority, str(binding.ground), binding.start)
-                    self._bind(row, binding, known[key])
+                    self._bind(row, binding, known[key], None if link is None else link.number)
 
-    def _bind(self, ban: BanRow, wanted: Binding, known: list[BindingRow]) -> None:
+    def _bind(self, ban: BanRow, wanted: Binding, known: list[BindingRow], link: int | None) -> None:
         if any(is_binding(row, wanted) for row in known if not row.period.is_void):
             return
         for row in known:
             if not never_holds(row, self.unit.now_s):
                 raise Conflict(f"binding {row.number} cannot be changed by a file: end it or withdraw from it first")
-        known.append(binding_acts.create(self.unit, ban, wanted))
+        known.append(binding_acts.create(self.unit, ban, wanted, link))
 
     def exempt(self) -> None:
         known: defaultdict[_ExemptionKey, list[ExemptionRow]] = defaultdict(list)
@@ -318,7 +341,8 @@ class _Run:
 
     def left_out(self) -> LeftOut:
         """Return what removes that which the file lacks."""
-        return LeftOut(self.unit, self.wanted, self.rows, self.binders, self.faults)
+        links = {row.number for row in self.links.values()}
+        return LeftOut(self.unit, self.wanted, self.lists, self.rows, links, self.binders, self.faults)
 
     def close(self) -> None:
         """Record the closings of authorities."""

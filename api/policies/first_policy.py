@@ -9,7 +9,7 @@ from api.http.dependencies import Runtime
 from api.policies.apply import apply
 from api.publish.repository import is_empty
 from api.updates.guarding import installation_guard
-from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.errors import ConfigError, Problem
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -24,8 +24,8 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         try:
             text = _read(path)
             services, guard = held.publishing.services(unit), installation_guard(session).name_fault
-            wanted = parse_policy(text, str(path), services=services, now=unit.now_s, guard=guard)
-            faults = apply(unit, wanted)
+            wanted = parse_loaded(text, str(path), services=services, now=unit.now_s, loaded={}, guard=guard)
+            faults = apply(unit, wanted.policy, wanted.lists)
             if faults:
                 raise Invalid(faults)
             unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})

@@ -1,7 +1,7 @@
 """What the database has and a policy file lacks: removed, or a fault if history would be lost."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -17,34 +17,45 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    ListLinkRow,
+    ProhibitedListRow,
     RangeRow,
     ServiceRow,
     SiteRow,
 )
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Fault, collect_faults
+from api.errors import Conflict, Fault, collect_faults
 from api.exemptions.state import APPROVED, exemption_state
+from api.lists import repository as lists
+from api.lists import service as list_acts
+from api.lists.state import is_over
 from api.policies.recorded import is_allowed_name, is_exemption
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from api.services import service as service_acts
 from dnsfilter.policy.model import AllowedName, Exemption, Ground, Policy
+from dnsfilter.policy.prohibited_lists import Lists
 from dnsfilter.wire.names import parse_name
 
 _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
-Row = TypeVar("Row", BanRow, RangeRow, ServiceRow, AuthorityRow, SiteRow)
+Row = TypeVar("Row", BanRow, RangeRow, ServiceRow, AuthorityRow, SiteRow, ProhibitedListRow)
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """What a file lacks, after its own objects were recorded. `rows` has the row of each of its bans, by its number."""
+    """What a file lacks, after its own objects were recorded.
+
+    `rows` has the row of each of its bans, by its number in the file. `links` are the numbers of its links on record.
+    """
 
     unit: UnitOfWork
     wanted: Policy
+    lists: Lists
     rows: Mapping[int, BanRow]
+    links: Collection[int]
     binders: Mapping[str, tuple[str, ...]]
     faults: list[Fault]
 
@@ -65,6 +76,10 @@ class LeftOut:
             lambda row: row.authority is None or row.slug in services,
             lambda row: service_acts.remove(self.unit, row),
         )
+        lists_kept = {each.reference for each in self.lists.lists}
+        self._remove(
+            ProhibitedListRow, lambda row: row.reference in lists_kept or self._is_over(row), self._remove_list
+        )
         exempted = ranges.exempted(self.unit.session, self.unit.now_s)
         ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}
         self._remove(
@@ -79,6 +94,14 @@ class LeftOut:
             lambda row: authority_acts.remove(self.unit, row),
         )
         self.remove_sites()
+
+    def _is_over(self, row: ProhibitedListRow) -> bool:
+        return is_over(row, lists.bans(self.unit.session, row.authority), self.unit.now_s)
+
+    def _remove_list(self, row: ProhibitedListRow) -> None:
+        if row.versions:
+            raise Conflict("is adopted and not in the file: add it, or end it first")
+        list_acts.remove(self.unit, row)
 
     def remove_sites(self) -> None:
         """Remove sites that the file lacks."""
@@ -97,7 +120,7 @@ class LeftOut:
         self.unit.session.flush()
 
     def _keep_begun(self) -> None:
-        """Report bindings and exemptions, in force now or later, that the file lacks.
+        """Report links, bindings and exemptions, in force now or later, that the file lacks.
 
         Skip those of a ban that was ended before it began: they have no effect and are in no file.
         """
@@ -110,6 +133,9 @@ class LeftOut:
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
             if live and bound.ban not in idle and key not in said:
                 self.faults.append(Fault(subject(bound), "is not in the file: add it, or end it first"))
+        for link in session.scalars(select(ListLinkRow)).all():
+            if not link.period.has_ended(now_s) and link.number not in self.links:
+                self.faults.append(Fault(subject(link), "is not in the file: add it, or end it first"))
         self._keep_allowed()
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:

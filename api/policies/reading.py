@@ -8,11 +8,12 @@ from api.http.schemas import FaultRead
 from api.policies.schemas import ActRead
 from dnsfilter.config.policytext import dump_policy
 from dnsfilter.policy.model import Policy
+from dnsfilter.policy.prohibited_lists import Lists
 
 
-def policy_text(policy: Policy) -> str:
-    """Return the policy as a file."""
-    return f"# dnsfilter policy, revision {policy.revision}\n\n{dump_policy(policy)}"
+def policy_text(policy: Policy, lists: Lists) -> str:
+    """Return the policy with its prohibited lists as a file."""
+    return f"# dnsfilter policy, revision {policy.revision}\n\n{dump_policy(policy, lists)}"
 
 
 def read_acts(rows: Iterable[AuditRow]) -> list[ActRead]:

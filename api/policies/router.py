@@ -10,6 +10,7 @@ from api.http.file_bodies import FileBody
 from api.http.permits import Administrator, Auditor
 from api.http.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
+from api.lists.filed import lists_of
 from api.policies import service
 from api.policies.reading import policy_text, read_acts, read_faults
 from api.policies.schemas import AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
@@ -43,14 +44,14 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
 )
 def export_policy(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> FileResponse:
     """Export the policy as a file, for version control or for a node without a control plane."""
-    return FileResponse(policy_text(held.publishing.current(unit)))
+    return FileResponse(policy_text(held.publishing.current(unit), lists_of(unit.session)))
 
 
 @router.get("/json", summary="Export the policy in JSON", dependencies=[COSTLY], responses=documented(TOO_MANY_AT_ONCE))
 def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> PolicyRead:
     """Export the same file as text in JSON. `diff` and `apply` accept this form too."""
     policy = held.publishing.current(unit)
-    return PolicyRead(revision=policy.revision, policy=policy_text(policy))
+    return PolicyRead(revision=policy.revision, policy=policy_text(policy, lists_of(unit.session)))
 
 
 @router.post("/diff", summary="Compare a file with the policy", responses=documented(TOO_LARGE))

@@ -15,9 +15,10 @@ from api.exemptions.warnings import warnings_of
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
 from api.updates.guarding import installation_guard
-from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.model import Policy
+from dnsfilter.policy.prohibited_lists import Lists
 
 MAX_OBJECTS = 50_000
 """Most objects of a file, of all kinds and with terms: nobody else can act while they are compared."""
@@ -30,9 +31,10 @@ class _Undo(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parsed policy file: its policy, and the SHA-256 of its text."""
+    """A parsed policy file: its policy, the lists that bans of it come from, and the SHA-256 of its text."""
 
     policy: Policy
+    lists: Lists
     digest: str
 
 
@@ -54,18 +56,18 @@ def parse(held: Runtime, text: str) -> Wanted:
         guard = installation_guard(session)
     try:
         services, now = held.publishing.services(), int(held.clock())
-        policy = parse_policy(text, "policy.toml", services=services, now=now, guard=guard.name_fault)
+        read = parse_loaded(text, "policy.toml", services=services, now=now, loaded={}, guard=guard.name_fault)
     except ConfigError as error:
         raise Invalid([Fault(problem.location, problem.message) for problem in error.problems]) from error
-    count = _count(policy)
+    count = _count(read.policy, read.lists)
     if count > MAX_OBJECTS:
         raise Invalid.at("policy.toml", f"has {count} objects: at most {MAX_OBJECTS} can be applied at once")
-    return Wanted(policy, sha256(text.encode()).hexdigest())
+    return Wanted(read.policy, read.lists, sha256(text.encode()).hexdigest())
 
 
 def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
     """Do what the file asks for, and record it. Return the acts and their warnings, or the faults that prevent them."""
-    faults = apply(unit, wanted.policy)
+    faults = apply(unit, wanted.policy, wanted.lists)
     if faults or not unit.acted:
         return Done(faults=faults)
     unit.session.flush()
@@ -100,8 +102,9 @@ def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead
     ]
 
 
-def _count(policy: Policy) -> int:
+def _count(policy: Policy, lists: Lists) -> int:
     tables: tuple[Sized, ...] = (policy.authorities, policy.sites, policy.ranges, policy.bans)
-    tables += (policy.bindings, policy.exemptions, policy.allowed)
+    tables += (policy.bindings, policy.exemptions, policy.allowed, lists.lists, lists.links)
+    tables += tuple(each.versions for each in lists.lists)
     own = sum(service.authority is not None for service in policy.services)
     return own + sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)

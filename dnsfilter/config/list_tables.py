@@ -180,7 +180,7 @@ class ListTables:
             for position, version in enumerate(table.version)
         )
         named = table.authority, table.slug, table.title, table.category
-        return ProhibitedList(*named, tuple(table.services), versions)
+        return ProhibitedList(*named, tuple(table.services), versions, tuple(table.declined))
 
     def _version(self, path: KeyPath, owner: ListTable, table: ListVersionTable) -> ListVersion:
         zone = self._times.zone(owner.authority)
@@ -237,6 +237,8 @@ class ListTables:
             fault = text_fault(text)
             if fault is not None:
                 yield Fault((*path, key), fault)
+        if table.declined and not table.category:
+            yield Fault((*path, "declined"), "are services of a category: give it, or leave declined out")
         if table.services and table.version:
             message = "are those of a list without a version: name them in adds of a version"
             yield Fault((*path, "services"), message)

@@ -145,6 +145,7 @@ class ListTable(Table):
     title: Text = ""
     category: Annotated[str, Field(max_length=32)] = ""
     services: Services = []
+    declined: Services = []
     version: Annotated[list[ListVersionTable | None], Field(max_length=MAX_LIST_VERSIONS)] = []
 
 

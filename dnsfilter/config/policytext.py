@@ -109,7 +109,8 @@ class _Dump:
     def _list(self, prohibited: ProhibitedList) -> Iterable[str]:
         named = [("title", prohibited.title), ("category", prohibited.category)]
         pairs: Pairs = [("authority", prohibited.authority), ("slug", prohibited.slug), *_unless([*named], "")]
-        yield _block("[[list]]", [*pairs, *_unless([("services", prohibited.draft)], ())])
+        services: Pairs = [("services", prohibited.draft), ("declined", prohibited.declined)]
+        yield _block("[[list]]", [*pairs, *_unless(services, ())])
         banned = {ban.service for ban in self._policy.bans if ban.authority == prohibited.authority}
         for number, version in enumerate(prohibited.versions, 1):
             on = [service for service, added in prohibited.service_versions.items() if added == number]

@@ -63,7 +63,10 @@ class ListVersion:
 
 @dataclass(frozen=True, slots=True)
 class ProhibitedList:
-    """A list. Before its first version it has only `draft`, the services to adopt."""
+    """A list. Before its first version it has only `draft`, the services to adopt.
+
+    `declined` are services of its category that the authority does not want.
+    """
 
     authority: str
     slug: str
@@ -71,6 +74,7 @@ class ProhibitedList:
     category: str = ""
     draft: tuple[str, ...] = ()
     versions: tuple[ListVersion, ...] = ()
+    declined: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:

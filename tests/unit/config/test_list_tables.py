@@ -36,6 +36,7 @@ adds = ["tiktok", "capcut"]
 reference = "R-1"
 {TERM}
 """
+PREPARED = '[[list]]\nauthority = "ghent"\nslug = "apps"\nservices = ["tiktok"]\n'
 SECOND = f'[[list.version]]\nadds = ["temu"]\nremoves = ["capcut"]\n{TERM}'
 BAN = """
 [[ban]]
@@ -91,7 +92,7 @@ def bound(read: Loaded) -> list[tuple[str, str, Instant]]:
         (BAN + FIRST, {"tiktok": ("monitor", None), "capcut": ("enforce", 1)}),
         (first_with('except = ["capcut"]'), {"tiktok": ("enforce", 1)}),
         (first_with('mode = "off"'), {"tiktok": ("off", 1), "capcut": ("off", 1)}),
-        ('[[list]]\nauthority = "ghent"\nslug = "apps"\nservices = ["tiktok"]\n', {}),
+        (PREPARED, {}),
     ],
 )
 def test_a_version_makes_a_ban_on_what_it_adds_unless_the_file_has_one(
@@ -165,7 +166,7 @@ def test_a_binding_belongs_to_the_link_that_ended_with_it() -> None:
         FIRST + SECOND + LINK,
         BAN + FIRST + LINK + 'except = ["tiktok"]\n' + BINDING.replace("tiktok", "capcut") + 'list = "ghent/apps"\n',
         FIRST.replace('"ghent"', '"diest"') + LINK.replace("ghent/", "diest/"),
-        '[[list]]\nauthority = "ghent"\nslug = "apps"\ntitle = "Apps"\ncategory = "ai"\nservices = ["tiktok"]\n',
+        PREPARED + 'title = "Apps"\ncategory = "ai"\ndeclined = ["temu"]\n',
         first_with('except = ["capcut"]\nmode = "off"\nreply = "nodata"\ntiers = [1]'),
     ],
 )
@@ -183,6 +184,7 @@ FAULTY = """
 authority = "gent"
 slug = "Apps"
 title = "a\\u200bb"
+declined = ["temu"]
 [[list]]
 authority = "ghent"
 slug = "apps"
@@ -252,6 +254,7 @@ FAULTS = [
     ("list[0].slug (gent)", "'Apps' must be"),
     ("list[0].title (Apps, gent)", "has an invisible character"),
     ("list[0] (Apps, gent)", "has no service"),
+    ("list[0].declined (Apps, gent)", "are services of a category"),
     ("list[1].services (apps, ghent)", "name them in adds of a version"),
     ("list[1].version[0] (apps, ghent)", "has no term"),
     ("list[1].version[0].adds[1]", "tiktok is there twice"),

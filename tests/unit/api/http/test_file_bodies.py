@@ -105,7 +105,7 @@ def test_a_body_with_two_content_types_is_read_as_the_one_that_limits_its_size(t
 
 def test_json_without_permission_is_not_parsed(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = plane.account("desk")
-    monkeypatch.setattr(service, "parse_policy", None)
+    monkeypatch.setattr(service, "parse_loaded", None)
     assert plane.call("POST", APPLY, {"policy": "not toml"}, token=token).status_code == 403
     assert plane.call("POST", APPLY, {"shape": "wrong"}, token=token).status_code == 403
     assert plane.call("GET", "/v1/policy/json", token=token).status_code == 403

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from api.policies import service
 from api.policies.first_policy import load_into_empty
 from blocklists.catalogue import Catalogue
-from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.errors import ConfigError
 from tests.unit.api.conftest import Plane, ban, make_plane, on_both_databases
 
@@ -330,7 +330,7 @@ def test_invalid_policy_file_is_rejected(plane: Plane, body: bytes, kind: str, s
 @pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
 def test_file_of_an_unauthorized_caller_is_not_read(plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = plane.account("desk")
-    monkeypatch.setattr(service, "parse_policy", None)
+    monkeypatch.setattr(service, "parse_loaded", None)
     for sent, status in ((token, 403), ("dnsf_unknown", 401)):
         headers = {"Authorization": f"Bearer {sent}", "Content-Type": "application/toml"}
         assert plane.call("POST", path, headers=headers, content="not toml").status_code == status
@@ -383,14 +383,14 @@ def test_a_file_is_read_before_the_transaction_begins(plane: Plane, path: str, m
 
     def parse(*arguments: Any, **options: Any) -> Any:
         order.append("parse")
-        return parse_policy(*arguments, **options)
+        return parse_loaded(*arguments, **options)
 
     def write() -> Any:
         order.append("write")
         return writing()
 
     plane.done("GET", "/v1/self")  # The first use of a token on a day is stored.
-    monkeypatch.setattr(service, "parse_policy", parse)
+    monkeypatch.setattr(service, "parse_loaded", parse)
     monkeypatch.setattr(plane.database, "writing", write)
     assert _send(plane, path, FILE).status_code == 200
     assert order == ["parse", "write"]
