@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import exists, not_, or_, select
+from sqlalchemy import ColumnElement, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow, ListLinkRow, ProhibitedListRow
@@ -99,6 +99,15 @@ def link_page(
     session: Session, authority: str | None, row: ProhibitedListRow | None, paging: Paging
 ) -> tuple[Sequence[ListLinkRow], str | None]:
     """Return a page of links by number. `authority` is the linked one."""
-    wanted = {ListLinkRow.authority: authority, ListLinkRow.list_number: None if row is None else row.number}
-    statement = select(ListLinkRow).where(*equal(wanted))
+    statement = select(ListLinkRow).where(*_of(authority, row))
     return select_page(session, statement, ListLinkRow.number, int, *paging)
+
+
+def link_numbers(session: Session, authority: str | None, row: ProhibitedListRow | None, after: int) -> Sequence[int]:
+    """Return the numbers of the links after a number. `authority` is the linked one."""
+    number = ListLinkRow.number
+    return session.scalars(select(number).where(*_of(authority, row), number > after).order_by(number)).all()
+
+
+def _of(authority: str | None, row: ProhibitedListRow | None) -> list[ColumnElement[bool]]:
+    return equal({ListLinkRow.authority: authority, ListLinkRow.list_number: None if row is None else row.number})

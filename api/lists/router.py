@@ -211,10 +211,23 @@ def end_list(
 
 @links.get("", summary="List links of prohibited lists")
 def list_links(
-    unit: UnitDep, _permit: AnyAccount, authority: AuthorityFilter, paging: PagingDep, of: OfList = None
+    unit: UnitDep,
+    _permit: AnyAccount,
+    authority: AuthorityFilter,
+    paging: PagingDep,
+    of: OfList = None,
+    waiting: bool = False,
 ) -> Page[LinkRead]:
-    """List the links of prohibited lists by number. `authority` is the linked authority."""
+    """List the links of prohibited lists by number. `authority` is the linked authority.
+
+    With `waiting`, list only links with services that the authority has not accepted or adopted.
+    """
     row = None if of is None else repository.named(unit.session, of, "query.list")
+    if waiting:
+        numbers = repository.link_numbers(unit.session, authority, row, paging.after(int) or 0)
+        found = (read_link(unit.session, repository.get_link(unit.session, each), unit.now_s) for each in numbers)
+        items, following = paging.cut((each for each in found if each.waiting), lambda one: one.number)
+        return Page(items=list(items), next=following)
     rows, following = repository.link_page(unit.session, authority, row, paging)
     return Page(items=[read_link(unit.session, each, unit.now_s) for each in rows], next=following)
 

@@ -21,9 +21,12 @@ from dnsfilter.policy.prohibited_lists import LinkGround
 def add(groups: Group) -> None:
     """Add the commands of the group."""
     group = groups.add_group("list-link")
-    lister = group.add_verb("list", _list, "List links of prohibited lists.", "list-link list --authority mechelen")
+    lister = group.add_verb(
+        "list", _list, "List links of prohibited lists.", "list-link list --authority mechelen --waiting"
+    )
     lister.add_slug("--authority", "only links to this authority")
     lister.add_argument("--list", type=list_reference, metavar=LIST_METAVAR, help="only links of this list")
+    lister.add_argument("--waiting", action="store_true", help="only links with services to accept or adopt")
     lister.add_limit()
     summary = "Show a link, with the services that are bound and those that wait."
     group.add_numbered("show", _LINKS.show, summary, "list-link show 1")
@@ -69,7 +72,8 @@ def add(groups: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(LinkRead, path("list-links"), options.limit, given(options, "authority", "list"))
+    query = given(options, "authority", "list") | ({"waiting": "true"} if options.waiting else {})
+    page = client.list(LinkRead, path("list-links"), options.limit, query)
     return listed(page, lambda: _table(page.items, Names(client)), "links")
 
 

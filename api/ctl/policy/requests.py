@@ -1,6 +1,7 @@
 """dnsfilterctl request: acts after which less is refused, which an approver decides."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from api.bans.requests.schemas import LiftRead, RequestRead, RequestState
 from api.ctl.command import (
@@ -20,6 +21,7 @@ from api.ctl.exit_codes import WAITING
 from api.ctl.numbered import Numbered
 from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.remote.client import Client, path
+from api.lists.schemas import LinkRead
 
 _HEADINGS: Mapping[RequestState, tuple[str, str]] = {
     RequestState.REQUESTED: ("It would do:", "It would no longer refuse:"),
@@ -47,7 +49,17 @@ def waiting_result(found: RequestRead) -> Result:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(RequestRead, path("requests"), options.limit, given(options, "state"))
-    return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "requests")
+    result = listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "requests")
+    if options.state not in (None, RequestState.REQUESTED):
+        return result
+    return replace(result, notes=result.notes + _of_lists(client))
+
+
+def _of_lists(client: Client) -> tuple[str, ...]:
+    """Return a note if a list is followed or agreed on, and services of it wait for an authority."""
+    waiting = client.list(LinkRead, path("list-links"), 1, {"waiting": "true"}).items
+    command = f"{PROGRAM} list-link list --waiting"
+    return (f"Services of prohibited lists wait to be accepted or adopted: see {command}",) if waiting else ()
 
 
 def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str]:

@@ -234,3 +234,14 @@ def test_explain_says_the_list_and_its_version(adopted: Plane) -> None:
     traced = adopted.done("GET", f"/v1/trace?{question}&at={at}")
     assert (traced["ban"]["prohibited_list"], traced["ban"]["list_version"]) == ("federal/prohibited", 2)
     assert traced["decision"]["winner"]["prohibited_list"] == "federal/prohibited"
+
+
+def test_links_with_something_that_waits_are_listed_in_pages(adopted: Plane) -> None:
+    numbers = [adopted.done("POST", LINKS, each)["number"] for each in (FOLLOWING, {**FOLLOWING, "authority": "ghent"})]
+    first = adopted.done("GET", f"{LINKS}?waiting=true&limit=1")
+    then = adopted.done("GET", f"{LINKS}?waiting=true&limit=1&cursor={first['next']}")
+    assert [[item["number"] for item in page["items"]] for page in (first, then)] == [[each] for each in numbers]
+    assert then["next"] is None
+    adopted.done("POST", f"{LINKS}/{numbers[0]}/adopt", OWN)
+    assert [item["number"] for item in adopted.done("GET", f"{LINKS}?waiting=true")["items"]] == numbers[1:]
+    assert adopted.done("GET", f"{LINKS}?waiting=true&authority=mechelen")["items"] == []

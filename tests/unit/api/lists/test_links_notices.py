@@ -76,9 +76,9 @@ def test_a_follower_hears_of_each_addition_until_it_has_adopted_it(adopted: Plan
     assert new_kinds(adopted, notifier.look) == [("list_addition", "mechelen")]
     facts = rows(adopted)[-1].facts
     assert (facts["services"], facts["number"]) == (["tech27", "tech28"], number)
-    assert f"dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE" in _text(
-        facts, Kind.LIST_ADDITION
-    )
+    text = _text(facts, Kind.LIST_ADDITION)
+    assert "An approver of your authority adopts these services, by a decision of your own:" in text
+    assert f"dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE" in text
 
 
 def _of_category(plane: Plane) -> None:
