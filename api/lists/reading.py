@@ -44,7 +44,7 @@ def read_list(
     return ListRead(
         **_fields(row),
         services=[_service(row, service, on[service], bans.get(service), now, suspended=off) for service in on],
-        versions=[_version(version) for version in row.versions],
+        versions=[read_version(version) for version in row.versions],
         proposed=proposed(row, categories),
         declined=row.declined,
         kept=list(kept),
@@ -58,14 +58,14 @@ def shown_list(row: ProhibitedListRow) -> Json:
         **read_summary(row).model_dump(mode="json", exclude={"revision"}),
         "draft": list(row.draft),
         "declined": list(row.declined),
-        "version": _version(last[0]).model_dump(mode="json") if last else None,
+        "version": read_version(last[0]).model_dump(mode="json") if last else None,
     }
 
 
 def archived_list(row: ProhibitedListRow) -> Json:
     """Return the list as an archive has it, with all versions."""
     found = {key: value for key, value in shown_list(row).items() if key != "version"}
-    return {**found, "versions": [_version(version).model_dump(mode="json") for version in row.versions]}
+    return {**found, "versions": [read_version(version).model_dump(mode="json") for version in row.versions]}
 
 
 def _fields(row: ProhibitedListRow) -> Json:
@@ -82,7 +82,8 @@ def _fields(row: ProhibitedListRow) -> Json:
     }
 
 
-def _version(row: ListVersionRow) -> DecidedVersionRead:
+def read_version(row: ListVersionRow) -> DecidedVersionRead:
+    """Return a version of a list."""
     decision = {key: value for key, value in row.decision.items() if key in FormalDecisionRead.model_fields}
     return DecidedVersionRead(
         version=row.version,

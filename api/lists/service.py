@@ -28,7 +28,7 @@ from api.lists.schemas import (
     ListToggle,
     ListWrite,
 )
-from api.lists.state import ended_by_act, in_category, is_over, live_bans, own_bans, proposed
+from api.lists.state import demand_category, ended_by_act, is_over, live_bans, own_bans, proposed
 from api.timestamps import given_timestamp
 from dnsfilter.policy.bounds import MAX_LIST_VERSIONS, MAX_LISTED
 from dnsfilter.policy.model import FormalDecision, Mode, OnList
@@ -52,7 +52,7 @@ def put(
         raise Invalid.at("body.category", "give the services or a category, not both")
     draft = body.services
     if body.category is not None:
-        draft = _of_category(categories, body.category)
+        draft = demand_category(categories, body.category, "body.category")
     if draft is not None:
         _demand_known(draft, services, "body.services")
     if row is None:
@@ -330,15 +330,6 @@ def _demand_proposed(row: ProhibitedListRow, declined: Sequence[str], categories
     ]
     if faults:
         raise Invalid(faults)
-
-
-def _of_category(categories: Mapping[str, str], category: str) -> list[str]:
-    found = in_category(categories, category)
-    if not found:
-        known = sorted(set(categories.values()))
-        hint = did_you_mean(category, known) or f" Categories are {', '.join(known)}."
-        raise Invalid.at("body.category", f'No category "{category}".{hint}')
-    return found
 
 
 def _demand_known(wanted: Sequence[str], services: Services, location: str) -> None:

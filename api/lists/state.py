@@ -1,12 +1,23 @@
 """What is on a prohibited list, and which bans its acts concern."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from api.bans.state import has_lapsed
 from api.db.models import BanRow, ListLinkRow, ProhibitedListRow
+from api.errors import Invalid, did_you_mean
 from api.lists.schemas import LinkState
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTime:
+    """A time in which a service was on a list: from the version that added it to the one that took it off."""
+
+    version: int
+    since: Instant
+    until: Instant | None
 
 
 def is_own(row: ProhibitedListRow, ban: BanRow | None, version: int | None) -> bool:
@@ -40,6 +51,27 @@ def is_over(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) ->
     """Return whether all bans that the list adopted have lapsed. One that adopted none is not over."""
     own = own_bans(row, bans)
     return bool(own) and all(has_lapsed(ban.terms, now) for ban in own)
+
+
+def listed_times(row: ProhibitedListRow) -> Mapping[str, Sequence[ListedTime]]:
+    """Return when each service was on an adopted list, in order: also those that a later version took off."""
+    found: dict[str, list[ListedTime]] = {}
+    for version in row.versions:
+        for service in version.adds:
+            found.setdefault(service, []).append(ListedTime(version.version, version.recorded_s, None))
+        for service in version.removes:
+            found[service][-1] = replace(found[service][-1], until=version.recorded_s)
+    return found
+
+
+def demand_category(categories: Mapping[str, str], category: str, location: str) -> list[str]:
+    """Return the services of a category, by slug. Raise `Invalid` if no service is in it."""
+    found = in_category(categories, category)
+    if not found:
+        known = sorted(set(categories.values()))
+        hint = did_you_mean(category, known) or f" Categories are {', '.join(known)}."
+        raise Invalid.at(location, f'No category "{category}".{hint}')
+    return found
 
 
 def in_category(categories: Mapping[str, str], category: str) -> list[str]:

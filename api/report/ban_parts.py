@@ -59,7 +59,7 @@ class BanParts:
         self._services, self._levels, self._now_s = services, levels, now_s
         self._related = Related(session, bans, time.days.first, time.last_counted)
         self._lists = ListVersions(session, {ban.row.service for ban in bans})
-        self.days = {ban.row.number: self._shown(ban) for ban in bans}
+        self._days = {ban.row.number: self._shown(ban) for ban in bans}
         self._bound = {ban.row.number: self._bindings(ban) for ban in bans}
         self._acts = Acts(session, {name for ban in bans for name in self._objects(ban)}, time.within)
 
@@ -75,6 +75,10 @@ class BanParts:
         acts = (*(act for ban in self._bans for act in ban.acts), *self._suspended.local_acts)
         return self._acts.accounts | {act.account for act in acts if self._time.contains(act.time_s)}
 
+    def own_days(self, ban: Evidence) -> Sequence[Day]:
+        """Return what a ban decided for clients of its own authority."""
+        return self._days[ban.row.number].get(ban.row.authority, ())
+
     def part(self, ban: Evidence, names: Mapping[int, str]) -> BanReportRead:
         """Return the part about one ban. `names` are those of accounts by number."""
         within, acts, shown = self._time.within, ban.acts, ban.dossier.ban
@@ -83,7 +87,7 @@ class BanParts:
         in_force, suspended = held(ban.row.terms, within), self._suspended.of_owner
         full = full_gaps(in_force, modes, suspended)
         effective = difference(in_force, union((gap.start, gap.end) for gap in full))
-        days = self.days[ban.row.number].get(ban.row.authority, ())
+        days = self.own_days(ban)
         return BanReportRead(
             **{field: shown[field] for field in _OF_BAN},
             **{field: scope[field] for field in (*SCOPE, *REPLY)},
@@ -119,7 +123,7 @@ class BanParts:
 
     def _bindings(self, ban: Evidence) -> list[BoundRead]:
         fields = set(BoundRead.model_fields) - {"usage", "counts", "suspended"}
-        counted, found = self.days[ban.row.number], []
+        counted, found = self._days[ban.row.number], []
         for each in ban.dossier.bindings:
             row, slug = self._related.bindings[each["number"]], each["authority"]
             if not self._time.touches(min(row.start_s, row.recorded_s), row.period.end):

@@ -82,6 +82,11 @@ class Acts:
         return [act for name in objects for act in self._found.get(name, ())]
 
     @property
+    def all(self) -> list[AuditRow]:
+        """Return all of them, in order."""
+        return sorted(self.on(self._found), key=lambda act: act.seq)
+
+    @property
     def accounts(self) -> set[int]:
         """Return the accounts that acted."""
         return {act.account for acts in self._found.values() for act in acts}

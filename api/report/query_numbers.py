@@ -1,15 +1,17 @@
 """Numbers of queries by day, week or month, as `api.usage.release` shows them. Pure."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from api.report.schemas import BypassIntervalRead, CountedDaysRead, CountsRead, FigureRead, Interval
-from api.usage.release import total
+from api.usage.release import distinct, total
 from api.usage.repository import Bypass, Day
 from api.usage.state import RESULTS
 from dnsfilter.policy.calendar import add_months
+from dnsfilter.telemetry.metrics import BanResult
 
 MAX_DAYS_BY_DAY, MAX_DAYS_BY_WEEK = 31, 200
 Days = tuple[date, date]
@@ -60,6 +62,22 @@ class Counted:
     def counts(self, rows: Iterable[Day]) -> CountsRead:
         """Return the totals over all intervals."""
         return CountsRead(**{result: self._sum(parts) for result, parts in self._results(rows).items()})
+
+    def distinct(self, bans: Iterable[Iterable[Day]]) -> CountsRead:
+        """Return the totals over what several bans counted of the same clients. A query counts once in each.
+
+        Only one ban refuses a query, but several may monitor or exempt it.
+        """
+        rows = [row for days in bans for row in days]
+        found = {BanResult.REFUSED: self._sum(self._parts(row for row in rows if row.result == BanResult.REFUSED))}
+        for result in (BanResult.MONITORED, BanResult.EXEMPTED):
+            by_day = defaultdict[date, list[int]](list)
+            for row in rows:
+                if row.result == result:
+                    by_day[row.day].append(row.queries)
+            figure = distinct(by_day.values(), is_complete=bool(self.spans))
+            found[result] = FigureRead(**figure._asdict())
+        return CountsRead(**{str(result): figure for result, figure in found.items()})
 
     def bypass(self, rows: Sequence[Bypass]) -> list[BypassIntervalRead]:
         """Return the attempts to bypass the resolver in each interval, by kind."""

@@ -1,4 +1,8 @@
-"""/v1/authorities/{slug}/bans/{service}/report and /v1/authorities/{slug}/study: reports as JSON, HTML or Markdown."""
+"""Reports and studies as JSON, HTML or Markdown.
+
+They are /v1/authorities/{slug}/bans/{service}/report, /v1/authorities/{slug}/report?list=… and
+/v1/authorities/{slug}/study.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,14 +11,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.auth.permit import Permit
+from api.catalogue.repository import categories_in_force
 from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid
 from api.http.dependencies import COSTLY, Runtime, RuntimeDep, UnitDep
 from api.http.permits import AccountableOfPath
 from api.http.preferences import preferred_type
 from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import DayText, ServiceSlug, Slug
+from api.lists.schemas import CategoryWord, ListReference
+from api.lists.state import demand_category
 from api.report import service as reports
+from api.report.listed_bans import Chosen
 from api.report.pages.html_page import CONTENT_SECURITY_POLICY, html_page
 from api.report.pages.markdown_text import markdown_text
 from api.report.pages.words import default_language
@@ -55,6 +64,9 @@ LanguageText = Annotated[
     Language | None, Query(description="by default the authority's first language that reports have, else `en`")
 ]
 NamesFlag = Annotated[bool, Query(description="false leaves out the names of accounts, as for a publication")]
+OfList = Annotated[ListReference, Query(alias="list", description="the prohibited list")]
+OnlyList = Annotated[ListReference | None, Query(alias="list", description="only services of this prohibited list")]
+OnlyCategory = Annotated[CategoryWord | None, Query(description="only services of this category")]
 Accept = Annotated[str, Header(max_length=1000, include_in_schema=False)]
 
 
@@ -105,6 +117,25 @@ def get_ban_report(
 
 
 @router.get(
+    "/report",
+    operation_id="get_list_report",
+    summary="Get the report of a prohibited list",
+    dependencies=[COSTLY],
+    response_model=ReportRead,
+    responses=_RESPONSES,
+)
+def get_list_report(
+    slug: Slug, of: OfList, unit: UnitDep, permit: AccountableOfPath, held: RuntimeDep, wanted: WantedDep
+) -> Response:
+    """Return the same as a report for each of the authority's bans from the list, with its versions and totals.
+
+    The list is the authority's own, or one from which it has adopted bans.
+    """
+    made = reports.report_list(_sources(unit, permit, held, wanted), slug, of, wanted.asked)
+    return _answer(made, wanted)
+
+
+@router.get(
     "/study",
     operation_id="get_study",
     summary="Get the study of monitored services",
@@ -112,9 +143,31 @@ def get_ban_report(
     response_model=ReportRead,
     responses=_RESPONSES,
 )
-def get_study(slug: Slug, unit: UnitDep, permit: AccountableOfPath, held: RuntimeDep, wanted: WantedDep) -> Response:
+def get_study(
+    slug: Slug,
+    unit: UnitDep,
+    permit: AccountableOfPath,
+    held: RuntimeDep,
+    wanted: WantedDep,
+    of: OnlyList = None,
+    category: OnlyCategory = None,
+) -> Response:
     """Return the same as a report for each service that the authority only monitored on these days."""
-    return _answer(reports.study(_sources(unit, permit, held, wanted), slug, wanted.asked), wanted)
+    sources = _sources(unit, permit, held, wanted)
+    return _answer(reports.study(sources, slug, wanted.asked, _chosen(unit, held, of, category)), wanted)
+
+
+def _chosen(unit: UnitOfWork, held: Runtime, of: str | None, category: str | None) -> Chosen | None:
+    if of is not None and category is not None:
+        raise Invalid.at("query.category", "give a list or a category, not both")
+    if of is not None:
+        return Chosen.of_list(unit.session, of)
+    if category is None:
+        return None
+    return Chosen(
+        demand_category(categories_in_force(unit.session, held.catalogue), category, "query.category"),
+        category=category,
+    )
 
 
 def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -> Sources:
@@ -134,7 +187,9 @@ _PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {
 def _answer(made: ReportRead, wanted: _Wanted) -> Response:
     """Return a report as a file in the wanted format, in the wanted language or else in the authority's."""
     page = _PAGES[wanted.file_format](made, wanted.language or default_language(made))
-    parts = [made.kind, made.authority, *([made.bans[0].service] if made.kind == "ban" else []), made.first, made.last]
+    about = made.bans[0].service if made.kind == "ban" else (made.prohibited_list or made.category or "")
+    names = [made.kind, made.authority, about.replace("/", "-"), made.first, made.last]
+    parts = filter(None, names)
     headers = {"Vary": "Accept", "Content-Disposition": f'inline; filename="{"-".join(parts)}.{wanted.file_format}"'}
     if wanted.file_format is FileFormat.HTML:
         headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -6,13 +6,15 @@ from pydantic import Field
 
 from api.bans.schemas import FormalRead, TermRead
 from api.http.schemas import Day, OptionalDay, Read, ServiceSlug, Slug, Timestamp
+from api.lists.schemas import DecidedVersionRead
 from dnsfilter.policy.model import Audience, Funding, Ground, Mode, Reply, Usage
 
 
 class ReportKind(StrEnum):
-    """What a report is about: one ban, or all services that an authority only monitors."""
+    """What a report is about: one ban, the bans of a prohibited list, or services that an authority only monitors."""
 
     BAN = "ban"
+    LIST = "list"
     STUDY = "study"
 
 
@@ -292,6 +294,46 @@ class BanReportRead(Read):
     acts: list[ReportActRead]
 
 
+class ListedTimeRead(Read):
+    """A time in which a service was on a prohibited list: from its `version` on, which was recorded at `since`.
+
+    A later version took it off at `until`; null if it is still on it.
+    """
+
+    version: int
+    since: Timestamp
+    until: Timestamp | None
+
+
+class NamedServiceRead(Read):
+    """A service with its name."""
+
+    service: ServiceSlug
+    service_name: str
+
+
+class ListedReportRead(NamedServiceRead):
+    """A service that was on the prohibited list of the report, and when.
+
+    `ban` is the number of the authority's ban on it; null if it has none. `from_list` is false if the authority banned
+    the service without the list.
+    """
+
+    ban: int | None
+    from_list: bool
+    times: list[ListedTimeRead]
+
+
+class ReportedListRead(Read):
+    """A prohibited list that the report is about, or that one of its bans is from, with the versions of the list."""
+
+    reference: str
+    authority: Slug
+    title: str
+    category: str | None
+    versions: list[DecidedVersionRead]
+
+
 class RecordRead(Read):
     """The state of the database that a report was made from: its revision and the last entry of the audit log."""
 
@@ -318,12 +360,17 @@ class NamedAccountRead(Read):
 
 
 class ReportRead(Read):
-    """The report of one ban, or the study of all services that an authority only monitors.
+    """The report of one ban or of a prohibited list, or the study of services that an authority only monitors.
 
     It covers the days from `first` through `last` in `time_zone`, which are the instants `[start, end)`. Times are
     counted up to `until`: `end`, or the instant of reading if that is earlier. Queries are counted through the last day
     that was over then (`counted_through`). `usage` is the level at which the authority's queries are counted.
     `bypass_total` has the kinds that were counted.
+
+    `total` is the total of all bans of the report: a query that several of them counted counts once, so that the total
+    may have bounds. `prohibited_list` and `category` are those that the report or study was asked for. `listed` and
+    `list_acts` are those of the list of a report. `left_out` are services of the list or category of a study that were
+    not only monitored.
     """
 
     kind: ReportKind
@@ -340,6 +387,13 @@ class ReportRead(Read):
     authorities: list[NamedAuthorityRead]
     accounts: list[NamedAccountRead] = Field(description="as far as the caller may read their names")
     usage: Usage
+    prohibited_list: str | None
+    category: str | None
+    prohibited_lists: list[ReportedListRead]
+    listed: list[ListedReportRead]
+    left_out: list[NamedServiceRead]
+    list_acts: list[ReportActRead]
+    total: CountsRead
     bans: list[BanReportRead]
     suspensions: list[SuspensionSpanRead]
     range_acts: list[RangeActRead]

@@ -1,4 +1,4 @@
-"""Make the report of a ban, or the study of monitored services, from what is stored."""
+"""Make the report of a ban or of a prohibited list, or the study of monitored services, from what is stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,17 @@ from api.authorities import repository as authorities
 from api.bans import repository as bans
 from api.db.models import AuthorityRow, BanRow
 from api.report.ban_parts import BanParts
-from api.report.evidence import Evidence, evidence
+from api.report.evidence import Acts, Evidence, evidence
+from api.report.listed_bans import About, Chosen, adopted_list, bans_of, objects_of, read_listed, read_lists
 from api.report.range_acts import range_acts
-from api.report.reading import read_range_act, read_record
+from api.report.reading import read_act, read_range_act, read_record
 from api.report.report_time import ReportDays, ReportTime
 from api.report.schemas import (
     BanReportRead,
     NamedAccountRead,
     NamedAuthorityRead,
     RangeActRead,
+    ReportActRead,
     ReportKind,
     ReportRead,
     SuspensionSpanRead,
@@ -49,15 +51,37 @@ def report_ban(sources: Sources, authority: str, service: str, asked: ReportDays
     """Return the report of an authority's ban. Raise `NotFound` if there is none, `Invalid` for days to come."""
     owner = authorities.get(sources.session, authority)
     ban = bans.get(sources.session, authority, service)
-    return _Maker(sources, owner, asked).report(ReportKind.BAN, evidence(sources.session, [ban]))
+    return _Maker(sources, owner, asked).report(ReportKind.BAN, evidence(sources.session, [ban]), About())
 
 
-def study(sources: Sources, authority: str, asked: ReportDays) -> ReportRead:
-    """Return the report of all services that an authority only monitored. Raise as `report_ban` does."""
+def report_list(sources: Sources, authority: str, reference: str, asked: ReportDays) -> ReportRead:
+    """Return the report of an authority's bans from a prohibited list, its own or one that it follows.
+
+    Raise `NotFound` for an unknown authority, and `Invalid` for a list without bans or for days to come.
+    """
+    session, owner = sources.session, authorities.get(sources.session, authority)
+    maker = _Maker(sources, owner, asked)
+    row = adopted_list(session, reference)
+    end = maker.time.within[1]
+    rows = bans_of(session, row, authority, end)
+    listed = read_listed(row, rows, sources.services, end)
+    about = About(reference, listed=listed, objects=objects_of(session, row))
+    return maker.report(ReportKind.LIST, evidence(session, rows), about)
+
+
+def study(sources: Sources, authority: str, asked: ReportDays, chosen: Chosen | None = None) -> ReportRead:
+    """Return the report of the services that an authority only monitored: all, or chosen ones.
+
+    Raise as `report_ban` does.
+    """
     owner = authorities.get(sources.session, authority)
     maker = _Maker(sources, owner, asked)
-    rows = sources.session.scalars(select(BanRow).where(BanRow.authority == authority).order_by(BanRow.service))
-    return maker.report(ReportKind.STUDY, maker.only_monitored(rows))
+    wanted = select(BanRow).where(BanRow.authority == authority).order_by(BanRow.service)
+    if chosen is not None:
+        wanted = wanted.where(BanRow.service.in_(chosen.services))
+    found = maker.only_monitored(sources.session.scalars(wanted))
+    about = About() if chosen is None else chosen.about((ban.row.service for ban in found), sources.services)
+    return maker.report(ReportKind.STUDY, found, about)
 
 
 class _Maker:
@@ -66,27 +90,30 @@ class _Maker:
     def __init__(self, sources: Sources, owner: AuthorityRow, asked: ReportDays) -> None:
         self._sources, self._owner = sources, owner
         self._session = sources.session
-        self._time = ReportTime.of(asked, owner.time_zone, sources.now_s)
+        self.time = ReportTime.of(asked, owner.time_zone, sources.now_s)
         self._levels = {row.slug: row for row in self._session.scalars(select(AuthorityRow))}
 
     def only_monitored(self, rows: Iterable[BanRow]) -> list[Evidence]:
         """Return the bans that only monitored in the report's time."""
-        within = self._time.within
+        within = self.time.within
         known = evidence(self._session, [row for row in rows if held(row.terms, within)])
         return [ban for ban in known if is_only_monitored(ban.row.terms, mode_spans(ban.acts, within), within)]
 
-    def report(self, kind: ReportKind, found: Sequence[Evidence]) -> ReportRead:
-        """Return the report of these bans."""
-        time, owner = self._time, self._owner
+    def report(self, kind: ReportKind, found: Sequence[Evidence], about: About) -> ReportRead:
+        """Return the report of these bans, which is about a list or category, or about none."""
+        time, owner = self.time, self._owner
         suspended = SuspendedTimes(self._session, owner.slug, time)
         parts = BanParts(
             self._session, found, time, suspended, self._sources.services, self._levels, self._sources.now_s
         )
-        names = self._account_names(parts.accounts)
+        acts = Acts(self._session, about.objects, time.within)
+        names = self._account_names(parts.accounts | acts.accounts)
         made = [parts.part(ban, names) for ban in found]
+        list_acts = [read_act(act, names) for act in acts.all]
+        lists = read_lists(self._session, [about.prohibited_list, *(ban.prohibited_list for ban in made)])
         in_force = union(span for ban in found for span in held(ban.row.terms, time.within))
         changed = [read_range_act(act) for act in range_acts(self._session, owner.slug, in_force)]
-        named = {owner.slug} | parts.authorities
+        named = {owner.slug, *(each.authority for each in lists)} | parts.authorities
         named |= {slug for act in changed for one in act.fields if one.name == "authority" for slug in one.after}
         own = suspended.spans(owner.slug)
         attempts = usage.bypass(self._session, owner.slug, time.days.first, time.last_counted)
@@ -103,8 +130,15 @@ class _Maker:
             interval=time.interval,
             record=read_record(self._session),
             authorities=[self._name(slug) for slug in sorted(named)],
-            accounts=self._accounts(made, [*own, *changed]),
+            accounts=self._accounts(made, [*own, *changed, *list_acts]),
             usage=owner.usage_level,
+            prohibited_list=about.prohibited_list,
+            category=about.category,
+            listed=list(about.listed),
+            left_out=list(about.left_out),
+            prohibited_lists=lists,
+            list_acts=list_acts,
+            total=time.counted.distinct(parts.own_days(ban) for ban in found),
             bans=made,
             suspensions=own,
             range_acts=changed,
@@ -113,7 +147,7 @@ class _Maker:
         )
 
     def _accounts(
-        self, parts: Iterable[BanReportRead], others: Iterable[SuspensionSpanRead | RangeActRead]
+        self, parts: Iterable[BanReportRead], others: Iterable[SuspensionSpanRead | RangeActRead | ReportActRead]
     ) -> list[NamedAccountRead]:
         """Return the accounts that the report mentions, with their names."""
         numbers: set[int | None] = {one.account for one in others}

@@ -78,6 +78,24 @@ def bounded(known: int, hidden: int, *, is_complete: bool = True) -> Figure:
     return Figure(at_least=known + hidden, at_most=known + hidden * _MOST_HIDDEN)
 
 
+def distinct(days: Iterable[Iterable[int]], *, is_complete: bool = True) -> Figure:
+    """Return the number of queries of some days, from what each of several bans counted of them on each day.
+
+    A query that several bans counted counts once. How many do is not known: the least is what one ban counted alone,
+    the most is the sum of all.
+    """
+    least = most = 0
+    for counts in days:
+        shown = [(1, _MOST_HIDDEN) if is_hidden(one) else (one, one) for one in counts]
+        least += max((low for low, _ in shown), default=0)
+        most += sum(high for _, high in shown)
+    if not is_complete:
+        return Figure(at_least=least)
+    if least == most:
+        return Figure(least)
+    return Figure(below=HIDDEN_BELOW) if (least, most) == (1, _MOST_HIDDEN) else Figure(at_least=least, at_most=most)
+
+
 def may_split(queries: int, shown: int, hidden: int, hidden_sum: int) -> bool:
     """Return whether the parts of a day may be shown next to the day's number `queries`.
 

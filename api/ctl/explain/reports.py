@@ -1,4 +1,4 @@
-"""dnsfilterctl ban report and ban study: reports as Markdown, HTML or JSON."""
+"""dnsfilterctl ban report, ban study and prohibited-list report: reports as Markdown, HTML or JSON."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from api.ctl.arguments import words_of
-from api.ctl.command import Group, Options, Parser, Result
+from api.ctl.ban_references import LIST_METAVAR, list_reference
+from api.ctl.command import Body, Group, Options, Parser, Result, given
 from api.ctl.input_files import write_atomically
 from api.ctl.remote.client import Client, path, where_of
 from api.report.schemas import FileFormat, Interval, Language
@@ -28,10 +29,30 @@ def add_reports(group: Group) -> None:
         "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
         "ban study brussels-city --from 2026-03-01 --to 2026-09-01",
         "ban study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
+        "ban study brussels-city --category ai --from 2026-03-01 --to 2026-09-01",
     )
     study.add_slug("authority")
+    chosen = study.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--list", type=list_reference, metavar=LIST_METAVAR, help="only services of this prohibited list"
+    )
+    chosen.add_argument("--category", metavar="CATEGORY", help="only services of this category")
     for parser in (report, study):
         _add_options(parser)
+
+
+def add_list_report(group: Group) -> None:
+    """Add the verb `report` to the prohibited lists."""
+    report = group.add_verb(
+        "report",
+        _list_report,
+        "Write the report of a list: its versions, what the ban on each service did, and totals.",
+        "prohibited-list report ghent prohibited-apps --from 2026-03-01 --to 2026-09-01",
+        "prohibited-list report ghent/prohibited-apps --authority mechelen --from 2026-03-01 --to 2026-09-01",
+    )
+    report.add_list()
+    report.add_slug("--authority", "whose bans from the list (default: those of the list's authority)")
+    _add_options(report)
 
 
 def _add_options(parser: Parser) -> None:
@@ -69,13 +90,20 @@ def _report(client: Client, options: Options) -> Result:
 
 
 def _study(client: Client, options: Options) -> Result:
-    return _written(client, options, path("authorities", options.authority, "study"))
+    chosen = given(options, "list", "category")
+    return _written(client, options, path("authorities", options.authority, "study"), chosen)
 
 
-def _written(client: Client, options: Options, where: str) -> Result:
+def _list_report(client: Client, options: Options) -> Result:
+    owner = options.authority or options.list.partition("/")[0]
+    return _written(client, options, path("authorities", owner, "report"), {"list": options.list})
+
+
+def _written(client: Client, options: Options, where: str, of: Body | None = None) -> Result:
     """Return the report, or write it to the file that --output names."""
     as_json = getattr(options, "json", False) and options.output is None
     query = {
+        **(of or {}),
         "from": options.from_,
         "to": options.to,
         "interval": options.interval,

@@ -19,6 +19,7 @@ from api.ctl.display.local_times import end_words, period_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
+from api.ctl.explain.reports import add_list_report
 from api.ctl.policy.ban_lines import decision_rows
 from api.ctl.policy.bans import add_ban_fields, ban_fields
 from api.ctl.remote.client import Client, path
@@ -40,6 +41,7 @@ def add(groups: Group) -> None:
     _add_adopt(group)
     _add_changes(group)
     _add_switches(group)
+    add_list_report(group)
     renew = group.add_verb(
         "renew",
         _renew,

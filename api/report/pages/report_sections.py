@@ -7,6 +7,7 @@ from api.bans.schemas import FormalRead
 from api.report.pages.content import Content, Facts, Part, Section, Table
 from api.report.pages.drawings import bypass_chart, modes_chart, queries_chart
 from api.report.pages.first_page import first_page, not_counted
+from api.report.pages.list_parts import of_ban, versions
 from api.report.pages.scope_words import concerned, range_acts, scope_changes, scope_facts
 from api.report.pages.words import Words
 from api.report.schemas import (
@@ -32,18 +33,14 @@ def content_of(made: ReportRead, language: Language) -> Content:
     """Return a report in a language."""
     words = Words(made, language)
     _ = words.text
-    is_study = made.kind is ReportKind.STUDY
-    service = made.bans[0].service_name if made.bans else ""
-    title = (
-        _("Study of services that are only monitored")
-        if is_study
-        else _("Report on the ban on {service}", service=service)
-    )
     period = _("{first} through {last}", first=words.day(made.first), last=words.day(made.last))
     sections = [first_page(words)]
+    if made.kind is ReportKind.LIST:
+        sections.append(Section(_("Versions of the list"), [versions(words)]))
     for number, ban in enumerate(made.bans):
-        parts = list(_of_ban(words, ban, 3 if is_study else 2))
-        if is_study:
+        is_one = made.kind is ReportKind.BAN
+        parts = list(_of_ban(words, ban, 2 if is_one else 3))
+        if not is_one:
             parts.insert(0, Section(ban.service_name))
         sections += [replace(parts[0], begins_page=number == 0), *parts[1:]]
     sections += [
@@ -63,7 +60,18 @@ def content_of(made: ReportRead, language: Language) -> Content:
         ),
         Section(_("Annex: acts"), list(_annex(words)), begins_page=True),
     ]
-    return Content(language, title, f"{words.authority(made.authority)}, {period}", sections)
+    return Content(language, _title(words), f"{words.authority(made.authority)}, {period}", sections)
+
+
+def _title(words: Words) -> str:
+    _, made = words.text, words.made
+    match made.kind:
+        case ReportKind.BAN:
+            return _("Report on the ban on {service}", service=made.bans[0].service_name)
+        case ReportKind.LIST:
+            return _("Report on the prohibited list {name}", name=words.listed(made.prohibited_list or ""))
+        case ReportKind.STUDY:
+            return _("Study of services that are only monitored")
 
 
 def _of_ban(words: Words, ban: BanReportRead, level: int) -> Iterator[Section]:
@@ -80,8 +88,8 @@ def _of_ban(words: Words, ban: BanReportRead, level: int) -> Iterator[Section]:
 def _decision(words: Words, ban: BanReportRead) -> Iterator[Part]:
     _ = words.text
     rows = _formal(words, ban.decision)
-    if rows:
-        yield Facts(rows)
+    if rows or ban.prohibited_list is not None:
+        yield Facts([*rows, *of_ban(words, ban)])
     else:
         yield _("No formal decision is recorded.")
     if ban.provisional:
@@ -349,7 +357,12 @@ def _lists(words: Words, ban: BanReportRead) -> Iterator[Part]:
 def _annex(words: Words) -> Iterator[Part]:
     _ = words.text
     columns = [_("Entry"), _("Date"), _("Account"), _("Act"), _("Object"), _("Reason")]
-    for ban in words.made.bans:
+    made = words.made
+    captions = [
+        (_("Acts on the prohibited list"), made.list_acts),
+        *((_("Acts on the ban on {service}", service=ban.service_name), ban.acts) for ban in made.bans),
+    ]
+    for caption, acts in captions:
         rows = [
             [
                 str(act.seq),
@@ -359,14 +372,13 @@ def _annex(words: Words) -> Iterator[Part]:
                 words.object(act.object),
                 act.reason,
             ]
-            for act in ban.acts
+            for act in acts
         ]
         if rows:
-            caption = _("Acts on the ban on {service}", service=ban.service_name)
             yield Table(caption, columns, rows, frozenset({0}))
-    if words.made.range_acts:
+    if made.range_acts:
         yield range_acts(words)
-    elif not any(ban.acts for ban in words.made.bans):
+    elif not any(acts for _caption, acts in captions):
         yield _("No act was recorded in this time.")
 
 

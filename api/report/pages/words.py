@@ -12,10 +12,10 @@ from babel.numbers import format_decimal
 from api.locale.date_phrases import day_words
 from api.locale.translations import FALLBACK, LOCALES, translations
 from api.report.pages.vocabulary import ACTS, WORDS
-from api.report.schemas import FigureRead, Language, ReportRead
+from api.report.schemas import FigureRead, Language, ReportedListRead, ReportRead, SpanRead
 from dnsfilter.policy.calendar import DAY_NAMES, last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
-from dnsfilter.policy.intervals import Interval
+from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import DAY_S, Instant
 
 DOMAIN = "reports"
@@ -115,6 +115,10 @@ class Words:
             _("{hours} h {minutes} min", hours=hours, minutes=minutes) if hours else _("{minutes} min", minutes=minutes)
         )
 
+    def spans(self, spans: Iterable[SpanRead]) -> str:
+        """Return how long spans of a report last together. An instant in several of them counts once."""
+        return self.length(union((parse_instant(one.start), parse_instant(one.end)) for one in spans))
+
     def authority(self, slug: str | None) -> str:
         """Return the name of an authority."""
         if slug is None:
@@ -126,11 +130,24 @@ class Words:
             (found.names[tag] for tag in found.languages if tag in found.names), slug
         )
 
+    def service(self, slug: str) -> str:
+        """Return the name of a service, if the report has it."""
+        return self._services.get(slug, slug)
+
+    def list_named(self, reference: str | None) -> ReportedListRead | None:
+        """Return a prohibited list that the report names."""
+        return next((one for one in self.made.prohibited_lists if one.reference == reference), None)
+
+    def listed(self, reference: str) -> str:
+        """Return "Prohibited apps (Ghent)" for `ghent/prohibited-apps`: the title of the list, or else its slug."""
+        slug, _, name = reference.partition("/")
+        found = self.list_named(reference)
+        return f"{(found.title if found is not None else '') or name} ({self.authority(slug)})"
+
     def ban(self, reference: str) -> str:
         """Return "TikTok (Ghent)" for `ghent/tiktok`."""
         slug, _, service = reference.partition("/")
-        name = next((ban.service_name for ban in self.made.bans if ban.service == service), service)
-        return f"{name} ({self.authority(slug)})"
+        return f"{self.service(service)} ({self.authority(slug)})"
 
     def object(self, text: str) -> str:
         """Return the object of an act in words: "binding 2" for `binding/2`."""
@@ -139,11 +156,13 @@ class Words:
             "ban": self.text("ban on {name}"),
             "binding": self.text("binding {name}"),
             "exemption": self.text("exemption {name}"),
+            "list": self.text("prohibited list {name}"),
             "node": self.text("node {name}"),
             "request": self.text("request {name}"),
             "suspension": self.text("suspension {name}"),
         }[kind]
-        return phrase.format(name=self.ban(name) if kind == "ban" else name)
+        named = {"ban": self.ban, "list": self.listed}.get(kind)
+        return phrase.format(name=name if named is None else named(name))
 
     def hours(self, text: str) -> str:
         """Return "Mon-Fri 09:00-12:00" with the names of days in the language."""
@@ -170,6 +189,12 @@ class Words:
     @cached_property
     def _names(self) -> Mapping[int, str]:
         return {one.number: one.name for one in self.made.accounts}
+
+    @cached_property
+    def _services(self) -> Mapping[str, str]:
+        made = self.made
+        found = {one.service: one.service_name for one in (*made.left_out, *made.listed)}
+        return found | {ban.service: ban.service_name for ban in made.bans}
 
     @property
     def _locale(self) -> str:

@@ -466,6 +466,10 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     f"PUT {_FED}": ("/v1/authorities/{slug}/services/fed/feed", {**_FEED, "every_hours": 6}),
     f"POST {_FED}/fetch": ("/v1/authorities/{slug}/services/fed/feed/fetch", None),
     f"DELETE {_FED}": ("/v1/authorities/{slug}/services/fed/feed", None),
+    "GET /v1/authorities/{slug}/report": (
+        "/v1/authorities/{slug}/report?list={slug}/apps&from=2026-09-20&to=2026-09-21",
+        None,
+    ),
     "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-20&to=2026-09-21", None),
     "GET /v1/authorities/{slug}/bans/{service}/report": (
         "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-20&to=2026-09-21",

@@ -116,6 +116,7 @@ prohibited-list on diest prohibited-apps
 prohibited-list remove-service diest prohibited-apps lemon8 --reason "annulled"
 prohibited-list renew diest prohibited-apps --for "1 month" --reference R-3
 prohibited-list show diest prohibited-apps
+prohibited-list report diest prohibited-apps --from 2026-09-01 --to 2026-09-21
 prohibited-list end diest prohibited-apps --reason "annulled"
 prohibited-list create diest prohibited-ai --category ai
 prohibited-list remove diest prohibited-ai

@@ -78,6 +78,17 @@ def test_counts_are_the_sums_of_their_days_by_result() -> None:
     assert found.exempted == FigureRead(queries=None, below=5)
 
 
+def test_a_query_that_several_bans_counted_counts_once_in_their_total() -> None:
+    counted = Counted(((day(0), day(1)),))
+    one = [counted_on(0, 50), counted_on(0, 100, "monitored"), counted_on(1, 9, "exempted")]
+    other = [counted_on(0, 7), counted_on(0, 80, "monitored")]
+    found = counted.distinct([one, other])
+    assert found.refused == FigureRead(queries=57)
+    assert found.monitored == FigureRead(queries=None, at_least=100, at_most=180)
+    assert found.exempted == FigureRead(queries=9)
+    assert counted.distinct([one]) == counted.counts(one)
+
+
 def test_a_time_of_which_no_day_is_over_has_no_known_total() -> None:
     found = Counted(()).counts([])
     assert found.refused == FigureRead(queries=None, at_least=0)

@@ -1,10 +1,8 @@
 """The content of reports and studies."""
 
-from collections.abc import Callable
 from datetime import date
 
 import pytest
-from sqlalchemy import event
 
 from api.errors import Invalid
 from api.report.pages.markdown_text import markdown_text
@@ -15,6 +13,7 @@ from api.usage.release import total
 from api.usage.state import MAX_DAYS
 from dnsfilter.policy.model import Mode
 from tests.support.reported_authorities import END_S, ODD_REASON, STUDIED, day_counts
+from tests.support.statements import statements
 from tests.unit.api.conftest import Plane
 
 pytestmark = pytest.mark.heavy
@@ -158,27 +157,13 @@ def test_a_ban_that_only_monitored_in_the_time_is_part_of_the_study_of_that_time
 
 
 def test_a_study_of_many_services_has_no_query_for_each_of_them(reported: Plane) -> None:
-    def statements(made: Callable[[Sources], ReportRead]) -> tuple[int, int]:
-        executed = list[str]()
-
-        def note(*given: object) -> None:
-            executed.append(str(given[2]))
-
-        event.listen(reported.database.engine, "before_cursor_execute", note)
-        try:
-            with reported.database.reading() as session:
-                found = made(Sources(session, {}, None, END_S))
-        finally:
-            event.remove(reported.database.engine, "before_cursor_execute", note)
-        return len(found.bans), len(executed)
-
     days = ReportDays(date(2027, 3, 1), date(2027, 9, 1), None)
-    (one, few), (many, more) = (
-        statements(lambda sources: report_ban(sources, "brussels-city", "facebook", days)),
-        statements(lambda sources: study(sources, "brussels-city", days)),
-    )
-    assert (one, many) == (1, len(STUDIED))
-    assert more <= few + 1
+    with statements(reported.database) as few, reported.database.reading() as session:
+        report_ban(Sources(session, {}, None, END_S), "brussels-city", "facebook", days)
+    with statements(reported.database) as more, reported.database.reading() as session:
+        found = study(Sources(session, {}, None, END_S), "brussels-city", days)
+    assert len(found.bans) == len(STUDIED)
+    assert len(more) <= len(few) + 1
 
 
 @pytest.mark.parametrize("visible", [frozenset[str](), frozenset({"mechelen"})])

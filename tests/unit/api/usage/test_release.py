@@ -10,6 +10,7 @@ from api.usage.release import (
     Figure,
     bounded,
     coarse,
+    distinct,
     figure,
     first_split_day,
     is_hidden,
@@ -53,6 +54,24 @@ def test_a_total_reveals_no_more_than_its_numbers(parts: list[int], expected: Fi
 
 def test_a_total_with_unknown_parts_has_only_a_least() -> None:
     assert bounded(30, 2, is_complete=False) == Figure(at_least=32)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([], Figure(0)),
+        ([[7], [8, 0]], Figure(15)),
+        ([[100, 80], [20]], Figure(at_least=120, at_most=200)),
+        ([[3]], Figure(below=5)),
+        ([[3, 1]], Figure(at_least=1, at_most=8)),
+        ([[3], [9]], Figure(at_least=10, at_most=13)),
+    ],
+)
+def test_queries_that_several_bans_counted_on_a_day_count_once_at_least(
+    days: list[list[int]], expected: Figure
+) -> None:
+    assert distinct(days) == expected
+    assert distinct(days, is_complete=False).at_most is None
 
 
 @pytest.mark.parametrize(

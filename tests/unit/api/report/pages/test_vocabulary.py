@@ -12,6 +12,7 @@ from api.audit.acts import ACTS as RECORDED
 from api.report.pages.vocabulary import ACTS, WORDS
 from api.report.pages.words import Words
 from api.report.schemas import Cause, Language
+from blocklists.categories import Category
 from dnsfilter.policy.model import Audience, Funding, Ground, Mode, Reply
 from dnsfilter.telemetry.metrics import Bypass
 from tests.unit.api.report.pages.test_words import MADE
@@ -56,7 +57,7 @@ def test_a_text_is_read_from_the_catalogue_and_filled_in(language: Language) -> 
     assert words.text("{at} by {account}", at="<now>", account="{name}").startswith("<now>")
 
 
-@pytest.mark.parametrize("kind", [Mode, Cause, Reply, Funding, Ground, Bypass])
+@pytest.mark.parametrize("kind", [Mode, Cause, Reply, Funding, Ground, Bypass, Category])
 def test_every_word_of_the_policy_has_a_text(kind: type[Mode]) -> None:
     assert {str(word) for word in kind} <= WORDS.keys()
 

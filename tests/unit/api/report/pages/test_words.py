@@ -4,6 +4,7 @@ import pytest
 
 from api.report.pages.words import Words
 from api.report.schemas import (
+    CountsRead,
     FigureRead,
     Interval,
     Language,
@@ -13,6 +14,7 @@ from api.report.schemas import (
     ReportKind,
     ReportRead,
 )
+from api.usage.state import RESULTS
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Usage
 
@@ -31,6 +33,13 @@ MADE = ReportRead(
     authorities=[NamedAuthorityRead(slug="ghent", names={"nl": "Stad Gent", "fr": "Ville de Gand"}, languages=["nl"])],
     accounts=[NamedAccountRead(number=8, name="ict-ghent")],
     usage=Usage.AUTHORITY,
+    prohibited_list=None,
+    category=None,
+    prohibited_lists=[],
+    listed=[],
+    left_out=[],
+    list_acts=[],
+    total=CountsRead(**{result: FigureRead(queries=0) for result in RESULTS}),
     bans=[],
     suspensions=[],
     range_acts=[],
