@@ -92,14 +92,14 @@ class Guard:
     def hits(self, entries: frozenset[WireName], *, is_host: bool) -> dict[WireName, GuardedName]:
         """Return the entries that hit a guarded name, with that name. A million take less than a second."""
         guarded = self.exact if is_host else self.above
-        found = {entry: guarded[entry] for entry in entries & guarded.keys()}
+        found: dict[WireName, GuardedName] = {}
         subtrees = tuple(self.subtrees)
         for entry in entries:
             up = parent(entry)
             if up == ROOT:
                 found[entry] = GuardedName(entry, False, SINGLE_LABEL)
-            elif entry in found:
-                continue
+            elif entry in guarded:
+                found[entry] = guarded[entry]
             elif up in self.wildcards and entry not in self.exceptions:
                 found[entry] = GuardedName(entry, False, PUBLIC_SUFFIX)
             elif entry.endswith(subtrees):
