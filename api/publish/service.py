@@ -159,14 +159,14 @@ class Publisher:
         return {slug: service.name for slug, service in self.services().items()}
 
     def prepare(self, service: Service, digest: str) -> None:
-        """Compile the names of the services in force with this one, which an act is about to add or replace.
+        """Compile and write the names of the services in force with this one, which an act will add or replace.
 
         Call it before the act's transaction: with a large list it takes seconds, and acts take turns. `digest` is that
         of the service's list.
         """
         self._prepared = service
         self._policies.hold(digest, service)
-        self._names.of(tuple({**self.services(), service.slug: service}.values()))
+        self._store.write_ahead(self._names.of(tuple({**self.services(), service.slug: service}.values())))
 
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""

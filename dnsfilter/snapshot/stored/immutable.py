@@ -2,18 +2,22 @@
 
 DIRECTORY/NAME
 DIRECTORY/copy/NAME     files of the current revision: read if the first is damaged
+DIRECTORY/ahead/        a file of a snapshot to come, and its second copy
 """
 
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from dnsfilter.disk import read_bounded, write_atomically
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import FileRef
 
 COPY = "copy"
+AHEAD = "ahead"
 
 
 class ImmutableFiles:
@@ -24,6 +28,34 @@ class ImmutableFiles:
         # Files whose digest this process has checked: path, inode, change time. So a toggle does not hash all names
         # again.
         self._verified: set[tuple[Path, int, int]] = set()
+        self._writing_ahead = Lock()
+
+    def write_ahead(self, name: str, data: bytes) -> None:
+        """Write a file, twice, before its snapshot. `place` and `copy` then only move it. Replace any other such file.
+
+        Writing a million names to the disk takes long, and publications take turns. If the disk is full, write nothing.
+        """
+        ahead = self._directory / AHEAD
+        with self._writing_ahead, suppress(OSError):
+            shutil.rmtree(ahead, ignore_errors=True)
+            for directory in (ahead, ahead / COPY):
+                directory.mkdir(mode=0o755, parents=True)
+                write_atomically(directory / name, data, sync=True)
+                self._verified.add(_identity(directory / name))
+
+    def place(self, name: str, file: FileRef) -> bool:
+        """Move a file that was written ahead to its place. Return False if there is none."""
+        return self._move(self._directory / AHEAD / name, self._directory / name, file)
+
+    def _move(self, source: Path, target: Path, file: FileRef) -> bool:
+        try:
+            if not self._is_complete(source, file):
+                return False
+            source.rename(target)
+        except FileNotFoundError:
+            return False  # Another file was written ahead meanwhile.
+        self._verified.add(_identity(target))
+        return True
 
     def is_complete(self, name: str, file: FileRef) -> bool:
         """Return whether that file exists with its digest. A file that this object has checked is not read again."""
@@ -60,7 +92,8 @@ class ImmutableFiles:
                 if path.name not in files:
                     path.unlink()
             for name, file in files.items():
-                if not self._is_complete(copies / name, file):
+                ahead = self._directory / AHEAD / COPY / name
+                if not self._is_complete(copies / name, file) and not self._move(ahead, copies / name, file):
                     write_atomically(copies / name, _read(self._directory / name, file), sync=False)
                     self._is_complete(copies / name, file)
 

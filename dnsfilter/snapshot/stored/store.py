@@ -3,6 +3,7 @@
     DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST", replaced by rename
     DIRECTORY/REVISION.SHA256.manifest      one per revision
     DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
+    DIRECTORY/ahead/                        a names file that the next snapshot may name
     DIRECTORY/copy/                         second copy of the current revision's files, read if the first is damaged
     DIRECTORY/REVISION.quarantined          not to be loaded until the file is removed; holds the reason
     DIRECTORY/held                          "REVISION": received snapshots up to it do not replace the chosen one
@@ -23,6 +24,7 @@ from dnsfilter.disk import TEMPORARY, sync_directory, sync_files, write_atomical
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.manifest import FileRef, named_files, parse_manifest
+from dnsfilter.snapshot.sections import File
 from dnsfilter.snapshot.stored.directory import StoredSnapshots
 from dnsfilter.snapshot.stored.pointers import CURRENT, HELD, Pointer, held_bytes, held_up_to
 
@@ -59,6 +61,12 @@ class SnapshotStore(StoredSnapshots):
                 self._make_current(pointer)
             self._copy(pointer)
             return pointer != current
+
+    def write_ahead(self, names: File) -> None:
+        """Write the names file of a snapshot to come, unless it is there. Other writers need not wait meanwhile."""
+        name = f"{names.digest.hex()}.names"
+        if not self._immutable.is_complete(name, FileRef(names.digest, len(names.data))):
+            self._immutable.write_ahead(name, names.data)
 
     def copy_current(self) -> None:
         """Keep a second copy of the current files. A crash may have left it out.
@@ -232,7 +240,8 @@ class SnapshotStore(StoredSnapshots):
 
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
         """Write an immutable file unless it is complete already."""
-        if not self._immutable.is_complete(name, FileRef(digest, len(data))):
+        file = FileRef(digest, len(data))
+        if not self._immutable.is_complete(name, file) and not self._immutable.place(name, file):
             self._write(name, data)
             self._immutable.trust(name)
 

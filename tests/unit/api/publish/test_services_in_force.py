@@ -123,9 +123,12 @@ def test_names_are_compiled_and_lists_parsed_only_when_they_change(
     town.publisher.prepare(prepared, list_of(prepared).digest)
     assert (compiled, parsed) == ([3, 3, 3], ["zone:own"] * 2)
     town.done("PATCH", BAN, {"mode": "enforce"})
+    (ahead,) = town.store.directory.glob("ahead/*.names")
+    written = ahead.stat().st_ino
     put(town, service("zone:own", OTHER), "zone")
     town.done("PATCH", BAN, {"mode": "off"})
     assert (compiled, parsed) == ([3, 3, 3], ["zone:own"] * 2), "the act finds what was prepared"
+    assert (town.store.directory / ahead.name).stat().st_ino == written, "no file is written again"
 
 
 def test_a_restart_recognises_a_snapshot_made_with_replaced_names(town: Plane) -> None:

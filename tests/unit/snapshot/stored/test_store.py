@@ -13,7 +13,7 @@ import pytest
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode
-from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.compiler import Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -358,6 +358,46 @@ def test_second_copy_has_only_the_current_revision(store: SnapshotStore, directo
     (directory / "copy").write_text("in the way")
     assert store.publish(compiled(4, Mode.OFF))
     assert store.read_current().revision == 4, "a disk that takes no second copy keeps no snapshot back"
+
+
+def names_files(directory: Path, made: Compiled) -> list[tuple[str, int]]:
+    """Return the places and inodes of a snapshot's names file."""
+    found = directory.rglob(f"{made.names.digest.hex()}.names")
+    return sorted((str(path.parent.relative_to(directory)), path.stat().st_ino) for path in found)
+
+
+def test_publishing_moves_a_names_file_that_was_written_ahead(store: SnapshotStore, directory: Path) -> None:
+    made = compiled(7)
+    store.write_ahead(compile_names((service("other", ["other.example"]),)))
+    store.write_ahead(made.names)
+    (ahead, first), (second_ahead, second) = names_files(directory, made)
+    assert (ahead, second_ahead) == ("ahead", "ahead/copy")
+    assert len(list(directory.rglob("*.names"))) == 2, "only the last one is kept"
+    assert store.publish(made)
+    assert names_files(directory, made) == [(".", first), ("copy", second)]
+    store.write_ahead(made.names)
+    assert names_files(directory, made) == [(".", first), ("copy", second)], "it is there"
+    files = SnapshotStore(directory).read_current()
+    assert (files.names, files.damaged) == (made.names.data, ())
+
+
+def test_a_names_file_written_ahead_that_is_lost_or_damaged_is_written_again(
+    store: SnapshotStore, directory: Path
+) -> None:
+    made = compiled(7)
+    store.write_ahead(made.names)
+    for path in (directory / "ahead").rglob("*.names"):
+        flip(path)
+    assert store.publish(made)
+    assert store.read_current().names == made.names.data
+    assert [place for place, _ in names_files(directory, made)] == [".", "ahead", "ahead/copy", "copy"]
+    assert (directory / "copy" / f"{made.names.digest.hex()}.names").read_bytes() == made.names.data
+    other = replace(made, revision=8, names=compile_names(GHENT.services, bytes(16)))
+    (directory / "ahead").rename(directory / "aside")
+    (directory / "ahead").write_text("in the way")
+    store.write_ahead(other.names)
+    assert names_files(directory, other) == [], "a disk that takes no file ahead stops no act"
+    assert store.publish(compiled(8, Mode.OFF))
 
 
 def test_pruning_keeps_what_current_and_kept_manifests_name(store: SnapshotStore, directory: Path) -> None:
