@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -50,8 +51,8 @@ from dnsfilter.telemetry.logs import emit
 
 COLLECTED_AFTER = 50_000, 20, 50
 """Thresholds of the garbage collector. Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
-SWITCH_S = 0.0005
-"""Longest turn of a thread in seconds. An act waits for some forty turns of a thread that compiles a large list."""
+SWITCH_S = 0.0001
+"""Longest turn of a thread in seconds. An act waits for some eighty turns of a thread that reads a large list."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -67,58 +68,26 @@ def serve(settings: Settings) -> int:
         opening.demand_installation(settings)
         stack.enter_context(commands.file_locked(settings))
         listeners = listen_on_all(settings, stack)
-        token_key = commands.token_key(settings)
-        database = opening.open_database(settings)
-        stack.callback(database.close)
-        integrity = _integrity(settings, database)
-        catalogue = load_catalogue()
-        store = SnapshotStore(settings.snapshot_dir)
-        clock = plausible_clock(time.time, store)
-        kept = "each node keeps its snapshot until it is enrolled again"
-        snapshot_key = commands.read_key(settings, load_signing_key, settings.snapshot_key, "snapshot", kept)
-        publisher = Publisher(
-            database, {service.slug: service for service in catalogue.services}, store, clock, snapshot_key
-        )
-        runtime = Runtime(settings, database, catalogue, publisher, clock, token_key, SecondPerson())
-        recorded = "the audit log records the new key"
-        checkpoint_key = commands.read_key(settings, load_signing_key, settings.checkpoint_key, "checkpoint", recorded)
-        checkpoint_job = CheckpointJob(database, checkpoint_key, settings.checkpoint_destinations, clock)
-        fleet = Fleet(database, publisher, clock)
-        events = EventJob(
-            database,
-            token_key,
-            publisher.service_names,
-            settings.event_destinations,
-            clock,
-            private=settings.webhook_networks,
-        )
-        feeds = FeedJob(database, publisher, Fetcher(settings.feed_networks, settings.feed_dir), clock)
-        app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
-        registry.register(Scraped(lambda: collectors.feeds(feeds.failures(), feeds.figures())))
-        registry.register(Scraped(partial(collectors.damage, integrity)))
-        age_s = partial(backup_age_s, settings.last_backup_path, clock)
-        registry.register(Scraped(partial(collectors.state_dir, settings.state_dir, age_s)))
+        parts = _make_parts(settings, stack)
+        runtime, publisher = parts.runtime, parts.publisher
+        app, registry = make_application(runtime, publisher, parts.checkpoint_job, parts.fleet, parts.events)
+        _register(registry, settings, parts)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
-        # The catalogue is never freed: collections that walk a million names would delay an act.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTED_AFTER)
+        _keep_out_of_collections()
         notifier = Notifier(
-            database,
+            runtime.database,
             publisher.services,
-            catalogue,
+            runtime.catalogue,
             settings.notices_mail,
-            clock,
+            runtime.clock,
             lambda: publisher.status.published,
         )
         registry.register(Scraped(partial(collectors.notices, notifier)))
-        certificate = _certificate(settings.tls)
-        if certificate is not None:
-            expiry = metric_table.CERTIFICATE_EXPIRY
-            registry.register(Scraped(lambda: [collectors.single(expiry, certificate.expires_s)]))
-        _start((publisher, checkpoint_job, notifier, events, feeds, integrity, fleet, certificate), stack)
+        certificate = _certificate(settings.tls, registry)
+        background = parts.checkpoint_job, notifier, parts.events, parts.feeds, parts.integrity, parts.fleet
+        _start((publisher, *background, certificate), stack)
         urls = " and ".join(listener.url for listener in listeners)
         listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{listening}, state in {settings.state_dir}"
@@ -127,6 +96,61 @@ def serve(settings: Settings) -> int:
         server = Server(app, ready, listeners, certificate, publisher.announcements.close)
         server.run([listener.socket for listener in listeners])
         return 1 if turn is not None and turn.lost else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of the process that the application or its metrics use."""
+
+    runtime: Runtime
+    publisher: Publisher
+    checkpoint_job: CheckpointJob
+    fleet: Fleet
+    events: EventJob
+    feeds: FeedJob
+    integrity: Integrity
+
+
+def _make_parts(settings: Settings, stack: ExitStack) -> _Parts:
+    """Open the database, read the keys and make the parts, without starting them. `stack` closes the database."""
+    token_key = commands.token_key(settings)
+    database = opening.open_database(settings)
+    stack.callback(database.close)
+    integrity = _integrity(settings, database)
+    catalogue = load_catalogue()
+    store = SnapshotStore(settings.snapshot_dir)
+    clock = plausible_clock(time.time, store)
+    kept = "each node keeps its snapshot until it is enrolled again"
+    snapshot_key = commands.read_key(settings, load_signing_key, settings.snapshot_key, "snapshot", kept)
+    by_slug = {service.slug: service for service in catalogue.services}
+    publisher = Publisher(database, by_slug, store, clock, snapshot_key)
+    recorded = "the audit log records the new key"
+    checkpoint_key = commands.read_key(settings, load_signing_key, settings.checkpoint_key, "checkpoint", recorded)
+    names, destinations = publisher.service_names, settings.event_destinations
+    return _Parts(
+        Runtime(settings, database, catalogue, publisher, clock, token_key, SecondPerson()),
+        publisher,
+        CheckpointJob(database, checkpoint_key, settings.checkpoint_destinations, clock),
+        Fleet(database, publisher, clock),
+        EventJob(database, token_key, names, destinations, clock, private=settings.webhook_networks),
+        FeedJob(database, publisher, Fetcher(settings.feed_networks, settings.feed_dir), clock),
+        integrity,
+    )
+
+
+def _register(registry: Registry, settings: Settings, parts: _Parts) -> None:
+    """Register the metrics of parts that the application does not know."""
+    feeds, age_s = parts.feeds, partial(backup_age_s, settings.last_backup_path, parts.runtime.clock)
+    registry.register(Scraped(lambda: collectors.feeds(feeds.failures(), feeds.figures())))
+    registry.register(Scraped(partial(collectors.damage, parts.integrity)))
+    registry.register(Scraped(partial(collectors.state_dir, settings.state_dir, age_s)))
+
+
+def _keep_out_of_collections() -> None:
+    """Keep the catalogue, which is never freed, out of collections: walking a million names would delay an act."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
 
 
 class _Background(Protocol):
@@ -144,7 +168,8 @@ def _start(parts: Iterable[_Background | None], stack: ExitStack) -> None:
             stack.callback(part.stop)
 
 
-def _certificate(files: TlsFiles | None) -> Certificate | None:
+def _certificate(files: TlsFiles | None, registry: Registry) -> Certificate | None:
+    """Read the certificate, and register the metric of its expiry."""
     if files is None:
         return None
     try:
@@ -152,6 +177,7 @@ def _certificate(files: TlsFiles | None) -> Certificate | None:
     except ValueError as error:
         raise UnavailableError(f"cannot use the certificate: {error}") from error
     warn_if_exposed(files.key)
+    registry.register(Scraped(lambda: [collectors.single(metric_table.CERTIFICATE_EXPIRY, found.expires_s)]))
     return found
 
 
