@@ -7,6 +7,7 @@ force stay. Only the control plane that has its turn on the database runs this j
 """
 
 import logging
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ from dnsfilter.telemetry.logs import emit
 LOOK_S = 5.0
 MOST_AT_ONCE = 4
 """Feeds that are fetched at the same time. A slow one does not delay the others."""
+NICENESS = 10
+"""Added to the niceness of threads that work lists out: an act does not wait for the rest of their time slices."""
 FEEDS = Actor(INSTALLATION_ACCOUNT, Access.FEED)
 MAX_MESSAGE = 500
 
@@ -85,6 +88,8 @@ class FeedJob:
         self._failures: Counter[Failure] = Counter()
         self._running: dict[str, Future[None]] = {}
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "feeds")
+        # In Linux this is a thread's. Without privileges a thread cannot take it back, so others do the rest.
+        self._giving_way = ThreadPoolExecutor(MOST_AT_ONCE, "lists", initializer=os.nice, initargs=(NICENESS,))
         self._job = Job("feeds", self.round, every_s=LOOK_S)
 
     def start(self) -> None:
@@ -95,6 +100,7 @@ class FeedJob:
         """Stop after the fetches that are under way."""
         self._job.stop()
         self._pool.shutdown(cancel_futures=True)
+        self._giving_way.shutdown()
 
     def failures(self) -> Mapping[Failure, int]:
         """Return the number of failed fetches of each kind since this process started."""
@@ -151,14 +157,22 @@ class FeedJob:
         """Fetch a feed, and bring its names into force, or note why not."""
         try:
             fetched = self._fetcher.fetch(wanted.source, wanted.known)
-            read = None if fetched is None else _read(fetched.content, wanted)
-            proposal = None if read is None else self._rehearsed(wanted, read)
+            read, proposal = (None, None) if fetched is None else self._worked_out(wanted, fetched.content)
             policy = self._take(wanted, fetched, read, proposal)
         except FetchError as error:
             self._note_failure(wanted, error)
             return
         if policy is not None:
             self._publish(policy)
+
+    def _worked_out(self, wanted: _Wanted, content: bytes) -> tuple[ReadList, Proposal]:
+        """Return a list and what it proposes, from a thread that gives way to acts. Raise FetchError."""
+
+        def work() -> tuple[ReadList, Proposal]:
+            read = _read(content, wanted)
+            return read, self._rehearsed(wanted, read)
+
+        return self._giving_way.submit(work).result()
 
     def _rehearsed(self, wanted: _Wanted, read: ReadList) -> Proposal:
         """Return what a list proposes, worked out before the transaction. Raise FetchError."""

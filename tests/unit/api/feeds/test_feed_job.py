@@ -1,5 +1,6 @@
 """Feeds bring names into force, and no failure of a source changes what is in force."""
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -11,7 +12,7 @@ from api.db.models import FeedRow
 from api.errors import NotPublished
 from api.feeds import fetching
 from api.feeds.failures import Failure
-from api.feeds.feed_job import FeedJob
+from api.feeds.feed_job import NICENESS, FeedJob
 from api.feeds.fetching import Fetcher
 from api.feeds.state import FIRST_PAUSE_S, REPEATED
 from dnsfilter.engine.interface import Miss, Reply
@@ -268,6 +269,26 @@ def test_feed_that_changes_while_it_is_fetched_brings_nothing(
     fed.job.finish_round()
     assert fed.verdict("old.example.org") is Verdict.REFUSE
     assert fed.verdict("play.example.net") is Verdict.PASS
+
+
+def test_lists_are_worked_out_in_threads_that_give_way_to_acts(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[str, int]] = []
+
+    def noting(name: str) -> None:
+        work = getattr(fed.plane.publisher, name)
+
+        def noted(*given: Any) -> Any:
+            found.append((name, os.getpriority(os.PRIO_PROCESS, 0)))
+            return work(*given)
+
+        monkeypatch.setattr(fed.plane.publisher, name, noted)
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    fed.set()
+    for name in ("prepare", "check"):
+        noting(name)
+    fed.fetch()
+    assert found == [("prepare", min(own + NICENESS, 19)), ("check", own)]
 
 
 def test_names_that_cannot_be_published_at_once_are_published_later(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
