@@ -81,8 +81,12 @@ def start(command: Sequence[str], log: Path, directory: Path, environment: Mappi
     Append the output to `log`. Without `environment`, the fork has this process's environment.
     """
     environ = dict(os.environ if environment is None else environment)
+    return _forked(command, environ, directory, log, log)
+
+
+def _forked(command: Sequence[str], environ: Mapping[str, str], directory: Path, out: Path, err: Path) -> Forked:
     with _server_for(environ):
-        return Forked(_FORKS.Process(target=_run, args=(command, environ, directory, log, log)))
+        return Forked(_FORKS.Process(target=_run, args=(command, environ, directory, out, err)))
 
 
 @contextmanager
@@ -102,18 +106,29 @@ def _server_for(environ: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
-    """Run `dnsfilter-api` with additional environment variables. Return its exit code, output and errors."""
-    with TemporaryDirectory() as directory:
-        out, err = (Path(directory) / name for name in ("out", "err"))
-        command, here = ["dnsfilter-api", *arguments], Path.cwd()
-        process = Forked(_FORKS.Process(target=_run, args=(command, {**os.environ, **environ}, here, out, err)))
+def run(
+    command: Sequence[str], directory: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `dnsfilter`, `dnsfilter-api` or `dnsfilterctl` to its end, as `subprocess.run` does with text.
+
+    Without `environment`, the fork has this process's environment. Its standard input is empty.
+    """
+    environ = dict(os.environ if environment is None else environment)
+    with TemporaryDirectory() as kept:
+        out, err = (Path(kept) / name for name in ("out", "err"))
+        process = _forked(command, environ, directory or Path.cwd(), out, err)
         try:
             code = process.wait(LONGEST_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise AssertionError(f"dnsfilter-api {arguments} goes on:\n{err.read_text()}") from None
-        return code, out.read_text(), err.read_text()
+            raise AssertionError(f"{command} goes on:\n{err.read_text()}") from None
+        return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
+
+
+def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
+    """Run `dnsfilter-api` with additional environment variables. Return its exit code, output and errors."""
+    done = run(["dnsfilter-api", *arguments], environment={**os.environ, **environ})
+    return done.returncode, done.stdout, done.stderr
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], directory: Path, out: Path, err: Path) -> None:
@@ -139,6 +154,10 @@ def _main(command: Sequence[str]) -> int | None:
     Path("/proc/self/comm").write_text(f"{name} serve" if arguments[:1] == ["serve"] else name)
     if name == "dnsfilter-api":
         return api.main.main(arguments)
+    if name == "dnsfilterctl":
+        from api import cli
+
+        return cli.main(arguments)
     from dnsfilter.cli import main, single_machine
 
     vars(single_machine)["_start"] = _start_part

@@ -17,6 +17,7 @@ from dnsfilter.config.load import load_config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import DigResult, dig
 from tests.support.forked_programs import Forked
+from tests.support.forked_programs import run as run_fork
 from tests.support.forked_programs import start as start_fork
 from tests.support.ports import free_port
 
@@ -209,9 +210,7 @@ class SingleMachine(Process):
         """Run `dnsfilterctl` in this directory, where it finds the administrator's token."""
         command = [program("dnsfilterctl"), *arguments]
         environment = {**os.environ, "DNSFILTER_URL": self.api_url}
-        return subprocess.run(
-            command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_fork(command, self.directory, environment)
 
     def metrics(self) -> dict[str, float]:
         return scrape(self.metrics_address)

@@ -19,7 +19,7 @@ from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.sockets import open_listening
-from tests.support.nodes import program
+from tests.support.forked_programs import run
 from tests.support.policies import policy
 from tests.support.ports import free_port
 
@@ -48,8 +48,8 @@ def configured(place: Path, listen: str, metrics: str, more: str = "", user: str
 
 def check(config: Path, *more: str) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result, without the problem of an interpreter that other users may not run."""
-    command = [program("dnsfilter"), "check", "--config", str(config), *more, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = ["dnsfilter", "check", "--config", str(config), *more, "--json"]
+    done = run(command)
     said = json.loads(done.stdout)
     said["problems"] = [problem for problem in said["problems"] if "it may not run" not in problem]
     return done.returncode, said
@@ -148,7 +148,7 @@ def test_files_of_policy_and_control_plane_are_checked(place: Path) -> None:
 def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: bool) -> None:
     path = place / "policy.toml"
     path.write_text("[[ban]]\n" if faulty else "")
-    done = subprocess.run([program("dnsfilter"), "check", "--policy", path, "--json"], capture_output=True, text=True)
+    done = run(["dnsfilter", "check", "--policy", str(path), "--json"])
     said = json.loads(done.stdout)
     assert (done.returncode, "user" in said) == (2 if faulty else 0, False)
 

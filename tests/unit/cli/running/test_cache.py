@@ -9,7 +9,8 @@ import pytest
 
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
 from tests.support.answering_server import server
-from tests.support.nodes import Node, eventually, program
+from tests.support.forked_programs import run
+from tests.support.nodes import Node, eventually
 
 pytestmark = pytest.mark.heavy
 
@@ -25,7 +26,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def command(node: Node, *words: str) -> subprocess.CompletedProcess[str]:
     files = ("--config", str(node.config), "--policy", str(node.policy))
-    done = subprocess.run([program("dnsfilter"), *words, *files], capture_output=True, text=True, timeout=60)
+    done = run(["dnsfilter", *words, *files])
     assert done.returncode == 0, done.stderr
     return done
 
@@ -70,11 +71,6 @@ def test_a_node_whose_file_is_damaged_is_suspended_asked_and_drained(node: Node)
         assert out in done.stdout
         assert done.stderr.count(damaged) == 1
         assert "the configuration in force since" in done.stderr
-    done = subprocess.run(
-        [program("dnsfilter"), "suspend", "--end", "--config", str(node.config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run(["dnsfilter", "suspend", "--end", "--config", str(node.config)])
     assert done.returncode == 2
     assert "no node runs with this file" in done.stderr
