@@ -67,6 +67,15 @@ def read_list(
     return found
 
 
+def read_content(content: bytes, known: Format | None = None, exact: bool | None = None) -> ReadList:
+    """Read a list as `read_list` does. Raise ListError for one without names, too."""
+    chunks = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
+    found = read_list(chunks, known, exact)
+    if not len(found.names):
+        raise ListError(f"no name in {found.lines} lines of format {found.format}: check the format")
+    return found
+
+
 def load_list(
     path: Path,
     known: Format | None = None,

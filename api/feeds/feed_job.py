@@ -10,7 +10,7 @@ import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,7 @@ from api.jobs import Job
 from api.updates.schemas import Source
 from api.updates.service import Proposal, propose, rehearse
 from blocklists.formats.known import Format
-from blocklists.list_file import CHUNK_BYTES, ReadList, read_list
+from blocklists.list_file import ReadList, read_content
 from dnsfilter.errors import DnsfilterError, ListError
 from dnsfilter.policy.model import Instant, Policy
 from dnsfilter.telemetry.logs import emit
@@ -245,13 +245,6 @@ def _still(session: Session, wanted: _Wanted) -> FeedRow | None:
 def _read(content: bytes, wanted: _Wanted) -> ReadList:
     """Read a list. Raise FetchError for what is none, or has no names."""
     try:
-        found = read_list(_chunks(content), Format(wanted.format) if wanted.format else None, wanted.exact)
+        return read_content(content, Format(wanted.format) if wanted.format else None, wanted.exact)
     except ListError as error:
         raise FetchError(Failure.CONTENT, str(error)) from error
-    if not len(found.names):
-        raise FetchError(Failure.CONTENT, f"no name in {found.lines} lines of format {found.format}: check the format")
-    return found
-
-
-def _chunks(content: bytes) -> Iterator[bytes]:
-    return (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from hashlib import sha256
 
 from anyio import CapacityLimiter
@@ -17,6 +18,7 @@ from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_o
 from api.range_import import csv_table
 from api.server.request_limits import OF_NODES, token_of
 from api.server.request_slots import Slots
+from api.services.schemas import MAX_FILE_BYTES
 from blocklists import signed_catalogue
 
 MAX_BYTES = 1024 * 1024
@@ -28,6 +30,7 @@ OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/apply": _POLICY,
     "/v1/catalogue": (2 * signed_catalogue.MAX_BYTES, ("application/octet-stream",)),
     "/v1/ranges/import": (csv_table.MAX_BYTES, (csv_table.MEDIA_TYPE, "text/plain")),
+    "/v1/authorities/*/services/*/import": (MAX_FILE_BYTES, ("text/plain",)),
 }
 """The most bytes and the media types of a file, by path. Every path accepts JSON of at most `MAX_BYTES`."""
 READ_TIMEOUT_S = 30.0
@@ -97,7 +100,8 @@ class BodyMiddleware:
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
     ) -> None:
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-        most, files = OF_PATH.get(scope["path"], (MAX_BYTES, ()))
+        bounds = (kept for path, kept in OF_PATH.items() if fnmatchcase(scope["path"], path))
+        most, files = next(bounds, (MAX_BYTES, ()))
         limit = (MAX_BYTES if kind == JSON else most) if large else MAX_UNKNOWN_BYTES
         try:
             body = await asyncio.wait_for(_read(receive, _announced(headers), limit), READ_TIMEOUT_S)

@@ -3,8 +3,10 @@
 from api.db.base import Json
 from api.db.models import ServiceRow, UpdateRow
 from api.publish.service_lists import service_of
-from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
+from api.services.schemas import ImportedListRead, ServiceRead, ServiceSummary, SourceRead, TierRead
+from api.updates.schemas import UpdateRead
 from blocklists.catalogue import Entry, TierEntry
+from blocklists.list_file import ReadList
 from blocklists.update_review import names_in, plain
 from dnsfilter.policy.model import Service
 from dnsfilter.wire.names import name_text
@@ -100,6 +102,19 @@ def read_own(row: ServiceRow, service: Service, held_back: UpdateRow | None) -> 
             )
             for tier in plain(service.tiers)
         ],
+    )
+
+
+def read_imported(row: ServiceRow, read: ReadList, update: UpdateRead | None) -> ImportedListRead:
+    """Return what the import of a list into an own service did."""
+    return ImportedListRead(
+        service=row.slug,
+        format=read.format,
+        names=len(read.names),
+        lines=read.lines,
+        skipped=read.unreadable,
+        update=update,
+        revision=row.revision,
     )
 
 

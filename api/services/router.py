@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from api.authorities import repository as authorities
 from api.db.models import AuthorityRow, ServiceRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import NotFound, unknown
-from api.http.dependencies import RuntimeDep, UnitDep, tag
+from api.errors import Invalid, NotFound, unknown
+from api.http.dependencies import COSTLY, RuntimeDep, UnitDep, tag
+from api.http.file_bodies import FileBody
 from api.http.parameters import PagingDep
 from api.http.path_rows import by_slug, row_to_change, row_to_read
 from api.http.permits import AnyAccount, OperatorOfPath
-from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
-from api.http.schemas import OwnSlug, Page, ServiceSlug, Slug
+from api.http.schemas import Line, OwnSlug, Page, ServiceSlug, Slug
 from api.services import repository
 from api.services import service as acts
 from api.services.reading import (
+    read_imported,
     read_loaded,
     read_loaded_summary,
     read_own,
@@ -26,13 +28,38 @@ from api.services.reading import (
     read_service,
     read_summary,
 )
-from api.services.schemas import NamesWrite, ServicePatch, ServiceRead, ServiceSummary, ServiceWrite
+from api.services.schemas import (
+    DisplayName,
+    ImportedListRead,
+    NamesFileWrite,
+    NamesWrite,
+    Note,
+    ServicePatch,
+    ServiceRead,
+    ServiceSummary,
+    ServiceWrite,
+)
+from api.services.service import ListFile
+from api.updates.reading import read_update
 from api.updates.repository import held_back
+from api.updates.schemas import Source
+from api.updates.service import Proposal, rehearse
 from blocklists.categories import Category
+from blocklists.formats.known import Format
+from blocklists.list_file import read_content
+from dnsfilter.errors import ListError
 from dnsfilter.policy.model import Service
 
 router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 own_services = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/services", tags=["services"])
+
+LIST = FileBody("text/plain", NamesFileWrite)
+ListFormat = Annotated[
+    Format | None, Query(alias="format", description="Format of the list; by default found by its beginning.")
+]
+ExactNames = Annotated[
+    bool | None, Query(description="Whether names mean only themselves; by default as the format says.")
+]
 
 
 async def by_service(slug: Slug, service: OwnSlug) -> tuple[str, str]:
@@ -125,11 +152,62 @@ def patch_own_service(
 ) -> ServiceRead:
     """Change the given fields of an own service. Names that it loses are answered from now on.
 
-    New names that hit the guard are held back, all together: see `held_back`. With `imported`, new names are monitored
-    for 72 hours first.
+    New names that hit the guard are held back, all together: see `held_back`.
     """
     acts.patch(unit, owner, row, body)
     return _answer(unit, row, response)
+
+
+def read_import(
+    slug: Slug,
+    service: OwnSlug,
+    file: Annotated[str | NamesFileWrite, Depends(LIST)],
+    held: RuntimeDep,
+    known: ListFormat = None,
+    exact: ExactNames = None,
+    name: Annotated[DisplayName | None, Query(description="Name for people; needed for a new service.")] = None,
+    source: Annotated[Line | None, Query(description="Where the names come from.")] = None,
+    note: Annotated[Note | None, Query(description="Remark for people.")] = None,
+) -> ListFile:
+    """Return the list, compared with the names in force and compiled. Raise Invalid for what is no list."""
+    text = file if isinstance(file, str) else file.file
+    try:
+        read = read_content(text.encode(), known, exact)
+    except ListError as error:
+        raise Invalid.at("body", str(error)) from error
+    proposal = Proposal((read.names.tier(),), Source.IMPORT, unreadable=read.unreadable, lines=read.lines)
+    with held.database.reading() as session:
+        row = repository.find(session, slug, service)
+        if row is None:
+            row = ServiceRow(slug=repository.slug_of(slug, service), name=name or "")
+        proposal = rehearse(session, row, proposal, int(held.clock()), held.publishing.prepare, name)
+    return ListFile(read, proposal, name, source, note)
+
+
+@own_services.post(
+    "/{service}/import",
+    summary="Import the names of an own service",
+    responses=documented(NOT_FOUND, TOO_LARGE, TOO_MANY_AT_ONCE, NOT_PUBLISHED),
+    dependencies=[COSTLY],
+)
+def import_own_service(
+    file: Annotated[ListFile, Depends(read_import)],
+    owner: Owner,
+    row: Put,
+    service: OwnSlug,
+    unit: UnitDep,
+    _permit: OperatorOfPath,
+    response: Response,
+) -> ImportedListRead:
+    """Let a list be the names of an own service, in place of all earlier ones. Define the service if it is new.
+
+    New names of a service that exists are monitored for 72 hours first. A list that hits the guard, or cannot be right,
+    is held back.
+    """
+    # Keep the order of the parameters: the list is read and compared before the transaction begins.
+    made, update = acts.import_list(unit, owner, row, repository.slug_of(owner.slug, service), file)
+    tag(response, made.revision)
+    return read_imported(made, file.read, None if update is None else read_update(update, unit.now_s))
 
 
 @own_services.post(

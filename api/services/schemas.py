@@ -7,10 +7,13 @@ from pydantic import Field, StringConstraints
 
 from api.http.patterns import PRINTABLE
 from api.http.schemas import Line, Read, Strict
+from api.updates.schemas import UpdateRead
+from blocklists.formats.known import Format
 
 MAX_SENT = 50_000
-"""The most names in a request."""
-MAX_LINES = 1 << 31
+"""The most names in JSON."""
+MAX_FILE_BYTES = 32 * 1024 * 1024
+"""The largest file of an import: a million names of 33 characters each."""
 Note = Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
 DisplayName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 NameText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -27,22 +30,32 @@ class ServiceWrite(Strict):
     hosts: Names = Field(default_factory=list)
 
 
-class ReadLines(Strict):
-    """How many lines a file of names has, and in how many of its lines something was skipped."""
-
-    lines: Annotated[int, Field(ge=1, le=MAX_LINES)]
-    skipped: Annotated[int, Field(ge=0, le=MAX_LINES)]
-
-
 class ServicePatch(Strict):
-    """The fields of an own service to change. With `imported`, the names are those of a file."""
+    """The fields of an own service to change."""
 
     name: DisplayName | None = None
     source: Line | None = None
     note: Note | None = None
     domains: Names | None = None
     hosts: Names | None = None
-    imported: ReadLines | None = None
+
+
+class NamesFileWrite(Strict):
+    """A list of names, as a file has it."""
+
+    file: str
+
+
+class ImportedListRead(Read):
+    """What an import did. `update` is null if it changed no name, or defined the service."""
+
+    service: str
+    format: Format
+    names: int
+    lines: int
+    skipped: int
+    update: UpdateRead | None
+    revision: int
 
 
 class NamesWrite(Strict):

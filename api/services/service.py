@@ -1,9 +1,11 @@
 """Acts on own services: define, change, remove. `owner` is the authority that defines the service."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from api.authorities.state import demand_open
-from api.db.models import AuthorityRow, ServiceRow
+from api.db.models import AuthorityRow, ServiceRow, UpdateRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
@@ -14,6 +16,7 @@ from api.updates.reading import shown_service
 from api.updates.schemas import Source
 from api.updates.service import Proposal, begin, forget, propose
 from blocklists.formats.items import Item, host_name
+from blocklists.list_file import ReadList
 from blocklists.name_list import merge
 from dnsfilter.policy.model import Service, Tier
 from dnsfilter.wire.names import NameFault, name_text
@@ -30,16 +33,13 @@ def put(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, slug: str
 
 
 def patch(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: ServicePatch) -> None:
-    """Change the given fields of an own service. Nobody wrote the names of an imported file one by one."""
+    """Change the given fields of an own service."""
     held = content_of(row)
     domains = _kept(held, is_exact=False) if body.domains is None else _named(body.domains, "domains", is_exact=False)
     hosts = _kept(held, is_exact=True) if body.hosts is None else _named(body.hosts, "hosts", is_exact=True)
     given = body.model_dump(exclude_none=True)
     fields = {name: given.get(name, getattr(row, name)) for name in ("name", "source", "note")}
-    wanted = Service(row.slug, tiers=_tiers(domains + hosts), **fields)
-    read = body.imported
-    proposal = None if read is None else Proposal(wanted.tiers, Source.IMPORT, None, read.skipped, read.lines)
-    store(unit, owner, row, wanted, proposal)
+    store(unit, owner, row, Service(row.slug, tiers=_tiers(domains + hosts), **fields))
 
 
 def change_names(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, body: NamesWrite) -> None:
@@ -63,6 +63,34 @@ def load(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: 
     store(unit, owner, row, Service(wanted.slug, wanted.name, _tiers(items), wanted.source, wanted.note))
 
 
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """A list that was read and compared with the names in force, before its turn to write. None keeps a field."""
+
+    read: ReadList
+    proposal: Proposal
+    name: str | None = None
+    source: str | None = None
+    note: str | None = None
+
+
+def import_list(
+    unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, slug: str, file: ListFile
+) -> tuple[ServiceRow, UpdateRow | None]:
+    """Let a list be the names of an own service. Nobody wrote them one by one, so new ones are monitored first.
+
+    Return the service, and the update if there is one: the names of a new service are none.
+    """
+    if row is None:
+        if file.name is None:
+            raise Invalid.at("query.name", f"{slug} is new: give its name with --name")
+        wanted = Service(slug, file.name, tuple(file.proposal.tiers), file.source or "", file.note or "")
+        return store(unit, owner, None, wanted, file.proposal), None
+    kept = {name: getattr(row, name) if value is None else value for name, value in _fields(file).items()}
+    _describe(unit, owner, row, kept)
+    return row, propose(unit, row, file.proposal)
+
+
 def store(
     unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow | None, wanted: Service, proposal: Proposal | None = None
 ) -> ServiceRow:
@@ -73,20 +101,30 @@ def store(
     """
     if not any(tier.domains or tier.hosts for tier in wanted.tiers):
         raise Invalid.at("body.domains", f"{wanted.slug} has no name: give at least one in domains or hosts")
+    proposal = proposal or Proposal(wanted.tiers, Source.EDIT)
     if row is None:
         demand_open(owner, unit.now_s)
-        row = ServiceRow(slug=wanted.slug, authority=owner.slug, category="")
-        row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
-        begin(unit, row, wanted.tiers)
+        row = ServiceRow(slug=wanted.slug, authority=owner.slug, category="", **_fields(wanted))
+        begin(unit, row, proposal)
         unit.record("service.define", subject(row), None, shown_service(row), owner.slug)
         return row
+    _describe(unit, owner, row, _fields(wanted))
+    propose(unit, row, proposal)
+    return row
+
+
+def _fields(given: Service | ListFile) -> dict[str, Any]:
+    return {"name": given.name, "source": given.source, "note": given.note}
+
+
+def _describe(unit: UnitOfWork, owner: AuthorityRow, row: ServiceRow, fields: Mapping[str, str]) -> None:
+    """Set the fields of a service that are for people."""
     before = shown_service(row)
-    row.name, row.source, row.note = wanted.name, wanted.source, wanted.note
+    for name, value in fields.items():
+        setattr(row, name, value)
     if before != shown_service(row):
         row.revision = unit.new_revision()
         unit.record("service.change", subject(row), before, shown_service(row), owner.slug)
-    propose(unit, row, proposal or Proposal(wanted.tiers, Source.EDIT))
-    return row
 
 
 def remove(unit: UnitOfWork, row: ServiceRow) -> None:

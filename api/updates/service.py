@@ -26,6 +26,9 @@ from blocklists.update_review import Review, names_in, plain, review, without
 from dnsfilter.policy.model import Instant, Service, Tier, WireName
 from dnsfilter.wire.names import name_text, parse_name
 
+NOTHING = ""
+"""The digest of what is in force of a new service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -47,18 +50,27 @@ class Proposal:
         return self.source is not Source.EDIT if self.at_once is None else not self.at_once
 
 
-def begin(unit: UnitOfWork, row: ServiceRow, tiers: Sequence[Tier]) -> None:
+def begin(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> None:
     """Give a new service its first names. They are not pending: nobody has banned it. Raise `Invalid` for bad ones.
 
     The caller records the act.
     """
-    found = review((), tiers, installation_guard(unit.session), unit.now_s, at_once=True)
-    if found.reasons:
-        raise Invalid([Fault("body.names", f"{reason.text}: leave it out") for reason in found.reasons])
-    row.digest = keep_list(unit.session, list_of(Service(row.slug, row.name, found.content)))
+    known = proposal.rehearsed
+    if known is None or known.base != NOTHING:
+        known = _first(unit.session, row, proposal, unit.now_s)
+    if known.found.reasons:
+        raise Invalid([Fault("body.names", f"{reason.text}: leave it out") for reason in known.found.reasons])
+    row.digest = keep_list(unit.session, known.content)
     row.revision = unit.new_revision()
     unit.session.add(row)
     unit.session.flush()
+
+
+def _first(session: Session, row: ServiceRow, proposal: Proposal, now: Instant) -> "Rehearsed":
+    """Return what `begin` finds of a proposal."""
+    found = review((), proposal.tiers, installation_guard(session), now, at_once=True)
+    content = list_of(Service(row.slug, row.name, found.content))
+    return Rehearsed(NOTHING, frozenset(), found, content, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +87,28 @@ class Rehearsed:
     content: ServiceList
 
 
-def rehearse(session: Session, row: ServiceRow, proposal: Proposal, now: Instant, prepare: Prepare) -> Proposal:
-    """Return the proposal with what `propose` would find of it. `prepare` gets the service and its list's digest.
+def rehearse(
+    session: Session, row: ServiceRow, proposal: Proposal, now: Instant, prepare: Prepare, name: str | None = None
+) -> Proposal:
+    """Return the proposal with what `begin` or `propose` would find of it. A new service's row is in no session.
 
-    Call it before the transaction of `propose`: a million names take seconds, and acts take turns.
+    `name` is the name that the service gets with it.
+
+    Call it before their transaction: a million names take seconds, and acts take turns. `prepare` gets the service and
+    its list's digest.
     """
-    objected = repository.objected_names(session, row.slug)
-    tiers = without(proposal.tiers, objected) if objected else proposal.tiers
-    found = _review(session, row, proposal, tiers, now)
-    wanted = list_of(Service(row.slug, row.name, plain(tiers)))
-    service = Service(row.slug, row.name, found.content)
-    content = list_of(service)
-    if not found.reasons:
-        prepare(service, content.digest)
-    return replace(proposal, rehearsed=Rehearsed(row.digest, objected, found, wanted, content))
+    if row not in session:
+        known = _first(session, row, proposal, now)
+    else:
+        objected = repository.objected_names(session, row.slug)
+        tiers = without(proposal.tiers, objected) if objected else proposal.tiers
+        found = _review(session, row, proposal, tiers, now)
+        wanted = list_of(Service(row.slug, name or row.name, plain(tiers)))
+        content = list_of(Service(row.slug, name or row.name, found.content))
+        known = Rehearsed(row.digest, objected, found, wanted, content)
+    if not known.found.reasons:
+        prepare(Service(row.slug, name or row.name, known.found.content), known.content.digest)
+    return replace(proposal, rehearsed=known)
 
 
 def propose(unit: UnitOfWork, row: ServiceRow, proposal: Proposal) -> UpdateRow | None:

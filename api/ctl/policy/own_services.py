@@ -1,18 +1,20 @@
 """dnsfilterctl service add, set, names, import and remove: an authority's own services."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from api.ctl.arguments import own_service
-from api.ctl.command import Body, Group, Options, Parser, Result, given
+from api.ctl.command import Group, Options, Parser, Result, given
+from api.ctl.display.progress import Progress
 from api.ctl.display.safe_text import counted
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.service_lines import service_result
 from api.ctl.remote.client import Client, path
-from api.services.schemas import MAX_SENT, ServiceRead
-from dnsfilter.errors import ListError
-from dnsfilter.wire.names import name_text
+from api.services.schemas import MAX_FILE_BYTES, ImportedListRead, ServiceRead
 
+READ_S = 300.0
+"""Seconds to wait for the answer to a list."""
 FORMATS = ("domains", "hosts", "adblock", "rpz")
 _METAVAR = "AUTHORITY:SERVICE"
 
@@ -109,42 +111,56 @@ def _change_names(client: Client, options: Options) -> Result:
 
 
 def _import(client: Client, options: Options) -> Result:
-    # The parser needs neither formats nor guard.
-    from blocklists.formats.known import Format
-    from blocklists.list_file import load_list
+    # The parser needs no guard.
     from blocklists.update_review import PENDING_S
 
+    query = given(options, "name", "source", "note", "reason", "format")
+    if options.exact is not None:
+        query["exact"] = str(options.exact).lower()
+    text = _text(options.file)
+    with Progress() as progress:
+
+        def show(done: int, total: int) -> None:
+            size = f"{total / 1e6:.1f} MB"
+            if done < total:
+                progress.say(f"sending {size}", done, total)
+            else:
+                progress.say(f"sent {size}: the control plane reads, compares and compiles it")
+
+        where = _where(options.service, "import")
+        # A million names take seconds to read, compare and compile.
+        done = client.send_text(ImportedListRead, where, text, "text/plain", query, within_s=READ_S, sent_bytes=show)
+    notes = []
+    if done.skipped:
+        hint = f"See dnsfilter lists check {options.file}"
+        notes.append(f"{counted(done.skipped, 'line')} of {options.file} skipped. {hint}")
+    if done.update is not None:
+        hint = f"See dnsfilterctl update show {done.update.number}"
+        notes.append(f"New names are monitored for {PENDING_S // 3600} hours first. {hint}")
+    return Result(done, lambda: _imported(done), notes=tuple(notes))
+
+
+def _text(file: Path) -> str:
+    """Return the text of a list. What is not UTF-8 is no name, and is skipped as such."""
     try:
-        found = load_list(options.file, None if options.format is None else Format(options.format), options.exact)
-    except ListError as error:
-        raise WrongInput(f"{options.file}: {error}") from error
-    names = found.names
-    if not len(names):
-        raise WrongInput(f"{options.file} has no name. Type dnsfilter lists check {options.file}")
-    if len(names) > MAX_SENT:
-        raise WrongInput(f"{options.file} has {len(names)} names: at most {MAX_SENT} can be sent at once")
-    body: Body = {
-        **given(options, "name", "source", "note"),
-        "domains": sorted(map(name_text, names.domains)),
-        "hosts": sorted(map(name_text, names.hosts)),
-    }
-    where, query = _where(options.service), given(options, "reason")
-    notes = _skipped(found.unreadable, options.file)
-    if client.find(ServiceRead, where) is None:
-        if options.name is None:
-            raise WrongInput(f"{options.service} is new. Give its name with --name.")
-        made = client.send(ServiceRead, "PUT", where, body, {"If-None-Match": "*"})
-    else:
-        imported = {"lines": found.lines, "skipped": found.unreadable}
-        made = client.send(ServiceRead, "PATCH", where, {**body, "imported": imported}, query=query)
-        notes += (f"New names are monitored for {PENDING_S // 3600} hours first. See dnsfilterctl update list",)
-    return service_result(made, notes=notes)
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise WrongInput(f"cannot read {file}: {error.strerror}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise WrongInput(
+            f"{file} is larger than {MAX_FILE_BYTES} bytes, the most that can be imported: "
+            "divide it into several services, or set a feed"
+        )
+    return data.decode(errors="replace")
 
 
-def _skipped(count: int, file: Path) -> tuple[str, ...]:
-    if not count:
-        return ()
-    return (f"{counted(count, 'line')} of {file} skipped. See dnsfilter lists check {file}",)
+def _imported(done: ImportedListRead) -> Iterator[str]:
+    yield f"{done.service}: {counted(done.names, 'name')} in {counted(done.lines, 'line')} of format {done.format}"
+    if done.update is not None:
+        found = done.update
+        yield f"update {found.number} is {found.state}: {found.added} added, {found.removed} removed"
+        yield from (f"  {reason.text}" for reason in found.reasons)
 
 
 def _remove(client: Client, options: Options) -> Result:

@@ -4,7 +4,7 @@ An act that waits for an approver raises `WaitsForApproval`.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,6 +23,8 @@ READ_S = 60.0
 SOON_S = 15.0
 """Read timeout in seconds for short answers. Reporting that the database is unreachable may take ten."""
 UNIX = "unix:"
+PIECE = 1 << 16
+"""Bytes of a file that are sent at once."""
 PAGE = 200
 """Maximum number of items in a page of the API."""
 _ALONE = ("/problems/conflict", "/problems/stale")
@@ -83,6 +85,13 @@ def _refusal(status: int, *lines: str) -> Denied:
 
 def _params(query: Query | None) -> dict[str, str | int]:
     return {key: value for key, value in (query or {}).items() if value is not None}
+
+
+def _pieces(data: bytes, sent_bytes: Callable[[int, int], object]) -> Iterator[bytes]:
+    for start in range(0, len(data), PIECE):
+        sent_bytes(start, len(data))
+        yield data[start : start + PIECE]
+    sent_bytes(len(data), len(data))
 
 
 class Client:
@@ -203,10 +212,17 @@ class Client:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         method: str = "POST",
+        within_s: float = READ_S,
+        sent_bytes: Callable[[int, int], object] | None = None,
     ) -> Found:
-        """Send a file, by default a policy file, and return the answer as a `kind`. Raise CtlError."""
-        sent = {**(headers or {}), "Content-Type": media_type}
-        return self._read(kind, self._ask(method, where, query=query, body=text.encode(), headers=sent))
+        """Send a file, by default a policy file, and return the answer as a `kind`. Raise CtlError.
+
+        Call `sent_bytes` with the number of bytes sent so far, and of all.
+        """
+        data = text.encode()
+        sent = {**(headers or {}), "Content-Type": media_type, "Content-Length": str(len(data))}
+        body = data if sent_bytes is None else _pieces(data, sent_bytes)
+        return self._read(kind, self._ask(method, where, query=query, body=body, headers=sent, within_s=within_s))
 
     def _ask(
         self,
@@ -217,7 +233,7 @@ class Client:
         accepted: Collection[int] = (200,),
         within_s: float = READ_S,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> tuple[int, bytes]:
         status, data = self._connection.ask(method, where, _params(query), within_s, headers, body)
         if status == 202:

@@ -4,7 +4,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import (
     HTTP_PORT,
@@ -75,7 +75,7 @@ class Connection:
         params: Params,
         within_s: float,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> tuple[int, bytes]:
         """Return status and body of the answer. Raise Unreachable."""
         deadline = time.monotonic() + TOTAL_S
@@ -103,7 +103,7 @@ class Connection:
         params: Params,
         within_s: float,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Iterable[bytes] | None,
     ) -> Iterator[HTTPResponse]:
         query = urlencode(params, quote_via=quote)
         target = f"{self._path}{where}?{query}" if query else f"{self._path}{where}"
@@ -117,7 +117,12 @@ class Connection:
             response.close()
 
     def _response(
-        self, method: str, target: str, within_s: float, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        target: str,
+        within_s: float,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
     ) -> HTTPResponse:
         """Return the answer to a request, without its body.
 
@@ -134,7 +139,12 @@ class Connection:
         return self._sent(method, target, within_s, headers, body)
 
     def _sent(
-        self, method: str, target: str, within_s: float, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        target: str,
+        within_s: float,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
     ) -> HTTPResponse:
         self._http.sock.settimeout(within_s)
         # The server may refuse a large body before its end.

@@ -457,6 +457,10 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
         "/v1/authorities/{slug}/services/games",
         {"note": "asked"},
     ),
+    "POST /v1/authorities/{slug}/services/{service}/import": (
+        "/v1/authorities/{slug}/services/games/import",
+        {"file": "games.example.org\n"},
+    ),
     "POST /v1/authorities/{slug}/services/{service}/names": (
         "/v1/authorities/{slug}/services/games/names",
         {"add": ["play.example.net"]},

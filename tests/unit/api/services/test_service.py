@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
+from api.services.repository import own_services
+from api.services.service import content_of
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 
 GAMES = "/v1/authorities/town/services/games"
@@ -224,21 +227,70 @@ def test_names_that_are_no_longer_refused_need_a_second_person(games: Plane, bod
         assert _verdict(games, HOST) == "pass"
 
 
+def _import(plane: Plane, text: str, query: str = "", path: str = GAMES, token: str | None = None) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token or plane.token}", "Content-Type": "text/plain"}
+    return plane.call("POST", f"{path}/import{query}", headers=headers, content=text.encode())
+
+
 @pytest.mark.parametrize(
-    ("change", "names", "held"),
+    ("text", "pending", "held", "skipped"),
     [
-        ({}, [NAME, "new.example.com"], []),
-        ({"imported": {"lines": 20, "skipped": 1}}, [NAME, "new.example.com"], []),
-        ({"imported": {"lines": 20, "skipped": 2}}, [NAME], ["unreadable"]),
+        (f"{NAME}\nnew.example.com\n" + "# a remark\n" * 8, 1, [], 0),
+        (f"||{NAME}^\n||new.example.com^\n@@||a.new.example.com^\n@@||b.new.example.com^\n", 1, [], 0),
+        (f"{NAME}\nnew.example.com\n192.0.2.1\n" + "# a remark\n" * 8, 1, [], 1),
+        (f"{NAME}\nnew.example.com\n192.0.2.1\n", 0, ["unreadable"], 1),
+        (f"{NAME}\nakamaiedge.net\n", 0, ["guarded"], 0),
     ],
-    ids=["edit", "import", "import of a damaged file"],
+    ids=["good", "with exceptions", "a line is skipped", "damaged", "guarded"],
 )
 def test_names_of_a_file_are_monitored_first_and_a_damaged_file_is_held_back(
-    games: Plane, change: dict[str, Any], names: list[str], held: list[str]
+    games: Plane, text: str, pending: int, held: list[str], skipped: int
 ) -> None:
-    games.done("PATCH", GAMES, {"domains": [NAME, "new.example.com"], **change})
+    done = _import(games, text).json()
+    assert (done["names"], done["lines"], done["skipped"]) == (2, text.count("\n"), skipped)
     update = games.done("GET", "/v1/updates")["items"][0]
-    assert update["source"] == ("import" if change else "edit")
+    assert done["update"] == update
+    assert (update["source"], update["pending"]) == ("import", pending)
     assert [each["reason"] for each in update["reasons"]] == held
-    assert update["pending"] == (1 if change and not held else 0)
-    assert games.done("GET", GAMES)["tiers"][0]["domains"] == names
+    assert games.done("GET", GAMES)["tiers"][0]["domains"] == ([NAME] if held else [NAME, "new.example.com"])
+
+
+def test_a_file_defines_a_service_at_once_and_changes_its_fields(games: Plane) -> None:
+    path, query = "/v1/authorities/town/services/shops", "?name=Shops&source=letter+8&format=hosts"
+    assert "shops is new: give its name" in _import(games, "shop.example.org\n", path=path).text
+    assert "co.uk hits" in _import(games, "co.uk\n", "?name=Shops", path).text
+    done = _import(games, "0.0.0.0 shop.example.org\n", query, path).json()
+    assert (done["service"], done["format"], done["names"], done["update"]) == ("town:shops", "hosts", 1, None)
+    again = _import(games, "shop.example.org\nmall.example.org\n", "?name=Malls&exact=true", path).json()
+    found = games.done("GET", path)
+    assert (found["name"], found["source"], found["tiers"][0]["domains"]) == ("Malls", "letter 8", [])
+    assert found["tiers"][0]["hosts"] == ["mall.example.org", "shop.example.org"]
+    assert (again["update"]["added"], again["revision"]) == (1, games.revision())
+    with games.database.reading() as session:
+        assert {content_of(row).name for row in own_services(session)} == {"Games", "Malls"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!DOCTYPE html><html></html>", "web page"),
+        ("# no name\n", "no name in"),
+        ("", "no name in"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_and_the_names_stay(games: Plane, text: str, message: str) -> None:
+    before = games.revision()
+    answer = _import(games, text, "?format=domains")
+    assert (answer.status_code, message in answer.text) == (422, True), answer.text
+    assert games.revision() == before
+
+
+def test_a_file_that_lifts_refusals_waits_for_a_second_person(games: Plane) -> None:
+    games.done("PUT", f"/v1/authorities/town/bans/{SLUG}", ban())
+    games.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
+    _, operator = games.account("here", ("operator", "town"))
+    asked = _import(games, f"{NAME}\n", "?reason=it+has+moved", token=operator)
+    assert (asked.status_code, _verdict(games, HOST)) == (202, "refuse")
+    _, approver = games.account("approves", ("approver", "town"))
+    games.done("POST", f"/v1/requests/{asked.json()['number']}/approve", {}, token=approver)
+    assert (_verdict(games, HOST), _verdict(games, NAME)) == ("pass", "refuse")

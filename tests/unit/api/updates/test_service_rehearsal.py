@@ -74,6 +74,20 @@ def slow_before_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
+@pytest.mark.parametrize(("query", "since"), [("?name=Shops", None), ("", PENDING)], ids=["new", "in force"])
+def test_an_imported_file_is_worked_out_before_its_transaction(
+    town: Plane, query: str, since: int | None, request: pytest.FixtureRequest
+) -> None:
+    if since is not None:
+        own_service(town, OLD)
+    ran = request.getfixturevalue("slow_before_writing")
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "text/plain"}
+    path = f"/v1/authorities/town/services/games/import{query}"
+    assert town.call("POST", path, headers=headers, content=NEW.encode()).status_code == 200
+    assert {"updates.service.review", "publish.names_files.compile_names"} <= set(ran)
+    assert in_force(town) == {NEW: since}
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_an_acceptance_is_worked_out_before_its_transaction(
     town: Plane, at_once: bool, request: pytest.FixtureRequest
