@@ -15,7 +15,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "adopt", "adopt_provisionally", "change", "confirm", "end", "remove", "renew",
         "set_enforce", "set_monitor", "set_off", "set_scope",
     ),
-    "binding": ("propose", "bind", "accept", "withdraw", "end"),
+    "binding": ("propose", "bind", "accept", "set_new_names", "withdraw", "end"),
     "capture": ("start", "end"),
     "catalogue": ("load",),
     "checkpoint": ("key",),
@@ -27,7 +27,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end",
         "set_enforce", "set_monitor", "set_off",
     ),
-    "list_link": ("bind", "propose", "follow", "accept", "adopt", "withdraw", "end"),
+    "list_link": ("bind", "propose", "follow", "accept", "adopt", "set_new_names", "withdraw", "end"),
     "name": ("refuse", "allow", "end"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",

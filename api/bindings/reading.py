@@ -45,6 +45,7 @@ def read_binding(
         ended_reason=row.ended_reason,
         ended_reference=row.ended_reference,
         link=row.link,
+        new_names_at_once=row.new_names_at_once,
         state=binding_state(row, now),
         notes=notes,
         revision=row.revision,

@@ -10,7 +10,7 @@ from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.bindings import repository, service
 from api.bindings.reading import read_binding
-from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite
+from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, NewNames
 from api.db.models import BindingRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
@@ -49,6 +49,15 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, 
     """Propose an agreement, as the ban's authority; or record a law, as an administrator."""
     row = service.bind(unit, permit, body)
     response.headers["Location"] = f"/v1/bindings/{row.number}"
+    return _answer(unit, row, response)
+
+
+@router.patch("/{number}", summary="Change a binding by law", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def patch_binding(
+    row: OfBan, body: NewNames, unit: UnitDep, _permit: OperatorOfObject, response: Response
+) -> BindingRead:
+    """Set, as an administrator, whether the law asks that new names of an update are refused at once."""
+    service.set_new_names(unit, row, at_once=body.new_names_at_once)
     return _answer(unit, row, response)
 
 

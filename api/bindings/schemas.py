@@ -35,7 +35,7 @@ class BindingState(StrEnum):
 class BindingWrite(Strict):
     """A ban that applies in `authority` too. An agreement takes effect when that authority accepts it.
 
-    `instrument` and `date` are those of the law or the agreement.
+    `instrument` and `date` are those of the law or the agreement. A law may ask for `new_names_at_once`.
     """
 
     ban: BanReference
@@ -47,6 +47,13 @@ class BindingWrite(Strict):
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
+    new_names_at_once: bool = False
+
+
+class NewNames(Strict):
+    """Whether new names of an update are refused in the bound authority at once, not only monitored for 72 hours."""
+
+    new_names_at_once: bool
 
 
 class BindingEnding(Strict):
@@ -62,6 +69,7 @@ class BindingRead(Read):
 
     The account `recorded_by` recorded the law or proposed the agreement, and `accepted_by` accepted it. They are null
     in reports and traces. `notes` say what to check. `link` is the link of a prohibited list that made the binding.
+    With `new_names_at_once`, new names of an update are refused there at once, not only monitored for 72 hours.
     """
 
     number: int
@@ -83,6 +91,7 @@ class BindingRead(Read):
     ended_reason: str
     ended_reference: str
     link: int | None
+    new_names_at_once: bool
     state: BindingState
     notes: list[str]
     revision: int

@@ -1,4 +1,4 @@
-"""Acts on bindings: bind, accept, withdraw, end."""
+"""Acts on bindings: bind, accept, change, withdraw, end."""
 
 from api.auth.permit import Permit
 from api.authorities import repository as authorities
@@ -14,7 +14,7 @@ from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid, invalid_at
 from api.timestamps import given_timestamp, parse_end
-from dnsfilter.policy.model import Binding, Ground, Instant
+from dnsfilter.policy.model import NOT_BY_LAW, Binding, Ground, Instant
 
 
 def demand_responsible(unit: UnitOfWork, permit: Permit, row: BindingRow) -> None:
@@ -31,7 +31,17 @@ def bind(unit: UnitOfWork, permit: Permit, body: BindingWrite) -> BindingRow:
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, bound.time_zone, unit.asked_s)
     wanted = Binding(
-        0, ban.number, body.authority, body.ground, start, end, None, unit.now_s, body.instrument, body.date
+        0,
+        ban.number,
+        body.authority,
+        body.ground,
+        start,
+        end,
+        None,
+        unit.now_s,
+        body.instrument,
+        body.date,
+        body.new_names_at_once,
     )
     return create(unit, ban, wanted)
 
@@ -43,6 +53,7 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = No
     """
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the binding ends before it takes effect: give a later end")
+    demand_law(wanted.ground, at_once=wanted.new_names_at_once)
     return _create(unit, ban, wanted, link)
 
 
@@ -83,6 +94,7 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding, link: int | None = N
         ended_reason="",
         ended_reference="",
         link=link,
+        new_names_at_once=wanted.new_names_at_once,
         revision=unit.new_revision(),
     )
     unit.session.add(row)
@@ -106,6 +118,24 @@ def accept(unit: UnitOfWork, row: BindingRow) -> None:
         raise Conflict(f"binding {row.number} has ended: propose a new one")
     if row.accepted_s is None:
         _accept(unit, row)
+
+
+def demand_law(ground: str, *, at_once: bool) -> None:
+    """Raise `Invalid` if a binding or link asks for new names at once on another ground than a law."""
+    if at_once and ground != Ground.LAW:
+        raise Invalid.at("body.new_names_at_once", NOT_BY_LAW)
+
+
+def set_new_names(unit: UnitOfWork, row: BindingRow, *, at_once: bool) -> None:
+    """Set whether new names are refused in the bound authority at once. Do nothing if nothing differs."""
+    demand_law(row.ground, at_once=at_once)
+    if row.new_names_at_once == at_once:
+        return
+    if binding_state(row, unit.now_s) is BindingState.ENDED:
+        raise Conflict(f"binding {row.number} has ended: record a new one")
+    before = shown(unit, row)
+    row.new_names_at_once = at_once
+    _recorded(unit, row, "binding.set_new_names", before)
 
 
 def wanted_end(unit: UnitOfWork, row: BindingRow, body: BindingEnding) -> Instant:

@@ -73,7 +73,7 @@ def _version(row: ListVersionRow) -> ListVersion:
 
 def _link(row: ListLinkRow, references: dict[int, str], brought: Iterable[int]) -> ListLink:
     named = references[row.list_number], row.authority, LinkGround(row.ground), row.instrument, row.date
-    return ListLink(*named, row.start_s, row.period.end, frozenset(brought))
+    return ListLink(*named, row.start_s, row.period.end, frozenset(brought), row.new_names_at_once)
 
 
 def put_list(unit: UnitOfWork, owner: AuthorityRow, wanted: ProhibitedList, *, fills: bool) -> None:
@@ -161,8 +161,8 @@ def put_link(unit: UnitOfWork, wanted: ListLink, *, fills: bool) -> ListLinkRow:
 def _is_link(row: ListLinkRow, wanted: ListLink) -> bool:
     """Return whether the row is the link of the file, with its decided or its effective end."""
     return (
-        (row.ground, row.instrument, row.date, row.start_s)
-        == (str(wanted.ground), wanted.instrument, wanted.date, wanted.start)
+        (row.ground, row.instrument, row.date, row.start_s, row.new_names_at_once)
+        == (str(wanted.ground), wanted.instrument, wanted.date, wanted.start, wanted.new_names_at_once)
         and wanted.end in (row.end_s, row.period.end)
         and not row.period.is_void
     )

@@ -1,4 +1,4 @@
-"""Acts on the links of a prohibited list: bind, propose or follow, accept, adopt, withdraw, end.
+"""Acts on the links of a prohibited list: bind, propose or follow, accept, adopt, change, withdraw, end.
 
 A link decides how the list's bans reach another authority. By law each ban binds it at once, by agreement each is
 proposed as a binding. Following binds nothing: the authority adopts bans of its own.
@@ -53,7 +53,16 @@ def make(unit: UnitOfWork, permit: Permit, body: LinkWrite) -> ListLinkRow:
     start = given_timestamp(body.start, unit.now_s, linked.time_zone, unit.asked_s, "body.start")
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, linked.time_zone, unit.asked_s)
-    wanted = ListLink(row.reference, linked.slug, body.ground, body.instrument, body.date, start, end)
+    wanted = ListLink(
+        row.reference,
+        linked.slug,
+        body.ground,
+        body.instrument,
+        body.date,
+        start,
+        end,
+        new_names_at_once=body.new_names_at_once,
+    )
     demand_new(unit, row, wanted)
     link = add(unit, row, wanted)
     extend(unit, row, link, listed_bans(row, repository.bans(unit.session, row.authority), unit.now_s))
@@ -65,6 +74,7 @@ def demand_new(unit: UnitOfWork, row: ProhibitedListRow, wanted: ListLink) -> No
     if wanted.authority == row.authority:
         raise Invalid.at("body.authority", f"{row.reference} is this authority's own list: name another authority")
     _demand_instrument(wanted)
+    binding_acts.demand_law(wanted.ground, at_once=wanted.new_names_at_once)
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the link ends before it takes effect: give a later end")
     for party in (row.authority, wanted.authority):
@@ -87,6 +97,7 @@ def add(unit: UnitOfWork, row: ProhibitedListRow, wanted: ListLink) -> ListLinkR
         ended_by="",
         ended_reason="",
         ended_reference="",
+        new_names_at_once=wanted.new_names_at_once,
         revision=unit.new_revision(),
     )
     unit.session.add(link)
@@ -123,7 +134,7 @@ def continue_to(unit: UnitOfWork, link: ListLinkRow, successor: str) -> ListLink
     linked = {other.authority for other in repository.live_links(unit.session, row, unit.now_s)}
     if successor in linked | {row.authority}:
         return None
-    kept = ("list_number", "ground", "instrument", "date", "start_s")
+    kept = ("list_number", "ground", "instrument", "date", "start_s", "new_names_at_once")
     made = ListLinkRow(
         **{name: getattr(link, name) for name in kept},
         authority=successor,
@@ -174,6 +185,7 @@ def extend(unit: UnitOfWork, row: ProhibitedListRow, link: ListLinkRow, bans: Se
             unit.now_s,
             link.instrument,
             link.date,
+            link.new_names_at_once,
         )
         known = bindings.of(unit.session, ban.number, link.authority)
         if not any(_covers(other, wanted, unit.now_s) for other in known):
@@ -227,6 +239,20 @@ def adopt(unit: UnitOfWork, link: ListLinkRow, body: ListAdoption, services: Ser
         decision = Subject(unit, owner, ban.service, known).decision(DecisionWrite.model_validate(reference))
         joining = replace(change, decision=decision, on_list=OnList(row.reference, versions[ban.service]))
         take_up(unit, owner, services[ban.service], known, followed(unit.session, joining, unit.now_s))
+
+
+def set_new_names(unit: UnitOfWork, link: ListLinkRow, *, at_once: bool) -> None:
+    """Set for the link and its bindings whether new names are refused at once. Do nothing if nothing differs."""
+    binding_acts.demand_law(link.ground, at_once=at_once)
+    if link_state(link, unit.now_s) is LinkState.ENDED:
+        raise Conflict(f"link {link.number} has ended: make a new one")
+    if link.new_names_at_once != at_once:
+        before = shown_link(unit.session, link)
+        link.new_names_at_once = at_once
+        _record(unit, link, "list_link.set_new_names", before)
+    for each in repository.bindings(unit.session, link.number):
+        if binding_state(each, unit.now_s) is not BindingState.ENDED:
+            binding_acts.set_new_names(unit, each, at_once=at_once)
 
 
 def withdraw(unit: UnitOfWork, link: ListLinkRow, body: LinkEnding) -> None:

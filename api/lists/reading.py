@@ -160,5 +160,6 @@ def _link_fields(row: ProhibitedListRow, link: ListLinkRow) -> Json:
         "ended_by": link.ended_by,
         "ended_reason": link.ended_reason,
         "ended_reference": link.ended_reference,
+        "new_names_at_once": link.new_names_at_once,
         "revision": link.revision,
     }

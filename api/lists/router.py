@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository as authorities
+from api.bindings.schemas import NewNames
 from api.catalogue.repository import categories_in_force
 from api.db.models import AuthorityRow, ListLinkRow, ProhibitedListRow
 from api.db.unit_of_work import UnitOfWork
@@ -243,6 +244,15 @@ def make_link(body: LinkWrite, unit: UnitDep, permit: OperatorOfObject, response
     """Propose an agreement, as the list's authority; follow, as the other one; or record a law, as an administrator."""
     row = link_acts.make(unit, permit, body)
     response.headers["Location"] = f"/v1/list-links/{row.number}"
+    return _linked(unit, row, response)
+
+
+@links.patch("/{number}", summary="Change a link by law", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def patch_link(
+    row: Responsible, body: NewNames, unit: UnitDep, _permit: OperatorOfObject, response: Response
+) -> LinkRead:
+    """Set, as an administrator, whether the law asks that new names are refused at once, also for its bindings."""
+    link_acts.set_new_names(unit, row, at_once=body.new_names_at_once)
     return _linked(unit, row, response)
 
 

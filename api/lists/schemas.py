@@ -184,7 +184,10 @@ ListReference = Annotated[
 
 
 class LinkWrite(Strict):
-    """A link of a list to `authority`. A law or an agreement needs its `instrument` and `date`; following has none."""
+    """A link of a list to `authority`. A law or an agreement needs its `instrument` and `date`; following has none.
+
+    A law may ask for `new_names_at_once`.
+    """
 
     list: ListReference
     authority: Slug
@@ -195,6 +198,7 @@ class LinkWrite(Strict):
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
+    new_names_at_once: bool = False
 
 
 class LinkEnding(Strict):
@@ -209,7 +213,8 @@ class LinkRead(Read):
     """A link of a list to another authority.
 
     `waiting` are services that the authority has not accepted or adopted yet. `bound` are those whose bans apply there
-    by this link now or later.
+    by this link now or later. With `new_names_at_once`, new names of an update are refused there at once, not only
+    monitored for 72 hours.
     """
 
     number: int
@@ -225,6 +230,7 @@ class LinkRead(Read):
     ended_by: str
     ended_reason: str
     ended_reference: str
+    new_names_at_once: bool
     state: LinkState
     bound: Slugs
     waiting: Slugs

@@ -19,7 +19,12 @@ def demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
 
 def is_binding(row: BindingRow, wanted: Binding) -> bool:
     """Return whether the row is the binding of the file, with its decided or its effective end."""
-    return wanted.end in (row.end_s, row.period.end) and (row.instrument, row.date) == (wanted.instrument, wanted.date)
+    held = row.instrument, row.date, row.new_names_at_once
+    return wanted.end in (row.end_s, row.period.end) and held == (
+        wanted.instrument,
+        wanted.date,
+        wanted.new_names_at_once,
+    )
 
 
 def is_allowed_name(row: AllowedNameRow, wanted: AllowedName) -> bool:

@@ -238,6 +238,7 @@ def binding_value(row: BindingRow) -> Binding | None:
         row.recorded_s,
         row.instrument,
         row.date,
+        row.new_names_at_once,
     )
 
 

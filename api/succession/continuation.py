@@ -364,6 +364,7 @@ def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: I
         now,
         row.instrument,
         row.date,
+        row.new_names_at_once,
     )
 
 

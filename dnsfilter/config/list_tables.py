@@ -21,6 +21,7 @@ from dnsfilter.config.policy_schema import (
 from dnsfilter.config.table_times import TableTimes
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
+    NOT_BY_LAW,
     Address,
     Audience,
     Ban,
@@ -200,7 +201,7 @@ class ListTables:
         first = self._times.loaded(path, table.prohibited_list)
         start, end = self._times.interval(path, table, first, self._times.zone(table.authority))
         named = table.prohibited_list, table.authority, table.ground, table.instrument, table.date
-        return ListLink(*named, start, end)
+        return ListLink(*named, start, end, new_names_at_once=table.new_names_at_once)
 
     def _listed(self, table: ListLinkTable) -> Iterator[int]:
         """Yield the numbers of the bans on a list that its link brings."""
@@ -279,6 +280,8 @@ class ListTables:
                     yield Fault((*path, key), "following rests on no instrument: leave it out")
             if table.without:
                 yield Fault((*path, "except"), "following brings no binding: leave it out")
+        if table.new_names_at_once and table.ground is not LinkGround.LAW:
+            yield Fault((*path, "new_names_at_once"), NOT_BY_LAW)
         for key, text in (("instrument", table.instrument), ("date", table.date)):
             fault = text_fault(text)
             if fault is not None:

@@ -157,6 +157,7 @@ class ListLinkTable(IntervalTable):
     ground: Annotated[LinkGround, word(LinkGround)]
     instrument: Text = ""
     date: Annotated[str, PlainValidator(read_date_text)] = ""
+    new_names_at_once: bool = False
     without: Annotated[Services, Field(alias="except")] = []
 
 
@@ -169,6 +170,7 @@ class BindingTable(IntervalTable):
     date: Annotated[str, PlainValidator(read_date_text)] = ""
     accepted: bool = True
     from_list: Annotated[Text | None, Field(alias="list")] = None
+    new_names_at_once: bool = False
 
 
 class ExemptionTable(IntervalTable):

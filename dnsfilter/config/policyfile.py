@@ -292,6 +292,7 @@ class _Conversion:
             recorded=first,
             instrument=table.instrument,
             date=table.date,
+            new_names_at_once=table.new_names_at_once,
         )
 
     def _exemption(self, index: int, table: ExemptionTable) -> Exemption | None:

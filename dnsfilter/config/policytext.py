@@ -135,6 +135,7 @@ class _Dump:
             ("ground", link.ground),
             *_unless([("instrument", link.instrument), ("date", _date(link.date))], ""),
             *_interval(link.start, link.end, self._zones[link.authority]),
+            *([("new_names_at_once", True)] if link.new_names_at_once else []),
             *_unless([("except", self._unbound(link))], []),
         ]
 
@@ -182,6 +183,7 @@ class _Dump:
         if binding.number in self._brought:
             pairs.append(("list", self._brought[binding.number]))
         pending = binding.accepted is None and binding.ground is Ground.AGREEMENT
+        pairs += [("new_names_at_once", True)] if binding.new_names_at_once else []
         return pairs + ([("accepted", False)] if pending else [])
 
     def _refused(self, ban: Ban, term: Term) -> Pairs:

@@ -27,7 +27,9 @@ from dnsfilter.policy.calendar import (
 from dnsfilter.policy.model import Instant
 
 # These keys explain, toggle or refer. Changing them does not make another item.
-_NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved", "list", "except")
+_NOT_IDENTITY = (
+    "reason", "instrument", "date", "decision", "accepted", "approved", "list", "except", "new_names_at_once",
+)  # fmt: skip
 
 
 def written_form(item: Mapping[str, Any], *owner: str) -> str:

@@ -71,6 +71,7 @@ class Considered:
 
     For a ban that enforces, names that it refuses come before pending ones. `term` is the one in force. Its formal
     decision is quoted. `allowed` frees the name from the ban. `pending_until` is when a pending name is first refused.
+    `at_once`: the name is pending, but its binding asks for new names at once.
     """
 
     ban: Ban
@@ -83,6 +84,7 @@ class Considered:
     term: Term | None = None
     allowed: AllowedName | None = None
     pending_until: Instant | None = None
+    at_once: bool = False
 
     @property
     def applies(self) -> bool:
@@ -226,11 +228,14 @@ def _considered(
     at: Instant,
 ) -> Considered:
     hits = [(tier, suffix) for tier, suffix in _matched(service, name) if tier.number in ban.tiers]
-    refused = [suffix for tier, suffix in hits if not tier.is_pending(at)]
+    holding = [candidate for candidate in bindings if candidate.period.holds(at)]
+    demanding = next((candidate for candidate in holding if candidate.new_names_at_once), None)
+    binding = demanding or next(iter(holding), None)
+    refused = [suffix for tier, suffix in hits if demanding or not tier.is_pending(at)]
     is_pending = ban.mode is Mode.ENFORCE and not refused
     names = refused if ban.mode is Mode.ENFORCE and refused else [suffix for _, suffix in hits]
     suffix = max(names, key=len, default=b"")
-    binding = next((candidate for candidate in bindings if candidate.period.holds(at)), None)
+    at_once = ban.mode is Mode.ENFORCE and bool(refused) and all(tier.is_pending(at) for tier, _ in hits)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
     allowed = None if bindings else next((a for a in policy.allowed if _allows(a, ban.authority, name, at)), None)
@@ -258,7 +263,9 @@ def _considered(
     shown = binding or (bindings[0] if bindings else None)
     instants = [tier.enforced_from for tier, _ in hits if tier.enforced_from is not None]
     pending_until = min(instants, default=None) if is_pending else None
-    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension, term, allowed, pending_until)
+    return Considered(
+        ban, bool(bindings), standing, suffix, shown, exemption, suspension, term, allowed, pending_until, at_once
+    )
 
 
 def _allows(allowed: AllowedName, authority: str, name: WireName, at: Instant) -> bool:

@@ -18,12 +18,14 @@ from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zo
 from dnsfilter.policy.model import (
     CLIENT_USAGE,
     DEFAULT_TIERS,
+    NOT_BY_LAW,
     AllowedName,
     Authority,
     Ban,
     Binding,
     Exemption,
     FormalDecision,
+    Ground,
     Instant,
     Mode,
     Policy,
@@ -248,6 +250,8 @@ class _Check:
         yield from self._known(f"{location}.authority", "authority", binding.authority, self._authorities)
         yield from _interval(location, binding.start, binding.end)
         yield from text_faults(location, {"instrument": binding.instrument, "date": binding.date})
+        if binding.new_names_at_once and binding.ground is not Ground.LAW:
+            yield Problem(f"{location}.new_names_at_once", NOT_BY_LAW)
         yield from self._within_life(location, binding.authority, binding.end)
         ban = self._bans.get(binding.ban)
         if ban is None:

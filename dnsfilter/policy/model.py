@@ -168,8 +168,8 @@ class Range:
 class Tier:
     """Names of one tier of a service. `domains` match a name and all below it; `hosts` match one name exactly.
 
-    The names are *pending* until `enforced_from`: a ban that enforces only monitors them. A service may have several of
-    one number, each with an instant of its own.
+    The names are *pending* until `enforced_from`: a ban that enforces only monitors them, unless a binding asks for
+    `new_names_at_once`. A service may have several of one number, each with an instant of its own.
     """
 
     number: int
@@ -312,7 +312,8 @@ class Ban:
 class Binding:
     """The record that a ban also applies in another authority. An agreement needs acceptance first.
 
-    `end` is the earlier of the agreed end and a withdrawal.
+    `end` is the earlier of the agreed end and a withdrawal. `new_names_at_once`, by law only: pending names of the
+    service are refused there too, not only monitored.
     """
 
     number: int
@@ -325,11 +326,16 @@ class Binding:
     recorded: Instant = 0
     instrument: str = ""
     date: str = ""
+    new_names_at_once: bool = False
 
     @property
     def period(self) -> Period:
         """The time in which the binding has effect."""
         return Period(self.start, self.end, bound_since(self.ground, self.recorded, self.accepted))
+
+
+NOT_BY_LAW = "only a law asks for new names at once: leave it out, or give the ground law"
+"""The fault of a binding or link on another ground with `new_names_at_once`."""
 
 
 def bound_since(ground: Ground, recorded: Instant, accepted: Instant | None) -> Instant | None:

@@ -99,12 +99,16 @@ class ListLink:
     start: Instant
     end: Instant | None = None
     bindings: frozenset[int] = field(default=frozenset(), compare=False)
+    new_names_at_once: bool = False
 
     def binding(self, number: int, ban: int, recorded: Instant) -> Binding:
         """Return the binding of a ban on the list, accepted when it is recorded."""
         accepted = recorded if self.ground is LinkGround.AGREEMENT else None
         ground, times = Ground(self.ground), (self.start, self.end)
-        return Binding(number, ban, self.authority, ground, *times, accepted, recorded, self.instrument, self.date)
+        said, at_once = (self.instrument, self.date), self.new_names_at_once
+        return Binding(
+            number, ban, self.authority, ground, *times, accepted, recorded, *said, new_names_at_once=at_once
+        )
 
 
 @dataclass(frozen=True, slots=True)

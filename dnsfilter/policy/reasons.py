@@ -122,6 +122,9 @@ def _reason(
     if winner.pending_until is not None:
         until = at_words(winner.pending_until, time_zone)
         why = f"{name_text(winner.suffix)} is pending, and only monitored until {until}"
+    if winner.enforces and winner.at_once and winner.binding is not None:
+        pending, number = name_text(winner.suffix), winner.binding.number
+        why += f"; {pending} is pending elsewhere, and binding {number} refuses it at once"
     return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {why}"
 
 

@@ -58,7 +58,8 @@ class RangeClass:
 class Row:
     """One ban's effect over `[start, end)` for the ranges of a class. `end` is `FOREVER` if open.
 
-    `reference` is that of the formal decision quoted in that time, `ground` is that of a bound ban.
+    `reference` is that of the formal decision quoted in that time, `ground` is that of a bound ban. `at_once`: a law
+    asks that pending names are refused too.
     """
 
     ban: int
@@ -70,6 +71,7 @@ class Row:
     end: Instant
     reference: str = ""
     ground: Ground | None = None
+    at_once: bool = False
 
 
 def without_ended_exemptions(policy: Policy, since: Instant) -> Policy:
@@ -215,18 +217,18 @@ class RowMaker:
             if ban.mode is Mode.OFF:
                 continue
             on = on_intervals(ban)
-            grounds: list[tuple[Ground | None, Intervals]] = [(None, on)]
+            grounds: list[tuple[Ground | None, bool, Intervals]] = [(None, False, on)]
             if bound:
-                grounds = [(ground, intersection(on, held)) for ground, held in _by_ground(bindings)]
+                grounds = [(ground, urgent, intersection(on, held)) for ground, urgent, held in _by_urgency(bindings)]
             aside = union((*suspended, *(span for each in exemptions for span in self._lay_out(each))))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
-            pieces: list[tuple[Interval, Effect, str, Ground | None]] = []
-            for (reference, quoted), (ground, within) in product(self._quoted(ban), grounds):
+            pieces: list[tuple[Interval, Effect, str, Ground | None, bool]] = []
+            for (reference, quoted), (ground, urgent, within) in product(self._quoted(ban), grounds):
                 held = intersection(quoted, within)
-                pieces += [(piece, effect, reference, ground) for piece in difference(held, aside)]
-                pieces += [(piece, Effect.EXEMPT, reference, ground) for piece in intersection(held, aside)]
-            for (start, end), what, reference, ground in sorted(pieces):
-                yield Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference, ground)
+                pieces += [(piece, effect, reference, ground, urgent) for piece in difference(held, aside)]
+                pieces += [(piece, Effect.EXEMPT, reference, ground, urgent) for piece in intersection(held, aside)]
+            for (start, end), what, reference, ground, urgent in sorted(pieces):
+                yield Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference, ground, urgent)
 
     def _ends(self, concerning: tuple[_Concern, ...]) -> Iterator[tuple[int, Ground | None, Instant]]:
         for ban, bound, bindings, _ in concerning:
@@ -326,6 +328,17 @@ def _by_ground(bindings: Collection[Binding]) -> Iterator[tuple[Ground, Interval
         agreed = union(bound_intervals(each for each in bindings if each.ground is Ground.AGREEMENT))
         if left := difference(agreed, law):
             yield Ground.AGREEMENT, left
+
+
+def _by_urgency(bindings: Collection[Binding]) -> Iterator[tuple[Ground, bool, Intervals]]:
+    """Yield when each ground has effect, apart for laws that ask for new names at once."""
+    at_once = union(bound_intervals(each for each in bindings if each.new_names_at_once))
+    for ground, held in _by_ground(bindings):
+        urgent = at_once if ground is Ground.LAW else ()
+        if both := intersection(held, urgent):
+            yield ground, True, both
+        if left := difference(held, urgent):
+            yield ground, False, left
 
 
 def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:

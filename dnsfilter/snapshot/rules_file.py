@@ -3,7 +3,7 @@
 A *rule* is one ban for one class of ranges under one formal decision. Its *spans* are when it enforces, monitors or is
 set aside. A renewed ban has a rule for each reference that it quotes; no two of them are in force at the same time.
 An enforcing ban also has a rule for each instant from which some of its names are enforced: until then it monitors
-them. These rules follow that of the other names, by instant.
+them. These rules follow that of the other names, by instant. While a law asks for new names at once, one rule has all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,10 +60,10 @@ def compile_rules(
 
 
 def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return the rows of each ban, reference and ground, in the order of the first of them."""
-    found: dict[tuple[int, str, Ground | None], list[Row]] = {}
+    """Return the rows of each ban, reference, ground and `at_once`, in the order of the first of them."""
+    found: dict[tuple[int, str, Ground | None, bool], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.ban, row.reference, row.ground), []).append(row)
+        found.setdefault((row.ban, row.reference, row.ground, row.at_once), []).append(row)
     return list(found.values())
 
 
@@ -98,7 +98,7 @@ class _Writer:
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
                 pair = counted.pairs.get((authority.slug, ban.service), NONE)
-                for enforced_from, entries in self._entry_groups(ban):
+                for enforced_from, entries in self._entry_groups(ban, at_once=rows[0].at_once):
                     rules += self._rule(authority, rows, pair, enforced_from, entries)
                     rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
@@ -149,10 +149,10 @@ class _Writer:
         """Return the entries of the ban's tiers, each with the instant from which it is enforced, in that order."""
         return sorted(entry for tier in ban.tiers for entry in self._entries.get((ban.service, tier), ()))
 
-    def _entry_groups(self, ban: Ban) -> list[tuple[Instant, list[int]]]:
+    def _entry_groups(self, ban: Ban, *, at_once: bool) -> list[tuple[Instant, list[int]]]:
         """Return the entries of each rule of the ban, ascending, with the instant from which they are enforced."""
         entries = self._entries_of(ban)
-        if ban.mode is not Mode.ENFORCE or not entries:
+        if ban.mode is not Mode.ENFORCE or not entries or at_once:
             return [(0, sorted(number for _, number in entries))]
         return [(instant, [number for _, number in group]) for instant, group in groupby(entries, itemgetter(0))]
 

@@ -291,16 +291,17 @@ def _bans(draw: st.DrawFn, number: int) -> Ban:
 
 @st.composite
 def _bindings(draw: st.DrawFn, number: int, bans: int) -> Binding:
-    start, end = draw(_spans())
+    (start, end), ground = draw(_spans()), draw(st.sampled_from(Ground))
     return Binding(
         number,
         draw(st.integers(1, bans)),
         draw(st.sampled_from(_AUTHORITIES)),
-        draw(st.sampled_from(Ground)),
+        ground,
         start,
         draw(st.sampled_from((end, None))),
         draw(st.one_of(st.just(0), st.none(), moments)),
         draw(st.one_of(st.just(0), moments)),
+        new_names_at_once=ground is Ground.LAW and draw(st.booleans()),
     )
 
 

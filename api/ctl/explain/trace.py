@@ -10,6 +10,7 @@ from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
 from api.ctl.explain.explain import answer_words, considered_row, range_words
 from api.ctl.policy.ban_lines import decision_rows
+from api.ctl.policy.bindings import NEW_NAMES
 from api.ctl.policy.revisions import digest_rows
 from api.ctl.remote.client import Client
 from api.explain.schemas import SuspendedRead
@@ -132,6 +133,7 @@ def _binding(found: TraceRead, zone: str | None) -> Cells:
         ("binding", f"{binding.number}: {binding.ban} applies in {binding.authority} by {binding.ground}"),
         ("instrument", f"{binding.instrument} {binding.date}".strip()),
         ("period", period_words(binding.start, binding.end, zone)),
+        *([NEW_NAMES] if binding.new_names_at_once else []),
     ]
 
 

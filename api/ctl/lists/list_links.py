@@ -13,6 +13,7 @@ from api.ctl.display.shown_names import Names
 from api.ctl.lists.prohibited_lists import adoption
 from api.ctl.numbered import Numbered
 from api.ctl.policy.bans import add_ban_fields
+from api.ctl.policy.bindings import NEW_NAMES, add_new_names, new_names
 from api.ctl.remote.client import Client, path
 from api.lists.schemas import LinkRead, LinkState
 from dnsfilter.policy.prohibited_lists import LinkGround
@@ -43,7 +44,17 @@ def add(groups: Group) -> None:
     adding.add_argument("--ground", choices=grounds, required=True, metavar="GROUND", help=", ".join(grounds))
     adding.add_argument("--instrument", metavar="TEXT", help="reference of the law or the agreement")
     adding.add_argument("--date", metavar="DATE", help="date of the instrument")
+    add_new_names(adding)
     adding.add_term()
+    add_new_names(
+        group.add_numbered(
+            "set",
+            _set,
+            "Set for a link by law and its bindings whether new names of an update are refused at once.",
+            "list-link set 1 --new-names-at-once yes",
+        ),
+        required=True,
+    )
     group.add_numbered(
         "accept",
         _LINKS.act("accept"),
@@ -79,7 +90,12 @@ def _list(client: Client, options: Options) -> Result:
 
 def _add(client: Client, options: Options) -> Result:
     body = {**given(options, "list", "authority", "ground", "instrument", "date"), **term_body(options)}
-    return _LINKS.make(client, body)
+    return _LINKS.make(client, {**body, **new_names(options)})
+
+
+def _set(client: Client, options: Options) -> Result:
+    found = client.send(LinkRead, "PATCH", path("list-links", options.number), new_names(options))
+    return _LINKS.shown(client, found)
 
 
 def _adopt(client: Client, options: Options) -> Result:
@@ -98,6 +114,7 @@ def _lines(found: LinkRead, names: Names, _accounts: Accounts) -> Iterator[str]:
         *([("instrument", instrument)] if instrument else []),
         ("term", period_words(found.start, found.end, zone)),
         ("state", found.state.replace("_", " ")),
+        *([NEW_NAMES] if found.new_names_at_once else []),
     ]
     if found.bound:
         rows.append(("bound", ", ".join(found.bound)))

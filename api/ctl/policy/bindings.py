@@ -6,8 +6,10 @@ from api.bindings.schemas import BindingRead
 from api.ctl.arguments import words_of
 from api.ctl.ban_references import METAVAR, reference
 from api.ctl.command import (
+    Body,
     Group,
     Options,
+    Parser,
     Result,
     given,
     term_body,
@@ -21,6 +23,9 @@ from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
 from dnsfilter.policy.model import Ground
 
+NEW_NAMES = ("new names", "refused at once")
+"""The row of a binding or a link that asks for new names at once."""
+
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
@@ -31,6 +36,15 @@ def add(groups: Group) -> None:
     lister.add_limit()
     group.add_numbered("show", _BINDINGS.show, "Show a binding.", "binding show 1")
     _add_add(group)
+    add_new_names(
+        group.add_numbered(
+            "set",
+            _set,
+            "Set whether the law asks that new names of an update are refused at once.",
+            "binding set 1 --new-names-at-once yes",
+        ),
+        required=True,
+    )
     group.add_numbered(
         "accept", _BINDINGS.act("accept"), "Accept an agreement, as the bound authority.", "binding accept 1"
     )
@@ -51,7 +65,20 @@ def _add_add(group: Group) -> None:
     parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="reference of the law or the agreement")
     parser.add_argument("--date", required=True, metavar="DATE", help="date of the instrument")
+    add_new_names(parser)
     parser.add_term()
+
+
+def add_new_names(parser: Parser, *, required: bool = False) -> None:
+    """Add the option by which a law asks for new names at once."""
+    what = "refuse new names of an update there at once, not only after 72 hours; by law only"
+    parser.add_argument("--new-names-at-once", choices=("yes", "no"), required=required, metavar="YES/NO", help=what)
+
+
+def new_names(options: Options) -> Body:
+    """Return the option's field of a body, if it is given."""
+    said = options.new_names_at_once
+    return {} if said is None else {"new_names_at_once": said == "yes"}
 
 
 def _add_finish(group: Group, name: str, summary: str) -> None:
@@ -70,7 +97,12 @@ def _list(client: Client, options: Options) -> Result:
 
 def _add(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "authority", "ground", "instrument", "date"), **term_body(options)}
-    return _BINDINGS.make(client, body)
+    return _BINDINGS.make(client, {**body, **new_names(options)})
+
+
+def _set(client: Client, options: Options) -> Result:
+    found = client.send(BindingRead, "PATCH", path("bindings", options.number), new_names(options))
+    return _BINDINGS.shown(client, found)
 
 
 def _lines(found: BindingRead, names: Names, accounts: Accounts) -> Iterator[str]:
@@ -83,6 +115,7 @@ def _lines(found: BindingRead, names: Names, accounts: Accounts) -> Iterator[str
         ("instrument", f"{found.instrument} ({found.date})" if found.date else found.instrument),
         ("term", period_words(found.start, found.end, zone)),
         ("state", found.state.replace("_", " ")),
+        *([NEW_NAMES] if found.new_names_at_once else []),
     ]
     verb = "proposed" if found.ground is Ground.AGREEMENT else "recorded"
     rows.append((verb, _act(found.recorded, found.recorded_by, zone, accounts)))

@@ -12,7 +12,8 @@ class BindingRow(Base):
     """A ban that applies in another authority. `ended_s` is a withdrawal or an early end.
 
     `ended_reference` refers to the formal decision behind that end, if there is one. `superseded_by` are the bindings
-    that replace it after a merger. `link` is the link of a prohibited list that made it, if one did.
+    that replace it after a merger. `link` is the link of a prohibited list that made it, if one did. If
+    `new_names_at_once`, pending names of the service are refused there at once.
     """
 
     __tablename__ = "bindings"
@@ -34,6 +35,7 @@ class BindingRow(Base):
     ended_reference: Mapped[str] = mapped_column(String(500), default="")
     superseded_by: Mapped[list[int]] = mapped_column(default=list)
     link: Mapped[int | None] = mapped_column(index=True)
+    new_names_at_once: Mapped[bool] = mapped_column(default=False)
     revision: Mapped[int]
 
     @property

@@ -70,7 +70,8 @@ class ListVersionRow(Base):
 class ListLinkRow(Base):
     """What a list means for another authority: its bans bind that one by law or by agreement, or are proposed to it.
 
-    `ended_s` is when an act ends the link: `ended_by` is a withdrawal or an end.
+    `ended_s` is when an act ends the link: `ended_by` is a withdrawal or an end. `new_names_at_once` is that of its
+    bindings.
     """
 
     __tablename__ = "list_links"
@@ -89,6 +90,7 @@ class ListLinkRow(Base):
     ended_by: Mapped[str] = mapped_column(String(16), default="")
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_reference: Mapped[str] = mapped_column(String(500), default="")
+    new_names_at_once: Mapped[bool] = mapped_column(default=False)
     revision: Mapped[int]
 
     @property

@@ -74,6 +74,7 @@ ACTS: Mapping[str, str] = {
     "binding.accept": "agreement accepted",
     "binding.withdraw": "withdrawal from the agreement",
     "binding.end": "binding ended",
+    "binding.set_new_names": "changed when new names are refused",
     "exemption.request": "exemption requested",
     "exemption.approve": "exemption approved",
     "exemption.reject": "exemption rejected",

@@ -433,6 +433,38 @@ def test_a_name_that_is_refused_already_is_not_pending() -> None:
     assert name_text(later.suffix) == "www.tiktok.example"
 
 
+LAW = Binding(1, 1, "ghent", Ground.LAW, 0, NOW + 60, new_names_at_once=True)
+AFTER = Binding(2, 1, "ghent", Ground.LAW, NOW + 60)
+AGREED = Binding(3, 1, "ghent", Ground.AGREEMENT, 0, accepted=0)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "expected"),
+    [
+        pytest.param((replace(LAW, new_names_at_once=False),), Verdict.MONITOR, id="a law that asks for nothing"),
+        pytest.param((LAW,), Verdict.REFUSE, id="a law that asks for new names at once"),
+        pytest.param((AGREED, LAW), Verdict.REFUSE, id="with an agreement before it"),
+        pytest.param((AGREED, replace(LAW, end=NOW)), Verdict.MONITOR, id="a law that has ended"),
+        pytest.param((AGREED, replace(LAW, start=NOW + 1)), Verdict.MONITOR, id="a law that begins later"),
+        pytest.param((replace(LAW, authority="diest"), AGREED), Verdict.MONITOR, id="a law for another authority"),
+    ],
+)
+def test_law_that_asks_for_new_names_at_once_refuses_pending_names(
+    bindings: tuple[Binding, ...], expected: Verdict
+) -> None:
+    decision = asked(GHENT, FRESH, ban(1, "mechelen", "fresh"), *bindings)
+    assert (decision.verdict, decision.bound) == (expected, True)
+
+
+def test_clients_of_the_banning_authority_and_monitoring_bans_do_not_get_new_names_earlier() -> None:
+    things = GHENT, MECHELEN, FRESH, LAW, AFTER
+    enforcing, monitoring = (ban(1, "mechelen", "fresh", mode) for mode in (Mode.ENFORCE, Mode.MONITOR))
+    assert asked(*things, enforcing, client="198.51.100.1").verdict is Verdict.MONITOR
+    assert asked(*things, monitoring).verdict is Verdict.MONITOR
+    found = [asked(*things, enforcing, at=at).verdict for at in (NOW, NOW + 59, NOW + 60, NOW + HOUR)]
+    assert found == [Verdict.REFUSE, Verdict.REFUSE, Verdict.MONITOR, Verdict.REFUSE]
+
+
 def test_a_monitoring_ban_has_no_pending_names() -> None:
     made = policy(GHENT, FRESH, ban(1, "ghent", "fresh", Mode.MONITOR))
     (considered,) = consider(made, GHENT, parse_name("tiktok.example"), NOW)

@@ -1,5 +1,6 @@
 """Explanations: every ban considered, and the reason in words."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -122,6 +123,12 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
             (GHENT, FRESH, TIKTOK, ban(1, "ghent", "fresh"), ban(2, "ghent", "tiktok")),
             "ban 2 of ghent on tiktok: enforcing beats monitoring",
             id="pending for another ban",
+        ),
+        pytest.param(
+            (GHENT, FRESH, ban(1, "mechelen", "fresh"), replace(BOUND, new_names_at_once=True)),
+            "ban 1 of mechelen on fresh: the only one in force here; tiktok.example is pending elsewhere, and "
+            "binding 1 refuses it at once",
+            id="pending, but not by a law that asks for new names at once",
         ),
         pytest.param(
             (GHENT, TIKTOK, ban(1, "ghent", "tiktok", Mode.OFF, (Term(0, 1),))),

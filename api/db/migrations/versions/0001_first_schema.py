@@ -325,6 +325,7 @@ def _bans() -> None:
         _column("superseded_by", _JSON),
         *_columns(_BIG, "end_s", "accepted_s", "ended_s", nullable=True),
         _column("link", _BIG, nullable=True, index=True),
+        _column("new_names_at_once", sa.Boolean()),
     )
 
 
@@ -355,6 +356,7 @@ def _prohibited_lists() -> None:
         *_texts(ground=16, instrument=500, date=10, ended_by=16, ended_reason=1000, ended_reference=500),
         *_columns(_BIG, "start_s", "recorded_s", "revision"),
         *_columns(_BIG, "end_s", "ended_s", nullable=True),
+        _column("new_names_at_once", sa.Boolean()),
     )
 
 

@@ -209,6 +209,9 @@ def _bindings(world: World) -> dict[str, list[Asked]]:
             Asked(frozenset({UNRELATED}), base, _binding("village/beta", OWN)),
             Asked(frozenset(), base, law),
         ],
+        f"PATCH {base}/{{number}}": [
+            Asked(_matter(slug), f"{base}/{n}", {"new_names_at_once": slug is None}) for slug, n in ended
+        ],
         f"POST {base}/{{number}}/accept": [Asked(_matter(slug), f"{base}/{n}/accept") for slug, n in accepted],
         f"POST {base}/{{number}}/withdraw": [
             Asked(_matter(slug), f"{base}/{n}/withdraw", over) for slug, n in accepted
@@ -228,6 +231,9 @@ def _links(world: World) -> dict[str, list[Asked]]:
             Asked(frozenset({BOUND}), base, _link(BOUND, "empty", "agreement")),
             Asked(frozenset({UNRELATED}), base, _link(UNRELATED, "empty", "agreement")),
             Asked(frozenset(), base, _link(BOUND, "hamlet", "law")),
+        ],
+        f"PATCH {base}/{{number}}": [
+            Asked(_matter(slug), f"{base}/{n}", {"new_names_at_once": slug is None}) for slug, n in ended
         ],
         f"POST {base}/{{number}}/accept": [
             Asked(_matter(slug), f"{base}/{n}/accept") for slug, n in links["bound"].items()

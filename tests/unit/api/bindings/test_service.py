@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from api.updates.schemas import UpdateState
 from tests.unit.api.conftest import Plane, ban, on_both_databases
+from tests.unit.api.updates.proposals import GAMES, own_service, update_of
 
 QUESTION = "/v1/decision?client=198.51.100.10&name=www.alpha1.example.org"
 BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1", "date": "2026-09-01"}
@@ -140,3 +142,53 @@ def test_void_binding_does_not_conflict_with_another(town: Plane) -> None:
     again = town.done("POST", path, {**BODY, "instrument": "letter 2", "start": "2026-09-01"})["number"]
     assert town.done("POST", f"{path}/{again}/accept")["state"] == "in_force"
     assert _verdict(town) == ("refuse", 16)
+
+
+def _asked(plane: Plane, client: str, name: str) -> tuple[str, str]:
+    found = plane.done("GET", f"/v1/decision?client={client}&name={name}")
+    return found["verdict"], found["reason"]
+
+
+@on_both_databases
+def test_a_law_that_asks_for_new_names_at_once_gets_them_before_the_banning_authority(town: Plane) -> None:
+    own_service(town, "games.example.org")
+    town.done("PUT", f"/v1/authorities/town/bans/{GAMES}", ban())
+    law = {**BODY, "ban": f"town/{GAMES}", "ground": "law", "new_names_at_once": True}
+    made = town.done("POST", "/v1/bindings", law)
+    update_of(town, "games.example.org", "new.example.org")
+    found = {client: _asked(town, client, "new.example.org") for client in ("192.0.2.10", "198.51.100.10")}
+    assert [verdict for verdict, _ in found.values()] == ["monitor", "refuse"]
+    assert found["198.51.100.10"][1].endswith("new.example.org is pending elsewhere, and binding 1 refuses it at once")
+    path = f"/v1/bindings/{made['number']}"
+    for wanted, verdict in ((False, "monitor"), (True, "refuse")):
+        town.clock.now += 60
+        changed = town.done("PATCH", path, {"new_names_at_once": wanted})
+        assert (changed["new_names_at_once"], town.done("GET", path)["new_names_at_once"]) == (wanted, wanted)
+        assert _asked(town, "198.51.100.10", "new.example.org")[0] == verdict
+    revision = town.revision()
+    town.done("PATCH", path, {"new_names_at_once": True})
+    assert town.revision() == revision
+    act = town.done("GET", "/v1/audit?act=binding.set_new_names&limit=1")["items"][0]
+    assert (act["object"], act["after"]["new_names_at_once"]) == ("binding/1", True)
+
+
+def test_the_guard_holds_back_also_what_a_law_asks_for_at_once(town: Plane) -> None:
+    own_service(town, "games.example.org")
+    town.done("PUT", f"/v1/authorities/town/bans/{GAMES}", ban())
+    law = {**BODY, "ban": f"town/{GAMES}", "ground": "law", "new_names_at_once": True}
+    town.done("POST", "/v1/bindings", law)
+    held = update_of(town, "games.example.org", "akamaiedge.net")
+    assert held.state is UpdateState.HELD_BACK
+    assert _asked(town, "198.51.100.10", "a.akamaiedge.net")[0] == "pass"
+
+
+def test_only_a_law_that_has_not_ended_asks_for_new_names_at_once(town: Plane) -> None:
+    agreed = town.call("POST", "/v1/bindings", {**BODY, "new_names_at_once": True})
+    assert (agreed.status_code, agreed.json()["faults"][0]["location"]) == (422, "body.new_names_at_once")
+    numbers = [
+        town.done("POST", "/v1/bindings", {**BODY, "ground": ground})["number"] for ground in ("agreement", "law")
+    ]
+    town.clock.now += 60
+    town.done("POST", f"/v1/bindings/{numbers[1]}/end", {"reason": "repealed"})
+    wanted = {"new_names_at_once": True}
+    assert [town.call("PATCH", f"/v1/bindings/{number}", wanted).status_code for number in numbers] == [422, 409]

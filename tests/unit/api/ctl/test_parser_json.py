@@ -95,6 +95,7 @@ binding list
 binding add diest federal/tiktok --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
 binding show 2
 binding accept 2
+binding set 1 --new-names-at-once no
 binding withdraw 2 --reason "own decision"
 binding end 1 --reason "annulled"
 prohibited-list create diest prohibited-apps deepseek xiaohongshu
@@ -109,6 +110,7 @@ list-link withdraw 1 --reason "own decision"
 list-link add ghent diest/prohibited-apps --ground following
 list-link adopt 2 --legal-basis B-1 --reference R-1
 list-link add federal diest prohibited-apps --ground law --instrument A-2 --date 2026-09-01
+list-link set 3 --new-names-at-once yes
 list-link end 3 --reason "annulled"
 prohibited-list off diest prohibited-apps --for "1 hour"
 prohibited-list watch diest prohibited-apps

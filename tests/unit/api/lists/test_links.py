@@ -37,6 +37,26 @@ def test_a_law_binds_at_once_and_so_do_additions(adopted: Plane) -> None:
     assert (ended["state"], ended["bound"], verdict(adopted, "tech27", "ghent")) == ("ended", [], "pass")
 
 
+def test_a_law_asks_for_new_names_at_once_by_its_link_and_so_for_all_its_bans(adopted: Plane) -> None:
+    made = adopted.done("POST", LINKS, {**LAW, "new_names_at_once": True})
+    path, bound = f"{LINKS}/{made['number']}", "/v1/bindings?authority=ghent&limit=100"
+    adopted.clock.now += 60
+    adopted.done("POST", f"{LIST}/versions", ADDITION)
+    assert made["new_names_at_once"] is True
+    assert [one["new_names_at_once"] for one in adopted.done("GET", bound)["items"]] == [True] * 27
+    before = adopted.revision()
+    changed = adopted.done("PATCH", path, {"new_names_at_once": False})
+    assert (adopted.revision(), changed["new_names_at_once"]) == (before + 1, False)
+    assert [one["new_names_at_once"] for one in adopted.done("GET", bound)["items"]] == [False] * 27
+    adopted.done("PATCH", path, {"new_names_at_once": False})
+    assert adopted.revision() == before + 1
+    adopted.done("POST", f"{path}/end", {"reason": "repealed"})
+    assert adopted.call("PATCH", path, {"new_names_at_once": True}).status_code == 409
+    for other in (AGREEMENT, FOLLOWING):
+        refused = adopted.call("POST", LINKS, {**other, "new_names_at_once": True})
+        assert (refused.status_code, refused.json()["faults"][0]["location"]) == (422, "body.new_names_at_once")
+
+
 def test_an_agreement_proposes_and_the_bound_authority_accepts_all_at_once(adopted: Plane) -> None:
     _, desk = adopted.account("desk", ("operator", "federal"))
     _, other = adopted.account("other-desk", ("operator", "ghent"))

@@ -325,6 +325,19 @@ def test_pending_names_are_answered_until_their_instant(pair: Both) -> None:
     assert isinstance(ask(pair, ASKED), Replied)
 
 
+def test_pending_names_are_refused_at_once_where_a_law_asks_for_that(pair: Both) -> None:
+    fresh = Tier(1, frozenset({parse_name("fresh.example")}), enforced_from=NOW + 30)
+    both = replace(TIKTOK, tiers=(*TIKTOK.tiers, fresh))
+    laws = (
+        Binding(1, 1, "ghent", Ground.LAW, 0, NOW + 10, new_names_at_once=True),
+        Binding(2, 1, "ghent", Ground.LAW, NOW + 10),
+    )
+    pair.swap(opened(made(GHENT, both, ban(1, "mechelen", "tiktok"), *laws)))
+    names = (parse_name("leads.example"), parse_name("a.fresh.example"))
+    replies = [judge(pair, names, at=NOW + at) for at in (0, 9, 10, 29, 30)]
+    assert [one.message[3] & 15 for one in replies if isinstance(one, Replied)] == [5, 5, 0, 0, 5]
+
+
 def test_pending_names_of_targets_are_counted(pair: Both) -> None:
     fresh = Tier(1, frozenset(map(parse_name, ("fresh.example", "another.example"))), enforced_from=NOW + 30)
     tiers = replace(TIKTOK, tiers=(*TIKTOK.tiers, fresh))
