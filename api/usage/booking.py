@@ -22,6 +22,7 @@ from api.usage.state import HOUR_S, MINUTE_S, NODES_KEEP_S, RESULTS
 from dnsfilter.policy.calendar import local_day, start_of_hour
 from dnsfilter.policy.counted_ranges import counts_bans, not_counted
 from dnsfilter.policy.model import Prefix, Usage
+from dnsfilter.policy.single_names import is_single_name
 from dnsfilter.telemetry.metrics import BanGround, Bypass
 
 CLOCK_SLACK_S: Final = 30
@@ -249,8 +250,10 @@ class Registered:
 
     def _knows(self, count: Count | Refused) -> bool:
         """Return whether the ban of a count can exist, and its ground is known."""
-        known = count.ban_authority in (self._authorities or {}) and count.service in self._services
-        return known and count.ground in frozenset(BanGround)
+        # A node may refuse a single name by itself, which the policy does not know.
+        is_own = count.ban_authority == count.authority and count.ground == BanGround.OWN
+        is_known = count.service in self._services or (is_own and is_single_name(count.service))
+        return is_known and count.ban_authority in (self._authorities or {}) and count.ground in frozenset(BanGround)
 
     def _read_owners(self, session: Session, site: str, prefixes: set[str]) -> None:
         unknown = [prefix for prefix in prefixes if (site, prefix) not in self._owners]

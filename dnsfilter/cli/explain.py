@@ -18,6 +18,7 @@ from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Address, Instant, WireName
 from dnsfilter.policy.reasons import unregistered_text
+from dnsfilter.snapshot.added_bans import is_local_ban
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.rule_parts.allowed import Allowed
@@ -129,7 +130,7 @@ def decision_value(decision: Decision) -> dict[str, object]:
     return {
         "verdict": decision.verdict,
         "authority": decision.authority,
-        "ban": decision.ban,
+        "ban": None if decision.ban is None or is_local_ban(decision.ban) else decision.ban,
         "service": decision.service,
         "bound": decision.bound,
         "monitored": sorted(decision.monitored),
@@ -142,6 +143,7 @@ def decision_text(decision: Decision) -> str:
     """Return the decision as one line of text."""
     if decision.authority is None:
         return unregistered_text(decision)
-    because = "" if decision.ban is None else f" by ban {decision.ban} on {decision.service}"
+    by = "an act on this node" if decision.ban is not None and is_local_ban(decision.ban) else f"ban {decision.ban}"
+    because = "" if decision.ban is None else f" by {by} on {decision.service}"
     exempted = f" (exempted: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
     return f"{decision.verdict}{because} for a client of {decision.authority}{exempted}"

@@ -1,10 +1,11 @@
-"""`dnsfilter name`: allow or refuse one name on this node for a limited time, without the control plane."""
+"""`dnsfilter name`: refuse or allow one name on this node for a limited time, without the control plane."""
 
 import argparse
 import json
 from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, Commands, add_command, add_files, add_group, store_of
+from dnsfilter.cli.publishing import NodeNames
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.bounds import MAX_LOCAL_NAME_S
 from dnsfilter.policy.calendar import instant_text
@@ -16,7 +17,7 @@ from dnsfilter.wire.names import name_text
 
 if TYPE_CHECKING:
     from dnsfilter.config.node_config import Config
-    from dnsfilter.local.node_names import NodeNames
+    from dnsfilter.local.node_names import NameActs, WantedName
     from dnsfilter.policy.single_names import LocalName
 
 _DONE_SO = {NameVerdict.REFUSE: "refused", NameVerdict.ALLOW: "allowed"}
@@ -24,21 +25,27 @@ _DONE_SO = {NameVerdict.REFUSE: "refused", NameVerdict.ALLOW: "allowed"}
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    text = "allow one name on this node for a limited time, without the control plane"
+    text = "refuse or allow one name on this node for a limited time, without the control plane"
     acts = add_group(commands, "name", text)
+    refusing = add_command(acts, "refuse", refuse, "refuse a name for the clients of an authority")
     allowing = add_command(acts, "allow", allow, "free a name from the bans of an authority itself")
-    _add_name(allowing)
     most = f"{MAX_LOCAL_NAME_S // DAY_S} days"
-    for each in (allowing,):
+    for each in (refusing, allowing):
+        _add_name(each)
         each.add_argument("--exact", action="store_true", help="only this name, without the names below it")
         each.add_argument("--for", dest="duration", metavar="TIME", help=f"1h30m, 2d …, at most {most} (default: 1d)")
         each.add_argument("--reason", required=True, help="the reason, for the node's journal")
-    listing = add_command(acts, "list", list_names, "list the names that acts on this node allow")
+    listing = add_command(acts, "list", list_names, "list the names that acts on this node refuse or allow")
     add_files(listing)
     listing.add_argument("--json", action="store_true", help="print the list as JSON")
     ending = add_command(acts, "end", end, "end what an act on this node set for a name")
     _add_name(ending)
     ending.add_argument("--reason", default="", help="the reason, for the node's journal")
+
+
+def refuse(options: argparse.Namespace) -> int:
+    """Refuse a name on this node, unless the guard forbids it."""
+    return _set(options, NameVerdict.REFUSE)
 
 
 def allow(options: argparse.Namespace) -> int:
@@ -99,18 +106,27 @@ def _add_name(command: argparse.ArgumentParser) -> None:
 def _set(options: argparse.Namespace, verdict: NameVerdict) -> int:
     from dnsfilter.local.node_names import WantedName
 
-    names, _ = _node(options)
+    names, config = _node(options)
     wanted = WantedName(options.authority, _name(options.name), options.exact, verdict)
+    if verdict is NameVerdict.REFUSE:
+        _check_guard(wanted, config)
     say(name_line(names.set(wanted, options.duration, options.reason)))
     return DONE
 
 
-def _node(options: argparse.Namespace) -> "tuple[NodeNames, Config]":
+def _check_guard(wanted: "WantedName", config: "Config") -> None:
+    """Raise ConfigError if the guard forbids to refuse a name, or if this node depends on it."""
+    fault = NodeNames(config).fault(wanted.name, wanted.exact)
+    if fault is not None:
+        raise ConfigError((Problem("NAME", f"{fault}: refuse a longer name, or only this one with --exact"),))
+
+
+def _node(options: argparse.Namespace) -> "tuple[NameActs, Config]":
     from dnsfilter.cli.running.known_config import config_or_running
-    from dnsfilter.local.node_names import NodeNames
+    from dnsfilter.local.node_names import NameActs
 
     config = config_or_running(options)
-    return NodeNames(config, store_of(options, config)), config
+    return NameActs(config, store_of(options, config)), config
 
 
 def _name(text: str) -> WireName:

@@ -8,7 +8,7 @@ from dnsfilter.cli.publishing import policy_files
 from dnsfilter.config.node_config import Config
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.local_acts import LocalActs, apply_acts
-from dnsfilter.local.node_names import NodeNames
+from dnsfilter.local.node_names import NameActs
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.terminal import say
@@ -17,7 +17,7 @@ from dnsfilter.telemetry.terminal import say
 def local_acts(options: argparse.Namespace, config: Config) -> LocalActs:
     """Return the local acts in force. If the caller may not read them, print that and return none."""
     try:
-        names = NodeNames(config, store_of(options, config)).names()
+        names = NameActs(config, store_of(options, config)).names()
         return LocalActs(local_node(options, config).suspensions(), names)
     except UnavailableError as error:
         say(f"dnsfilter: decided without local acts: {error}", file=sys.stderr)

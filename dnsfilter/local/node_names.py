@@ -30,7 +30,7 @@ class WantedName:
     verdict: NameVerdict
 
 
-class NodeNames(NodeAccess):
+class NameActs(NodeAccess):
     """The names that acts on this node refuse or allow."""
 
     def __init__(self, config: Config, store: SnapshotStore) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dnsfilter.policy.model import Authority, Ban, Service, Term
 
 TEXT_BYTES = 128
+_SERVICE = "\0"
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
 
@@ -34,14 +35,23 @@ def refusal_text(reference: str, service: Service, decider: Authority, client: A
     range's authority; its contact answers questions. A regional language ("nl-BE") uses the phrase of its language.
     The first part that does not fit ends the text: a later, shorter language must not replace an earlier one.
     """
+    return filled_refusal(refusal_template(reference, decider, client), service.name)
+
+
+def refusal_template(reference: str, decider: Authority, client: Authority) -> str:
+    """Return the parts of a refusal text, one a line, with `_SERVICE` for the name of the service."""
     parts = [part for part in (reference, client.contact) if part]
-    text = ""
-    for part in parts:
-        text = _joined(text, part)
     for language, tag in _spoken(client.languages).items():
-        phrase = _PHRASES[language].format(service=service.name, authority=_name(decider, tag, language))
-        longer = _joined(text, phrase)
-        if longer == text:
+        parts.append(_PHRASES[language].format(service=_SERVICE, authority=_name(decider, tag, language)))
+    return "\n".join(parts)
+
+
+def filled_refusal(template: str, service: str) -> str:
+    """Return the refusal text of a template for the service with this name."""
+    text = ""
+    for part in template.split("\n"):
+        longer = _joined(text, part.replace(_SERVICE, service))
+        if longer == text and _SERVICE in part:
             break
         text = longer
     return text

@@ -64,6 +64,7 @@ class Part(IntEnum):
     ALLOWED = 65
     ALLOWED_NAMES = 66
     CLASS_ALLOWED = 67
+    CLASS_SCOPES = 68
 
 
 STRING: Final = Struct("<H")
@@ -115,6 +116,9 @@ CLASS_CLIENT: Final = Struct("<q")
 ALLOWED: Final = Struct("<qqIBBxx")
 # first allowed name, allowed names, for the class with the same index
 CLASS_ALLOWED: Final = Struct("<II")
+
+# refusal of an own ban without its service, site and prefix that count on their own (empty for none), funding, audience
+CLASS_SCOPE: Final = Struct("<IIIBBxx")
 
 # start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
@@ -174,6 +178,7 @@ PARTS: Final = {
         Part.ALLOWED: ALLOWED.size,
         Part.ALLOWED_NAMES: 1,
         Part.CLASS_ALLOWED: CLASS_ALLOWED.size,
+        Part.CLASS_SCOPES: CLASS_SCOPE.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
@@ -187,6 +192,7 @@ OPTIONAL: Final = frozenset(
         Part.ALLOWED,
         Part.ALLOWED_NAMES,
         Part.CLASS_ALLOWED,
+        Part.CLASS_SCOPES,
     }
 )
 """Left out if empty."""

@@ -13,7 +13,7 @@ from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
 from dnsfilter.snapshot.rule_parts.suspended import read_suspensions, suspension_records
 from dnsfilter.snapshot.sections import Buffer, Section, Slices, read_file, write_file
 
-_Spans = tuple[tuple[Instant, Instant, int], ...]
+Spans = tuple[tuple[Instant, Instant, int], ...]
 
 
 def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant) -> Buffer:
@@ -39,10 +39,10 @@ def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant)
     return write_file(Kind.RULES, {**kept, **changed}).data
 
 
-def overlay_manifest(manifest: bytes, rules: Buffer) -> bytes:
-    """Return the manifest with these rules, without a signature."""
-    given = FileRef(sha256(rules).digest(), len(rules))
-    return write_manifest(replace(parse_manifest(manifest), rules=given, signature=""))
+def overlay_manifest(manifest: bytes, rules: Buffer, names: FileRef | None = None) -> bytes:
+    """Return the manifest with these rules, and with these names if given, without a signature."""
+    held, given = parse_manifest(manifest), FileRef(sha256(rules).digest(), len(rules))
+    return write_manifest(replace(held, names=names or held.names, rules=given, signature=""))
 
 
 def _aside(suspensions: list[Suspension], authority: str) -> Intervals:
@@ -60,15 +60,15 @@ def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dic
         for ban, entry, first_span, number, *others in parts[Part.RULES].records(RULE, first, count):
             span_range = known.get((first_span, number))
             if span_range is None:
-                own: _Spans = tuple(parts[Part.SPANS].records(SPAN, first_span, number))
-                cut = _cut(own, aside) if aside else own
+                own: Spans = tuple(parts[Part.SPANS].records(SPAN, first_span, number))
+                cut = cut_spans(own, aside) if aside else own
                 span_range = known[first_span, number] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
             RULE.pack_into(rules, offset, ban, entry, *span_range, *others)
             offset += RULE.size
     return {Part.RULES: bytes(rules), Part.SPANS: spans.data()}
 
 
-def _cut(spans: _Spans, aside: Intervals) -> _Spans:
+def cut_spans(spans: Spans, aside: Intervals) -> Spans:
     """Return the spans of one rule, by start, with its effects set aside in these intervals."""
     by_effect = {
         does: tuple((start, end) for start, end, effect in spans if effect == does)

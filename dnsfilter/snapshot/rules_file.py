@@ -29,6 +29,7 @@ from dnsfilter.snapshot.layout import (
 )
 from dnsfilter.snapshot.names_file import NameEntry
 from dnsfilter.snapshot.rule_parts.allowed import allowed_sections
+from dnsfilter.snapshot.rule_parts.class_scopes import class_scopes
 from dnsfilter.snapshot.rule_parts.clients_noted import clients_noted
 from dnsfilter.snapshot.rule_parts.counted import Counted
 from dnsfilter.snapshot.rule_parts.suspended import suspension_records
@@ -102,6 +103,7 @@ class _Writer:
                     rules += self._rule(authority, rows, pair, enforced_from, entries)
                     rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
+        scopes = class_scopes(self._strings, (range_class for range_class, _ in by_class), self._authorities)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
         concerned = sorted({entry for ban in self._policy.bans for _, entry in self._entries_of(ban)})
         return write_file(
@@ -116,6 +118,7 @@ class _Writer:
                 Part.ADDRESSES: bytes(self._addresses),
                 **counts,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
+                Part.CLASS_SCOPES: scopes,
                 **others,
             },
         )

@@ -12,7 +12,7 @@ from dnsfilter.engine.clock import Anchor, Clock, Reference, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, kernel_is_synchronized, this_boot
-from dnsfilter.local.local_acts import ActsHere, LocalActs, apply_acts, log_change
+from dnsfilter.local.local_acts import ActsHere, Applied, LocalActs, log_change
 from dnsfilter.local.timed_acts import ClockReading
 from dnsfilter.local.unwritten_acts import WriteBack
 from dnsfilter.policy.calendar import instant_text
@@ -57,6 +57,7 @@ class PolicyFeed:
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
+        self._applied = Applied()
         self._local = None if node_dir is None else ActsHere(node_dir, read_only=read_only)
         kept = None if node_dir is None else node_dir / believed_clock.FILE_NAME
         self._believed = BelievedClock(kept, self._clock, read_only=read_only, is_synchronized=is_synchronized)
@@ -285,7 +286,7 @@ class PolicyFeed:
         anchor = self._anchor_of(files)
         now = self._now(anchor)
         acts = self._holding(now)
-        laid = apply_acts(files, acts, now.instant)
+        laid = self._applied.to(files, acts, now.instant)
         sealed, snapshot = self._seal(laid)
         in_use = {descriptor for _, descriptor in sealed}
         for _, descriptor in self._sealed:
@@ -293,8 +294,10 @@ class PolicyFeed:
                 os.close(descriptor)
         # Drop the content as read, so that the files in use are in memory only once.
         names, ranges, rules = [content for content, _ in sealed[1:]]
-        published = rules if laid.rules is files.rules else files.rules
-        self._files = Files(files.revision, files.manifest, names, ranges, published)
+        published = names if laid.names is files.names else files.names
+        self._applied.keep(published, names)
+        published_rules = rules if laid.rules is files.rules else files.rules
+        self._files = Files(files.revision, files.manifest, published, ranges, published_rules)
         self._sealed, self.snapshot, self.anchor = sealed, snapshot, anchor
         if files.damaged:
             reason = "; ".join(files.damaged)

@@ -83,6 +83,31 @@ def test_a_local_suspension_survives_a_restart_and_is_ended_locally(node: Node) 
 
 
 @pytest.mark.slow
+def test_names_that_a_node_sets_by_itself_hold_at_once_and_over_a_restart(node: Node) -> None:
+    def rcodes(client: str) -> tuple[str, ...]:
+        return tuple(node.dig(name, bind=client).rcode for name in (NAME, "phishing.example.com"))
+
+    before = rcodes(GHENT)
+    assert before[0] == "REFUSED" != before[1]
+    why = ("--authority", "ghent", "--reason", "the control plane is away")
+    done(node, "name", "allow", NAME, *why)
+    done(node, "name", "refuse", "phishing.example.com", *why, "--for", "7d")
+    assert eventually(lambda: rcodes(GHENT)[0] != "REFUSED" == rcodes(GHENT)[1], within_s=3)
+    assert rcodes(MECHELEN) == before
+    assert node.metrics()['dnsfilter_local_names{authority="ghent",verdict="refuse"}'] == 1
+    node.stop()
+    node.start()
+    assert rcodes(GHENT)[0] != "REFUSED" == rcodes(GHENT)[1]
+    counted = 'dnsfilter_ban_queries_total{authority="ghent",ban_authority="ghent",ground="own",result="refused"'
+    assert any(key.startswith(counted) and "phishing.example.com" in key for key in node.metrics())
+    for name in (NAME, "phishing.example.com"):
+        done(node, "name", "end", name, "--authority", "ghent")
+    assert eventually(lambda: rcodes(GHENT) == before, within_s=3)
+    journal = (node.state / "node" / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["act"] for line in journal] == ["allow_name", "refuse_name", "end_name", "end_name"]
+
+
+@pytest.mark.slow
 def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: Node) -> None:
     def served(*more: str) -> bool:
         return node.dig(NAME, bind=UNREGISTERED, extra=more).rcode == "NOERROR"

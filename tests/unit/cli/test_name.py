@@ -63,6 +63,43 @@ def test_allowed_name_is_printed_listed_explained_and_ended(config: Path, capsys
     assert "refuse by ban" in said(config, capsys, "explain", "127.0.5.10", "www.tiktok.com")[0]
 
 
+def test_refused_name_is_printed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (printed,) = said(config, capsys, "name", "refuse", "phishing.example", "--exact", *WHY)
+    (value,) = json.loads(said(config, capsys, "name", "list", "--json")[0])
+    words = at_words(int(datetime.fromisoformat(value["until"]).timestamp()))
+    assert printed == f"phishing.example: refused for ghent on this node until {words}: payroll is down"
+    decided, here = said(config, capsys, "explain", "127.0.5.10", "phishing.example")
+    assert decided.endswith("refuse by an act on this node on phishing.example for a client of ghent")
+    assert here == printed
+    (line,) = said(config, capsys, "explain", "127.0.5.10", "phishing.example", "--json")
+    found = json.loads(line)
+    assert (found["verdict"], found["ban"], found["service"]) == ("refuse", None, "phishing.example")
+    assert said(config, capsys, "name", "end", "phishing.example", "--authority", "ghent") == [
+        "phishing.example: no longer refused on this node for ghent"
+    ]
+    assert "pass for a client" in said(config, capsys, "explain", "127.0.5.10", "phishing.example")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("co.uk", "NAME: co.uk is a public suffix"),
+        ("corp.example.org", "NAME: corp.example.org must always be answered (a conditional zone)"),
+        ("www.corp.example.org", "NAME: www.corp.example.org hits corp.example.org, which must always be answered"),
+        ("example.net", "NAME: example.net hits policy.example.net, which must always be answered (the control plane)"),
+    ],
+)
+def test_names_that_must_be_answered_are_not_refused(
+    config: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    more = '[[zone]]\nsuffix = "corp.example.org"\nservers = ["192.0.2.54"]\n'
+    url = '[control_plane]\nurl = "https://policy.example.net"\n'
+    config.write_text(config.read_text() + more + url)
+    assert run(config, "name", "refuse", name, *WHY) == 2
+    assert message in capsys.readouterr().err
+    assert said(config, capsys, "name", "list") == ["no name is set on this node"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -12,7 +12,7 @@ from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.local import node_names
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Entry, Journal
 from dnsfilter.local.local_names import FILE_NAME
-from dnsfilter.local.node_names import NodeNames, WantedName
+from dnsfilter.local.node_names import NameActs, WantedName
 from dnsfilter.policy.model import DAY_S, Instant
 from dnsfilter.policy.single_names import LocalName, NameVerdict
 from dnsfilter.snapshot.compiler import compile_policy
@@ -40,14 +40,14 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def node(config: Config) -> NodeNames:
+def node(config: Config) -> NameActs:
     store = SnapshotStore(config.state_dir / "snapshots")
     ranges = (network("192.0.2.0/24", "ghent"), network("198.51.100.0/24", "mechelen"))
     free = allowed(1, "ghent", "free.example.net")
     store.publish(
         compile_policy(policy(*ranges, service("video", ["example.org"]), ban(1, "ghent", "video"), free), NOW)
     )
-    return NodeNames(config, store)
+    return NameActs(config, store)
 
 
 def journal(config: Config) -> tuple[Entry, ...]:
@@ -58,7 +58,7 @@ def wanted(name: str, verdict: NameVerdict = ALLOW, authority: str = "ghent", *,
     return WantedName(authority, parse_name(name), exact, verdict)
 
 
-def test_a_name_is_in_the_journal_and_in_force_until_its_end(node: NodeNames, config: Config) -> None:
+def test_a_name_is_in_the_journal_and_in_force_until_its_end(node: NameActs, config: Config) -> None:
     made = node.set(wanted("cdn.example.org", exact=True), "7d", WHY)
     assert made == LocalName("ghent", CDN, True, ALLOW, CLOCK, CLOCK + 7 * DAY_S, WHY)
     assert node.names() == (made,)
@@ -71,11 +71,11 @@ def test_a_name_is_in_the_journal_and_in_force_until_its_end(node: NodeNames, co
     )
 
 
-def test_without_a_duration_a_name_is_set_for_a_day(node: NodeNames) -> None:
+def test_without_a_duration_a_name_is_set_for_a_day(node: NameActs) -> None:
     assert node.set(wanted("cdn.example.org"), None, WHY).end == CLOCK + DAY_S
 
 
-def test_a_name_replaces_what_was_set_for_it_in_the_same_authority(node: NodeNames) -> None:
+def test_a_name_replaces_what_was_set_for_it_in_the_same_authority(node: NameActs) -> None:
     node.set(wanted("cdn.example.org"), "1h", "first")
     other = node.set(wanted("cdn.example.org", authority="mechelen"), "1h", "second")
     again = node.set(wanted("cdn.example.org", REFUSE), "2h", "third")
@@ -93,7 +93,7 @@ def test_a_name_replaces_what_was_set_for_it_in_the_same_authority(node: NodeNam
     ],
 )
 def test_a_wrong_argument_is_named(
-    node: NodeNames, config: Config, duration: str, reason: str, location: str, message: str
+    node: NameActs, config: Config, duration: str, reason: str, location: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         node.set(wanted("cdn.example.org"), duration, reason)
@@ -101,7 +101,7 @@ def test_a_wrong_argument_is_named(
     assert not config.node_dir.exists()
 
 
-def test_an_authority_without_ranges_here_is_refused(node: NodeNames, config: Config) -> None:
+def test_an_authority_without_ranges_here_is_refused(node: NameActs, config: Config) -> None:
     with pytest.raises(ConfigError, match="no range on this node belongs to 'gent'; choose one of: ghent, mechelen"):
         node.set(wanted("cdn.example.org", authority="gent"), "1h", WHY)
     assert not config.node_dir.exists()
@@ -133,7 +133,7 @@ def test_an_authority_without_ranges_here_is_refused(node: NodeNames, config: Co
     ],
 )
 def test_a_contradiction_is_refused_and_not_in_the_journal(
-    node: NodeNames, config: Config, first: WantedName, second: WantedName, message: str
+    node: NameActs, config: Config, first: WantedName, second: WantedName, message: str
 ) -> None:
     kept = node.set(first, "1h", "first")
     with pytest.raises(UnavailableError, match=message):
@@ -142,7 +142,7 @@ def test_a_contradiction_is_refused_and_not_in_the_journal(
     assert len(journal(config)) == 1
 
 
-def test_what_does_not_contradict_is_kept(node: NodeNames) -> None:
+def test_what_does_not_contradict_is_kept(node: NameActs) -> None:
     for each in (
         wanted("example.org", exact=True),
         wanted("cdn.example.org", REFUSE),
@@ -153,7 +153,7 @@ def test_what_does_not_contradict_is_kept(node: NodeNames) -> None:
     assert len(node.names()) == 4
 
 
-def test_names_are_limited(node: NodeNames, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_limited(node: NameActs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_names, "MAX_GIVEN", 1)
     node.set(wanted("cdn.example.org"), "1h", WHY)
     with pytest.raises(UnavailableError, match="1 names are already set on this node: end one first"):
@@ -161,7 +161,7 @@ def test_names_are_limited(node: NodeNames, monkeypatch: pytest.MonkeyPatch) -> 
     node.set(wanted("cdn.example.org"), "2h", "longer")
 
 
-def test_an_end_needs_a_name_that_is_set(node: NodeNames) -> None:
+def test_an_end_needs_a_name_that_is_set(node: NameActs) -> None:
     node.set(wanted("cdn.example.org"), "1h", WHY)
     with pytest.raises(UnavailableError, match=r"for mechelen; names set here: ghent cdn\.example\.org"):
         node.end("mechelen", CDN, "")
@@ -169,7 +169,7 @@ def test_an_end_needs_a_name_that_is_set(node: NodeNames) -> None:
         node.end("ghent", parse_name("www.example.org"), "")
 
 
-def test_an_act_that_the_journal_does_not_take_is_not_done(node: NodeNames, config: Config) -> None:
+def test_an_act_that_the_journal_does_not_take_is_not_done(node: NameActs, config: Config) -> None:
     node.set(wanted("cdn.example.org"), "1h", WHY)
     journal_path = config.node_dir / JOURNAL_NAME
     journal_path.unlink()

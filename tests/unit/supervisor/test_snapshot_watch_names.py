@@ -1,6 +1,7 @@
 """Names of a node itself, applied to the snapshot in use."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.policy.single_names import NameVerdict
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
@@ -76,6 +78,40 @@ def test_allowed_name_is_in_force_with_the_next_poll_until_its_end(
     assert after is not None
     assert after.rules_digest == published.rules_digest
     assert feed.acts.names == ()
+
+
+def test_refused_name_is_in_force_with_the_next_poll_until_its_end(
+    feed: PolicyFeed, tmp_path: Path, hands: Hands
+) -> None:
+    published = feed.snapshot
+    set_here(tmp_path, hands, "example.net", verdict=NameVerdict.REFUSE)
+    snapshot = feed.poll()
+    assert refused(snapshot, NOW, "www.example.net") == (True, False)
+    assert refused(snapshot, NOW, "example.org") == (True, True)
+    assert refused(snapshot, NOW + 600, "example.net") == (False, False), "it ends without another snapshot"
+    hands.go(600)
+    after = feed.poll()
+    assert published is not None
+    assert after is not None
+    assert (after.names_digest, after.rules_digest) == (published.names_digest, published.rules_digest)
+
+
+def test_refused_name_holds_over_a_new_snapshot_whose_names_are_not_read_again(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
+) -> None:
+    set_here(tmp_path, hands, "example.net", verdict=NameVerdict.REFUSE)
+    feed.poll()
+    names = feed.descriptors[1]
+    for revision in (2, 3):
+        hands.go(60)
+        store.publish(compile_policy(policy(revision), hands.wall))
+        snapshot = feed.poll()
+        assert snapshot is not None
+        assert (snapshot.revision, refused(snapshot, hands.wall, "example.net")) == (revision, (True, False))
+        assert feed.descriptors[1] == names
+    manifest, content, _, rules = (Path(f"/proc/self/fd/{each}").read_bytes() for each in feed.descriptors)
+    said = parse_manifest(manifest)
+    assert (said.names.digest, said.rules.digest) == (sha256(content).digest(), sha256(rules).digest())
 
 
 def test_name_holds_over_a_new_snapshot_and_a_restart(

@@ -295,6 +295,12 @@ def test_unknown_counts_and_those_of_an_authority_at_none_are_counted_nowhere(
     assert node.use(batch()) == 1, "the batch is stored"
 
 
+def test_counts_of_a_name_that_a_node_refuses_by_itself_are_those_of_its_authority(node: Machine) -> None:
+    node.use(batch([count(3, service="example.com"), count(4, service="example.com", ban_authority="zone")]))
+    with node.plane.database.reading() as session:
+        assert session.scalar(select(func.sum(UsageDayRow.queries)).where(UsageDayRow.service == "example.com")) == 3
+
+
 def _pending(plane: Plane, service: str = "alpha", since: date = DAY, slug: str | None = None) -> list[PendingName]:
     with plane.database.reading() as session:
         return list(repository.pending_names(session, service, since, slug))
