@@ -1,4 +1,4 @@
-"""What a rules file says of each class in addition to its rules, so that a node can add a ban of its authority by itself.
+"""What a rules file says of each class apart from its rules, so that a node can add a ban of its authority by itself.
 
 That is the funding and the audience of its ranges, the network that counts on its own, and the text of a refusal.
 """
