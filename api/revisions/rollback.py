@@ -1,7 +1,7 @@
 """Restore ranges, modes, scopes and replies of an earlier revision, by the acts of single requests.
 
-Terms, bindings, exemptions, authorities, sites and grants stay as they are: what has begun is not rewritten. Bans that
-did not exist then, or no longer exist, stay as they are.
+Terms, bindings, exemptions, authorities, sites and grants stay as they are: what has begun is not rewritten. So do own
+services, single names and prohibited lists. Bans that did not exist then, or no longer exist, stay as they are.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
+from api.bans.state import has_lapsed
 from api.bans.wanted_change import as_decided
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
@@ -98,8 +99,11 @@ class _Run:
             past = then.get(row.number)
             if past is None or as_decided(past, now) == as_decided(row, now):
                 continue
+            service = self.services.get(row.service)
+            if service is None and has_lapsed(row.terms, now):
+                # An own service can be removed once its bans have ended. They refuse nothing, as they would then.
+                continue
             with collect_faults(self.faults, subject(row)):
-                service = self.services.get(row.service)
                 if service is None:
                     raise Conflict(f"service {row.service} is no longer in the catalogue")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)

@@ -195,6 +195,64 @@ def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     assert town.call("GET", "/v1/self", token=token).status_code == 200
 
 
+def test_a_rollback_restores_the_modes_of_a_lists_bans_and_leaves_the_list_as_it_is(town: Plane) -> None:
+    path = "/v1/authorities/town/lists/apps"
+    games = {"name": "Games", "domains": ["games.example.org"]}
+    town.done("PUT", "/v1/authorities/town/services/games", games)
+    town.done("PUT", path, {"services": ["beta", "town:games"]})
+    town.done("POST", f"{path}/adopt", ban())
+    then = town.revision()
+    town.clock.now += 60
+    town.done("PATCH", path, {"mode": "off", "mode_reason": "a test"})
+    town.done("PUT", "/v1/authorities/town/services/games", {**games, "domains": ["play.example.org"]})
+    town.done("PATCH", "/v1/authorities/town/bans/town:games", {"tiers": [1], "mode": "monitor"})
+    town.clock.now += 60
+    town.done("POST", f"{path}/versions", {"remove": ["beta"], "reason": "annulled"})
+    kept, service = town.done("GET", path), town.done("GET", "/v1/services/town:games")
+    acts = [(act["act"], act["object"]) for act in _back(town, then)["acts"]]
+    assert ("ban.set_enforce", "ban/town/town:games") in acts
+    assert {name for _, name in acts} <= {"ban/town/beta", "ban/town/town:games"}
+    found = town.done("GET", path)
+    assert (found["versions"], found["revision"]) == (kept["versions"], kept["revision"])
+    assert [(item["service"], item["mode"]) for item in found["services"]] == [("town:games", "enforce")]
+    assert town.done("GET", "/v1/authorities/town/bans/beta")["state"] == "lapsed"
+    assert town.done("GET", "/v1/services/town:games") == service
+
+
+def test_an_ended_ban_on_an_own_service_that_was_removed_does_not_prevent_a_rollback(town: Plane) -> None:
+    games, on_games = "/v1/authorities/town/services/games", "/v1/authorities/town/bans/town:games"
+    town.done("PUT", games, {"name": "Games", "domains": ["games.example.org"]})
+    town.done("PUT", on_games, ban())
+    then = town.revision()
+    town.clock.now += 60
+    town.done("PATCH", on_games, {"mode": "off"})
+    town.clock.now += 60
+    town.done("POST", f"{on_games}/end", {"reason": "it is over"})
+    town.clock.now += 60
+    town.done("DELETE", games)
+    town.done("PATCH", BAN, {"mode": "off"})
+    assert [(act["act"], act["object"]) for act in _back(town, then)["acts"]] == [("ban.set_enforce", "ban/town/alpha")]
+
+
+def test_each_revision_of_a_list_an_own_service_or_a_name_can_be_shown(town: Plane) -> None:
+    path = "/v1/authorities/town/lists/apps"
+    town.done("PUT", "/v1/authorities/town/services/games", {"name": "Games", "domains": ["games.example.org"]})
+    town.done("PUT", "/v1/authorities/town/names/www.example.com", {"verdict": "refuse", "reason": "phishing"})
+    town.done("PUT", path, {"services": ["beta", "town:games"]})
+    first = town.revision()
+    town.done("POST", f"{path}/adopt", ban())
+    town.done("PATCH", path, {"mode": "monitor"})
+    shown = [town.done("GET", f"/v1/revisions/{number}") for number in range(first - 2, town.revision() + 1)]
+    assert [(one["act"], [item["object"] for item in one["changes"]["items"]]) for one in shown] == [
+        ("service.define", ["service/town:games"]),
+        ("name.refuse", ["ban/town/www.example.com"]),
+        ("list.create", []),
+        # A revision names its last act: here that on the last ban of the list.
+        ("ban.adopt", ["ban/town/beta", "ban/town/town:games"]),
+        ("ban.set_monitor", ["ban/town/beta", "ban/town/town:games"]),
+    ]
+
+
 @on_both_databases
 def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
     then = town.revision()
