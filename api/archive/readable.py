@@ -28,13 +28,14 @@ from api.db.models import (
     AuthorityRow,
     CheckpointRow,
     InstallationRow,
+    ListLinkRow,
     NameRow,
     ProhibitedListRow,
     SuspensionRow,
 )
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
-from api.lists.reading import archived_list
+from api.lists.reading import archived_list, shown_link
 from api.names.reading import shown as shown_name
 from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.report.kept_usage import kept_usage
@@ -62,7 +63,8 @@ def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
         add("check.py", (_packaged("check.py"),))
         for name, objects in found.collections(names=names).items():
             add(name, _json_list(objects))
-        add("decisions/decisions.txt", readable_texts.decisions(found.dossiers))
+        texts = readable_texts.decisions(found.dossiers), readable_texts.lists(found.lists, found.links)
+        add("decisions/decisions.txt", chain(*texts, readable_texts.services(found.services)))
         for ban in found.dossiers:
             add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
             add(f"reports/{ban.name}.txt", readable_texts.report(ban, found.usage_of(ban), found.acts_of(ban)))
@@ -85,6 +87,21 @@ class _Found:
         """Return every ban with its bindings and exemptions, by number."""
         return dossiers(self.session)
 
+    @property
+    def lists(self) -> Iterator[Json]:
+        """Return every prohibited list with its versions, by number."""
+        return map(archived_list, self._rows(ProhibitedListRow, ProhibitedListRow.number))
+
+    @property
+    def links(self) -> Iterator[Json]:
+        """Return every link of a prohibited list to an authority, by number."""
+        return (shown_link(self.session, row) for row in self._rows(ListLinkRow, ListLinkRow.number))
+
+    @property
+    def services(self) -> Iterator[Json]:
+        """Return every own service of an authority with its names, by slug."""
+        return map(archived_own, own_services(self.session))
+
     def collections(self, *, names: bool) -> dict[str, Iterable[Json]]:
         """Return the files that are lists of objects."""
         return {
@@ -93,10 +110,9 @@ class _Found:
             "decisions/bindings.json": (binding for ban in self.dossiers for binding in ban.bindings),
             "decisions/exemptions.json": (exemption for ban in self.dossiers for exemption in ban.exemptions),
             "decisions/allowed-names.json": map(shown_name, self._rows(AllowedNameRow, AllowedNameRow.number)),
-            "decisions/prohibited-lists.json": map(
-                archived_list, self._rows(ProhibitedListRow, ProhibitedListRow.number)
-            ),
-            "decisions/services.json": map(archived_own, own_services(self.session)),
+            "decisions/list-links.json": self.links,
+            "decisions/prohibited-lists.json": self.lists,
+            "decisions/services.json": self.services,
             "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
             "accounts.json": self._accounts(names=names),
         }

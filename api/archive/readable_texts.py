@@ -25,6 +25,33 @@ def decisions(bans: Iterable[Dossier]) -> Iterator[str]:
         yield from _dossier(ban)
 
 
+def lists(found: Iterable[Json], links: Iterable[Json]) -> Iterator[str]:
+    """Return the text on all prohibited lists with their versions, and on their links to other authorities."""
+    yield f"{RULE}\nProhibited lists by number, with the decisions behind their versions, and their links.\n"
+    for item in found:
+        yield f"{RULE}Prohibited list {item['number']}: {item['authority']}/{item['slug']}\n"
+        yield from _fields({key: value for key, value in item.items() if key not in ("number", "versions")}, 1)
+        for version in item["versions"]:
+            yield f"{INDENT}version {version['version']}\n"
+            yield from _fields({key: value for key, value in version.items() if key not in ("version", "terms")}, 2)
+            for term in version["terms"]:
+                yield f"{INDENT * 2}term\n"
+                yield from _fields(term, 3)
+    for link in links:
+        yield f"{RULE}Link {link['number']} of {link['list']} to {link['authority']}\n"
+        yield from _fields({key: value for key, value in link.items() if key != "number"}, 1)
+
+
+def services(found: Iterable[Json]) -> Iterator[str]:
+    """Return the text on all own services. Their names are in services.json alone: there may be a million."""
+    yield f"{RULE}\nServices that authorities defined. services.json lists their names.\n"
+    for item in found:
+        yield f"{RULE}Service {item['slug']}: {item['name']}\n"
+        yield from _fields({key: value for key, value in item.items() if key not in ("slug", "name", "tiers")}, 1)
+        for tier in item["tiers"]:
+            yield f"{INDENT}tier {tier['number']}: {len(tier['domains']) + len(tier['hosts'])} names\n"
+
+
 def report(ban: Dossier, usage: Iterable[Json], acts: Iterable[Json]) -> Iterator[str]:
     """Return the history of one ban, from adoption to lapse."""
     yield from _dossier(ban)
@@ -112,6 +139,8 @@ def _fields(value: Mapping[str, object], depth: int) -> Iterator[str]:
         if inner is None or inner in ("", [], {}):
             continue
         if isinstance(inner, Mapping):
+            if not any(inner.values()):
+                continue
             yield f"{label}\n"
             yield from _fields(inner, depth + 1)
         else:

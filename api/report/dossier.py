@@ -45,7 +45,8 @@ class Dossier:
     @property
     def name(self) -> str:
         """Return the base name of the ban's report files in the archive."""
-        return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service']}"
+        # Not every file system allows a colon, which an own service has in its slug.
+        return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service'].replace(':', '-')}"
 
     @property
     def object(self) -> str:

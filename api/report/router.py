@@ -4,6 +4,7 @@ They are /v1/authorities/{slug}/bans/{service}/report, /v1/authorities/{slug}/re
 /v1/authorities/{slug}/study.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -188,7 +189,7 @@ def _answer(made: ReportRead, wanted: _Wanted) -> Response:
     """Return a report as a file in the wanted format, in the wanted language or else in the authority's."""
     page = _PAGES[wanted.file_format](made, wanted.language or default_language(made))
     about = made.bans[0].service if made.kind == "ban" else (made.prohibited_list or made.category or "")
-    names = [made.kind, made.authority, about.replace("/", "-"), made.first, made.last]
+    names = [made.kind, made.authority, re.sub("[/:]", "-", about), made.first, made.last]
     parts = filter(None, names)
     headers = {"Vary": "Accept", "Content-Disposition": f'inline; filename="{"-".join(parts)}.{wanted.file_format}"'}
     if wanted.file_format is FileFormat.HTML:

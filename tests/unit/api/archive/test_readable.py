@@ -129,6 +129,41 @@ def test_the_archive_has_decisions_as_json_and_as_text(files: Members) -> None:
         assert said in text
 
 
+def test_own_services_and_lists_are_readable_without_this_program(full: Plane) -> None:
+    full.clock.now += 60
+    path = "/v1/authorities/town/lists/apps"
+    full.done("POST", f"{path}/adopt", ban())
+    full.done("POST", f"{path}/versions", {**ban(), "add": ["beta"]})
+    full.done("POST", f"{path}/versions", {"remove": ["beta"], "reason": "annulled"})
+    full.done("POST", "/v1/list-links", {"list": "town/apps", "authority": "zone", "ground": "following"})
+    files = members(archive(full))
+    (prohibited,) = listed(files, "decisions/prohibited-lists.json")
+    assert [(one["version"], one["adds"], one["removes"]) for one in prohibited["versions"]] == [
+        (1, ["town:games"], []),
+        (2, ["beta"], []),
+        (3, [], ["beta"]),
+    ]
+    (link,) = listed(files, "decisions/list-links.json")
+    assert (link["list"], link["authority"], link["ground"]) == ("town/apps", "zone", "following")
+    on_games = next(one for one in listed(files, "decisions/bans.json") if one["service"] == "town:games")
+    assert (on_games["prohibited_list"], on_games["list_version"]) == ("town/apps", 1)
+    text = files["decisions/decisions.txt"].decode()
+    for said in (
+        "Prohibited list 1: town/apps\n  authority: town\n",
+        "  version 1\n    recorded: 2026-09-21T14:15:20Z\n    decision\n      organ: council\n      reference: C-1\n",
+        "    adds: town:games\n    term\n      start: 2026-09-21T14:15:20Z\n",
+        "  version 3\n    recorded: 2026-09-21T14:15:20Z\n    removes: beta\n",
+        "Link 1 of town/apps to zone\n",
+        "Service town:games: Games\n  authority: town\n  tier 1: 1 names\n",
+        "  prohibited list: town/apps\n  list version: 1\n",
+    ):
+        assert said in text
+    report = files[f"reports/{on_games['number']:06}-town-town-games.txt"].decode()
+    assert "ban.adopt  ban/town/town:games" in report
+    # Not every file system allows these characters in a name.
+    assert not [name for name in files if set(name) & set('<>:"\\|?*')]
+
+
 def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> None:
     full.clock.now += 60
     full.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "the council withdrew it"})
