@@ -12,9 +12,9 @@ from api.usage.ageing import age
 from api.usage.coverage_counts import KEPT_S, CoverageCounts
 from api.usage.state import COVERAGE_KEPT_S, HOUR_S
 from dnsfilter.policy.model import DAY_S
-from tests.unit.api.conftest import START, Plane, authority, on_both_databases
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
-from tests.unit.api.usage.conftest import batch
+from tests.unit.api.usage.conftest import batch, count
 
 ALL = "/v1/coverage?authority=town"
 TOWN, SMALL = "192.0.2.0/24", "192.0.2.0/29"
@@ -64,6 +64,22 @@ def test_range_shows_when_it_last_asked_and_its_usual_number(node: Machine) -> N
     assert _items(plane) == [{**asking, "usual_per_hour": 30}], "(40 + 21) / 2, and an earlier end changes nothing"
     assert plane.done("GET", "/v1/coverage?authority=zone")["items"][0]["state"] == "never"
     assert _rows(plane) == (1, 1)
+
+
+def test_coverage_does_not_depend_on_whether_bans_come_from_a_list(node: Machine) -> None:
+    plane = node.plane
+    path = "/v1/authorities/town/lists/apps"
+    plane.done("PUT", "/v1/authorities/town/services/games", {"name": "Games", "domains": ["games.example.org"]})
+    plane.done("PUT", path, {"services": ["beta", "town:games"]})
+    plane.done("POST", f"{path}/adopt", ban())
+    counts = [count(service="town:games", ban_authority="town"), count(service="beta", ban_authority="town")]
+    node.use(batch(counts, ranges=[_asked(30)]))
+    assert _items(plane) == [_item(state="asking", last_asked=ASKED, usual_per_hour=30)]
+    plane.clock.now += DAY_S + HOUR_S
+    used = plane.done("GET", "/v1/usage?authority=town&from=2026-09-21&to=2026-09-21")["items"]
+    assert {item["service"] for item in used} == {"beta", "town:games"}
+    plane.done("POST", f"{path}/end", {"reason": "it is over"})
+    assert _items(plane)[0]["last_asked"] == ASKED
 
 
 @on_both_databases

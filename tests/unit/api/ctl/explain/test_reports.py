@@ -38,6 +38,27 @@ def test_json_is_the_answer_of_the_api(ctl: Ctl) -> None:
     assert (found["kind"], found["authority"], found["first"]) == ("ban", "ghent", "2026-09-01")
 
 
+def test_a_list_is_reported_and_studied(ctl: Ctl) -> None:
+    decided = ("--legal-basis", "B-1", "--reference", "R-1", "--for", "1 month")
+    assert ctl("prohibited-list", "create", "ghent", "apps", "facebook", "--title", "Apps").code == 0
+    assert ctl("prohibited-list", "adopt", "ghent", "apps", "--mode", "monitor", *decided).code == 0
+    report = ctl("prohibited-list", "report", "ghent", "apps", *DAYS, "--language", "en")
+    assert (report.code, report.err) == (0, "")
+    assert report.out.startswith("# Report on the prohibited list Apps (")
+    for option in (("--list", "ghent/apps"), ("--category", "social")):
+        found = json.loads(ctl("--json", "ban", "study", "ghent", *option, *DAYS).out)
+        assert [ban["service"] for ban in found["bans"]] == ["facebook"]
+    faults = {
+        ("prohibited-list", "report", "ghent/aps"): 'No prohibited list "ghent/aps". Did you mean "ghent/apps"?',
+        ("prohibited-list", "report", "ghent/apps", "--authority", "mechelen"): "mechelen has adopted no ban from",
+        ("ban", "study", "ghent", "--category", "socal"): 'No category "socal". Did you mean "social"?',
+        ("ban", "study", "ghent", "--list", "ghent/apps", "--category", "ai"): "not allowed with argument",
+    }
+    for command, fault in faults.items():
+        done = ctl(*command, *DAYS)
+        assert (done.code, fault in done.err) == (2, True), done.err
+
+
 def test_a_report_is_written_to_a_file(ctl: Ctl, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     done = ctl(*REPORT, *DAYS, "--format", "html", "-o", str(target))
