@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.engines import KINDS
+from tests.support.forked_programs import run
 from tests.support.knot import Knot
 from tests.support.namespaces import Namespace
 from tests.support.nodes import EXAMPLE, Node, eventually, program, publish_twice
@@ -25,8 +26,7 @@ def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(node
 
 
 def test_a_check_next_to_the_running_node_finds_nothing(node: Node) -> None:
-    command = [program("dnsfilter"), "check", "--config", str(node.config), "--policy", str(node.policy)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = run(["dnsfilter", "check", "--config", str(node.config), "--policy", str(node.policy)])
     assert (done.returncode, done.stderr) == (0, "")
     assert node.dig("plain.example.org").rcode == "NOERROR"
 
@@ -99,8 +99,7 @@ def test_one_flipped_bit_of_what_all_revisions_share_costs_no_start(tmp_path: Pa
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
         assert node.metrics()["dnsfilter_snapshot_revision"] == 2
         assert node.logged("second copy in use", ".names", ".ranges")
-        command = [program("dnsfilter"), "snapshot", "list", "--config", str(node.config)]
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        listed = run(["dnsfilter", "snapshot", "list", "--config", str(node.config)]).stdout
         assert "damaged: second copy in use" in listed.splitlines()[0]
 
 
@@ -155,8 +154,7 @@ def test_check_prints_every_problem_with_its_location(tmp_path: Path, extra: lis
     config.write_text(
         'listen = ["127.0.0.1:5300"]\nlisten_to = 1\n[upstream]\nservers = ["127.0.0.1:5300", "nowhere"]\n'
     )
-    command = [program("dnsfilter"), "check", "--config", str(config), "--policy", str(EXAMPLE), *extra]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = run(["dnsfilter", "check", "--config", str(config), "--policy", str(EXAMPLE), *extra])
     said = ended.stdout + ended.stderr
     assert ended.returncode == 2
     for part in ("listen_to", "servers[0]", "servers[1]", str(config)):

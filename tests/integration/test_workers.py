@@ -19,8 +19,9 @@ from dnsfilter.config.load import load_config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import dig
 from tests.support.engines import data, query
+from tests.support.forked_programs import run
 from tests.support.knot import Knot
-from tests.support.nodes import EXAMPLE, Node, eventually, program, publish_twice, status_of
+from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice, status_of
 from tests.support.ports import free_port
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady_load import UNLIMITED, ConstantLoad
@@ -87,8 +88,7 @@ def rename(node: Node, *changes: tuple[str, str]) -> None:
 
 def reloaded(node: Node) -> subprocess.CompletedProcess[str]:
     """Have the node read its files again, and wait."""
-    command = [program("dnsfilter"), "reload", "--config", str(node.config)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run(["dnsfilter", "reload", "--config", str(node.config)])
 
 
 def send_signal(node: Node, number: signal.Signals) -> None:
