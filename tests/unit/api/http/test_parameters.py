@@ -44,6 +44,7 @@ FREE = {
     "to",
     "after",
     "ended",
+    "waiting",
 }
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
