@@ -58,6 +58,12 @@ NODES = (
         queries={"{{instance}}": f"dnsfilter_unwritten{ON_NODE}"},
     ),
     Panel(
+        title="Names set on nodes", kind="stat", decimals=0, colours=ZERO_IS_USUAL,
+        question="How many names does a node refuse or allow by itself, by an act on it?",
+        queries={"{{instance}}": f"sum by (instance) (dnsfilter_local_names{ON_NODE}) "
+                 f"or 0 * sum by (instance) (dnsfilter_workers{ON_NODE})"},
+    ),
+    Panel(
         title="Started", kind="stat", unit="dateTimeFromNow",
         question="How long ago did the supervisor of each node start?",
         queries={"{{instance}}": f"(process_start_time_seconds{ON_NODE}) * 1000"},
