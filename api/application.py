@@ -22,6 +22,7 @@ from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
 from api.catalogue.router import router as catalogue
+from api.console.router import console_routes
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
 from api.documentation.site import router as site
@@ -241,7 +242,7 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
         middleware=middleware,
     )
     # include_router would build every route a second time, which takes longer than the rest of a start.
-    app.router.routes += routes()
+    app.router.routes += [*routes(), *console_routes()]
     install(app)
     app.add_exception_handler(Answered, _answered)
     app.state.allowed = _allowed

@@ -16,12 +16,14 @@ from api.accounts.schemas import (
     HeldRead,
     Login,
     SelfRead,
+    SignInLinkMade,
     TokenMade,
     TokenRead,
     TokensRevoked,
     TokenWrite,
 )
 from api.auth.authentication_failures import KEPT_S
+from api.auth.sessions import LINK_S, SIGN_IN, make_link
 from api.db.models import AccountRow, GrantRow, TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.http import idempotency
@@ -42,6 +44,7 @@ from api.http.permits import (
 from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
 from api.http.schemas import Page
+from api.timestamps import timestamp_text
 
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
@@ -78,6 +81,17 @@ def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
         token=read_token(unit.session.get_one(TokenRow, permit.caller.token)),
         roles=[HeldRead(role=item.role, authority=item.authority) for item in held],
     )
+
+
+@oneself.post("/sign-in-links", summary="Make a link to the console", status_code=201)
+def make_sign_in_link(unit: UnitDep, permit: AnyAccount, held: RuntimeDep) -> SignInLinkMade:
+    """Make a link that signs the caller in to the console once, within ten minutes. It is shown only once.
+
+    The session allows what the caller's token allows, and ends with it.
+    """
+    unit.shown_once = True
+    code = make_link(unit, held.token_key, unit.session.get_one(TokenRow, permit.caller.token))
+    return SignInLinkMade(path=f"{SIGN_IN}/{code}", expires=timestamp_text(unit.now_s + LINK_S))
 
 
 @accounts.get("", summary="List accounts")

@@ -105,7 +105,10 @@ class TokenWrite(Strict):
 
 
 class TokenRead(Read):
-    """A token, without its secret. `recorded_by` is an account, 0 for the installation; `made_with` is a token."""
+    """A token, without its secret. `recorded_by` is an account, 0 for the installation; `made_with` is a token.
+
+    A `session` is the token of a browser, which only the console accepts.
+    """
 
     number: int
     account: int
@@ -119,6 +122,7 @@ class TokenRead(Read):
     last_used: Day | None
     recorded_by: int
     made_with: int | None
+    session: bool
 
 
 class TokensRevoked(Read):
@@ -131,6 +135,13 @@ class TokenMade(TokenRead):
     """A new token. `token` is shown only once."""
 
     token: str = Field(examples=["dnsf_0123456789ab_…"])
+
+
+class SignInLinkMade(Read):
+    """A link to the console, relative to the API's own address. It works once, and not after `expires`."""
+
+    path: str = Field(examples=["/console/sign-in/…"])
+    expires: Timestamp
 
 
 class AuthenticationFailureRead(Read):

@@ -40,6 +40,8 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "refusals": ("lift",),
     "request": ("ask", "approve", "reject", "withdraw"),
     "service": ("define", "change", "remove", "update", "follow_release"),
+    "session": ("begin",),
+    "sign_in_link": ("make",),
     "site": ("register", "change", "remove"),
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),

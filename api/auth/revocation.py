@@ -57,4 +57,5 @@ def shown_token(row: TokenRow) -> Json:
         "revoked": optional_text(row.revoked_s),
         "recorded_by": row.made_by,
         "made_with": row.made_with,
+        "session": row.session,
     }

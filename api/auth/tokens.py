@@ -71,14 +71,19 @@ def public_part(token: str) -> str | None:
     return found.group(1) if found is not None else None
 
 
-def authenticate(session: Session, key: bytes, token: str, now_s: int, request: str) -> Caller | Refused:
-    """Return the caller that presents `token`, with its roles at `now_s`, or why it is refused. Use constant time."""
+def authenticate(
+    session: Session, key: bytes, token: str, now_s: int, request: str, *, in_console: bool = False
+) -> Caller | Refused:
+    """Return the caller that presents `token`, with its roles at `now_s`, or why it is refused. Use constant time.
+
+    Only the console accepts the token of a session, and it accepts no other.
+    """
     public = public_part(token)
     found = None if public is None else session.execute(_HELD.where(TokenRow.public == public)).one_or_none()
     row, account = found if found is not None else (None, None)
     presented = digest(key, token)
     known = hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented))
-    if not known or row is None or account is None:
+    if not known or row is None or account is None or row.session is not in_console:
         return Refused(Refusal.UNKNOWN)
     return caller_of_token(session, row, account, now_s, request)
 

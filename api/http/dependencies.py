@@ -49,6 +49,9 @@ MAX_WAITS, MAX_WAITS_EACH = 64, 4
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 """Concurrent reads that take seconds: of all accounts, and of one. They leave slots for other reads."""
 
+IN_CONSOLE = "in_console"
+"""Key of the scope of a request that a page of the console makes: its token is that of a session."""
+
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -171,7 +174,10 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
     found: Caller | Refused | None = None
     if credentials is not None:
         with held.database.reading() as session:
-            found = authenticate(session, held.token_key, credentials.credentials, now_s, request_id(request))
+            in_console = request.scope.get(IN_CONSOLE, False)
+            found = authenticate(
+                session, held.token_key, credentials.credentials, now_s, request_id(request), in_console=in_console
+            )
     if isinstance(found, Refused):
         note_failure(request.app.state.failures, found, request.scope, held.clock())
     if not isinstance(found, Caller):

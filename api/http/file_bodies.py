@@ -10,6 +10,8 @@ from api.http.dependencies import sent_body
 from api.http.schemas import Body, validated_json
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+"""The media type of the console's forms."""
 
 
 class FileBody(Generic[Body]):

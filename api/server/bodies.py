@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
-from api.http.file_bodies import JSON
+from api.http.file_bodies import FORM, JSON
 from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 from api.range_import import csv_table
 from api.server.request_limits import OF_NODES, token_of
@@ -26,6 +26,7 @@ MAX_UNKNOWN_BYTES = 64 * 1024
 MAX_POLICY_BYTES = 8 * 1024 * 1024
 _POLICY = (MAX_POLICY_BYTES, ("application/toml", "text/plain"))
 OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "/console/*": (MAX_BYTES, (FORM,)),
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
     "/v1/catalogue": (2 * signed_catalogue.MAX_BYTES, ("application/octet-stream",)),

@@ -8,14 +8,17 @@ from functools import partial
 from hashlib import sha256
 from time import perf_counter
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth.authentication_failures import address_of, network_of
+from api.auth.sessions import COOKIE
 from api.errors import Overloaded
 from api.http.problems import id_of, of_error
 from api.server.request_slots import Slots
 
 OF_NODES = "/v1/nodes/self/"
+OF_CONSOLE = "/console/"
 OF_HEALTH = frozenset({"/healthz", "/readyz", "/version"})
 READS = frozenset({"GET", "HEAD"})
 
@@ -105,7 +108,12 @@ def _work_of(scope: Scope) -> RequestKind:
 
 
 def token_of(scope: Scope) -> str:
-    """Return the bearer token of a request, or an empty text. Ignore case and spaces in its header."""
+    """Return the bearer token of a request, or an empty text. Ignore case and spaces in its header.
+
+    A request of the console has its token in a cookie.
+    """
+    if scope["path"].startswith(OF_CONSOLE):
+        return HTTPConnection(scope).cookies.get(COOKIE, "")
     header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
     scheme, _, token = header.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,6 +1,13 @@
 """The tables, one file per topic."""
 
-from api.db.models.account import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
+from api.db.models.account import (
+    AccountRow,
+    AuthenticationFailureRow,
+    GrantRow,
+    NameRow,
+    SignInLinkRow,
+    TokenRow,
+)
 from api.db.models.audit_log import (
     AuditRow,
     CatalogueRow,
@@ -75,6 +82,7 @@ __all__ = [
     "RangeRow",
     "RequestRow",
     "ServiceRow",
+    "SignInLinkRow",
     "SiteRow",
     "SpaceRow",
     "SuspensionRow",

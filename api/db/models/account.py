@@ -68,7 +68,8 @@ class TokenRow(Base):
 
     `roles` and `authorities` narrow the account's roles, unless they are empty. `used_day` is the last day of use in
     UTC, in days since 1970. `made_with` is the token that its maker presented. `made_by` is the maker's account, or 0
-    if it was made with access to the installation's files.
+    if it was made with access to the installation's files. A `session` is a token in the cookie of a browser: only the
+    console accepts it.
     """
 
     __tablename__ = "tokens"
@@ -87,6 +88,22 @@ class TokenRow(Base):
     used_day: Mapped[int | None]
     made_with: Mapped[int | None] = mapped_column(index=True)
     made_by: Mapped[int] = mapped_column(default=0)
+    session: Mapped[bool] = mapped_column(default=False)
+
+
+class SignInLinkRow(Base):
+    """A link that begins one session of an account in the console. Only a keyed hash of its code is stored.
+
+    `made_with` is the token that its maker presented: the session allows no more than this token, and ends with it.
+    """
+
+    __tablename__ = "sign_in_links"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    made_with: Mapped[int]
+    made_by: Mapped[int]
+    expires_s: Mapped[int]
 
 
 class AuthenticationFailureRow(Base):

@@ -231,6 +231,13 @@ def _accounts() -> None:
         *_columns(_JSON, "roles", "authorities"),
         *_columns(_BIG, "expires_s", "revoked_s", "used_day", nullable=True),
         _column("made_with", _BIG, nullable=True, index=True),
+        _column("session", sa.Boolean()),
+    )
+    op.create_table(
+        "sign_in_links",
+        *_text_keys(digest=64),
+        _column("account", _ID, sa.ForeignKey("accounts.id"), index=True),
+        *_columns(_BIG, "made_with", "made_by", "expires_s"),
     )
 
 

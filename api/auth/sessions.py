@@ -1,0 +1,110 @@
+"""Sessions of the console: tokens that only its pages accept, and the links that begin them.
+
+A session allows no more than the token with which its link was made, and ends with it. It ends after an hour without a
+request, and after twelve hours.
+"""
+
+import secrets
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from api.auth.revocation import revoke, shown_token
+from api.auth.state import is_valid, token_refusal
+from api.auth.tokens import NewToken, digest, new_token
+from api.db.models import AccountRow, SignInLinkRow, TokenRow
+from api.db.session import Database
+from api.db.subjects import subject
+from api.db.unit_of_work import Access, Actor, UnitOfWork
+from api.errors import NotAuthenticated
+from dnsfilter.policy.model import DAY_S, Instant
+
+COOKIE = "__Host-dnsfilter"
+"""The cookie's name. Browsers accept a cookie of this prefix only with Secure, for `/`, and from its own host."""
+SIGN_IN = "/console/sign-in"
+"""The path of the page that signs in. A link has its code below it."""
+LINK_S = 600
+"""Seconds in which a link begins a session."""
+IDLE_S = 3600
+LONGEST_S = DAY_S // 2
+RENEWED_S = 60
+"""Seconds after which a session in use is prolonged again."""
+MAX_SESSIONS = 10
+"""Most sessions of one account: one more ends the oldest."""
+LABEL = "console"
+NOT_ACCEPTED = "This link was used already, or is older than ten minutes. Ask for another one."
+
+
+def make_link(unit: UnitOfWork, key: bytes, token: TokenRow) -> str:
+    """Return the code of a new link to a session for the account of `token`. Only a hash of the code is stored."""
+    code = secrets.token_urlsafe(32)
+    unit.session.execute(delete(SignInLinkRow).where(SignInLinkRow.expires_s <= unit.now_s))
+    row = SignInLinkRow(
+        digest=digest(key, code),
+        account=token.account,
+        made_with=token.id,
+        made_by=unit.actor.account,
+        expires_s=unit.now_s + LINK_S,
+    )
+    unit.session.add(row)
+    unit.note("sign_in_link.make", f"account/{token.account}", None, {"account": token.account, "token": token.id})
+    return code
+
+
+def begin(session: Session, key: bytes, code: str, now_s: Instant, request: str) -> NewToken:
+    """Begin the session of a link. Raise NotAuthenticated unless the link is unused, and its token still valid."""
+    link = session.get(SignInLinkRow, digest(key, code))
+    maker = session.get(TokenRow, link.made_with) if link is not None else None
+    if link is None or maker is None or link.expires_s <= now_s or not _is_valid(session, maker, now_s):
+        raise NotAuthenticated(NOT_ACCEPTED)
+    session.delete(link)
+    unit = UnitOfWork(session, Actor(link.account, Access.TOKEN, request, maker.id), now_s)
+    return _made(unit, key, link, maker)
+
+
+def may_prolong(row: TokenRow, session: Session, now_s: Instant) -> bool:
+    """Return whether a session in use would end at least a minute later if it was prolonged."""
+    assert row.expires_s is not None
+    return row.expires_s + RENEWED_S <= _end(session.get(TokenRow, row.made_with), row.created_s, now_s)
+
+
+def prolong(database: Database, number: int, now_s: Instant) -> None:
+    """Let a session that is in use end later."""
+    with database.writing() as session:
+        row = session.get_one(TokenRow, number)
+        row.expires_s = _end(session.get(TokenRow, row.made_with), row.created_s, now_s)
+
+
+def _is_valid(session: Session, maker: TokenRow, now_s: Instant) -> bool:
+    return token_refusal(maker, session.get_one(AccountRow, maker.account), now_s) is None
+
+
+def _made(unit: UnitOfWork, key: bytes, link: SignInLinkRow, maker: TokenRow) -> NewToken:
+    fresh = new_token(key)
+    row = TokenRow(
+        public=fresh.public,
+        account=link.account,
+        label=LABEL,
+        digest=fresh.digest,
+        roles=maker.roles,
+        authorities=maker.authorities,
+        created_s=unit.now_s,
+        expires_s=_end(maker, unit.now_s, unit.now_s),
+        made_with=maker.id,
+        made_by=link.made_by,
+        session=True,
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    unit.note("session.begin", subject(row), None, shown_token(row))
+    own = select(TokenRow.id).where(TokenRow.account == link.account, TokenRow.session, is_valid(unit.now_s))
+    oldest = unit.session.scalars(own.order_by(TokenRow.id.desc()).offset(MAX_SESSIONS)).all()
+    revoke(unit, TokenRow.id.in_(oldest))
+    return fresh
+
+
+def _end(maker: TokenRow | None, begun_s: Instant, now_s: Instant) -> Instant:
+    ends = [now_s + IDLE_S, begun_s + LONGEST_S]
+    if maker is not None and maker.expires_s is not None:
+        ends.append(maker.expires_s)
+    return min(ends)

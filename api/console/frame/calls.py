@@ -1,0 +1,157 @@
+"""Call operations of the API within the process: the same route, permit, transaction and audit entry as by HTTP."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Request
+from pydantic import TypeAdapter
+from starlette.routing import Match
+from starlette.types import Message, Scope
+
+from api.auth.judged_acts import JSON
+from api.errors import Fault
+from api.http.dependencies import IN_CONSOLE
+from api.http.routes import Route
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Values = Mapping[str, object]
+_CALLS = "console_calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of an operation: its status, headers and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """Return the body as JSON, or None if it is empty."""
+        return json.loads(self.body) if self.body else None
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the act waits for a second person."""
+        return self.status == 202
+
+
+class Refused(Exception):
+    """An operation that was refused: its problem (RFC 9457)."""
+
+    def __init__(self, answer: Answer) -> None:
+        found = answer.json or {}
+        super().__init__(found.get("detail", ""))
+        self.status = answer.status
+        self.detail: str = found.get("detail", "")
+        self.faults = [Fault(each["location"], each["message"]) for each in found.get("faults", ())]
+
+
+def calls(*operations: str) -> Callable[[Endpoint], Endpoint]:
+    """Name the operations that a page may call. `docs/reference/permissions.md` lists them."""
+
+    def declared(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _CALLS, frozenset(operations))
+        return endpoint
+
+    return declared
+
+
+def declared_calls(endpoint: Callable[..., Any]) -> frozenset[str]:
+    """Return the operations that a page declares."""
+    found: frozenset[str] = getattr(endpoint, _CALLS, frozenset())
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Calls operations with a session's token, within one request of a page."""
+
+    request: Request
+    token: str
+    allowed: frozenset[str]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def call(
+        self, operation: str, path: Values | None = None, query: Values | None = None, body: object = None
+    ) -> Answer:
+        """Return the answer of an operation. Raise Refused for a problem.
+
+        Raise ValueError for an operation that the page does not declare. Values of None are left out of the query.
+        """
+        if operation not in self.allowed:
+            raise ValueError(f"the page does not declare that it calls {operation}")
+        route = _route(self.request.app.router.routes, operation)
+        sent = b"" if body is None else json.dumps(body).encode()
+        scope = _scope(self.request.scope, route, path or {}, query or {}, self._headers(sent))
+        answer = await _answer(route, scope, sent)
+        if answer.status >= 400:
+            raise Refused(answer)
+        return answer
+
+    def _headers(self, sent: bytes) -> list[tuple[bytes, bytes]]:
+        named = {"authorization": f"Bearer {self.token}", "content-length": str(len(sent)), **self.headers}
+        if sent:
+            named["content-type"] = JSON
+        return [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+
+
+Found = TypeVar("Found")
+
+
+def read(kind: type[Found], answer: Answer) -> Found:
+    """Return the body of an answer as a value of the API's schema."""
+    return TypeAdapter(kind).validate_json(answer.body)
+
+
+def _route(routes: list[Any], operation: str) -> Route:
+    return next(each for each in routes if isinstance(each, Route) and each.operation_id == operation)
+
+
+def _scope(
+    outer: Scope, route: Route, path: Values, query: Values, headers: list[tuple[bytes, bytes]]
+) -> dict[str, Any]:
+    """Return the scope of a request for a route, from the scope of the page's request: same client, id and slot."""
+    url = str(route.url_path_for(route.name, **path))
+    given = [(name, _text(value)) for name, value in query.items() if value is not None]
+    scope: dict[str, Any] = {
+        **outer,
+        "method": next(iter(route.methods or ())),
+        "path": url,
+        "raw_path": url.encode(),
+        "query_string": urlencode(given).encode(),
+        "headers": headers,
+        "media_type": JSON,
+        "body_sha256": "",
+        "state": {},
+        "path_params": {},
+        IN_CONSOLE: True,
+    }
+    match, found = route.matches(scope)
+    if match is not Match.FULL:
+        raise ValueError(f"{url} is not a path of {route.operation_id}")
+    return {**scope, **found}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+async def _answer(route: Route, scope: Scope, body: bytes) -> Answer:
+    sent = list[Message]()
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return pending.pop() if pending else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await route.handle(scope, receive, send)
+    start, *rest = sent
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start.get("headers", ())}
+    return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in rest))

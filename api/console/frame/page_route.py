@@ -1,0 +1,78 @@
+"""The route class of pages: an error is shown as a page, and every answer has the headers of the console."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from api.auth.sessions import SIGN_IN
+from api.console.frame.calls import Refused, declared_calls
+from api.console.frame.language import language_of
+from api.console.frame.rendering import render
+from api.console.frame.security_headers import HEADERS
+from api.errors import ApiError
+from api.http.problems import cause, id_of
+
+_TITLES = {
+    403: "You may not do this",
+    404: "There is no such page",
+    422: "The request is not valid",
+}
+
+
+class SignInNeeded(Exception):
+    """Raised if a page needs a session and the request has none."""
+
+
+class PageRoute(APIRoute):
+    """Route of a page. `operations` are those that it may call; each of them has its own permit."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **{**options, "include_in_schema": False})
+        self.operations = declared_calls(endpoint)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of the page."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                answer = await handle(request)
+            except SignInNeeded:
+                answer = _to_sign_in(request)
+            except Refused as error:
+                answer = _error_page(request, error.status, error.detail)
+            except ApiError as error:
+                kind, detail, _ = cause(error)
+                answer = _error_page(request, kind.status, detail)
+            except RequestValidationError:
+                answer = _error_page(request, 422, "")
+            except HTTPException as error:
+                answer = _error_page(request, error.status_code, "")
+            for name, value in HEADERS.items():
+                answer.headers.setdefault(name, value)
+            return answer
+
+        return handled
+
+
+def pages() -> APIRouter:
+    """Return a router of pages."""
+    return APIRouter(route_class=PageRoute, prefix="/console")
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Redirect to the page that signs in. htmx follows no redirect to another page, but this header."""
+    if request.headers.get("hx-request"):
+        return Response(status_code=204, headers={"HX-Redirect": SIGN_IN})
+    return RedirectResponse(SIGN_IN, 303)
+
+
+def _error_page(request: Request, status: int, detail: str) -> Response:
+    title = _TITLES.get(status, "This did not work")
+    language = language_of(request)
+    return render("error.html.jinja", language, status=status, title=title, detail=detail, request=id_of(request.scope))

@@ -1,0 +1,41 @@
+"""Write pages from templates. Every text is escaped, and characters that are not printable are shown as numbers."""
+
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from api.console.frame.language import NAMES
+from api.console.frame.static_files import url_of
+from api.console.frame.words import Words
+from dnsfilter.telemetry.terminal import escape
+
+
+def render(template: str, language: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page in a language. `values` are those of the template; it also gets the language's `words`."""
+    words = Words(language)
+    page = TEMPLATES.get_template(template).render(
+        {"visit": None, **values, "status": status, "language": language, "w": words, "_": words.text}
+    )
+    return HTMLResponse(page, status)
+
+
+def _shown(value: object) -> object:
+    """Return a value as a template prints it: markup as it is, text without characters that change its direction."""
+    if isinstance(value, Markup):
+        return value
+    return "\n".join(map(escape, value.split("\n"))) if isinstance(value, str) else value
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("api.console"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+)
+NAVIGATION = (("/console", "Today"),)
+"""The pages of the navigation: path and name."""
+TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

@@ -1,0 +1,168 @@
+"""A visit: one request of a page within a session, with what the page needs to read, act and answer."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.accounts.schemas import SelfRead
+from api.auth.caller import Caller as Holder
+from api.auth.sessions import COOKIE, may_prolong, prolong
+from api.auth.tokens import authenticate, held_token
+from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read
+from api.console.frame.language import language_of
+from api.console.frame.page_route import SignInNeeded
+from api.console.frame.rendering import render
+from api.console.frame.words import Words
+from api.errors import Fault, Forbidden
+from api.http.dependencies import Runtime, RuntimeDep, request_id
+from api.http.schemas import Page
+from api.suspensions.schemas import SuspensionRead
+
+Found = TypeVar("Found")
+ON_EVERY_PAGE = frozenset({"get_self", "list_suspensions", "list_authorities"})
+"""Operations of the frame: every page shows the account, and the suspensions in force."""
+CSRF = "csrf"
+MAX_FIELDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form as sent, and what is wrong with them."""
+
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        """Return a field without spaces around it, or an empty text."""
+        return self.fields.get(name, [""])[-1].strip()
+
+    def texts(self, name: str) -> list[str]:
+        """Return the values of a field with several."""
+        return self.fields.get(name, [])
+
+    def given(self, *names: str) -> dict[str, str]:
+        """Return the fields of these names that are not empty."""
+        return {name: self.text(name) for name in names if self.text(name)}
+
+    def fault(self, name: str) -> str:
+        """Return what is wrong with a field, or an empty text."""
+        return "; ".join(each.message for each in self.faults if each.location.rpartition(".")[2] == name)
+
+    def refused(self, error: Refused) -> "Form":
+        """Return the form with the faults of a problem. A problem without them is one fault of the form itself."""
+        return Form(self.fields, error.faults or [Fault("", error.detail)])
+
+
+@dataclass
+class Visit:
+    """One request of a page within a session."""
+
+    request: Request
+    held: Runtime
+    token: str
+    holder: Holder
+
+    @cached_property
+    def language(self) -> str:
+        """Return the language of the page."""
+        return language_of(self.request)
+
+    @cached_property
+    def words(self) -> Words:
+        """Return the words of the page's language."""
+        return Words(self.language)
+
+    @cached_property
+    def csrf(self) -> str:
+        """Return the token that every form of this session carries."""
+        return csrf_token(self.held.token_key, self.token)
+
+    @cached_property
+    def _caller(self) -> Caller:
+        declared = declared_calls(self.request.scope["endpoint"])
+        return Caller(self.request, self.token, declared | ON_EVERY_PAGE)
+
+    async def read(
+        self, kind: type[Found], operation: str, path: Values | None = None, query: Values | None = None
+    ) -> Found:
+        """Return what an operation answers, as a value of the API's schema. Raise Refused."""
+        return read(kind, await self._caller.call(operation, path, query))
+
+    async def act(
+        self, operation: str, path: Values | None = None, body: object = None, query: Values | None = None
+    ) -> Answer:
+        """Do an act. Raise Refused. An answer that `waits` has become a request to a second person."""
+        return await self._caller.call(operation, path, query, body)
+
+    async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Return a page in the frame, with the account and the suspensions in force."""
+        suspended = await self.read(Page[SuspensionRead], "list_suspensions", query={"state": "in_force"})
+        return render(
+            template,
+            self.language,
+            status=status,
+            visit=self,
+            me=await self.read(SelfRead, "get_self"),
+            suspended=suspended.items,
+            done=self.request.query_params.get("done", ""),
+            **values,
+        )
+
+    def fragment(self, template: str, **values: Any) -> Response:
+        """Return a part of a page, for htmx."""
+        return render(template, self.language, visit=self, **values)
+
+    def done(self, path: str, what: str) -> Response:
+        """Redirect to a page that says what was done: a key of the template `done.html.jinja`."""
+        return RedirectResponse(f"{path}?done={what}", 303)
+
+
+def csrf_token(key: bytes, token: str) -> str:
+    """Return the token of a session's forms. It reveals nothing about the session's own token."""
+    return hmac.digest(key, f"{CSRF} {token}".encode(), sha256).hex()
+
+
+def _visit(request: Request, held: RuntimeDep) -> Visit:
+    """Return the visit of a request with the cookie of a valid session. Raise SignInNeeded without one."""
+    now_s, token = int(held.clock()), request.cookies.get(COOKIE, "")
+    with held.database.reading() as session:
+        found = authenticate(session, held.token_key, token, now_s, request_id(request), in_console=True)
+        if not isinstance(found, Holder):
+            raise SignInNeeded
+        row, _ = held_token(session, found.token)
+        renewed = may_prolong(row, session, now_s)
+    if renewed:
+        prolong(held.database, found.token, now_s)
+    return Visit(request, held, token, found)
+
+
+Visiting = Annotated[Visit, Depends(_visit)]
+"""The visit of a page that needs a session."""
+
+
+async def sent_form(request: Request) -> Form:
+    """Return the fields of a form."""
+    body = await request.body()
+    return Form(parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+
+
+SentForm = Annotated[Form, Depends(sent_form)]
+"""The form of a page that needs no session."""
+
+
+async def _own_form(visit: Visiting, form: SentForm) -> Form:
+    """Return the form of an act. Raise Forbidden if another site sent it."""
+    if not hmac.compare_digest(form.text(CSRF), visit.csrf):
+        raise Forbidden("The form is from another session. Go back, reload the page, and send it again.")
+    return form
+
+
+OwnForm = Annotated[Form, Depends(_own_form)]
+"""The form of an act: it carries the token of the session's forms."""

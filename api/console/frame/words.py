@@ -1,0 +1,53 @@
+"""Texts, dates and numbers of a page in its language. Pure."""
+
+from dataclasses import dataclass
+
+from babel.numbers import format_decimal
+
+from api.locale.date_phrases import day_words
+from api.locale.translations import LOCALES, translations
+from dnsfilter.policy.calendar import last_day, local_day, parse_instant
+from dnsfilter.policy.instants import is_midnight, local_time
+
+DOMAIN = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a language. Instants are texts of the API (RFC 3339); each is shown in a time zone."""
+
+    language: str
+
+    def text(self, english: str, **values: object) -> str:
+        """Return a text of the console, with `{…}` filled in."""
+        said = translations(self.language, DOMAIN).gettext(english)
+        return said.format(**values) if values else said
+
+    def count(self, one: str, many: str, number: int) -> str:
+        """Return a text with a number, which replaces `{n}`, in singular or plural."""
+        said = translations(self.language, DOMAIN).ngettext(one, many, number)
+        return said.format(n=self.number(number))
+
+    def number(self, number: int) -> str:
+        """Return a number with the separators of the language."""
+        return str(format_decimal(number, locale=self._locale))
+
+    def day(self, instant: str, zone: str) -> str:
+        """Return the day of an instant: "1 October 2026"."""
+        return day_words(local_day(parse_instant(instant), zone), self.language)
+
+    def at(self, instant: str, zone: str) -> str:
+        """Return an instant: "1 October 2026, 14:05", or the day alone at midnight."""
+        at = parse_instant(instant)
+        if is_midnight(at, zone):
+            return self.day(instant, zone)
+        return f"{self.day(instant, zone)}, {local_time(at, zone):%H:%M}"
+
+    def through(self, end: str, zone: str) -> str:
+        """Return the last day of a period that ends at a midnight, or its end with the time."""
+        at = parse_instant(end)
+        return day_words(last_day(at, zone), self.language) if is_midnight(at, zone) else self.at(end, zone)
+
+    @property
+    def _locale(self) -> str:
+        return LOCALES[self.language]

@@ -1,0 +1,20 @@
+"""The pages of the console, in the order in which their paths are matched."""
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from api.console import sign_in, styles, today
+from api.console.frame import static_files
+from api.console.frame.page_route import PageRoute
+
+ROUTERS: tuple[APIRouter, ...] = (static_files.router, sign_in.router, styles.router, today.router)
+
+
+def console_routes() -> list[APIRoute]:
+    """Return the routes of all pages and their files."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+
+
+def page_routes() -> list[PageRoute]:
+    """Return the routes of all pages."""
+    return [route for route in console_routes() if isinstance(route, PageRoute)]

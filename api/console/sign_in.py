@@ -1,0 +1,68 @@
+"""Sign in by a link, sign out, and choose a language."""
+
+from typing import Annotated
+
+from fastapi import Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.auth.revocation import revoke
+from api.auth.sessions import COOKIE, LONGEST_S, begin
+from api.console.frame.language import COOKIE as LANGUAGE_COOKIE
+from api.console.frame.language import language_of
+from api.console.frame.page_route import pages
+from api.console.frame.rendering import render
+from api.console.frame.visit import OwnForm, Visiting
+from api.db.models import TokenRow
+from api.db.unit_of_work import UnitOfWork
+from api.errors import NotAuthenticated
+from api.http.dependencies import RuntimeDep, request_id
+from api.locale.translations import LOCALES
+
+router = pages()
+YEAR_S = 365 * 86_400
+Code = Annotated[str, Path(max_length=100)]
+
+
+@router.get("/sign-in")
+def sign_in(request: Request) -> Response:
+    """Show how to sign in."""
+    return render("sign_in.html.jinja", language_of(request), code=None, fault="")
+
+
+@router.get("/sign-in/{code}")
+def confirm(request: Request, code: Code) -> Response:
+    """Show the button that uses a link. Programs that check links in mail do not press it."""
+    return render("sign_in.html.jinja", language_of(request), code=code, fault="")
+
+
+@router.post("/sign-in/{code}")
+def use_link(request: Request, held: RuntimeDep, code: Code) -> Response:
+    """Begin the session of a link."""
+    try:
+        with held.database.writing() as session:
+            made = begin(session, held.token_key, code, int(held.clock()), request_id(request))
+    except NotAuthenticated as error:
+        return render("sign_in.html.jinja", language_of(request), status=401, code=None, fault=str(error))
+    answer = RedirectResponse("/console", 303)
+    answer.set_cookie(COOKIE, made.text, max_age=LONGEST_S, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(visit: Visiting, _form: OwnForm) -> Response:
+    """End the session, and delete its cookie."""
+    with visit.held.database.writing() as session:
+        revoke(UnitOfWork(session, visit.holder.actor, int(visit.held.clock())), TokenRow.id == visit.holder.token)
+    answer = RedirectResponse("/console/sign-in", 303)
+    answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+@router.get("/language/{language}")
+def choose_language(language: str, back: str = "/console") -> Response:
+    """Remember the language of the pages, and go back to the page of the choice."""
+    own = back.startswith("/console") and "//" not in back and "\\" not in back
+    answer = RedirectResponse(back if own else "/console", 303)
+    if language in LOCALES:
+        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, secure=True, httponly=True, samesite="lax")
+    return answer
