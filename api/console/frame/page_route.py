@@ -14,13 +14,14 @@ from api.console.frame.calls import Refused, declared_calls
 from api.console.frame.language import language_of
 from api.console.frame.rendering import render
 from api.console.frame.security_headers import HEADERS
+from api.console.frame.words import N_
 from api.errors import ApiError
 from api.http.problems import cause, id_of
 
 _TITLES = {
-    403: "You may not do this",
-    404: "There is no such page",
-    422: "The request is not valid",
+    403: N_("You may not do this"),
+    404: N_("There is no such page"),
+    422: N_("The request is not valid"),
 }
 
 
@@ -73,6 +74,6 @@ def _to_sign_in(request: Request) -> Response:
 
 
 def _error_page(request: Request, status: int, detail: str) -> Response:
-    title = _TITLES.get(status, "This did not work")
+    title = _TITLES.get(status, N_("This did not work"))
     language = language_of(request)
     return render("error.html.jinja", language, status=status, title=title, detail=detail, request=id_of(request.scope))

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from api.console.frame.language import NAMES
 from api.console.frame.static_files import url_of
-from api.console.frame.words import Words
+from api.console.frame.words import N_, Words
 from dnsfilter.telemetry.terminal import escape
 
 
@@ -16,7 +16,15 @@ def render(template: str, language: str, *, status: int = 200, **values: Any) ->
     """Return a page in a language. `values` are those of the template; it also gets the language's `words`."""
     words = Words(language)
     page = TEMPLATES.get_template(template).render(
-        {"visit": None, **values, "status": status, "language": language, "w": words, "_": words.text}
+        {
+            "visit": None,
+            **values,
+            "status": status,
+            "language": language,
+            "w": words,
+            "_": words.translate,
+            "n_": words.count,
+        }
     )
     return HTMLResponse(page, status)
 
@@ -36,6 +44,6 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
     finalize=_shown,
 )
-NAVIGATION = (("/console", "Today"),)
+NAVIGATION = (("/console", N_("Today")),)
 """The pages of the navigation: path and name."""
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

@@ -12,13 +12,18 @@ from dnsfilter.policy.instants import is_midnight, local_time
 DOMAIN = "console"
 
 
+def N_(english: str) -> str:
+    """Mark a text that a template translates, and return it as it is."""
+    return english
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of a language. Instants are texts of the API (RFC 3339); each is shown in a time zone."""
 
     language: str
 
-    def text(self, english: str, **values: object) -> str:
+    def translate(self, english: str, **values: object) -> str:
         """Return a text of the console, with `{…}` filled in."""
         said = translations(self.language, DOMAIN).gettext(english)
         return said.format(**values) if values else said
