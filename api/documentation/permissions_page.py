@@ -18,9 +18,11 @@ from api.auth.roles import (
     Rule,
 )
 from api.auth.second_person import ALONE
+from api.console.frame.page_route import PageRoute
 from api.http.routes import Route
 
 ALONE_MARK = "<!-- Generated from `ALONE` of `api/auth/second_person.py` by `scripts/permissions`; a test compares. -->"
+PAGES_MARK = "<!-- Generated from the pages of the console by `scripts/permissions`; a test compares. -->"
 MARK = "<!-- Generated from the routes by `scripts/permissions`; a test compares. -->"
 YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
 COLUMNS = ("no token", "no role", *Role)
@@ -150,9 +152,23 @@ def render_alone(routes: Sequence[Route]) -> str:
     return f"| request | why |\n|---|---|\n{''.join(rows)}"
 
 
-def renewed(page: str, routes: Sequence[Route]) -> str:
-    """Return the page with the parts below both marks replaced. Raise ValueError if it lacks a mark."""
-    for mark, text in ((ALONE_MARK, render_alone(routes)), (MARK, render(routes))):
+def render_pages(pages: Sequence[PageRoute], routes: Sequence[Route]) -> str:
+    """Return the table of the console's pages, with the requests of the API that each makes with its session."""
+    titles = {route.operation_id: GROUPS[cells(route.rule)] for route in routes}
+    rows = (
+        f"| `{next(iter(page.methods))} {page.path}` | {_called(page, titles)} |\n" for page in pages if page.operations
+    )
+    return f"| page | requests of the API |\n|---|---|\n{''.join(rows)}"
+
+
+def _called(page: PageRoute, titles: Mapping[str | None, str]) -> str:
+    return ", ".join(f"`{name}` ({titles[name].lower()})" for name in sorted(page.operations))
+
+
+def renewed(page: str, routes: Sequence[Route], pages: Sequence[PageRoute]) -> str:
+    """Return the page with the parts below its marks replaced. Raise ValueError if it lacks a mark."""
+    parts = ((ALONE_MARK, render_alone(routes)), (PAGES_MARK, render_pages(pages, routes)), (MARK, render(routes)))
+    for mark, text in parts:
         prose, found, rest = page.partition(mark)
         if not found:
             raise ValueError(f"the page has no line {mark}")

@@ -14,7 +14,7 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""Headers of every answer: no caching, no type sniffing, no referrer for other sites."""
+"""Headers of every answer that has none of its own: no caching, no type sniffing, no referrer for other sites."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -42,8 +42,10 @@ class RequestMiddleware:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = [*message.get("headers", []), *HEADERS, (HEADER, known.encode())]
-                message = {**message, "headers": headers}
+                own = list(message.get("headers", []))
+                given = {name for name, _ in own}
+                added = [each for each in HEADERS if each[0] not in given]
+                message = {**message, "headers": [*own, *added, (HEADER, known.encode())]}
             await send(message)
 
         try:

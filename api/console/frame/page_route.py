@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from api.auth.sessions import SIGN_IN
 from api.console.frame.calls import Refused, declared_calls
 from api.console.frame.language import language_of
+from api.console.frame.page_words import N_
 from api.console.frame.rendering import render
 from api.console.frame.security_headers import HEADERS
-from api.console.frame.words import N_
 from api.errors import ApiError
 from api.http.problems import cause, id_of
 

@@ -7,8 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.console.frame.language import NAMES
+from api.console.frame.page_words import N_, Words
 from api.console.frame.static_files import url_of
-from api.console.frame.words import N_, Words
 from dnsfilter.telemetry.terminal import escape
 
 

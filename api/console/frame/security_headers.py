@@ -1,4 +1,4 @@
-"""The headers of every answer of the console."""
+"""The headers of every page. Those of every answer are in `api/server/request_ids.py`."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,7 @@ CONTENT_SECURITY_POLICY = (
 )
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

@@ -12,7 +12,7 @@ from api.errors import NotFound
 PREFIX = "/console/static"
 HTMX = "htmx.min.js"
 """The script of the package django-js-lib-htmx, of which nothing else is used."""
-_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(prefix=PREFIX)
 

@@ -18,8 +18,8 @@ from api.auth.tokens import authenticate, held_token
 from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read
 from api.console.frame.language import language_of
 from api.console.frame.page_route import SignInNeeded
+from api.console.frame.page_words import Words
 from api.console.frame.rendering import render
-from api.console.frame.words import Words
 from api.errors import Fault, Forbidden
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.http.schemas import Page

@@ -19,8 +19,9 @@ from api.application import routes
 from api.auth.roles import OF_INSTALLATION, Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
+from api.console.router import page_routes
 from api.documentation import site
-from api.documentation.permissions_page import ALONE_MARK, COLUMNS, CONDITIONS, MARK, renewed
+from api.documentation.permissions_page import ALONE_MARK, COLUMNS, CONDITIONS, MARK, PAGES_MARK, renewed
 from api.publish.repository import revision
 from api.timestamps import timestamp_text
 from tests.support.direct_requests import answer_of
@@ -49,7 +50,8 @@ class Caller:
 
 def test_docs_permissions_md_is_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert renewed(page, routes()) == page, "docs/reference/permissions.md is not as the rules are: scripts/permissions"
+    new = renewed(page, routes(), page_routes())
+    assert new == page, "docs/reference/permissions.md is not as the rules are: scripts/permissions"
 
 
 def test_conditions_are_only_of_existing_routes() -> None:
@@ -57,13 +59,15 @@ def test_conditions_are_only_of_existing_routes() -> None:
 
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:
-    page = f"# Page\n{ALONE_MARK}\nOUTDATED\n\n## Routes\n{MARK}\nOUTDATED\n\n### OUTDATED\n\n## After\n\nkept\n"
-    for mark in (ALONE_MARK, MARK):
+    marks = (ALONE_MARK, PAGES_MARK, MARK)
+    parts = "".join(f"## Part\n{mark}\nOUTDATED\n\n### OUTDATED\n\n" for mark in marks)
+    page = f"# Page\n{parts}## After\n\nkept\n"
+    for mark in marks:
         with pytest.raises(ValueError, match="has no line"):
-            renewed(page.replace(mark, "# Something else"), routes())
-    new = renewed(page, routes())
+            renewed(page.replace(mark, "# Something else"), routes(), page_routes())
+    new = renewed(page, routes(), page_routes())
     assert "OUTDATED" not in new
-    assert f"\n\n## Routes\n{MARK}\n\n| requests |" in new
+    assert f"\n\n## Part\n{MARK}\n\n| requests |" in new
     assert new.endswith("\n\n## After\n\nkept\n")
 
 

@@ -402,6 +402,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/nodes/self/files/{sha256}": (f"/v1/nodes/self/files/{'0' * 64}", None),
     "POST /v1/nodes/self/report": ("/v1/nodes/self/report", {}),
     "GET /v1/self": ("/v1/self", None),
+    "POST /v1/self/sign-in-links": ("/v1/self/sign-in-links", None),
     "GET /v1/accounts": ("/v1/accounts", None),
     "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),
     "GET /v1/grants": ("/v1/grants", None),

@@ -1,0 +1,14 @@
+"""Every other address of the console: a page that says that there is none."""
+
+from fastapi import Response
+from starlette.exceptions import HTTPException
+
+from api.console.frame.page_route import pages
+
+router = pages()
+
+
+@router.get("/{rest:path}")
+def unknown_page(rest: str) -> Response:
+    """Raise HTTPException, which becomes the page of an error."""
+    raise HTTPException(404, rest)
