@@ -154,6 +154,7 @@ SCRIPTS = (
     "scripts/catalogue",
     "scripts/check-description",
     "scripts/components",
+    "scripts/console-texts",
     "scripts/node-packages",
     "scripts/permissions",
     "scripts/pictures",

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 from api.application import routes
 from api.auth.roles import OF_INSTALLATION, Role
 from api.auth.tokens import new_token
-from api.db.unit_of_work import head
 from api.console.router import page_routes
+from api.db.unit_of_work import head
 from api.documentation import site
 from api.documentation.permissions_page import ALONE_MARK, COLUMNS, CONDITIONS, MARK, PAGES_MARK, renewed
 from api.publish.repository import revision
