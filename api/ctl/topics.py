@@ -68,6 +68,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
             "Remove the stored token of this control plane. The token stays valid until `token revoke`.",
         ),
         "whoami": Command("people.login", "Show your account, your token and its roles."),
+        "console": Command("people.sign_in_link", "Sign in to the console, the pages of the control plane."),
         "account": Command("people.accounts", "Manage accounts: the persons and programs that may act."),
         "grant": Command("people.grants", "Manage grants: the roles of accounts."),
         "token": Command("people.tokens", "Manage tokens: your own and those of other accounts."),

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pwd
 import shlex
@@ -38,6 +39,8 @@ API_PORT = 8080
 _PAUSE_S = 0.05
 _LOOPBACK, _ANY = IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")
 _NAME = "www.tiktok.com"
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens URLs of this machine. A proxy cannot reach its loopback."""
 _EXAMPLES = {
     "127.0.0.1": ("brussels-city", Verdict.REFUSE),
     "127.0.22.10": ("brussels-city", Verdict.PASS),
@@ -95,7 +98,10 @@ def _run(options: Options) -> int:
             _write_config(options, follows=False)
         node = _start([program_path("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics, "/readyz")
-        print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
+        if down is None:
+            print(_banner(options, config, int(time.time()), _sign_in_link(options)), flush=True)
+        else:
+            print(_banner_alone(options, down), flush=True)
         return _watch(api, node, options, is_reported=down is not None)
     except _Interrupted:
         print("\nstopping", flush=True)
@@ -199,6 +205,25 @@ def _join_control_plane(options: Options, config: Config) -> bool:
     return True
 
 
+def _sign_in_link(options: Options) -> str:
+    """Return a link that signs the administrator in to the console once, or the command that makes one."""
+    api = options.api
+    shown = f"localhost:{api.port}" if api.address in (_LOOPBACK, _ANY) else endpoint_text(api)
+    try:
+        token = (options.state_dir / "admin-token").read_text().strip()
+        request = urllib.request.Request(
+            f"http://{_reached(api)}/v1/self/sign-in-links", b"", {"Authorization": f"Bearer {token}"}, method="POST"
+        )
+        with _DIRECT.open(request, timeout=START_S) as answer:
+            return f"http://{shown}{json.load(answer)['path']} (works once, for ten minutes)"
+    except (OSError, ValueError) as error:
+        return f"no link, because {error}; type {_shown_program('dnsfilterctl')} console"
+
+
+def _reached(api: Endpoint) -> str:
+    return endpoint_text(replace(api, address=_LOOPBACK) if api.address == _ANY else api)
+
+
 def _write_config(options: Options, *, follows: bool) -> Path:
     """Write the resolver's configuration at each start, so that it can be read and copied. Return its path.
 
@@ -245,12 +270,11 @@ def _api_command(options: Options) -> list[str]:
 
 def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint, page: str) -> None:
     url = f"http://{endpoint_text(endpoint)}{page}"
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach our loopback
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise UnavailableError(f"start {what}: it ended {_ending_text(process.returncode)}; see its messages above")
-        with contextlib.suppress(OSError), direct.open(url, timeout=1):
+        with contextlib.suppress(OSError), _DIRECT.open(url, timeout=1):
             return
         time.sleep(_PAUSE_S)
     raise UnavailableError(f"start {what}: not ready within {START_S:g} s; see its messages above")
@@ -295,13 +319,14 @@ The resolver runs without its control plane, by the last policy on this machine.
 Ctrl-C stops everything."""
 
 
-def _banner(options: Options, config: Config, now: Instant) -> str:
+def _banner(options: Options, config: Config, now: Instant, link: str) -> str:
     upstreams = ", ".join(endpoint_text(server) for server in config.upstream.servers)
     advice = _examples(options) if _has_example(config, now) else _first_steps()
     return f"""
 dnsfilter is running.
 
   DNS       {endpoint_text(options.listen)}, UDP and TCP; asks {upstreams}
+  console   {link}
   API       http://{endpoint_text(options.api)}/docs
   metrics   http://{endpoint_text(options.metrics)}/metrics (resolver), \
 http://{endpoint_text(options.api_metrics)}/metrics (API)
@@ -319,8 +344,7 @@ def _variables(options: Options) -> str:
     api, token = options.api, (options.state_dir / "admin-token").absolute()
     if api == Endpoint(_LOOPBACK, API_PORT) and token.parent == Path.cwd() / ".run":
         return ""
-    host = endpoint_text(replace(api, address=_LOOPBACK) if api.address == _ANY else api)
-    return f"  export DNSFILTER_URL=http://{host} DNSFILTER_TOKEN_FILE={shlex.quote(escape(str(token)))}\n"
+    return f"  export DNSFILTER_URL=http://{_reached(api)} DNSFILTER_TOKEN_FILE={shlex.quote(escape(str(token)))}\n"
 
 
 def _examples(options: Options) -> str:

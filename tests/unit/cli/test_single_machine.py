@@ -20,6 +20,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.unit.control.conftest import compiled
 
 EXAMPLE = Path(__file__).parents[3] / "deploy/examples/belgium-2023.toml"
+LINK = "http://localhost:8080/console/sign-in/code"
 NOW = 1_790_000_000
 
 
@@ -66,13 +67,13 @@ def test_banner_has_examples_only_for_the_example_policy(config: Config, tmp_pat
     services = {service.slug: service for service in load_catalogue().services}
     policy = load_policy_file(EXAMPLE, services=services, now=NOW)
     options = _up(tmp_path, "127.0.0.1:8080")
-    assert "onboard" in _banner(options, config, NOW)
+    assert "onboard" in _banner(options, config, NOW, LINK)
     store = SnapshotStore(config.state_dir / "snapshots")
     store.publish(compile_policy(policy, NOW))
-    assert "this machine is in a range of Brussels City" in _banner(options, config, NOW)
+    assert "this machine is in a range of Brussels City" in _banner(options, config, NOW, LINK)
     bans = tuple(replace(ban, mode=Mode.OFF) for ban in policy.bans)
     store.publish(compile_policy(replace(policy, revision=policy.revision + 1, bans=bans), NOW))
-    advice = _banner(options, config, NOW)
+    advice = _banner(options, config, NOW, LINK)
     assert "Brussels" not in advice
     assert "authority onboard AUTHORITY" in advice
 
@@ -82,9 +83,9 @@ def test_banner_has_variables_only_if_dnsfilterctl_needs_them(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "DNSFILTER_URL" not in _banner(_up(Path(".run"), "127.0.0.1:8080"), config, NOW)
+    assert "DNSFILTER_URL" not in _banner(_up(Path(".run"), "127.0.0.1:8080"), config, NOW, LINK)
     variables = f"export DNSFILTER_URL=http://127.0.0.1:8180 DNSFILTER_TOKEN_FILE={tmp_path}/.run/admin-token\n"
     for api in ("127.0.0.1:8180", "0.0.0.0:8180"):
-        assert variables in _banner(_up(Path(".run"), api), config, NOW)
+        assert variables in _banner(_up(Path(".run"), api), config, NOW, LINK)
     elsewhere = f"export DNSFILTER_URL=http://127.0.0.1:8080 DNSFILTER_TOKEN_FILE='{tmp_path}/a b/admin-token'\n"
-    assert elsewhere in _banner(_up(Path("a b"), "127.0.0.1:8080"), config, NOW)
+    assert elsewhere in _banner(_up(Path("a b"), "127.0.0.1:8080"), config, NOW, LINK)

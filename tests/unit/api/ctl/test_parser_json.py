@@ -202,6 +202,7 @@ failures list
 account erase desk
 login
 whoami
+console
 logout
 backup all.backup
 completion bash
