@@ -156,7 +156,9 @@ def render_pages(pages: Sequence[PageRoute], routes: Sequence[Route]) -> str:
     """Return the table of the console's pages, with the requests of the API that each makes with its session."""
     titles = {route.operation_id: GROUPS[cells(route.rule)] for route in routes}
     rows = (
-        f"| `{next(iter(page.methods))} {page.path}` | {_called(page, titles)} |\n" for page in pages if page.operations
+        f"| `{next(iter(page.methods or ()))} {page.path}` | {_called(page, titles)} |\n"
+        for page in pages
+        if page.operations
     )
     return f"| page | requests of the API |\n|---|---|\n{''.join(rows)}"
 
