@@ -3,11 +3,18 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.console import sign_in, styles, today, unknown_page
+from api.console import sign_in, styles, suspend, today, unknown_page
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 
-ROUTERS: tuple[APIRouter, ...] = (static_files.router, sign_in.router, styles.router, today.router, unknown_page.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    static_files.router,
+    sign_in.router,
+    styles.router,
+    today.router,
+    suspend.router,
+    unknown_page.router,
+)
 
 
 def console_routes() -> list[APIRoute]:

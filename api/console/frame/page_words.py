@@ -1,5 +1,6 @@
 """Texts, dates and numbers of a page in its language. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from babel.numbers import format_decimal
@@ -36,6 +37,10 @@ class Words:
     def number(self, number: int) -> str:
         """Return a number with the separators of the language."""
         return str(format_decimal(number, locale=self._locale))
+
+    def name(self, names: Mapping[str, str]) -> str:
+        """Return the name of an authority in the language, or else its first name."""
+        return names.get(self.language) or next(iter(names.values()))
 
     def day(self, instant: str, zone: str) -> str:
         """Return the day of an instant: "1 October 2026"."""

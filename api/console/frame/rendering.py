@@ -44,6 +44,6 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
     finalize=_shown,
 )
-NAVIGATION = (("/console", N_("Today")),)
+NAVIGATION = (("/console", N_("Today")), ("/console/suspend", N_("Suspend")))
 """The pages of the navigation: path and name."""
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

@@ -1,0 +1,43 @@
+"""The emergency switch of the console: who may use it, and what it shows."""
+
+from tests.unit.api.conftest import Plane
+from tests.unit.api.console.conftest import Session, signed_in
+
+REASON = "the library app does not work"
+
+
+def test_a_suspension_is_started_shown_on_every_page_and_ended(session: Session) -> None:
+    assert session.send("/console/suspend", authority="town", reason=REASON, **{"for": "1h"}).status_code == 303
+    assert REASON in session.shown("/console")
+    number = session.plane.done("GET", "/v1/suspensions")["items"][0]["number"]
+    answer = session.send(f"/console/suspend/{number}/end", ended_reason="the app works again")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/suspend?done=refusing")
+    assert REASON not in session.shown("/console")
+    assert REASON in session.shown("/console/suspend")
+
+
+def test_all_authorities_are_a_choice_of_administrators_only(session: Session) -> None:
+    assert "All authorities" in session.shown("/console/suspend")
+    _, token = session.plane.account("desk", ("operator", "town"))
+    operator = signed_in(session.plane, token)
+    assert "All authorities" not in operator.shown("/console/suspend")
+    refused = operator.send("/console/suspend", authority="*", reason=REASON)
+    assert refused.status_code == 422
+    assert "it concerns all authorities" in refused.text
+    assert session.plane.done("GET", "/v1/suspensions")["items"] == []
+
+
+def test_a_fault_is_next_to_its_field_and_what_was_typed_is_kept(session: Session) -> None:
+    answer = session.send("/console/suspend", authority="town", reason="n", **{"for": "2h"})
+    assert answer.status_code == 422
+    assert 'id="reason-fault"' in answer.text
+    assert 'value="n"' in answer.text
+    assert 'value="2h" checked' in answer.text
+
+
+def test_a_reader_may_not_suspend(town: Plane) -> None:
+    _, token = town.account("reader", ("reader", "town"))
+    refused = signed_in(town, token).send("/console/suspend", authority="town", reason=REASON)
+    assert refused.status_code == 422
+    assert "operator" in refused.text
+    assert town.done("GET", "/v1/suspensions")["items"] == []
