@@ -1,4 +1,4 @@
-"""Suspend: the emergency switch. Nothing is refused for an authority, or for all, until the suspension ends."""
+"""Suspend an authority, or all. Nothing is refused there until the suspension ends, which it does by itself."""
 
 from fastapi import Response
 

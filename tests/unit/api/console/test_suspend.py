@@ -1,4 +1,4 @@
-"""The emergency switch of the console: who may use it, and what it shows."""
+"""Suspensions in the console: who may start and end one, and what every page shows meanwhile."""
 
 from tests.unit.api.conftest import Plane
 from tests.unit.api.console.conftest import Session, signed_in
