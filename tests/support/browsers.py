@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.support.components import component
 
@@ -44,6 +44,16 @@ class Visitor:
         """Use a link of `POST /v1/self/sign-in-links`."""
         self.open(path).get_by_role("button").last.click()
         self.page.wait_for_url(f"{self.url}/console")
+
+    def bytes_of(self, path: str) -> int:
+        """Open a page without the browser's cache. Return the bytes of the page and all its files, not compressed."""
+        answers: list[Response] = []
+        page = self.context.new_page()
+        self.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+        page.on("response", lambda answer: answers.append(answer))
+        page.goto(self.url + path)
+        page.close()
+        return sum(int(answer.headers.get("content-length", 0)) for answer in answers)
 
     def axe(self) -> list[str]:
         """Return what axe-core finds against WCAG 2.2 AA, each with the element."""

@@ -1,0 +1,84 @@
+"""Every page as every role: accessible, in each language, at each width, light and dark, with and without scripts."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser
+
+from api.console.router import page_routes
+from api.locale.translations import LOCALES
+from tests.integration.console.conftest import ConsolePlane
+from tests.support.browsers import WIDTHS, Visitor, visitor
+
+pytestmark = pytest.mark.slow
+
+ROLES = ("reader", "operator", "approver", "auditor", "administrator")
+OF_AUTHORITY = ("reader", "operator", "approver")
+MOST_BYTES = 100_000
+EXAMPLES: Mapping[str, str] = {}
+"""Addresses of pages whose path names an object, by the path of the route."""
+NOT_OPENED = ("/console/sign-in/{code}", "/console/language/{language}", "/console/{rest:path}")
+
+
+def paths() -> list[str]:
+    """Return an address for each page that a link leads to."""
+    opened = [route.path for route in page_routes() if "GET" in (route.methods or ()) and route.path not in NOT_OPENED]
+    return [EXAMPLES[path] if "{" in path else path for path in opened]
+
+
+@pytest.fixture(scope="module")
+def tokens(console: ConsolePlane) -> Mapping[str, str]:
+    """Return a token of an account for each role, those of authorities in Ghent."""
+    return {role: console.account(f"desk-{role}", (role, "ghent" if role in OF_AUTHORITY else None)) for role in ROLES}
+
+
+@pytest.fixture(params=ROLES)
+def visiting(
+    request: pytest.FixtureRequest, console: ConsolePlane, browser: Browser, tokens: Mapping[str, str]
+) -> Iterator[Visitor]:
+    """Return a visitor who has signed in, for each role."""
+    with visitor(browser, console.shown_url) as found:
+        found.sign_in(console.link(tokens[request.param]))
+        yield found
+
+
+def test_every_page_is_accessible_and_complains_of_nothing(visiting: Visitor) -> None:
+    for path in paths():
+        page = visiting.open(path)
+        refused = page.title().startswith("You may not do this")
+        assert page.locator("h1").count() == 1, path
+        assert visiting.axe() == [], path
+        # A page that the role may not see answers 403, which the browser's console reports.
+        assert [text for text in visiting.complaints if not (refused and "403" in text)] == [], path
+        visiting.complaints.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_fits_its_window(scheme: str, width: str, console: ConsolePlane, browser: Browser) -> None:
+    viewport = {"width": WIDTHS[width], "height": 900}
+    with visitor(browser, console.shown_url, viewport=viewport, color_scheme=scheme) as found:
+        found.sign_in(console.link())
+        for path in paths():
+            found.open(path)
+            assert not found.is_wider_than_its_window(), path
+            assert found.axe() == [], path
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_page_is_in_the_language_of_the_browser(language: str, console: ConsolePlane, browser: Browser) -> None:
+    with ExitStack() as stack:
+        found = stack.enter_context(visitor(browser, console.shown_url, locale=language, java_script_enabled=False))
+        found.sign_in(console.link())
+        for path in paths():
+            page = found.open(path)
+            assert page.locator("html").get_attribute("lang") == language, path
+            assert page.locator("h1").count() == 1, path
+
+
+def test_every_page_is_small(console: ConsolePlane, browser: Browser) -> None:
+    with visitor(browser, console.shown_url) as found:
+        found.sign_in(console.link())
+        for path in paths():
+            assert found.bytes_of(path) <= MOST_BYTES, path
