@@ -3,6 +3,7 @@
 from functools import cache
 
 from fastapi import FastAPI, Request, Response
+from sqlalchemy.orm import Session
 from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import Scope
@@ -14,7 +15,7 @@ from api.audit.router import router as audit
 from api.auth.authentication_failures import Failures
 from api.auth.caller import Caller
 from api.auth.node_tokens import is_node
-from api.auth.tokens import authenticate
+from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
 from api.bans.ban_summaries import BanSummaries
 from api.bans.requests.router import router as requests
@@ -66,7 +67,7 @@ from api.server.bodies import BodyMiddleware
 from api.server.forwarded import ForwardedMiddleware
 from api.server.metrics.collectors import Registry, Sources, make_registry
 from api.server.request_ids import RequestMiddleware
-from api.server.request_limits import OF_NODES, READS, LoadMiddleware
+from api.server.request_limits import OF_CONSOLE, OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
 from api.services.router import own_services
 from api.services.router import router as services
@@ -194,7 +195,7 @@ def _sender(runtime: Runtime, token: str, scope: Scope) -> str | None:
     with runtime.database.reading() as session:
         if scope["path"].startswith(OF_NODES) and is_node(session, runtime.token_key, token):
             return token
-        found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
+        found = _authenticated(session, runtime, token, scope)
     try:
         return str(found.account) if isinstance(found, Caller) and _may(found, scope) else None
     except Forbidden:
@@ -208,7 +209,7 @@ def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> 
     """
     now = runtime.clock()
     with runtime.database.reading() as session:
-        found = authenticate(session, runtime.token_key, token, int(now), "")
+        found = _authenticated(session, runtime, token, scope)
     try:
         if isinstance(found, Caller):
             _may(found, scope)
@@ -220,8 +221,18 @@ def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> 
     return NotAuthenticated(TOKEN_NOT_ACCEPTED if token else f"{NO_TOKEN} A large body is not read without one.")
 
 
+def _authenticated(session: Session, runtime: Runtime, token: str, scope: Scope) -> Caller | Refused:
+    in_console = scope["path"].startswith(OF_CONSOLE)
+    return authenticate(session, runtime.token_key, token, int(runtime.clock()), "", in_console=in_console)
+
+
 def _may(caller: Caller, scope: Scope) -> bool:
-    """Return whether there is an act at the request's path. Raise Forbidden if the caller may not do it."""
+    """Return whether there is an act at the request's path. Raise Forbidden if the caller may not do it.
+
+    A page of the console takes large forms of every session: the operations that it calls have the permits.
+    """
+    if scope["path"].startswith(OF_CONSOLE):
+        return any(route.matches(scope)[0] is Match.FULL for route in console_routes())
     for route in routes() if scope["method"] not in READS else ():
         match, found = route.matches(scope)
         if match is Match.FULL:

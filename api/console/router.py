@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.console import sign_in, styles, suspend, today, unknown_page
+from api.console import audit, sign_in, styles, suspend, today, unknown_page
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 
@@ -13,6 +13,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     styles.router,
     today.router,
     suspend.router,
+    audit.router,
     unknown_page.router,
 )
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import TypeAdapter
 from starlette.routing import Match
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from api.auth.judged_acts import JSON
 from api.errors import Fault
@@ -40,12 +40,21 @@ class Answer:
         return self.status == 202
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A body that is the text of a file, for operations that read one."""
+
+    media_type: str
+    text: str
+
+
 class Refused(Exception):
     """An operation that was refused: its problem (RFC 9457)."""
 
     def __init__(self, answer: Answer) -> None:
         found = answer.json or {}
         super().__init__(found.get("detail", ""))
+        self.answer = answer
         self.status = answer.status
         self.detail: str = found.get("detail", "")
         self.faults = [Fault(each["location"], each["message"]) for each in found.get("faults", ())]
@@ -82,22 +91,53 @@ class Caller:
         """Return the answer of an operation. Raise Refused for a problem.
 
         Raise ValueError for an operation that the page does not declare. Values of None are left out of the query.
+        `body` is a value to send as JSON, or a `File`.
         """
-        if operation not in self.allowed:
-            raise ValueError(f"the page does not declare that it calls {operation}")
-        route = _route(self.request.app.router.routes, operation)
-        sent = b"" if body is None else json.dumps(body).encode()
-        scope = _scope(self.request.scope, route, path or {}, query or {}, self._headers(sent))
+        file = body if isinstance(body, File) else File(JSON, "" if body is None else json.dumps(body))
+        sent = file.text.encode()
+        route, scope = self._prepared(operation, path, query, file.media_type, sent)
         answer = await _answer(route, scope, sent)
         if answer.status >= 400:
             raise Refused(answer)
         return answer
 
-    def _headers(self, sent: bytes) -> list[tuple[bytes, bytes]]:
+    def passed_on(self, operation: str, headers: Mapping[str, str]) -> Response:
+        """Return an answer that is sent as the operation makes it, part by part, with other `headers` added."""
+        return _PassedOn(*self._prepared(operation, None, None, JSON, b""), headers)
+
+    def _prepared(
+        self, operation: str, path: Values | None, query: Values | None, media_type: str, sent: bytes
+    ) -> tuple[Route, Scope]:
+        if operation not in self.allowed:
+            raise ValueError(f"the page does not declare that it calls {operation}")
+        route = _route(self.request.app.router.routes, operation)
+        headers = self._headers(sent, media_type)
+        return route, _scope(self.request.scope, route, path or {}, query or {}, headers) | {"media_type": media_type}
+
+    def _headers(self, sent: bytes, media_type: str) -> list[tuple[bytes, bytes]]:
         named = {"authorization": f"Bearer {self.token}", "content-length": str(len(sent)), **self.headers}
         if sent:
-            named["content-type"] = JSON
+            named["content-type"] = media_type
         return [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+
+
+class _PassedOn(Response):
+    """The answer of an operation, sent as it is made. It may be larger than memory."""
+
+    def __init__(self, route: Route, scope: Scope, headers: Mapping[str, str]) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._route, self._scope = route, scope
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the operation's answer. The request's body was read already."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *self.raw_headers]}
+            await send(message)
+
+        await self._route.handle(self._scope, receive, sent)
 
 
 Found = TypeVar("Found")
@@ -125,7 +165,6 @@ def _scope(
         "raw_path": url.encode(),
         "query_string": urlencode(given).encode(),
         "headers": headers,
-        "media_type": JSON,
         "body_sha256": "",
         "state": {},
         "path_params": {},

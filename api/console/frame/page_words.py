@@ -7,6 +7,8 @@ from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
 from api.locale.translations import LOCALES, translations
+from api.report.pages.vocabulary import ACTS, WORDS
+from api.report.pages.words import DOMAIN as REPORTS
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
 
@@ -33,6 +35,10 @@ class Words:
         """Return a text with a number, which replaces `{n}`, in singular or plural."""
         said = translations(self.language, DOMAIN).ngettext(one, many, number)
         return said.format(n=self.number(number))
+
+    def policy(self, word: str) -> str:
+        """Return a word of the policy or an act, as reports have it. Unknown ones are returned as they are."""
+        return translations(self.language, REPORTS).gettext(WORDS.get(word) or ACTS.get(word) or word)
 
     def number(self, number: int) -> str:
         """Return a number with the separators of the language."""

@@ -44,6 +44,10 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
     finalize=_shown,
 )
-NAVIGATION = (("/console", N_("Today")), ("/console/suspend", N_("Suspend")))
+NAVIGATION = (
+    ("/console", N_("Today")),
+    ("/console/suspend", N_("Suspend")),
+    ("/console/audit", N_("Audit log")),
+)
 """The pages of the navigation: path and name."""
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

@@ -60,6 +60,11 @@ class Form:
         return Form(self.fields, error.faults or [Fault("", error.detail)])
 
 
+def query_form(request: Request) -> Form:
+    """Return the fields of a form that is sent by its address, such as a filter."""
+    return Form({name: request.query_params.getlist(name) for name in request.query_params})
+
+
 @dataclass
 class Visit:
     """One request of a page within a session."""
@@ -100,6 +105,10 @@ class Visit:
     ) -> Answer:
         """Do an act. Raise Refused. An answer that `waits` has become a request to a second person."""
         return await self._caller.call(operation, path, query, body)
+
+    def passed_on(self, operation: str, headers: Values | None = None) -> Response:
+        """Return an operation's answer as it is made, for downloads that may be large."""
+        return self._caller.passed_on(operation, {name: str(value) for name, value in (headers or {}).items()})
 
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page in the frame, with the account and the suspensions in force."""
