@@ -18,7 +18,12 @@ OF_AUTHORITY = ("reader", "operator", "approver")
 MOST_BYTES = 100_000
 EXAMPLES: Mapping[str, str] = {}
 """Addresses of pages whose path names an object, by the path of the route."""
-NOT_OPENED = ("/console/sign-in/{code}", "/console/language/{language}", "/console/{rest:path}")
+NOT_OPENED = (
+    "/console/sign-in/{code}",
+    "/console/language/{language}",
+    "/console/audit/export",
+    "/console/{rest:path}",
+)
 
 
 def paths() -> list[str]:
