@@ -24,10 +24,10 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "grant": ("make", "end"),
     "installation": ("raise_revision", "restore"),
     "list": (
-        "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end",
+        "create", "change", "remove", "adopt", "add", "remove_service", "renew", "end", "continue",
         "set_enforce", "set_monitor", "set_off",
     ),
-    "list_link": ("bind", "propose", "follow", "accept", "adopt", "set_new_names", "withdraw", "end"),
+    "list_link": ("bind", "propose", "follow", "accept", "adopt", "renew", "set_new_names", "withdraw", "end"),
     "name": ("refuse", "allow", "end"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",

@@ -1,16 +1,18 @@
-"""The ban on one service of a prohibited list, of the list's authority or of one that follows it."""
+"""The bans on services of a prohibited list, of the list's authority or of one that follows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from api.bans import service as ban_acts
-from api.bans.schemas import BanWrite
+from api.bans.schemas import BanWrite, Renewal
 from api.bans.state import has_lapsed
 from api.bans.wanted_change import BanChange, Subject
-from api.db.models import AuthorityRow, BanRow
+from api.db.base import Json
+from api.db.models import AuthorityRow, BanRow, ProhibitedListRow
+from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Invalid
-from api.lists.schemas import ListAdoption, ListChange
+from api.errors import Conflict, Fault, Invalid, collect_faults
+from api.lists.schemas import ListAdoption, ListChange, ListRenewal
 from dnsfilter.policy.model import FormalDecision, Mode, Service
 from dnsfilter.policy.prohibited_lists import fitting_tiers
 
@@ -40,6 +42,30 @@ def take_up(unit: UnitOfWork, owner: AuthorityRow, service: Service, ban: BanRow
         again = replace(fitted, mode=fitted.mode or Mode.ENFORCE, terms=None, decision=None)
         ban_acts.put(unit, owner, service, ban, again)
     return True
+
+
+def renewal_shown(body: ListRenewal) -> Json:
+    """Return what a renewal says, as the audit log stores it."""
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def renew_all(
+    unit: UnitOfWork, owner: AuthorityRow, bans: Sequence[BanRow], body: ListRenewal, row: ProhibitedListRow
+) -> None:
+    """Renew bans that come from the list, of its authority or of a follower. Raise `Conflict` with all their faults.
+
+    Without a term, the bans of a follower take over the terms of the list's bans.
+    """
+    faults, given = list[Fault](), body.model_dump(by_alias=True, exclude_unset=True)
+    for ban in bans:
+        renewal = Renewal.model_validate(given)
+        if renewal.says_no_term and ban.authority != row.authority:
+            follows = f"{row.authority}/{ban.service}"
+            renewal = Renewal.model_validate({**given, "decision": {**given["decision"], "follows": follows}})
+        with collect_faults(faults, subject(ban)):
+            ban_acts.renew(unit, owner, ban, renewal)
+    if faults:
+        raise Conflict(f"{row.reference} cannot be renewed: {faults[0].message}", faults)
 
 
 def _said(decision: FormalDecision | None) -> FormalDecision:

@@ -100,7 +100,7 @@ def put_list(unit: UnitOfWork, owner: AuthorityRow, wanted: ProhibitedList, *, f
     before = None if row is None else shown_list(row)
     if row is None:
         demand_open(owner, unit.now_s)
-        row = ProhibitedListRow(authority=owner.slug, slug=wanted.slug, versions=[])
+        row = ProhibitedListRow(authority=owner.slug, slug=wanted.slug, formerly=[], versions=[])
     row.title, row.category = wanted.title, wanted.category or None
     row.draft, row.declined = list(wanted.draft), list(wanted.declined)
     row.versions += [_new(unit, number, version) for number, version in enumerate(fresh, len(known) + 1)]

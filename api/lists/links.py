@@ -1,4 +1,4 @@
-"""Acts on the links of a prohibited list: bind, propose or follow, accept, adopt, change, withdraw, end.
+"""Acts on the links of a prohibited list: bind, propose or follow, accept, adopt, renew, change, withdraw, end.
 
 A link decides how the list's bans reach another authority. By law each ban binds it at once, by agreement each is
 proposed as a binding. Following binds nothing: the authority adopts bans of its own.
@@ -23,10 +23,10 @@ from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid, invalid_at
 from api.lists import repository
-from api.lists.bans_of_lists import Services, take_up, wanted_change
+from api.lists.bans_of_lists import Services, renew_all, renewal_shown, take_up, wanted_change
 from api.lists.reading import shown_link
-from api.lists.schemas import LinkEnding, LinkState, LinkWrite, ListAdoption
-from api.lists.state import link_state, listed_bans, not_taken_over
+from api.lists.schemas import LinkEnding, LinkState, LinkWrite, ListAdoption, ListRenewal
+from api.lists.state import adopted_bans, link_state, listed_bans, not_taken_over
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Binding, FormalDecision, Ground, Instant, OnList
@@ -128,32 +128,6 @@ def _demand_only(unit: UnitOfWork, row: ProhibitedListRow, authority: str) -> No
             )
 
 
-def continue_to(unit: UnitOfWork, link: ListLinkRow, successor: str) -> ListLinkRow | None:
-    """Link the list to the successor of a merged authority too; None if it is its own list, or linked already."""
-    row = unit.session.get_one(ProhibitedListRow, link.list_number)
-    linked = {other.authority for other in repository.live_links(unit.session, row, unit.now_s)}
-    if successor in linked | {row.authority}:
-        return None
-    kept = ("list_number", "ground", "instrument", "date", "start_s", "new_names_at_once")
-    made = ListLinkRow(
-        **{name: getattr(link, name) for name in kept},
-        authority=successor,
-        # An act may have given it an earlier end than the decided one.
-        end_s=link.period.end,
-        recorded_s=unit.now_s,
-        ended_s=None,
-        ended_by="",
-        ended_reason="",
-        ended_reference="",
-        revision=unit.new_revision(),
-    )
-    unit.session.add(made)
-    unit.session.flush()
-    after = shown_link(unit.session, made)
-    unit.record(_ACTS[LinkGround(made.ground)], subject(made), None, after, row.authority, successor)
-    return made
-
-
 def extend_all(unit: UnitOfWork, row: ProhibitedListRow, services: Sequence[str]) -> None:
     """Bring the bans on services that joined the list to every linked authority, as each link says."""
     links = repository.live_links(unit.session, row, unit.now_s)
@@ -253,6 +227,26 @@ def set_new_names(unit: UnitOfWork, link: ListLinkRow, *, at_once: bool) -> None
     for each in repository.bindings(unit.session, link.number):
         if binding_state(each, unit.now_s) is not BindingState.ENDED:
             binding_acts.set_new_names(unit, each, at_once=at_once)
+
+
+def renew(unit: UnitOfWork, link: ListLinkRow, body: ListRenewal) -> None:
+    """Renew the bans that the following authority has adopted from the list, by a decision of its own.
+
+    Without a term, each takes over the rest of the terms of the list's ban, and its scope. A ban that an act has ended
+    stays ended, unless all have.
+    """
+    if link.ground != LinkGround.FOLLOWING:
+        raise Conflict(f"link {link.number} is by {link.ground}: only a follower has bans of its own to renew")
+    if link_state(link, unit.now_s) is LinkState.ENDED:
+        raise Conflict(f"link {link.number} has ended: renew the bans one by one, or follow the list again first")
+    row = unit.session.get_one(ProhibitedListRow, link.list_number)
+    owner = authorities.get(unit.session, link.authority)
+    bans = adopted_bans(row, repository.bans(unit.session, link.authority))
+    if not bans:
+        raise Conflict(f"{link.authority} has adopted no ban of {row.reference}: adopt them first")
+    before = shown_link(unit.session, link)
+    _record(unit, link, "list_link.renew", before, {"renewed": [ban.service for ban in bans], **renewal_shown(body)})
+    renew_all(unit, owner, bans, body, row)
 
 
 def withdraw(unit: UnitOfWork, link: ListLinkRow, body: LinkEnding) -> None:

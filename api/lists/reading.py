@@ -78,6 +78,7 @@ def _fields(row: ProhibitedListRow) -> Json:
         "state": ListState.ADOPTED if row.versions else ListState.DRAFT,
         "service_count": len(row.service_versions if row.versions else row.draft),
         "version_count": len(row.versions),
+        "formerly": list(row.formerly),
         "revision": row.revision,
     }
 

@@ -46,6 +46,12 @@ def bans(session: Session, authority: str) -> Mapping[str, BanRow]:
     return {row.service: row for row in rows}
 
 
+def of_authority(session: Session, authority: str) -> Sequence[ProhibitedListRow]:
+    """Return the lists of an authority, by number."""
+    row = ProhibitedListRow
+    return session.scalars(select(row).where(row.authority == authority).order_by(row.number)).all()
+
+
 def others(session: Session, row: ProhibitedListRow) -> Sequence[ProhibitedListRow]:
     """Return the other lists of the list's authority, by number."""
     other = ProhibitedListRow

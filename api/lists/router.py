@@ -277,6 +277,18 @@ def adopt_link(
     return _linked(unit, row, response)
 
 
+@links.post("/{number}/renew", summary="Renew what a follower adopted", responses=documented(NOT_FOUND, NOT_PUBLISHED))
+def renew_link(
+    row: OfLinked, body: ListRenewal, unit: UnitDep, _permit: OperatorOfObject, response: Response
+) -> LinkRead:
+    """Renew the bans that the following authority adopted from the list, by its own decision with a reference.
+
+    Without a term, each takes over the rest of the terms of the list's ban, and its scope.
+    """
+    link_acts.renew(unit, row, body)
+    return _linked(unit, row, response)
+
+
 @links.post("/{number}/withdraw", summary="Withdraw from a link", responses=documented(NOT_FOUND, NOT_PUBLISHED))
 def withdraw_link(
     row: OfLinked, body: LinkEnding, unit: UnitDep, _permit: OperatorOfObject, response: Response

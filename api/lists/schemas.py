@@ -138,7 +138,7 @@ class ListedServiceRead(Read):
 
 
 class ListSummary(Read):
-    """A prohibited list without its services."""
+    """A prohibited list without its services. It continues the lists `formerly` of merged authorities."""
 
     number: int
     authority: Slug
@@ -148,6 +148,7 @@ class ListSummary(Read):
     state: ListState
     service_count: int
     version_count: int
+    formerly: list[str]
     revision: int
 
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from api.authorities.state import demand_open
 from api.bans import service as ban_acts
-from api.bans.schemas import BanWrite, DecisionWrite, Ending, Renewal
+from api.bans.schemas import BanWrite, DecisionWrite, Ending
 from api.bans.state import has_lapsed, mode_setting_at
 from api.bans.terms import decision_columns, demand_basis, demand_formal
 from api.bans.wanted_change import BanChange, Subject
 from api.db.models import AuthorityRow, BanRow, ListVersionRow, ProhibitedListRow
 from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Conflict, Fault, Invalid, collect_faults, did_you_mean, unknown
+from api.errors import Conflict, Fault, Invalid, did_you_mean, unknown
 from api.lists import repository
-from api.lists.bans_of_lists import Services, take_up, wanted_change
+from api.lists.bans_of_lists import Services, renew_all, renewal_shown, take_up, wanted_change
 from api.lists.links import extend_all
 from api.lists.reading import shown_list
 from api.lists.schemas import (
@@ -28,7 +28,7 @@ from api.lists.schemas import (
     ListToggle,
     ListWrite,
 )
-from api.lists.state import demand_category, ended_by_act, is_over, live_bans, own_bans, proposed
+from api.lists.state import demand_category, is_over, live_bans, own_bans, proposed, renewable_bans
 from api.timestamps import given_timestamp
 from dnsfilter.policy.bounds import MAX_LIST_VERSIONS, MAX_LISTED
 from dnsfilter.policy.model import FormalDecision, Mode, OnList
@@ -93,6 +93,7 @@ def _create(
         draft=list(draft),
         declined=[],
         revision=unit.new_revision(),
+        formerly=[],
         versions=[],
     )
     unit.session.add(row)
@@ -232,18 +233,11 @@ def _differs(unit: UnitOfWork, ban: BanRow, wanted: BanChange) -> bool:
 
 def renew(unit: UnitOfWork, owner: AuthorityRow, row: ProhibitedListRow, body: ListRenewal) -> None:
     """Add a term to every ban of the list, but not to one that an act ended, unless acts ended all of them."""
-    bans = own_bans(row, repository.bans(unit.session, owner.slug))
-    bans = _demand_bans(row, [ban for ban in bans if not ended_by_act(ban)] or bans)
-    renewal = Renewal.model_validate(body.model_dump(by_alias=True, exclude_unset=True))
-    before, faults = shown_list(row), list[Fault]()
+    bans = _demand_bans(row, renewable_bans(row, repository.bans(unit.session, owner.slug)))
+    before = shown_list(row)
     _touch(unit, row)
-    after = {**before, "renewed": len(bans), **body.model_dump(mode="json", by_alias=True, exclude_unset=True)}
-    unit.record("list.renew", subject(row), before, after, owner.slug)
-    for ban in bans:
-        with collect_faults(faults, subject(ban)):
-            ban_acts.renew(unit, owner, ban, renewal)
-    if faults:
-        raise Conflict(f"{row.reference} cannot be renewed: {faults[0].message}", faults)
+    unit.record("list.renew", subject(row), before, {**before, "renewed": len(bans), **renewal_shown(body)}, owner.slug)
+    renew_all(unit, owner, bans, body, row)
     # A ban that had lapsed when an authority was linked binds it from now on.
     extend_all(unit, row, [ban.service for ban in bans])
 

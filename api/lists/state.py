@@ -30,6 +30,11 @@ def is_own(row: ProhibitedListRow, ban: BanRow | None, version: int | None) -> b
     return (ban.prohibited_list, ban.list_version) == (row.reference, version)
 
 
+def names_of(row: ProhibitedListRow) -> tuple[str, ...]:
+    """Return the references by which bans remember the list, also those that it had before mergers."""
+    return (row.reference, *row.formerly)
+
+
 def live_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow], now: Instant) -> list[BanRow]:
     """Return the bans that the list adopted for its services, and that are in force or planned."""
     return [ban for ban in own_bans(row, bans) if not has_lapsed(ban.terms, now)]
@@ -39,6 +44,24 @@ def own_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow]) -> list[BanRow]
     """Return the bans that the list adopted for its services."""
     found = ((bans.get(service), version) for service, version in row.service_versions.items())
     return [ban for ban, version in found if ban is not None and is_own(row, ban, version)]
+
+
+def adopted_bans(row: ProhibitedListRow, followers: Mapping[str, BanRow]) -> list[BanRow]:
+    """Return the bans that a follower has adopted from the list, for services on it.
+
+    Leave out those that an act has ended, unless acts have ended all of them.
+    """
+    names, on = names_of(row), row.service_versions
+    return _goes_on([ban for ban in followers.values() if ban.prohibited_list in names and ban.service in on])
+
+
+def renewable_bans(row: ProhibitedListRow, bans: Mapping[str, BanRow]) -> list[BanRow]:
+    """Return the list's own bans without those that an act has ended, unless acts have ended all of them."""
+    return _goes_on(own_bans(row, bans))
+
+
+def _goes_on(bans: list[BanRow]) -> list[BanRow]:
+    return [ban for ban in bans if not ended_by_act(ban)] or bans
 
 
 def ended_by_act(ban: BanRow) -> bool:
@@ -106,7 +129,7 @@ def not_taken_over(
 def _is_missing(row: ProhibitedListRow, ban: BanRow, own: BanRow | None, now: Instant) -> bool:
     if own is None:
         return True
-    taken = own.prohibited_list == row.reference and (own.list_version or 0) >= row.service_versions[ban.service]
+    taken = own.prohibited_list in names_of(row) and (own.list_version or 0) >= row.service_versions[ban.service]
     return has_lapsed(own.terms, now) and not taken
 
 

@@ -7,7 +7,7 @@ merger, it does not apply to further clients, so the order of mergers never lift
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from itertools import chain
 
@@ -27,11 +27,11 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
-from api.lists import links as list_links
-from api.lists import repository as lists
 from api.names import repository as names
 from api.names import service as name_acts
 from api.succession import repository
+from api.succession.continued_lists import ContinuedLists
+from api.succession.outcome import Outcome
 from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
 from dnsfilter.policy.model import (
@@ -51,19 +51,6 @@ CONTINUED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
 
 
 @dataclass(slots=True)
-class Outcome:
-    """The outcome for each object of the merged authority, by its name in the audit log."""
-
-    continued: list[tuple[str, str]] = field(default_factory=list)
-    """Objects, each with the object of the successor that continues it."""
-    covered: list[tuple[str, str]] = field(default_factory=list)
-    """Objects, each with the object that the successor already had for it."""
-    overruled: list[tuple[str, str]] = field(default_factory=list)
-    """Bans with another mode or scope, each with the ban of the successor that decides from now on."""
-    ended: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Continuation:
     """One merger. `moved` are the ranges that moved from the merged authority to its successor."""
 
@@ -75,18 +62,7 @@ class Continuation:
     services: Mapping[str, Service]
     moved: frozenset[tuple[str, str]]
     done: Outcome
-    links: dict[int, int] = field(default_factory=dict)
-    """The successor's link of a prohibited list, by that of the merged authority."""
-
-    def continue_links(self) -> None:
-        """Link the successor to the lists that the merged authority is linked to. Links of its own lists end."""
-        for link in lists.links_of(self.unit.session, self.old.slug, self.unit.now_s):
-            made = list_links.continue_to(self.unit, link, self.new.slug) if link.authority == self.old.slug else None
-            if made is None:
-                self.done.ended.append(subject(link))
-            else:
-                self.links[link.number] = made.number
-                self.done.continued.append((subject(link), subject(made)))
+    lists: ContinuedLists
 
     def continue_bans(self) -> None:
         """Continue each ban that has not lapsed, with its bindings and exemptions; raise `Conflict` on failure.
@@ -183,13 +159,15 @@ class Continuation:
         decided = as_decided(ban, now, reason=self.reason if self.new.off_needs_reason else "")
         before = [] if known is None else list(known.terms)
         if known is None or known.provisional:
-            adopted = replace(decided, decision=decision, terms=terms, provisional=False, on_list=ban.on_list)
+            adopted = replace(
+                decided, decision=decision, terms=terms, provisional=False, on_list=self.lists.on_list(ban)
+            )
             row = ban_acts.put(self.unit, self.new, service, known, adopted)
         else:
             # Keep its terms and add these. Set its mode and scope only if it has lapsed.
             row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)
             for term in terms:
-                ban_acts.add_term(self.unit, self.new, row, term)
+                ban_acts.add_term(self.unit, self.new, row, term, None if live else self.lists.on_list(ban))
         for added in row.terms:
             if added not in before:
                 added.merged_from = self.old.slug
@@ -272,6 +250,9 @@ class Continuation:
         standing = [row for row in others if _binds(row, binding) and intersection(left, span(row.period))]
         gaps = difference(left, union(chain.from_iterable(span(row.period) for row in standing)))
         binding.superseded_by = [row.number for row in standing]
+        for row in standing:
+            if binding.new_names_at_once:
+                binding_acts.set_new_names(unit, row, at_once=True)
         if not gaps:
             self.done.covered.append((subject(binding), subject(standing[0])))
             return
@@ -280,7 +261,7 @@ class Continuation:
             if not row.is_agreed and not row.period.has_ended(now):
                 binding_acts.end(unit, row, now, self.reason)
         for start, end in gaps:
-            link = None if binding.link is None else self.links.get(binding.link)
+            link = None if binding.link is None else self.lists.links.get(binding.link)
             row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now), link)
             if row.ground == Ground.AGREEMENT and accepted:
                 binding_acts.accept(unit, row)

@@ -1,7 +1,7 @@
 """Merge an authority into another in one transaction.
 
-Ranges and space move to the successor. Bans continue with it, with their bindings and exemptions, and what binds the
-merged authority binds the successor. Then the merged authority is closed.
+Ranges and space move to the successor. Bans continue with it, with their bindings and exemptions, and so do prohibited
+lists with their links. What binds the merged authority binds the successor. Then the merged authority is closed.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,9 @@ from api.ranges.service import shown as range_shown
 from api.spaces.reading import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
-from api.succession.continuation import Continuation, Outcome
+from api.succession.continuation import Continuation
+from api.succession.continued_lists import continue_lists
+from api.succession.outcome import Outcome
 from api.suspensions import repository as suspensions
 from dnsfilter.policy.model import FormalDecision, Service
 
@@ -39,8 +41,8 @@ def merge(
     done = Outcome()
     # Move ranges first, so that exemptions name ranges of `new`. Continue bindings and exemptions before they end.
     moved = _transfer(unit, old, new)
-    continuation = Continuation(unit, old, new, reason, decision, services, moved, done)
-    continuation.continue_links()
+    lists = continue_lists(unit, old, new, done)
+    continuation = Continuation(unit, old, new, reason, decision, services, moved, done, lists)
     continuation.continue_bans()
     continuation.continue_bindings_to()
     continuation.continue_names()

@@ -54,7 +54,7 @@ class ClosedRead(Read):
 
 
 class ContinuedRead(Read):
-    """A ban, binding or exemption of the merged authority, and the one of the successor that continues it."""
+    """A ban, list, link, binding or exemption of the merged authority, and the successor's that continues it."""
 
     object: str = Field(examples=["ban/ghent/tiktok"])
     by: str

@@ -10,7 +10,7 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import end_words, period_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
-from api.ctl.lists.prohibited_lists import adoption
+from api.ctl.lists.prohibited_lists import adoption, renewal
 from api.ctl.numbered import Numbered
 from api.ctl.policy.bans import add_ban_fields
 from api.ctl.policy.bindings import NEW_NAMES, add_new_names, new_names
@@ -71,6 +71,15 @@ def add(groups: Group) -> None:
     add_ban_fields(adopting)
     adopting.add_term(review=True)
     adopting.add_decision("decision to adopt them", of_ban=False)
+    renewing = group.add_numbered(
+        "renew",
+        _renew,
+        "Renew the bans that the following authority adopted from the list, by its own decision. Without a term, each "
+        "ban takes over the terms of the one that it follows.",
+        "list-link renew 1 --reference 2026/41",
+    )
+    renewing.add_term(review=True, start="the end of the terms in force")
+    renewing.add_decision("decision to renew", of_ban=False)
     for name, text in (
         ("withdraw", "Withdraw from an agreement and its bindings, or stop following. Adopted bans stay."),
         ("end", "Record that the law or the agreement itself has ended, and its bindings with it."),
@@ -100,6 +109,11 @@ def _set(client: Client, options: Options) -> Result:
 
 def _adopt(client: Client, options: Options) -> Result:
     found = client.send(LinkRead, "POST", path("list-links", options.number, "adopt"), adoption(options))
+    return _LINKS.shown(client, found)
+
+
+def _renew(client: Client, options: Options) -> Result:
+    found = client.send(LinkRead, "POST", path("list-links", options.number, "renew"), renewal(options))
     return _LINKS.shown(client, found)
 
 

@@ -241,10 +241,7 @@ def _undo_modes(before: ListRead, after: ListRead) -> Iterator[tuple[str, str]]:
 
 
 def _renew(client: Client, options: Options) -> Result:
-    if not options.reference:
-        raise WrongInput("a renewal needs a decision of its own. Give its --reference.")
-    body = with_decision(options, term_body(options))
-    found = client.send(ListRead, "POST", _where(options, "terms"), body)
+    found = client.send(ListRead, "POST", _where(options, "terms"), renewal(options))
     return _shown(client, found, _command("end", found, "--at WHEN --reason TEXT"))
 
 
@@ -266,6 +263,13 @@ def adoption(options: Options) -> Body:
     if term:
         body["terms"] = [term]
     return body
+
+
+def renewal(options: Options) -> Body:
+    """Return the term and the decision to renew that the options give. Raise WrongInput without a reference."""
+    if not options.reference:
+        raise WrongInput("a renewal needs a decision of its own. Give its --reference.")
+    return with_decision(options, term_body(options))
 
 
 def _where(options: Options, *parts: str) -> str:

@@ -17,6 +17,7 @@ class ProhibitedListRow(Base):
 
     Before its first version the list has only `draft`, the services to adopt. `category` is the category of the
     catalogue that it was made from, `declined` services of it that the authority does not want.
+    `formerly` are references of lists of merged authorities that it continues.
     """
 
     __tablename__ = "prohibited_lists"
@@ -29,6 +30,7 @@ class ProhibitedListRow(Base):
     category: Mapped[str | None] = mapped_column(String(32))
     draft: Mapped[list[str]]
     declined: Mapped[list[str]]
+    formerly: Mapped[list[str]]
     revision: Mapped[int]
 
     # Every reader of a list needs its versions, to know its services.

@@ -343,7 +343,7 @@ def _prohibited_lists() -> None:
         _column("authority", sa.String(63), sa.ForeignKey("authorities.slug")),
         *_texts(slug=63, title=200),
         _column("category", sa.String(32), nullable=True),
-        *_columns(_JSON, "draft", "declined"),
+        *_columns(_JSON, "draft", "declined", "formerly"),
         _column("revision", _BIG),
         sa.UniqueConstraint("authority", "slug"),
     )

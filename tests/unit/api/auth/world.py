@@ -95,11 +95,12 @@ def make_world(plane: Plane) -> World:
     grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
     _, asker = plane.account("asker", *(("operator", slug) for slug in AUTHORITIES))
+    # The links come first: what a request would lift must not change while it waits.
+    links = _make_links(plane)
     waiting = {slug: _asked_to_refuse_less(plane, slug, asker) for slug in AUTHORITIES}
     for slug in AUTHORITIES:
         number = update_of(plane, _OBJECTED, "play.example.net", slug=f"{slug}:fed").number
         plane.done("POST", f"/v1/updates/{number}/object", {"names": [_OBJECTED], "reason": "our own shop"})
-    links = _make_links(plane)
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -129,7 +130,24 @@ def _make_links(plane: Plane) -> Mapping[str, Mapping[str | None, int]]:
     }
     law = _number(plane, "/v1/list-links", _link(OWN, "hamlet", "law"))
     by_bound: dict[str | None, int] = {bound: agreements[slug] for slug, bound in to.items()}
-    return {"agreement": agreements, "following": following, "law": {None: law}, "bound": by_bound}
+    # A follower that has adopted a list has bans to renew.
+    for slug in AUTHORITIES:
+        path = f"/v1/authorities/{slug}/lists/fed"
+        plane.done("PUT", path, {"services": [f"{slug}:fed"]})
+        plane.done("POST", f"{path}/adopt", ban())
+    renewed: dict[str | None, int] = {
+        slug: _number(plane, "/v1/list-links", {**_link(other, slug, "following"), "list": f"{other}/fed"})
+        for slug, other in of.items()
+    }
+    for number in renewed.values():
+        plane.done("POST", f"/v1/list-links/{number}/adopt", {"decision": ban()["decision"]})
+    return {
+        "agreement": agreements,
+        "following": following,
+        "law": {None: law},
+        "bound": by_bound,
+        "renewed": renewed,
+    }
 
 
 def _link(of: str, to: str, ground: str) -> dict[str, Any]:
@@ -241,6 +259,10 @@ def _links(world: World) -> dict[str, list[Asked]]:
         f"POST {base}/{{number}}/adopt": [
             Asked(_matter(slug), f"{base}/{n}/adopt", {"decision": ban()["decision"]})
             for slug, n in links["following"].items()
+        ],
+        f"POST {base}/{{number}}/renew": [
+            Asked(_matter(slug), f"{base}/{n}/renew", {"for": "1 year", "decision": {"reference": "R-9"}})
+            for slug, n in links["renewed"].items()
         ],
         f"POST {base}/{{number}}/withdraw": [
             Asked(_matter(slug), f"{base}/{n}/withdraw", over) for slug, n in links["bound"].items()

@@ -109,6 +109,7 @@ list-link accept 1
 list-link withdraw 1 --reason "own decision"
 list-link add ghent diest/prohibited-apps --ground following
 list-link adopt 2 --legal-basis B-1 --reference R-1
+list-link renew 2 --for "1 year" --reference R-2
 list-link add federal diest prohibited-apps --ground law --instrument A-2 --date 2026-09-01
 list-link set 3 --new-names-at-once yes
 list-link end 3 --reason "annulled"

@@ -227,18 +227,6 @@ def test_a_merger_links_the_successor_and_keeps_what_is_refused(adopted: Plane) 
     assert (link["authority"], len(link["bound"])) == ("coast", 27)
 
 
-def test_a_merger_of_the_lists_authority_continues_its_bans_which_remember_the_list(adopted: Plane) -> None:
-    adopted.done("PUT", "/v1/authorities/coast", authority())
-    number = adopted.done("POST", LINKS, LAW)["number"]
-    body = {"into": "coast", "reason": "they are one", "decision": {"legal_basis": "decree 2", "reference": "C-2"}}
-    adopted.clock.now += 60
-    adopted.done("POST", "/v1/authorities/federal/merge", body)
-    assert [verdict(adopted, "tech26", slug) for slug in ("federal", "ghent")] == ["refuse", "refuse"]
-    ban = adopted.done("GET", "/v1/authorities/coast/bans/tech26")
-    assert (ban["prohibited_list"], ban["list_version"]) == ("federal/prohibited", 1)
-    assert adopted.done("GET", f"{LINKS}/{number}")["state"] == "ended"
-
-
 def test_explain_says_the_list_and_its_version(adopted: Plane) -> None:
     adopted.clock.now += 60
     adopted.done("POST", f"{LIST}/versions", ADDITION)
