@@ -56,10 +56,10 @@ def refused_before(session: Session, service: str, digest: str) -> UpdateRow | N
     return session.scalar(select(_ROW).where(*same, refused).order_by(_ROW.number.desc()).limit(1))
 
 
-def sharing_instant(session: Session, row: UpdateRow) -> Sequence[UpdateRow]:
-    """Return the updates of the same service whose names are enforced from the same instant, with this one."""
-    same = (_ROW.service == row.service, _ROW.enforced_from_s == row.enforced_from_s)
-    return session.scalars(select(_ROW).where(*same, _ROW.outcome == Outcome.TAKEN)).all()
+def pending_of(session: Session, service: str, now: Instant) -> Sequence[UpdateRow]:
+    """Return the updates of a service that are pending, by number."""
+    of_service = select(_ROW).where(_ROW.service == service, in_state(UpdateState.PENDING, now))
+    return session.scalars(of_service.order_by(_ROW.number)).all()
 
 
 def objections(session: Session, service: str) -> Sequence[ObjectionRow]:

@@ -157,9 +157,6 @@ def accept(
     plan = _holding(unit, row, update, known) or plan_acceptance(unit.session, row, update, unit.now_s, at_once)
     _demand_other(unit, permit, update)
     before = shown_update(update)
-    if plan.basis.state is UpdateState.PENDING:
-        for each in repository.sharing_instant(unit.session, update):
-            each.pending, each.revision = 0, unit.new_revision()
     update.added = plan.added
     _take(unit, row, update, plan.content, plan.enforced_from, plan.made)
     _decided(unit, update, note)
@@ -301,14 +298,25 @@ def _take(
     if update.outcome != Outcome.TAKEN:
         # Later, the service has names of other updates too.
         update.outcome, update.digest = Outcome.TAKEN, row.digest
-    update.pending = names_in(tier for tier in content if enforced_from and tier.enforced_from == enforced_from)
+    waiting = names_in(tier for tier in content if enforced_from and tier.enforced_from == enforced_from)
+    # Updates of one second share their instant.
+    update.pending = min(update.added, waiting)
     update.enforced_from_s = enforced_from if update.pending else None
     update.revision = unit.new_revision()
     unit.session.flush()
+    _recount_pending(unit, row, content)
     unit.session.expire(row, ["content"])
     unit.session.expire(update, ["wanted"])
     after = {**shown_service(row), "update": update.number, "added": update.added, "removed": update.removed}
     unit.record("service.update", subject(row), before, after, *_authorities(row))
+
+
+def _recount_pending(unit: UnitOfWork, row: ServiceRow, content: Sequence[Tier]) -> None:
+    """Let each update of the service count only those of its names that still wait."""
+    for each in repository.pending_of(unit.session, row.slug, unit.now_s):
+        left = names_in(tier for tier in content if tier.enforced_from == each.enforced_from_s)
+        if left < each.pending:
+            each.pending, each.revision = left, unit.new_revision()
 
 
 def replace_update(unit: UnitOfWork, update: UpdateRow, note: str) -> None:

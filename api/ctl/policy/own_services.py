@@ -134,7 +134,7 @@ def _import(client: Client, options: Options) -> Result:
     if done.skipped:
         hint = f"See dnsfilter lists check {options.file}"
         notes.append(f"{counted(done.skipped, 'line')} of {options.file} skipped. {hint}")
-    if done.update is not None:
+    if done.update is not None and done.update.pending:
         hint = f"See dnsfilterctl update show {done.update.number}"
         notes.append(f"New names are monitored for {PENDING_S // 3600} hours first. {hint}")
     return Result(done, lambda: _imported(done), notes=tuple(notes))

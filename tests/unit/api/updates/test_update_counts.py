@@ -24,3 +24,14 @@ def test_updates_count_until_they_are_decided_or_in_force(town: Plane) -> None:
     town.done("POST", f"/v1/updates/{held.number}/reject", {"reason": "a bank"})
     town.clock.now += PENDING_S
     assert values(town, "town") == values(town, "") == [None, None, None]
+
+
+def test_names_that_a_later_update_drops_no_longer_count_as_pending(town: Plane) -> None:
+    own_service(town, "a.example")
+    first = update_of(town, "a.example", "b.example", "c.example")
+    town.clock.now += 60
+    update_of(town, "a.example", "b.example", "d.example")
+    assert values(town, "town") == [None, 2, 2]
+    update_of(town, "a.example", "d.example")
+    assert values(town, "town") == [None, 1, 1]
+    assert town.done("GET", f"/v1/updates/{first.number}")["state"] == "in_force"

@@ -51,6 +51,11 @@ def test_a_file_becomes_the_names_of_a_service(served: Served, ctl: Ctl, tmp_pat
     assert again.code == 0
     assert "update 1 is pending: 1 added, 1 removed" in again.out
     assert "monitored for 72 hours" in again.err
+    file.write_text("0.0.0.0 other.example.org\n0.0.0.0 third.example.org\n")
+    assert ctl("service", "import", "ghent:games", str(file), "--format", "hosts").code == 0
+    file.write_text("0.0.0.0 other.example.org\n")
+    fewer = ctl("service", "import", "ghent:games", str(file), "--format", "hosts")
+    assert ("0 added, 1 removed" in fewer.out, "monitored" in fewer.err) == (True, False)
     tier = json.loads(ctl("service", "show", "ghent:games", "--json").out)["tiers"][0]
     assert (tier["domains"], tier["hosts"]) == ([], ["other.example.org"])
     for text in ("", "<!DOCTYPE html><html></html>"):
