@@ -144,11 +144,12 @@ class _PolicyComparison:
         return service.Wanted(authority, self._object(sent), sent, acts, self.unit.act_count, lifts, reason)
 
     def _object(self, sent: SentRequest) -> str:
-        """Return the list or the object that all acts of the unit are about, or else the name of the operation."""
-        lists = {act.subject for act in self.unit.acts if act.act.startswith(("list.", "list_link."))}
-        if len(lists) == 1:
-            # The acts on bans and bindings follow from the act on the list or its link.
-            return lists.pop()
+        """Return the list, service or object that all acts are about, or else the name of the operation."""
+        # Acts on bans and bindings follow from the act on a list or its link, acts on updates from that on a service.
+        for kinds in (("list.", "list_link."), ("service.",)):
+            found = {act.subject for act in self.unit.acts if act.act.startswith(kinds)}
+            if len(found) == 1:
+                return found.pop()
         subjects = {act.subject for act in self.unit.acts if not act.act.startswith("request.")}
         return subjects.pop() if len(subjects) == 1 and self.unit.act_count <= len(self.unit.acts) else sent.operation
 

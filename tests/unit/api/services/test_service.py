@@ -294,3 +294,22 @@ def test_a_file_that_lifts_refusals_waits_for_a_second_person(games: Plane) -> N
     _, approver = games.account("approves", ("approver", "town"))
     games.done("POST", f"/v1/requests/{asked.json()['number']}/approve", {}, token=approver)
     assert (_verdict(games, HOST), _verdict(games, NAME)) == ("pass", "refuse")
+
+
+def test_requests_about_the_updates_of_two_services_wait_next_to_each_other(games: Plane) -> None:
+    chess = "/v1/authorities/town/services/chess"
+    games.done("PUT", chess, {**BODY, "domains": ["chess.example.org"]})
+    for slug in (SLUG, "town:chess"):
+        games.done("PUT", f"/v1/authorities/town/bans/{slug}", ban())
+    updates = [
+        _import(games, f"{name}\nnew-{name}\n", path=path).json()["update"]["number"]
+        for path, name in ((GAMES, NAME), (chess, "chess.example.org"))
+    ]
+    games.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
+    _, approver = games.account("here", ("approver", "town"))
+    asked = [
+        games.call("POST", f"/v1/updates/{number}/object", {"names": [name], "reason": "it must work"}, token=approver)
+        for number, name in zip(updates, (f"new-{NAME}", "new-chess.example.org"), strict=True)
+    ]
+    assert [answer.status_code for answer in asked] == [202, 202], asked[-1].text
+    assert [answer.json()["object"] for answer in asked] == [f"service/{SLUG}", "service/town:chess"]
