@@ -118,7 +118,8 @@ def _check_guard(wanted: "WantedName", config: "Config") -> None:
     """Raise ConfigError if the guard forbids to refuse a name, or if this node depends on it."""
     fault = NodeNames(config).fault(wanted.name, wanted.exact)
     if fault is not None:
-        raise ConfigError((Problem("NAME", f"{fault}: refuse a longer name, or only this one with --exact"),))
+        otherwise = "" if wanted.exact else ", or only this one with --exact"
+        raise ConfigError((Problem("NAME", f"{fault}: refuse a longer name{otherwise}"),))
 
 
 def _node(options: argparse.Namespace) -> "tuple[NameActs, Config]":

@@ -159,7 +159,8 @@ def _imported(done: ImportedListRead) -> Iterator[str]:
     yield f"{done.service}: {counted(done.names, 'name')} in {counted(done.lines, 'line')} of format {done.format}"
     if done.update is not None:
         found = done.update
-        yield f"update {found.number} is {found.state}: {found.added} added, {found.removed} removed"
+        state = found.state.replace("_", " ")
+        yield f"update {found.number} is {state}: {found.added} added, {found.removed} removed"
         yield from (f"  {reason.text}" for reason in found.reasons)
 
 

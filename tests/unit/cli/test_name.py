@@ -97,6 +97,8 @@ def test_names_that_must_be_answered_are_not_refused(
     config.write_text(config.read_text() + more + url)
     assert run(config, "name", "refuse", name, *WHY) == 2
     assert message in capsys.readouterr().err
+    assert run(config, "name", "refuse", "policy.example.net", "--exact", *WHY) == 2
+    assert capsys.readouterr().err.endswith("(the control plane): refuse a longer name\n")
     assert said(config, capsys, "name", "list") == ["no name is set on this node"]
 
 

@@ -55,7 +55,7 @@ def test_a_file_becomes_the_names_of_a_service(served: Served, ctl: Ctl, tmp_pat
     assert ctl("service", "import", "ghent:games", str(file), "--format", "hosts").code == 0
     file.write_text("0.0.0.0 other.example.org\n")
     fewer = ctl("service", "import", "ghent:games", str(file), "--format", "hosts")
-    assert ("0 added, 1 removed" in fewer.out, "monitored" in fewer.err) == (True, False)
+    assert ("is in force: 0 added, 1 removed" in fewer.out, "monitored" in fewer.err) == (True, False)
     tier = json.loads(ctl("service", "show", "ghent:games", "--json").out)["tiers"][0]
     assert (tier["domains"], tier["hosts"]) == ([], ["other.example.org"])
     for text in ("", "<!DOCTYPE html><html></html>"):
