@@ -11,17 +11,18 @@ from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
 from api.bans.reading import read_ban, read_bans
-from api.bans.schemas import BanRead, BanReference, BanWarningRead, BanWrite, Ending, Renewal, State
+from api.bans.schemas import BanReachRead, BanRead, BanReference, BanWarningRead, BanWrite, Ending, Renewal, State
 from api.bans.wanted_change import Subject
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit_of_work import UnitOfWork
-from api.http.dependencies import PermitDep, UnitDep, tag
+from api.http.dependencies import PermitDep, RuntimeDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, NamedService, ServiceFilter
 from api.http.path_rows import by_slug, row_to_change, row_to_read
-from api.http.permits import AnyAccount, OperatorOfPath
+from api.http.permits import AnyAccount, OperatorOfPath, ReaderOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page, ServiceSlug, Slug
+from api.publish.ban_reach import ban_reach
 from api.suspensions.repository import suspended
 from dnsfilter.policy.model import Instant, Mode
 
@@ -130,6 +131,19 @@ def list_authority_bans(
 def get_ban(owner: Owner, row: Shown, _permit: AnyAccount, answer: AnswerDep) -> BanRead:
     """Get the authority's ban on the service."""
     return answer(owner, row)
+
+
+@of_authority.get("/{service}/reach", summary="Count the ranges of a ban", responses=documented(NOT_FOUND))
+def get_ban_reach(_owner: Owner, row: Shown, unit: UnitDep, held: RuntimeDep, _permit: ReaderOfPath) -> BanReachRead:
+    """Count the ranges in which the ban applies while it refuses: those that switching it changes."""
+    found = ban_reach(held.publishing.current(unit), row.number, unit.now_s)
+    return BanReachRead(
+        ranges=found.ranges,
+        exempted=found.exempted,
+        uncovered=found.uncovered,
+        bound=found.bound,
+        bound_ranges=found.bound_ranges,
+    )
 
 
 @of_authority.put(

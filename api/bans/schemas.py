@@ -214,3 +214,17 @@ class BanRead(ShownBan):
     notes: list[str]
     warnings: list[BanWarningRead] | None = None
     revision: int
+
+
+class BanReachRead(Read):
+    """The registered ranges in which a ban applies while it refuses and a term is in force, without suspensions.
+
+    `ranges` are those of its authority that it covers, and `exempted` those of them that an exemption frees now.
+    `bound` authorities have `bound_ranges` that it covers too.
+    """
+
+    ranges: int
+    exempted: int
+    uncovered: int
+    bound: int
+    bound_ranges: int

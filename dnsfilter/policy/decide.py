@@ -236,7 +236,7 @@ def _considered(
     names = refused if ban.mode is Mode.ENFORCE and refused else [suffix for _, suffix in hits]
     suffix = max(names, key=len, default=b"")
     at_once = ban.mode is Mode.ENFORCE and bool(refused) and all(tier.is_pending(at) for tier, _ in hits)
-    exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
+    exemption = next((e for e in policy.exemptions if exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
     allowed = None if bindings else next((a for a in policy.allowed if _allows(a, ban.authority, name, at)), None)
     term = held_term(ban.terms, at)
@@ -310,7 +310,8 @@ def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> 
     return exemption, begins
 
 
-def _exempts(exemption: Exemption, ban: Ban, registered: Range, at: Instant) -> bool:
+def exempts(exemption: Exemption, ban: Ban, registered: Range, at: Instant) -> bool:
+    """Return whether the exemption frees the range from the ban at that instant."""
     return _names(exemption, ban, registered) and exemption_holds(exemption, at)
 
 

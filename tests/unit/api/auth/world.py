@@ -479,6 +479,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "DELETE /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", None),
     "GET /v1/authorities/{slug}/bans": ("/v1/authorities/{slug}/bans", None),
     "GET /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", None),
+    "GET /v1/authorities/{slug}/bans/{service}/reach": ("/v1/authorities/{slug}/bans/alpha/reach", None),
     "GET /v1/authorities/{slug}/services": ("/v1/authorities/{slug}/services", None),
     "GET /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", None),
     "PUT /v1/authorities/{slug}/services/{service}": ("/v1/authorities/{slug}/services/games", _GAMES),
