@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api.console import audit, sign_in, styles, suspend, today, unknown_page
+from api.console.bans import ban_page, listing
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 
@@ -14,6 +15,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     today.router,
     suspend.router,
     audit.router,
+    listing.router,
+    ban_page.router,
     unknown_page.router,
 )
 

@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from api.auth.judged_acts import JSON
+from api.auth.roles import Rule
 from api.errors import Fault
 from api.http.dependencies import IN_CONSOLE
 from api.http.routes import Route
@@ -146,6 +147,11 @@ Found = TypeVar("Found")
 def read(kind: type[Found], answer: Answer) -> Found:
     """Return the body of an answer as a value of the API's schema."""
     return TypeAdapter(kind).validate_json(answer.body)
+
+
+def rule_of(request: Request, operation: str) -> Rule:
+    """Return which roles an operation needs, and where."""
+    return _route(request.app.router.routes, operation).rule
 
 
 def _route(routes: list[Any], operation: str) -> Route:

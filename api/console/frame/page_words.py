@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from babel.numbers import format_decimal
 
@@ -51,6 +52,10 @@ class Words:
     def day(self, instant: str, zone: str) -> str:
         """Return the day of an instant: "1 October 2026"."""
         return day_words(local_day(parse_instant(instant), zone), self.language)
+
+    def date(self, day: str) -> str:
+        """Return a date of the API (RFC 3339 full-date): "1 October 2026"."""
+        return day_words(date.fromisoformat(day), self.language)
 
     def at(self, instant: str, zone: str) -> str:
         """Return an instant: "1 October 2026, 14:05", or the day alone at midnight."""

@@ -46,6 +46,7 @@ TEMPLATES = Environment(
 )
 NAVIGATION = (
     ("/console", N_("Today")),
+    ("/console/bans", N_("Bans")),
     ("/console/suspend", N_("Suspend")),
     ("/console/audit", N_("Audit log")),
 )

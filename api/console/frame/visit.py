@@ -15,7 +15,7 @@ from api.accounts.schemas import SelfRead
 from api.auth.caller import Caller as Holder
 from api.auth.sessions import COOKIE, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
-from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read
+from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read, rule_of
 from api.console.frame.language import language_of
 from api.console.frame.page_route import SignInNeeded
 from api.console.frame.page_words import Words
@@ -93,6 +93,10 @@ class Visit:
     def _caller(self) -> Caller:
         declared = declared_calls(self.request.scope["endpoint"])
         return Caller(self.request, self.token, declared | ON_EVERY_PAGE)
+
+    def may(self, operation: str, authority: str | None) -> bool:
+        """Return whether the caller holds a role for an operation in an authority. The operation decides in the end."""
+        return self.holder.has(rule_of(self.request, operation).roles, authority)
 
     async def read(
         self, kind: type[Found], operation: str, path: Values | None = None, query: Values | None = None

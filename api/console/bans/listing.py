@@ -1,0 +1,46 @@
+"""The bans of the caller's authorities, with their states."""
+
+from fastapi import Response
+
+from api.bans.schemas import BanRead, State
+from api.console.frame.calls import calls
+from api.console.frame.page_route import pages
+from api.console.frame.page_words import N_
+from api.console.frame.visit import Visiting
+from api.console.today import own_authorities
+from api.http.schemas import Page
+
+router = pages()
+PER_PAGE = 50
+STATES = (
+    (State.IN_FORCE, N_("In force")),
+    (State.ENDING, N_("Ends or is reviewed within thirty days")),
+    (State.OFF, N_("Switched off")),
+    (State.SUSPENDED, N_("Suspended")),
+    (State.PLANNED, N_("Planned")),
+    (State.LAPSED, N_("Ended")),
+)
+"""States to filter by, with their names."""
+
+
+@router.get("/bans")
+@calls("list_bans")
+async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: str = "") -> Response:
+    """List the bans of one of the caller's authorities, or of all for a role in the installation."""
+    own = await own_authorities(visit)
+    sees_all = any(held.authority is None for held in visit.holder.held)
+    if not authority and not sees_all and own:
+        authority = own[0].slug
+    query = {"authority": authority or None, "state": state or None, "sort": "service", "limit": PER_PAGE}
+    found = await visit.read(Page[BanRead], "list_bans", query={**query, "cursor": cursor or None})
+    everyone = [("", visit.words.translate("All authorities"))] if sees_all else []
+    return await visit.page(
+        "bans.html.jinja",
+        bans=found.items,
+        following=found.next,
+        authority=authority,
+        state=state,
+        zones={each.slug: each.time_zone for each in own},
+        authorities=[*everyone, *((each.slug, visit.words.name(each.names)) for each in own)],
+        states=[("", visit.words.translate("All")), *((str(key), visit.words.translate(name)) for key, name in STATES)],
+    )
