@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SOURCE_GOES_ON = "source_goes_on"
     UPDATE_HELD_BACK = "update_held_back"
     PENDING_NAMES_ASKED = "pending_names_asked"
+    NAMES_REMOVED = "names_removed"
     EXEMPTION_WAITING = "exemption_waiting"
     EXEMPTION_APPROVED = "exemption_approved"
     EXEMPTION_REJECTED = "exemption_rejected"

@@ -43,6 +43,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.UPDATE_HELD_BACK: "dnsfilterctl update show {number}",
     Kind.PENDING_NAMES_ASKED: "dnsfilterctl update show {number}\n"
     "dnsfilterctl update object {number} NAME --reason REASON\ndnsfilterctl update accept {number}",
+    Kind.NAMES_REMOVED: "dnsfilterctl service show {feed}",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
     Kind.NAME_ENDING: _REFUSE,
     Kind.NAME_REVIEW: _SHOW_NAME,
@@ -163,6 +164,12 @@ TEXTS: Mapping[Kind, Text] = {
         "Clients often ask for new names of {service} (update {number}): {asked}. The numbers are queries so far, "
         "rounded down. Bans on {service} will refuse these names {starting}. Until then, they are answered.",
         "To see all names, to object to those that must be answered, or to have all refused at once:",
+    ),
+    Kind.NAMES_REMOVED: Text(
+        "another authority removed names of {service}, which you ban",
+        "Names removed from {service} {at}: {number}. The service belongs to another authority ({source}). Your ban on "
+        "it no longer refuses these names.",
+        "To see the names that it has now:",
     ),
     Kind.EXEMPTION_WAITING: Text(
         "a request for an exemption from the ban on {service} awaits your decision",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.db.models import NoticeRow, UpdateRow
+from api.bans.state import live_terms
+from api.db.models import BanRow, NoticeRow, UpdateRow
 from api.notices.kinds import Due, Hour, Kind
 from api.updates.schemas import Outcome, UpdateState
 from api.updates.state import in_state
@@ -47,6 +48,20 @@ def due_asked_names(session: Session, hour: Hour, services: Mapping[str, Service
             facts = {"service": update.service, "number": update.number, "at_s": update.enforced_from_s}
             facts |= {"asked": asked[:MOST_ASKED], "asked_count": len(asked)}
             yield Due(key, kind, update.authority, facts)
+
+
+def due_removed_names(session: Session, hour: Hour) -> Iterator[Due]:
+    """Yield a notice to each authority that bans another's own service, for each update that removes names of it."""
+    row, kind = UpdateRow, Kind.NAMES_REMOVED
+    taken_s = func.coalesce(row.decided_s, row.proposed_s)
+    statement = select(row, taken_s, BanRow).join(BanRow, BanRow.service == row.service)
+    others = (row.authority.is_not(None), BanRow.authority != row.authority)
+    taken = (row.outcome == Outcome.TAKEN, row.removed > 0, taken_s > hour.oldest)
+    for update, at_s, ban in session.execute(statement.where(*taken, *others).order_by(row.number, BanRow.number)):
+        if hour.fresh(at_s) and live_terms(ban.terms, at_s):
+            facts = {"service": update.service, "feed": update.service, "source": update.authority}
+            facts |= {"number": update.removed, "at_s": at_s}
+            yield Due(f"{kind}/{update.number}/{ban.authority}", kind, ban.authority, facts)
 
 
 def _asked_often(session: Session, update: UpdateRow, service: Service) -> Sequence[tuple[str, int]]:

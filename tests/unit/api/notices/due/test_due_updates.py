@@ -5,7 +5,7 @@ import pytest
 from api.db.models import PendingDayRow
 from api.notices.due.due_updates import COUNTED_BEFORE_S
 from blocklists.update_review import PENDING_S
-from tests.unit.api.conftest import START, Plane
+from tests.unit.api.conftest import START, Plane, ban
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, rows
 from tests.unit.api.updates.proposals import GAMES, own_service, update_of
 
@@ -119,3 +119,29 @@ def test_pending_names_of_the_catalogue_notify_the_installation(town: Plane) -> 
     town.clock.now = START + PENDING_S - DAY_S
     assert new_kinds(town, job.look) == [("pending_names_asked", None)]
     assert rows(town)[-1].facts["asked"] == [["b.example", 20]]
+
+
+def test_names_that_an_update_removes_notify_the_authorities_that_ban_the_service_of_another(town: Plane) -> None:
+    own_service(town, "a.example", "b.example", "c.example", "d.example")
+    for slug in ("town", "zone"):
+        town.done("PUT", f"/v1/authorities/{slug}/bans/{GAMES}", ban())
+    job = begun(town)
+    town.clock.now += 60
+    number = update_of(town, "a.example", "b.example", "c.example").number
+    assert new_kinds(town, job.look) == [("names_removed", "zone")]
+    facts = rows(town)[-1].facts
+    assert (facts["number"], facts["source"], facts["feed"]) == (1, "town", GAMES)
+    assert new_kinds(town, job.look) == []
+    update_of(town, "a.example", "b.example", "c.example", "e.example")
+    assert (new_kinds(town, job.look), number) == ([], 1)
+
+
+def test_names_that_are_held_back_or_of_a_ban_that_has_ended_notify_nobody(town: Plane) -> None:
+    own_service(town, "a.example", "b.example", "c.example", "d.example")
+    town.done("PUT", f"/v1/authorities/zone/bans/{GAMES}", ban())
+    town.clock.now += 60
+    town.done("POST", f"/v1/authorities/zone/bans/{GAMES}/end", {"reason": "it was decided so"})
+    job = begun(town)
+    town.clock.now += 60
+    update_of(town, "a.example", "b.example", "c.example")
+    assert new_kinds(town, job.look) == []
