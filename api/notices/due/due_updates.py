@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.bans.state import live_terms
+from api.db.base import Json
 from api.db.models import BanRow, NoticeRow, UpdateRow
 from api.notices.kinds import Due, Hour, Kind
 from api.updates.schemas import Outcome, UpdateState
@@ -59,7 +60,7 @@ def due_removed_names(session: Session, hour: Hour) -> Iterator[Due]:
     taken = (row.outcome == Outcome.TAKEN, row.removed > 0, taken_s > hour.oldest)
     for update, at_s, ban in session.execute(statement.where(*taken, *others).order_by(row.number, BanRow.number)):
         if hour.fresh(at_s) and live_terms(ban.terms, at_s):
-            facts = {"service": update.service, "feed": update.service, "source": update.authority}
+            facts: Json = {"service": update.service, "feed": update.service, "source": update.authority}
             facts |= {"number": update.removed, "at_s": at_s}
             yield Due(f"{kind}/{update.number}/{ban.authority}", kind, ban.authority, facts)
 
