@@ -11,6 +11,7 @@ from api.explain.schemas import (
     ConcernRead,
     ConsideredRead,
     DecisionRead,
+    MentionedAuthorityRead,
     NestedRead,
     SuspendedRead,
     WhoRead,
@@ -97,9 +98,13 @@ def decision_read(
         ede=_ede(explained),
         text=_text(policy, explained, won),
         reason=explained.reason,
+        cause=explained.cause,
+        cause_ban=None if explained.about is None else explained.about.ban.number,
         winner=None if won is None else _winner(won, decision),
         rows=[_considered(policy, explained.range, item, at) for item in explained.considered],
         services=list(explained.services),
+        service_names={each.slug: each.name for each in policy.services if each.slug in explained.services},
+        authorities=_mentioned_authorities(policy, explained),
         range=_client_range(explained.range),
         authority=decision.authority,
         suspension=suspension_read(policy, decision.authority, at),
@@ -109,6 +114,15 @@ def decision_read(
         at=timestamp_text(at),
         revision=policy.revision,
     )
+
+
+def _mentioned_authorities(policy: Policy, found: Explanation) -> dict[str, MentionedAuthorityRead]:
+    mentioned = {found.decision.authority, *(item.ban.authority for item in found.considered)}
+    return {
+        each.slug: MentionedAuthorityRead(names=dict(each.names), contact=each.contact, time_zone=each.time_zone)
+        for each in policy.authorities
+        if each.slug in mentioned
+    }
 
 
 def who_read(
@@ -245,6 +259,8 @@ def _winner(won: Considered, decision: Decision) -> WinnerRead:
         bound=decision.bound,
         suffix=name_text(decision.suffix),
         reference=quoted_reference(ban, won.term),
+        end=None if won.term is None else optional_text(won.term.period.end),
+        review_by=None if won.term is None else optional_text(won.term.review_by),
     )
 
 

@@ -1,13 +1,16 @@
 """Response schemas of decisions."""
 
+from pydantic import Field
+
 from api.http.schemas import Read, Timestamp
+from dnsfilter.policy.reasons import DecisionCause
 
 
 class WinnerRead(Read):
     """The ban that decides, and the matching name in its list.
 
-    `reference` is that of the formal decision behind the term in force. `prohibited_list` and `list_version` say which
-    list the ban comes from, if any.
+    `reference` is that of the formal decision behind the term in force, which ends at `end` (null: no end) or has a
+    review. `prohibited_list` and `list_version` say which list the ban comes from, if any.
     """
 
     ban: str
@@ -21,6 +24,8 @@ class WinnerRead(Read):
     bound: bool
     suffix: str
     reference: str
+    end: Timestamp | None
+    review_by: Timestamp | None
 
 
 class AheadRead(Read):
@@ -75,6 +80,14 @@ class SuspendedRead(Read):
     reason: str
 
 
+class MentionedAuthorityRead(Read):
+    """An authority that a decision mentions, as people need it: its names, its contact and its time zone."""
+
+    names: dict[str, str]
+    contact: str
+    time_zone: str
+
+
 class DecisionRead(Read):
     """The decision of the current policy for a client, a name and a time.
 
@@ -87,9 +100,15 @@ class DecisionRead(Read):
     ede: int | None
     text: str | None
     reason: str
+    cause: DecisionCause = Field(description="What the decision rests on: the ban that decides, or why none does.")
+    cause_ban: int | None = Field(description="Number of the ban that `cause` is about; null for none.")
     winner: WinnerRead | None
     rows: list[ConsideredRead]
     services: list[str]
+    service_names: dict[str, str] = Field(description="Names of the services of the domain name, by slug.")
+    authorities: dict[str, MentionedAuthorityRead] = Field(
+        description="Authorities of the client and of the bans considered, by slug."
+    )
     range: ClientRangeRead | None
     authority: str | None
     suspension: SuspendedRead | None

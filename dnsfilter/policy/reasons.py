@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.decide import (
@@ -19,14 +20,33 @@ from dnsfilter.policy.model import Address, AllowedName, Instant, Policy, Range,
 from dnsfilter.wire.names import name_text
 
 
+class DecisionCause(StrEnum):
+    """What a decision rests on: the ban that decides, or why none does."""
+
+    UNREGISTERED = "unregistered"
+    NO_SERVICE = "no_service"
+    NO_BAN = "no_ban"
+    BAN = "ban"
+    SUSPENDED = "suspended"
+    EXEMPTED = "exempted"
+    ALLOWED = "allowed"
+    OFF = "off"
+    NOT_IN_FORCE = "not_in_force"
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with its reasons: the range, the services of the name, and each ban considered."""
+    """A decision with its reasons: the range, the services of the name, and each ban considered.
+
+    `about` is the ban of `cause`, if it is about one.
+    """
 
     decision: Decision
     range: Range | None
     services: tuple[str, ...]
     considered: tuple[Considered, ...]
+    cause: DecisionCause
+    about: Considered | None
     reason: str
 
 
@@ -47,8 +67,35 @@ def explain(
     services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
     considered = consider(policy, registered, name, at) if registered is not None else ()
     zone = _zone(policy, registered)
-    off = [] if registered is None else list(_off_words(zone, registered, considered, at, off_since or {}))
-    return Explanation(decision, registered, services, considered, _reason(decision, services, considered, off, zone))
+    off = [item for item in considered if registered is not None and _only_off(item, registered, at)]
+    cause, about = _cause(decision, services, considered, off)
+    words = list(_off_words(zone, off, at, off_since or {}))
+    reason = _reason(decision, services, considered, cause, about, words, zone)
+    return Explanation(decision, registered, services, considered, cause, about, reason)
+
+
+def _cause(
+    decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...], off: Sequence[Considered]
+) -> tuple[DecisionCause, Considered | None]:
+    """Return what the decision rests on. `off` are the bans that would apply in another mode."""
+    if decision.authority is None:
+        return DecisionCause.UNREGISTERED, None
+    if not services:
+        return DecisionCause.NO_SERVICE, None
+    if not considered:
+        return DecisionCause.NO_BAN, None
+    by_number = {item.ban.number: item for item in considered}
+    if decision.ban is not None:
+        return DecisionCause.BAN, by_number[decision.ban]
+    for cause, standing in (
+        (DecisionCause.SUSPENDED, Standing.SUSPENDED),
+        (DecisionCause.EXEMPTED, Standing.EXEMPTED),
+        (DecisionCause.ALLOWED, Standing.ALLOWED),
+    ):
+        for item in considered:
+            if item.standing is standing:
+                return cause, item
+    return (DecisionCause.OFF, off[0]) if off else (DecisionCause.NOT_IN_FORCE, None)
 
 
 def _zone(policy: Policy, registered: Range | None) -> str:
@@ -80,19 +127,13 @@ def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
 
 
 def _off_words(
-    time_zone: str,
-    registered: Range,
-    considered: tuple[Considered, ...],
-    at: Instant,
-    off_since: Mapping[int, Instant],
+    time_zone: str, off: Sequence[Considered], at: Instant, off_since: Mapping[int, Instant]
 ) -> Iterator[str]:
     """Yield each ban that would apply to the query in another mode, and since when it is off.
 
     Times are local times of the client's authority. The day is left out if it is that of `at`.
     """
-    for item in considered:
-        if not _only_off(item, registered, at):
-            continue
+    for item in off:
         words, since = f"{item.ban.authority}/{item.ban.service} is off", off_since.get(item.ban.number)
         if since is None:
             yield words
@@ -106,18 +147,31 @@ def _reason(
     decision: Decision,
     services: tuple[str, ...],
     considered: tuple[Considered, ...],
+    cause: DecisionCause,
+    about: Considered | None,
     off: Sequence[str],
     time_zone: str,
 ) -> str:
-    if decision.authority is None:
-        return unregistered_text(decision)
-    if not services:
-        return "the name belongs to no service of the catalogue"
-    if not considered:
-        return f"no ban on {', '.join(services)} concerns {decision.authority}"
-    winner = next((item for item in considered if item.ban.number == decision.ban), None)
-    if winner is None:
-        return _aside(considered, off, time_zone)
+    match cause:
+        case DecisionCause.UNREGISTERED:
+            return unregistered_text(decision)
+        case DecisionCause.NO_SERVICE:
+            return "the name belongs to no service of the catalogue"
+        case DecisionCause.NO_BAN:
+            return f"no ban on {', '.join(services)} concerns {decision.authority}"
+        case DecisionCause.NOT_IN_FORCE:
+            return "no ban is in force here for this name"
+        case DecisionCause.OFF:
+            return f"not refused: {', '.join(off)}"
+    assert about is not None
+    return (
+        _decided(about, considered, time_zone)
+        if cause is DecisionCause.BAN
+        else f"not refused: {_aside(about, time_zone)}"
+    )
+
+
+def _decided(winner: Considered, considered: tuple[Considered, ...], time_zone: str) -> str:
     why = _why(winner, considered)
     if winner.pending_until is not None:
         until = at_words(winner.pending_until, time_zone)
@@ -128,18 +182,14 @@ def _reason(
     return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {why}"
 
 
-def _aside(considered: tuple[Considered, ...], off: Sequence[str], time_zone: str) -> str:
-    """Return why no ban decides: a suspension, an exemption, an allowed name, or bans that are off."""
-    for item in considered:
-        if item.standing is Standing.SUSPENDED and item.suspension is not None:
-            return f"not refused: bans are suspended for {item.suspension.authority or 'everybody'}"
-    for item in considered:
-        if item.standing is Standing.EXEMPTED and item.exemption is not None:
-            return f"not refused: exemption {item.exemption.number} from {item.ban.authority}/{item.ban.service} holds"
-    for item in considered:
-        if item.standing is Standing.ALLOWED and item.allowed is not None:
-            return f"not refused: {allowed_words(item.allowed, time_zone)}"
-    return f"not refused: {', '.join(off)}" if off else "no ban is in force here for this name"
+def _aside(item: Considered, time_zone: str) -> str:
+    """Return what sets a ban aside: a suspension, an exemption or an allowed name."""
+    if item.suspension is not None:
+        return f"bans are suspended for {item.suspension.authority or 'everybody'}"
+    if item.exemption is not None:
+        return f"exemption {item.exemption.number} from {item.ban.authority}/{item.ban.service} holds"
+    assert item.allowed is not None
+    return allowed_words(item.allowed, time_zone)
 
 
 def _why(winner: Considered, considered: tuple[Considered, ...]) -> str:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Standing, decide
-from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term, Tier
-from dnsfilter.policy.reasons import Explanation, explain
+from dnsfilter.policy.model import Binding, Funding, Ground, Mode, Policy, Suspension, Term, Tier
+from dnsfilter.policy.reasons import DecisionCause, Explanation, explain
 from dnsfilter.wire.names import parse_name
 from tests.fuzz.examples import examples
 from tests.support.policies import (
@@ -192,3 +192,35 @@ def test_an_explanation_is_of_the_decision_and_always_has_a_reason(
     assert (found.range is None) == (found.decision.authority is None)
     if found.decision.ban is not None:
         assert found.reason.startswith(f"ban {found.decision.ban} of ")
+
+
+@pytest.mark.parametrize(
+    ("things", "cause", "about"),
+    [
+        ((TIKTOK, ban(1, "ghent", "tiktok")), DecisionCause.UNREGISTERED, None),
+        ((GHENT, OTHER, ban(1, "ghent", "other")), DecisionCause.NO_SERVICE, None),
+        ((GHENT, TIKTOK), DecisionCause.NO_BAN, None),
+        ((GHENT, TIKTOK, ban(1, "ghent", "tiktok")), DecisionCause.BAN, 1),
+        ((GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + 60)), DecisionCause.SUSPENDED, 1),
+        ((GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"])), DecisionCause.EXEMPTED, 1),
+        ((GHENT, TIKTOK, ban(1, "ghent", "tiktok"), allowed(1, "ghent", "tiktok.example")), DecisionCause.ALLOWED, 1),
+        (
+            # The first ban is off, but would not apply to these devices anyway.
+            (
+                GHENT,
+                TIKTOK,
+                ban(1, "mechelen", "tiktok", Mode.OFF, funding=frozenset({Funding.PRIVATE})),
+                BOUND,
+                ban(2, "ghent", "tiktok", Mode.OFF),
+            ),
+            DecisionCause.OFF,
+            2,
+        ),
+        ((GHENT, TIKTOK, ban(1, "ghent", "tiktok", terms=(Term(0, 1),))), DecisionCause.NOT_IN_FORCE, None),
+    ],
+)
+def test_the_cause_names_what_a_decision_rests_on(
+    things: tuple[Thing, ...], cause: DecisionCause, about: int | None
+) -> None:
+    found = explained(*things)
+    assert (found.cause, found.about and found.about.ban.number) == (cause, about)
