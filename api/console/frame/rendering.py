@@ -47,6 +47,7 @@ TEMPLATES = Environment(
 NAVIGATION = (
     ("/console", N_("Today")),
     ("/console/bans", N_("Bans")),
+    ("/console/why", N_("Why?")),
     ("/console/suspend", N_("Suspend")),
     ("/console/audit", N_("Audit log")),
 )
