@@ -162,10 +162,15 @@ def descends(session: Session, number: int, ancestor: int) -> bool:
 
 
 def token_page(
-    session: Session, account: int, ancestor: int | None, paging: Paging
+    session: Session, account: int, ancestor: int | None, valid_s: int | None, paging: Paging
 ) -> tuple[Sequence[TokenRow], str | None]:
-    """Return a page of an account's tokens by number; only those that descend from `ancestor`, unless it is None."""
+    """Return a page of an account's tokens by number.
+
+    Only those that descend from `ancestor`, unless it is None, and that are valid at `valid_s`, unless it is None.
+    """
     statement = select(TokenRow).where(TokenRow.account == account)
+    if valid_s is not None:
+        statement = statement.where(is_valid(valid_s))
     if ancestor is not None:
         statement = statement.where(TokenRow.id.in_(select(descendants(TokenRow.id == ancestor).c.id)))
     return select_page(session, statement, TokenRow.id, int, *paging)

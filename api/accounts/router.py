@@ -23,11 +23,12 @@ from api.accounts.schemas import (
     TokenWrite,
 )
 from api.auth.authentication_failures import KEPT_S
+from api.auth.permit import Permit
 from api.auth.sessions import LINK_S, SIGN_IN, make_link
 from api.db.models import AccountRow, GrantRow, TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.http import idempotency
-from api.http.dependencies import RuntimeDep, UnitDep, tag
+from api.http.dependencies import Runtime, RuntimeDep, UnitDep, tag
 from api.http.parameters import AuthorityFilter, PagingDep
 from api.http.path_rows import Number, by_number, demand_own, row_to_change, row_to_read
 from api.http.permits import (
@@ -89,9 +90,7 @@ def make_sign_in_link(unit: UnitDep, permit: AnyAccount, held: RuntimeDep) -> Si
 
     The session allows what the caller's token allows, and ends with it.
     """
-    unit.shown_once = True
-    code = make_link(unit, held.token_key, unit.session.get_one(TokenRow, permit.caller.token))
-    return SignInLinkMade(path=f"{SIGN_IN}/{code}", expires=timestamp_text(unit.now_s + LINK_S))
+    return _link(unit, permit, held, repository.get(unit.session, permit.caller.account))
 
 
 @accounts.get("", summary="List accounts")
@@ -155,12 +154,20 @@ def erase_account(row: Erased, unit: UnitDep, _permit: Administrator) -> None:
 
 
 @accounts.get("/{account}/tokens", summary="List an account's tokens", responses=documented(NOT_FOUND))
-def list_tokens(owner: Shown, unit: UnitDep, permit: SelfOrAuditor, paging: PagingDep) -> Page[TokenRead]:
-    """List the account's tokens by number, including revoked and expired ones.
+def list_tokens(
+    owner: Shown,
+    unit: UnitDep,
+    permit: SelfOrAuditor,
+    paging: PagingDep,
+    valid: Annotated[bool, Query(description="Only tokens that are neither revoked nor expired.")] = False,
+) -> Page[TokenRead]:
+    """List the account's tokens by number, including revoked and expired ones unless `valid` is set.
 
     With a narrowed token, list only that token and those made with it.
     """
-    rows, following = repository.token_page(unit.session, owner.id, service.reach(unit, permit), paging)
+    rows, following = repository.token_page(
+        unit.session, owner.id, service.reach(unit, permit), unit.now_s if valid else None, paging
+    )
     return Page(items=[read_token(row) for row in rows], next=following)
 
 
@@ -185,6 +192,21 @@ def revoke_token(row: Token, unit: UnitDep, permit: SelfOrAdministrator) -> Toke
     """
     service.demand_reach(unit, permit, row)
     return TokensRevoked(tokens=[read_token(each) for each in service.revoke_token(unit, row)])
+
+
+@accounts.post(
+    "/{account}/sign-in-links",
+    summary="Make a link to the console for an account",
+    status_code=201,
+    responses=documented(NOT_FOUND),
+)
+def make_link_for_account(owner: Shown, unit: UnitDep, permit: Administrator, held: RuntimeDep) -> SignInLinkMade:
+    """Make a link that signs the account in to the console once, within ten minutes. It is shown only once.
+
+    Give it to the person in private: whoever uses it acts as that account. The administrator counts as its maker, so
+    neither of the two approves what the other one asked for.
+    """
+    return _link(unit, permit, held, owner)
 
 
 @grants.get("", summary="List grants")
@@ -237,6 +259,12 @@ def list_authentication_failures(unit: UnitDep, _permit: Auditor, paging: Paging
     rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, paging)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
     return Page(items=[read_authentication_failure(row, owners.get(row.token or 0)) for row in rows], next=following)
+
+
+def _link(unit: UnitOfWork, permit: Permit, held: Runtime, owner: AccountRow) -> SignInLinkMade:
+    unit.shown_once = True
+    code = make_link(unit, held.token_key, unit.session.get_one(TokenRow, permit.caller.token), owner)
+    return SignInLinkMade(path=f"{SIGN_IN}/{code}", expires=timestamp_text(unit.now_s + LINK_S))
 
 
 def _answer(unit: UnitOfWork, row: AccountRow, response: Response) -> AccountRead:

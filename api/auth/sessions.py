@@ -1,7 +1,7 @@
 """Sessions of the console: tokens that only its pages accept, and the links that begin them.
 
-A session allows no more than the token with which its link was made, and ends with it. It ends after an hour without a
-request, and after twelve hours.
+A session allows no more than the token with which its link was made, and ends with it, unless an administrator made the
+link for another account. A session ends after an hour without a request, and after twelve hours.
 """
 
 import secrets
@@ -16,7 +16,7 @@ from api.db.models import AccountRow, SignInLinkRow, TokenRow
 from api.db.session import Database
 from api.db.subjects import subject
 from api.db.unit_of_work import Access, Actor, UnitOfWork
-from api.errors import NotAuthenticated
+from api.errors import Conflict, NotAuthenticated
 from dnsfilter.policy.model import DAY_S, Instant
 
 COOKIE = "__Host-dnsfilter"
@@ -35,19 +35,24 @@ LABEL = "console"
 NOT_ACCEPTED = "This link was used already, or is older than ten minutes. Ask for another one."
 
 
-def make_link(unit: UnitOfWork, key: bytes, token: TokenRow) -> str:
-    """Return the code of a new link to a session for the account of `token`. Only a hash of the code is stored."""
+def make_link(unit: UnitOfWork, key: bytes, token: TokenRow, account: AccountRow) -> str:
+    """Return the code of a new link, made with `token`, to a session for `account`. Only a hash of the code is stored.
+
+    Raise `Conflict` if the account is disabled.
+    """
+    if account.disabled_s is not None:
+        raise Conflict(f"account {account.id} is disabled: enable it first")
     code = secrets.token_urlsafe(32)
     unit.session.execute(delete(SignInLinkRow).where(SignInLinkRow.expires_s <= unit.now_s))
     row = SignInLinkRow(
         digest=digest(key, code),
-        account=token.account,
+        account=account.id,
         made_with=token.id,
         made_by=unit.actor.account,
         expires_s=unit.now_s + LINK_S,
     )
     unit.session.add(row)
-    unit.note("sign_in_link.make", f"account/{token.account}", None, {"account": token.account, "token": token.id})
+    unit.note("sign_in_link.make", subject(account), None, {"account": account.id, "token": token.id})
     return code
 
 
@@ -57,6 +62,8 @@ def begin(session: Session, key: bytes, code: str, now_s: Instant, request: str)
     maker = session.get(TokenRow, link.made_with) if link is not None else None
     if link is None or maker is None or link.expires_s <= now_s or not _is_valid(session, maker, now_s):
         raise NotAuthenticated(NOT_ACCEPTED)
+    if session.get_one(AccountRow, link.account).disabled_s is not None:
+        raise NotAuthenticated(NOT_ACCEPTED)
     session.delete(link)
     unit = UnitOfWork(session, Actor(link.account, Access.TOKEN, request, maker.id), now_s)
     return _made(unit, key, link, maker)
@@ -65,14 +72,14 @@ def begin(session: Session, key: bytes, code: str, now_s: Instant, request: str)
 def may_prolong(row: TokenRow, session: Session, now_s: Instant) -> bool:
     """Return whether a session in use would end at least a minute later if it was prolonged."""
     assert row.expires_s is not None
-    return row.expires_s + RENEWED_S <= _end(session.get(TokenRow, row.made_with), row.created_s, now_s)
+    return row.expires_s + RENEWED_S <= _end(session, row, now_s)
 
 
 def prolong(database: Database, number: int, now_s: Instant) -> None:
     """Let a session that is in use end later."""
     with database.writing() as session:
         row = session.get_one(TokenRow, number)
-        row.expires_s = _end(session.get(TokenRow, row.made_with), row.created_s, now_s)
+        row.expires_s = _end(session, row, now_s)
 
 
 def _is_valid(session: Session, maker: TokenRow, now_s: Instant) -> bool:
@@ -80,20 +87,20 @@ def _is_valid(session: Session, maker: TokenRow, now_s: Instant) -> bool:
 
 
 def _made(unit: UnitOfWork, key: bytes, link: SignInLinkRow, maker: TokenRow) -> NewToken:
-    fresh = new_token(key)
+    fresh, is_own = new_token(key), maker.account == link.account
     row = TokenRow(
         public=fresh.public,
         account=link.account,
         label=LABEL,
         digest=fresh.digest,
-        roles=maker.roles,
-        authorities=maker.authorities,
+        roles=maker.roles if is_own else [],
+        authorities=maker.authorities if is_own else [],
         created_s=unit.now_s,
-        expires_s=_end(maker, unit.now_s, unit.now_s),
         made_with=maker.id,
         made_by=link.made_by,
         session=True,
     )
+    row.expires_s = _end(unit.session, row, unit.now_s)
     unit.session.add(row)
     unit.session.flush()
     unit.note("session.begin", subject(row), None, shown_token(row))
@@ -103,8 +110,10 @@ def _made(unit: UnitOfWork, key: bytes, link: SignInLinkRow, maker: TokenRow) ->
     return fresh
 
 
-def _end(maker: TokenRow | None, begun_s: Instant, now_s: Instant) -> Instant:
-    ends = [now_s + IDLE_S, begun_s + LONGEST_S]
-    if maker is not None and maker.expires_s is not None:
+def _end(session: Session, row: TokenRow, now_s: Instant) -> Instant:
+    """Return the end of a session that is used at `now_s`."""
+    maker = session.get(TokenRow, row.made_with)
+    ends = [now_s + IDLE_S, row.created_s + LONGEST_S]
+    if maker is not None and maker.account == row.account and maker.expires_s is not None:
         ends.append(maker.expires_s)
     return min(ends)

@@ -50,6 +50,7 @@ NAVIGATION = (
     ("/console/why", N_("Why?")),
     ("/console/suspend", N_("Suspend")),
     ("/console/audit", N_("Audit log")),
+    ("/console/people", N_("People")),
 )
 """The pages of the navigation: path and name."""
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.slow
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
 OF_AUTHORITY = ("reader", "operator", "approver")
 MOST_BYTES = 100_000
-EXAMPLES: Mapping[str, str] = {}
+EXAMPLES: Mapping[str, str] = {
+    "/console/people/{account}": "/console/people/2",
+    "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
+}
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
     "/console/sign-in/{code}",

@@ -537,6 +537,7 @@ def _numbered(world: World) -> dict[str, tuple[str, Any]]:
         "DELETE /v1/accounts/{account}/name": (f"{base}/name", None),
         "GET /v1/accounts/{account}/tokens": (f"{base}/tokens", None),
         "POST /v1/accounts/{account}/tokens": (f"{base}/tokens", _TOKEN),
+        "POST /v1/accounts/{account}/sign-in-links": (f"{base}/sign-in-links", None),
         "DELETE /v1/accounts/{account}/tokens/{number}": (f"{base}/tokens/{world.bystanders_token}", None),
     }
 

@@ -45,6 +45,7 @@ FREE = {
     "after",
     "ended",
     "waiting",
+    "valid",
 }
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
