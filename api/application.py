@@ -59,6 +59,8 @@ from api.publish.service import Publisher
 from api.range_import.router import tables
 from api.range_import.running import Imports
 from api.ranges.router import ranges, sites
+from api.register.router import router as register
+from api.register.service import Registers
 from api.report.router import router as report
 from api.revisions.recent_changes import RecentChanges
 from api.revisions.router import router as revisions
@@ -107,6 +109,7 @@ ROUTERS = (
     feeds,
     bans,
     of_authority,
+    register,
     report,
     requests,
     bindings,
@@ -187,6 +190,7 @@ def make_application(
     app.state.imports = Imports()
     app.state.layouts = Layouts()
     app.state.past_policies = PastPolicyCache()
+    app.state.registers = Registers()
     return app, registry
 
 

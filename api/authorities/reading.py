@@ -21,6 +21,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         contact=row.contact,
         usage=row.usage_level,
         group=row.group,
+        public_register=row.public_register,
         off_needs_reason=row.off_needs_reason,
         off_needs_approver=row.off_needs_approver,
         state=authority_state(row, now),

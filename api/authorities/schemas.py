@@ -50,6 +50,9 @@ class AuthorityWrite(Strict):
     contact: ShortLine
     usage: SettableUsage = Usage.AUTHORITY
     group: ShortLine = ""
+    public_register: bool = Field(
+        default=False, description="Publish its bans in force in the register, which anybody may read."
+    )
 
     _zone = field_validator("time_zone")(_checked_zone)
     _languages = field_validator("languages")(_checked_languages)
@@ -65,6 +68,7 @@ class AuthorityWrite(Strict):
             self.contact,
             self.usage,
             self.group,
+            public_register=self.public_register,
         )
 
 
@@ -78,6 +82,7 @@ class AuthorityPatch(Strict):
     contact: ShortLine | None = None
     usage: SettableUsage | None = None
     group: ShortLine | None = None
+    public_register: bool | None = None
 
 
 class UsageLevel(Strict):
@@ -150,6 +155,7 @@ class AuthorityRead(Read):
     contact: str
     usage: Usage
     group: str
+    public_register: bool
     off_needs_reason: bool
     off_needs_approver: bool
     state: AuthorityState

@@ -15,7 +15,7 @@ from api.timestamps import parse_bound
 from dnsfilter.policy.calendar import Span, end_of_last_day
 from dnsfilter.policy.model import Authority, Usage
 
-FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
+FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group", "public_register")
 
 
 def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
@@ -149,4 +149,5 @@ def _columns(wanted: Authority) -> Json:
         "contact": wanted.contact,
         "usage": str(wanted.usage),
         "group": wanted.group,
+        "public_register": wanted.public_register,
     }

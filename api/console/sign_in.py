@@ -61,7 +61,7 @@ def sign_out(visit: Visiting, _form: OwnForm) -> Response:
 @router.get("/language/{language}")
 def choose_language(language: str, back: str = "/console") -> Response:
     """Remember the language of the pages, and go back to the page of the choice."""
-    own = back.startswith("/console") and "//" not in back and "\\" not in back
+    own = back.startswith(("/console", "/register")) and "//" not in back and "\\" not in back
     answer = RedirectResponse(back if own else "/console", 303)
     if language in LOCALES:
         answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, secure=True, httponly=True, samesite="lax")

@@ -29,8 +29,8 @@ SUMMARY = "Which services are banned on whose networks, by whose decision, and f
 TEXT = """\
 The control plane of **dnsfilter** holds the policy, records every act, and publishes snapshots that nodes read.
 
-- **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
-  `operator`, `approver`) or in the installation (`backup`, `auditor`, `administrator`).
+- **Token.** Everything under `/v1` except `/v1/register` needs `Authorization: Bearer TOKEN`. Roles are held in an
+  authority (`reader`, `operator`, `approver`) or in the installation (`backup`, `auditor`, `administrator`).
 - **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, which is an address that explains it. Any
   request can also be answered with 405 (`Allow` lists the methods), and invalid HTTP with 400.
 - **`X-Request-ID`** of every answer is in the log and in the audit entries of that request. An id that a client sends
@@ -56,6 +56,7 @@ TAGS: Mapping[str, str] = {
     "catalogue": "Which catalogue is in force, and loading a signed one between releases.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
     "requests": "Acts after which less is refused, if they need a second person: one asks, another approves.",
+    "register": "Bans in force of the authorities that publish them. No token is needed.",
     "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
     "lists": "A formal decision about many services: a named list in versions, and the bans that it adopts.",

@@ -169,6 +169,7 @@ def authority_value(row: AuthorityRow) -> Authority:
         row.group,
         closing_value(row),
         row.client_end_s,
+        row.public_register,
     )
 
 

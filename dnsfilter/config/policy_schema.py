@@ -52,6 +52,7 @@ class AuthorityTable(Table):
     contact: Text
     usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
     group: Text = ""
+    public_register: bool = False
     closes: DayOrInstant | None = None
     closed_reason: Text = ""
     closed_decision: ClosedDecisionTable = ClosedDecisionTable()

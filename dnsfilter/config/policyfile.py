@@ -204,6 +204,7 @@ class _Conversion:
             usage=table.usage,
             group=table.group,
             closing=self._closing(index, table),
+            public_register=table.public_register,
         )
 
     def _closing(self, index: int, table: AuthorityTable) -> Closing | None:

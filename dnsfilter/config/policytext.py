@@ -243,6 +243,7 @@ def _authority(authority: Authority) -> Pairs:
         ("contact", authority.contact),
         *_unless([("usage", authority.usage)], Usage.AUTHORITY),
         *_unless([("group", authority.group)], ""),
+        *_unless([("public_register", authority.public_register)], False),
         *_closing(authority),
     ]
 

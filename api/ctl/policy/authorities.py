@@ -53,6 +53,7 @@ def _add_set(group: Group) -> None:
         'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
         'authority set ghent --usage none --reason "the council does not need it"',
         "authority set ghent --off-needs-reason yes --off-needs-approver yes",
+        "authority set ghent --register on",
     )
     parser.add_slug("authority")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
@@ -69,6 +70,12 @@ def _add_set(group: Group) -> None:
         "--reason", type=reason, metavar="TEXT", help="the reason for --usage; an approver must give one"
     )
     parser.add_argument("--group", metavar="NAME", help="group, for display only; gives no permissions")
+    parser.add_argument(
+        "--register",
+        choices=("on", "off"),
+        metavar="ON/OFF",
+        help="publish its bans in force at /register, which anybody may read",
+    )
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
 
@@ -112,6 +119,8 @@ def _shown_first(client: Client, found: AuthorityRead) -> Iterator[str]:
 def _set(client: Client, options: Options) -> Result:
     where = path("authorities", options.authority)
     body: Body = given(options, *_FIELDS)
+    if options.register is not None:
+        body["public_register"] = options.register == "on"
     names = dict(options.name or ())
     rules = {name: value == "yes" for name, value in given(options, "off_needs_reason", "off_needs_approver").items()}
     if rules:
@@ -160,6 +169,7 @@ def _lines(found: AuthorityRead) -> Iterator[str]:
             ("usage", found.usage),
             *_client_rows(found),
             ("group", found.group or "none"),
+            ("register", "published at /register" if found.public_register else "not published"),
             ("off needs", _off_words(found)),
             *_end_rows(found),
             ("revision", str(found.revision)),

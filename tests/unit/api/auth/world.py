@@ -58,7 +58,7 @@ def make_world(plane: Plane) -> World:
     """Make all objects, as the installation's administrator."""
     trust(plane)
     for slug, number in NUMBER.items():
-        plane.done("PUT", f"/v1/authorities/{slug}", authority())
+        plane.done("PUT", f"/v1/authorities/{slug}", authority(public_register=True))
         plane.done("PUT", f"/v1/spaces/default/{_space(slug)}", {"authority": slug})
         four = (f"127.0.{number}.0/24", f"127.1.{number}.0/24")
         for prefix in (*four, f"2001:db8:{number}:1::/64", f"2001:db8:{number}:8::/64"):
@@ -360,6 +360,8 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /docs/page.js": ("/docs/page.js", None),
     "GET /docs/page.css": ("/docs/page.css", None),
     "GET /help": ("/help", None),
+    "GET /v1/register": ("/v1/register", None),
+    "GET /v1/register/{slug}": ("/v1/register/town", None),
     "GET /help/{page:path}": ("/help/index.html", None),
     "GET /v1/authorities": ("/v1/authorities", None),
     "PUT /v1/authorities/{slug}": ("/v1/authorities/new", authority()),

@@ -25,6 +25,7 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         "slug": "town",
         "group": "coast",
         "usage": "authority",
+        "public_register": False,
         "time_zone": "Europe/Brussels",
         "revision": 2,
         "state": "open",

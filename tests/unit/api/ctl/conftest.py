@@ -79,6 +79,7 @@ def answered_authority(slug: str, **changes: Any) -> dict[str, Any]:
         "time_zone": "Europe/Brussels",
         "usage": "authority",
         "group": "",
+        "public_register": False,
         "off_needs_reason": False,
         "off_needs_approver": False,
         "state": "open",
