@@ -124,8 +124,8 @@ class Authority:
     """A public authority. `names` pairs a language tag with a name. `contact` is a function's address, not a person's.
 
     Its bans and bindings end at the latest when it closes. Its ranges stay. Until `clients_until` its usage is at the
-    level `client`, then at `usage`. Only an act sets it: a policy file has no word for it. `public_register` says whether
-    its bans can be read without an account.
+    level `client`, then at `usage`. Only an act sets it: a policy file has no word for it. `public_register` says
+    whether its bans can be read without an account.
     """
 
     slug: str
