@@ -7,8 +7,8 @@ from api.console import audit, sign_in, styles, suspend, today, unknown_page
 from api.console.bans import ban_page, listing
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
-from api.console.register import router as public_register
 from api.console.people import one_account, people
+from api.console.register import router as public_register
 from api.console.why import router as why
 
 ROUTERS: tuple[APIRouter, ...] = (
