@@ -7,6 +7,7 @@ from api.console import audit, sign_in, styles, suspend, today, unknown_page
 from api.console.bans import ban_page, listing
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
+from api.console.networks import imports, ranges
 from api.console.people import one_account, people
 from api.console.register import router as public_register
 from api.console.why import router as why
@@ -21,6 +22,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     why,
     today.router,
     suspend.router,
+    ranges.router,
+    imports.router,
     audit.router,
     listing.router,
     ban_page.router,

@@ -1,6 +1,7 @@
 """Parse a CSV table of ranges, as IPAM and DHCP servers export it, into rows and faults. Pure.
 
-The first row names the columns, in any order; `site` and `label` are optional. Commas or semicolons separate the cells.
+The first row names the columns, in any order; `site` and `label` are optional. Commas, semicolons or tabs separate the
+cells.
 """
 
 import csv
@@ -91,8 +92,8 @@ def line_of(found: Fault) -> int:
 def csv_lines(text: str) -> Iterator[_Line]:
     """Yield every row that is not empty."""
     heading = text.partition("\n")[0]
-    # Spreadsheets separate cells by semicolons in countries with a decimal comma.
-    delimiter = ";" if ";" in heading and "," not in heading else ","
+    # Spreadsheets separate cells by semicolons in countries with a decimal comma, and by tabs on the clipboard.
+    delimiter = next((each for each in ",;\t" if each in heading), ",")
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Base, Json
 from api.db.bulk import raise_all, replace_all
 from api.db.models import AuthorityRow, CoverageDayRow, CoverageRow, RangeRow
-from api.http.pagination import select_page
+from api.http.pagination import equal, select_page
 from api.usage.state import COVERAGE_KEPT_S, HOUR_S, LARGEST, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
 from dnsfilter.policy.model import DAY_S, Usage
 
@@ -41,11 +41,12 @@ class Registered(NamedTuple):
     last_asked_s: int | None
 
 
-def page(session: Session, authority: str, limit: int, cursor: str | None) -> tuple[Sequence[RangeRow], str | None]:
+def page(
+    session: Session, authority: str, funding: str | None, audience: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[RangeRow], str | None]:
     """Return a page of an authority's ranges, in the order in which they were registered."""
-    return select_page(
-        session, select(RangeRow).where(RangeRow.authority == authority), RangeRow.id, int, limit, cursor
-    )
+    wanted = equal({RangeRow.authority: authority, RangeRow.funding: funding, RangeRow.audience: audience})
+    return select_page(session, select(RangeRow).where(*wanted), RangeRow.id, int, limit, cursor)
 
 
 def last_asked(session: Session, keys: Iterable[RangeKey]) -> Mapping[RangeKey, int]:

@@ -13,7 +13,7 @@ from api.usage.repository import BAN_NAMES, Bypass, ClientKey, Counted
 from api.usage.schemas import BypassDayRead, ClientRead, CoverageRead, UsageRead
 from api.usage.state import HOUR_S, CoverageState, coverage_state, usual_queries
 from dnsfilter.policy.counted_ranges import not_counted
-from dnsfilter.policy.model import Usage
+from dnsfilter.policy.model import Audience, Funding, Usage
 
 _WORDS = ("site", "prefix", *BAN_NAMES)
 COLUMNS = ("day", "hour", *_WORDS, "queries")
@@ -81,6 +81,8 @@ def read_coverage(row: RangeRow, usage: Usage, last_asked_s: int | None, hours: 
         site=row.site,
         prefix=row.prefix,
         authority=row.authority,
+        funding=Funding(row.funding),
+        audience=Audience(row.audience),
         label=row.label,
         state=state,
         not_counted=why,

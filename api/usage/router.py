@@ -29,6 +29,7 @@ from api.usage.schemas import By, BypassDayRead, ClientRead, CoverageRead, Usage
 from api.usage.service import note_reading
 from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
 from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.model import Audience, Funding
 
 CSV = "text/csv"
 TYPES = ("application/json", CSV)
@@ -211,7 +212,13 @@ def _days(first: str | None, last: str | None, newest: date) -> tuple[date, date
 
 @coverage.get("", operation_id="list_coverage", summary="List which ranges ask", responses=documented())
 def list_coverage(
-    unit: UnitDep, permit: ReaderOfObject, authority: Slug, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep,
+    permit: ReaderOfObject,
+    authority: Slug,
+    funding: Funding | None = None,
+    audience: Audience | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> Page[CoverageRead]:
     """List the authority's ranges with when each last asked and how many queries an hour it usually sends.
 
@@ -219,7 +226,7 @@ def list_coverage(
     from 1 to 4 are hidden. Ranges of fewer than 16 addresses are not counted, and none at the level `none`.
     """
     usage = _authority(unit, permit, authority).usage_level
-    rows, following = coverage_queries.page(unit.session, authority, limit, cursor)
+    rows, following = coverage_queries.page(unit.session, authority, funding, audience, limit, cursor)
     keys = {row.id: RangeKey(row.authority, row.site, row.prefix) for row in rows}
     last = coverage_queries.last_asked(unit.session, keys.values())
     hours = coverage_queries.hours(unit.session, keys.values(), unit.now_s)

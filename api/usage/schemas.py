@@ -10,7 +10,7 @@ from api.timestamps import stored_instant
 from api.usage.rate import MAX_AT_ONCE
 from api.usage.state import LARGEST, CoverageState
 from dnsfilter.policy.counted_ranges import NotCounted
-from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.policy.model import DEFAULT_SITE, Audience, Funding
 
 By = Literal["day", "hour", "range"]
 MAX_COUNTS = 2_000
@@ -190,6 +190,8 @@ class CoverageRead(Read):
     site: Slug
     prefix: str
     authority: Slug
+    funding: Funding
+    audience: Audience
     label: str
     state: CoverageState
     not_counted: NotCounted | None = Field(

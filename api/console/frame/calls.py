@@ -87,7 +87,12 @@ class Caller:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def call(
-        self, operation: str, path: Values | None = None, query: Values | None = None, body: object = None
+        self,
+        operation: str,
+        path: Values | None = None,
+        query: Values | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return the answer of an operation. Raise Refused for a problem.
 
@@ -96,7 +101,8 @@ class Caller:
         """
         file = body if isinstance(body, File) else File(JSON, "" if body is None else json.dumps(body))
         sent = file.text.encode()
-        route, scope = self._prepared(operation, path, query, file.media_type, sent)
+        given = self._headers(sent, file.media_type, headers or {})
+        route, scope = self._prepared(operation, path, query, file.media_type, given)
         answer = await _answer(route, scope, sent)
         if answer.status >= 400:
             raise Refused(answer)
@@ -104,19 +110,24 @@ class Caller:
 
     def passed_on(self, operation: str, headers: Mapping[str, str]) -> Response:
         """Return an answer that is sent as the operation makes it, part by part, with other `headers` added."""
-        return _PassedOn(*self._prepared(operation, None, None, JSON, b""), headers)
+        return _PassedOn(*self._prepared(operation, None, None, JSON, self._headers(b"", JSON, {})), headers)
 
     def _prepared(
-        self, operation: str, path: Values | None, query: Values | None, media_type: str, sent: bytes
+        self,
+        operation: str,
+        path: Values | None,
+        query: Values | None,
+        media_type: str,
+        headers: list[tuple[bytes, bytes]],
     ) -> tuple[Route, Scope]:
         if operation not in self.allowed:
             raise ValueError(f"the page does not declare that it calls {operation}")
         route = _route(self.request.app.router.routes, operation)
-        headers = self._headers(sent, media_type)
         return route, _scope(self.request.scope, route, path or {}, query or {}, headers) | {"media_type": media_type}
 
-    def _headers(self, sent: bytes, media_type: str) -> list[tuple[bytes, bytes]]:
+    def _headers(self, sent: bytes, media_type: str, others: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         named = {"authorization": f"Bearer {self.token}", "content-length": str(len(sent)), **self.headers}
+        named |= {name.lower(): value for name, value in others.items()}
         if sent:
             named["content-type"] = media_type
         return [(name.encode(), value.encode("latin-1")) for name, value in named.items()]

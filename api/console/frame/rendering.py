@@ -1,5 +1,6 @@
 """Write pages from templates. Every text is escaped, and characters that are not printable are shown as numbers."""
 
+import re
 from typing import Any
 
 from fastapi.responses import HTMLResponse
@@ -33,9 +34,16 @@ def _shown(value: object) -> object:
     """Return a value as a template prints it: markup as it is, text without characters that change its direction."""
     if isinstance(value, Markup):
         return value
-    return "\n".join(map(escape, value.split("\n"))) if isinstance(value, str) else value
+    return "".join(map(_shown_part, _BREAKS.split(value))) if isinstance(value, str) else value
 
 
+def _shown_part(part: str) -> str:
+    return part if part in _KEPT else escape(part)
+
+
+_KEPT = ("\n", "\r\n", "\t")
+"""What a table has between its rows and cells."""
+_BREAKS = re.compile(f"({'|'.join(_KEPT)})")
 TEMPLATES = Environment(
     loader=PackageLoader("api.console"),
     autoescape=True,
@@ -49,6 +57,7 @@ NAVIGATION = (
     ("/console/bans", N_("Bans")),
     ("/console/why", N_("Why?")),
     ("/console/suspend", N_("Suspend")),
+    ("/console/networks", N_("Networks")),
     ("/console/audit", N_("Audit log")),
     ("/console/people", N_("People")),
 )

@@ -105,10 +105,15 @@ class Visit:
         return read(kind, await self._caller.call(operation, path, query))
 
     async def act(
-        self, operation: str, path: Values | None = None, body: object = None, query: Values | None = None
+        self,
+        operation: str,
+        path: Values | None = None,
+        body: object = None,
+        query: Values | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Do an act. Raise Refused. An answer that `waits` has become a request to a second person."""
-        return await self._caller.call(operation, path, query, body)
+        return await self._caller.call(operation, path, query, body, headers)
 
     def passed_on(self, operation: str, headers: Values | None = None) -> Response:
         """Return an operation's answer as it is made, for downloads that may be large."""

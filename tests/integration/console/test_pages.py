@@ -19,6 +19,7 @@ MOST_BYTES = 100_000
 EXAMPLES: Mapping[str, str] = {
     "/console/people/{account}": "/console/people/2",
     "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
+    "/console/networks/{site}/{address}/{length}": "/console/networks/default/127.0.5.0/24",
 }
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (

@@ -25,6 +25,10 @@ def _values(text: str) -> list[tuple[int, str, str, str]]:
             "site,prefix,authority,funding,audience\n,2001:DB8::/32,town,public,staff\ndepot,::/0,town,public,staff\n",
             [(2, "2001:db8::/32", "", "default"), (3, "::/0", "", "depot")],
         ),
+        (
+            f"{HEADER.replace(',', chr(9))}192.0.2.0/24\ttown\tpublic\tstaff\ta, b; c\r\n",
+            [(2, "192.0.2.0/24", "a, b; c", "default")],
+        ),
         (HEADER, []),
     ],
 )

@@ -32,7 +32,8 @@ def _items(plane: Plane, query: str = "") -> list[dict[str, Any]]:
 
 
 def _item(**changes: Any) -> dict[str, Any]:
-    where = {"site": "default", "prefix": TOWN, "authority": "town", "label": ""}
+    kind = {"funding": "public", "audience": "staff"}
+    where = {"site": "default", "prefix": TOWN, "authority": "town", **kind, "label": ""}
     unknown = {"not_counted": None, "last_asked": None, "usual_per_hour": None, "below": None}
     return {**where, "state": "never", **unknown, **changes}
 
@@ -54,6 +55,8 @@ def _rows(plane: Plane) -> tuple[int, int]:
 def test_range_shows_when_it_last_asked_and_its_usual_number(node: Machine) -> None:
     plane, other = node.plane, Machine.enrolled(node.plane, "office-2")
     assert _items(plane) == [_item()]
+    assert _items(plane, "&funding=public&audience=staff") == [_item()]
+    assert _items(plane, "&audience=pupils") == []
     node.use(batch(ranges=[_asked(30)]))
     asking = _item(state="asking", last_asked=ASKED, usual_per_hour=30)
     assert _items(plane) == [asking]

@@ -1,0 +1,1 @@
+"""Pages of networks: ranges with what asks in them, unregistered networks, registration, and import of a table."""
