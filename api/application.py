@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from api.accounts.router import accounts, authentication_failures, grants, oneself
 from api.archive.router import router as archive
+from api.attention.router import router as attention
 from api.audit.checkpoint_job import CheckpointJob
 from api.audit.router import router as audit
 from api.auth.authentication_failures import Failures
@@ -129,6 +130,7 @@ ROUTERS = (
     captures,
     coverage,
     audit,
+    attention,
     notices,
     webhooks,
     archive,
@@ -147,6 +149,7 @@ def make_application(
 ) -> tuple[FastAPI, Registry]:
     """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
+    coverage_counts = CoverageCounts(runtime.database, runtime.clock)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
     registry, requests = make_registry(
         Sources(
@@ -159,7 +162,7 @@ def make_application(
             RecentChanges(runtime.database, runtime.clock),
             ExemptionCounts(runtime.database, runtime.clock),
             UpdateCounts(runtime.database, runtime.clock),
-            CoverageCounts(runtime.database, runtime.clock),
+            coverage_counts,
             events.figures,
             runtime.refused_catalogues,
         )
@@ -183,6 +186,7 @@ def make_application(
     app.state.checkpoint_job = checkpoint_job
     app.state.failures = failures
     app.state.ban_warnings = warnings_of
+    app.state.coverage_counts = coverage_counts
     app.state.pending_counts = pending_counts
     app.state.fleet = fleet
     app.state.events = events

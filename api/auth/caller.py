@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.roles import Role
+from api.auth.roles import READERS, Role
 from api.db.models import AuthorityRow, GrantRow, TokenRow
 from api.db.unit_of_work import Actor
 from dnsfilter.policy.calendar import last_day
@@ -63,6 +63,13 @@ class Caller:
     def administers(self) -> bool:
         """Return whether it is an administrator of the installation."""
         return self.has(frozenset({Role.ADMINISTRATOR}), None)
+
+    @property
+    def authorities(self) -> frozenset[str] | None:
+        """Return the authorities in which it holds a role, or None for all, which a role in the installation reads."""
+        if self.has(READERS, None):
+            return None
+        return frozenset(held.authority for held in self.held if held.authority is not None)
 
     def anywhere(self, roles: frozenset[Role]) -> bool:
         """Return whether it holds one of `roles` anywhere."""

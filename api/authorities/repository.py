@@ -31,7 +31,7 @@ from api.db.models import (
 )
 from api.db.unknown_names import no_authority
 from api.errors import Invalid, NotFound
-from api.http.pagination import Paging, Sorting, equal, sorted_page
+from api.http.pagination import Paging, Sorting, equal, sorted_page, within
 
 SORTING = Sorting(
     AuthorityRow.slug,
@@ -79,10 +79,16 @@ def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
 
 
 def page(
-    session: Session, kind: str | None, group: str | None, sort: str, paging: Paging
+    session: Session,
+    kind: str | None,
+    group: str | None,
+    mine: frozenset[str] | None,
+    sort: str,
+    paging: Paging,
 ) -> tuple[Sequence[AuthorityRow], str | None]:
-    """Return a page of authorities in the order of `sort`."""
-    statement = select(AuthorityRow).where(*equal({AuthorityRow.kind: kind, AuthorityRow.group: group}))
+    """Return a page of authorities in the order of `sort`; only those of `mine`, unless it is None."""
+    wanted = equal({AuthorityRow.kind: kind, AuthorityRow.group: group}) + within(AuthorityRow.slug, mine)
+    statement = select(AuthorityRow).where(*wanted)
     return sorted_page(session, statement, SORTING, sort, *paging)
 
 

@@ -17,7 +17,7 @@ from api.authorities.schemas import (
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
-from api.http.parameters import PagingDep
+from api.http.parameters import MineFilter, PagingDep
 from api.http.path_rows import by_slug, row_to_change, row_to_read
 from api.http.permits import Administrator, AnyAccount, ApproverOfPath, OwnApproverOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -41,13 +41,14 @@ router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authoriti
 def list_authorities(
     unit: UnitDep,
     _permit: AnyAccount,
+    mine: MineFilter,
     paging: PagingDep,
     kind: Kind | None = None,
     group: ShortLine | None = None,
     sort: Sort = "slug",
 ) -> Page[AuthorityRead]:
     """List authorities, by slug unless `sort` is given."""
-    rows, following = repository.page(unit.session, kind, group, sort, paging)
+    rows, following = repository.page(unit.session, kind, group, mine, sort, paging)
     return Page(items=[read_authority(row, unit.now_s) for row in rows], next=following)
 
 

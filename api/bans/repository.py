@@ -12,7 +12,7 @@ from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.db.subjects import subject
 from api.db.unknown_names import no_ban
 from api.errors import Invalid, NotFound, did_you_mean
-from api.http.pagination import Sorting, sorted_page
+from api.http.pagination import Sorting, sorted_page, within
 from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(
@@ -65,20 +65,21 @@ def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Filters of a list of bans; None does not filter. `follows` is a reference."""
+    """Filters of a list of bans; None does not filter. `follows` is a reference, `mine` are authorities."""
 
     state: State | None
     authority: str | None
     service: str | None
     mode: str | None
     follows: str | None
+    mine: frozenset[str] | None = None
 
 
 def page(
     session: Session, now: Instant, wanted: Wanted, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[BanRow], str | None]:
     """Return a page of bans in the order of `sort`. Raise `Invalid` if there is no ban `follows`."""
-    statement = select(BanRow)
+    statement = select(BanRow).where(*within(BanRow.authority, wanted.mine))
     if wanted.authority is not None:
         statement = statement.where(BanRow.authority == wanted.authority)
     if wanted.service is not None:

@@ -16,7 +16,7 @@ from api.bans.wanted_change import Subject
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import PermitDep, RuntimeDep, UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, NamedService, ServiceFilter
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, MineFilter, NamedService, ServiceFilter
 from api.http.path_rows import by_slug, row_to_change, row_to_read
 from api.http.permits import AnyAccount, OperatorOfPath, ReaderOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -100,6 +100,7 @@ def list_bans(
     _permit: AnyAccount,
     authority: AuthorityFilter,
     service: ServiceFilter,
+    mine: MineFilter,
     state: StateFilter = None,
     mode: Mode | None = None,
     follows: FollowsFilter = None,
@@ -108,7 +109,7 @@ def list_bans(
     cursor: Cursor = None,
 ) -> Page[BanRead]:
     """List bans of all authorities, by number unless `sort` is given."""
-    return _listed(unit, repository.Wanted(state, authority, service, mode, follows), sort, limit, cursor)
+    return _listed(unit, repository.Wanted(state, authority, service, mode, follows, mine), sort, limit, cursor)
 
 
 @of_authority.get("", summary="List an authority's bans", responses=documented(NOT_FOUND))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.bindings.state import is_bound
 from api.db.models import AuditRow, BanRow, BindingRow
 from api.db.unknown_names import numbered
-from api.http.pagination import Paging, equal, select_page
+from api.http.pagination import Paging, equal, select_page, within
 
 _RECORDING, _ACCEPTING = ("binding.bind", "binding.propose"), "binding.accept"
 
@@ -54,8 +54,9 @@ def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
 
 
 def page(
-    session: Session, authority: str | None, ban: int | None, paging: Paging
+    session: Session, authority: str | None, ban: int | None, mine: frozenset[str] | None, paging: Paging
 ) -> tuple[Sequence[BindingRow], str | None]:
-    """Return a page of bindings by number."""
-    statement = select(BindingRow).where(*equal({BindingRow.authority: authority, BindingRow.ban: ban}))
+    """Return a page of bindings by number; only those of the authorities `mine`, unless it is None."""
+    wanted = equal({BindingRow.authority: authority, BindingRow.ban: ban}) + within(BindingRow.authority, mine)
+    statement = select(BindingRow).where(*wanted)
     return select_page(session, statement, BindingRow.number, int, *paging)

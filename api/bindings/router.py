@@ -14,7 +14,7 @@ from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, NewNa
 from api.db.models import BindingRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
-from api.http.parameters import AuthorityFilter, PagingDep
+from api.http.parameters import AuthorityFilter, MineFilter, PagingDep
 from api.http.path_rows import by_number, demand_own, row_to_change, row_to_read
 from api.http.permits import AnyAccount, OperatorOfObject
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -30,11 +30,16 @@ OfBan = Annotated[BindingRow, row_to_change(by_number, repository.get, service.d
 
 @router.get("", summary="List bindings")
 def list_bindings(
-    unit: UnitDep, _permit: AnyAccount, authority: AuthorityFilter, paging: PagingDep, ban: BanReference | None = None
+    unit: UnitDep,
+    _permit: AnyAccount,
+    authority: AuthorityFilter,
+    mine: MineFilter,
+    paging: PagingDep,
+    ban: BanReference | None = None,
 ) -> Page[BindingRead]:
     """List bindings by number. `authority` is the bound authority."""
     row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
-    rows, following = repository.page(unit.session, authority, row.number if row else None, paging)
+    rows, following = repository.page(unit.session, authority, row.number if row else None, mine, paging)
     return Page(items=_read(unit, rows), next=following)
 
 

@@ -70,6 +70,7 @@ TAGS: Mapping[str, str] = {
     "usage": "What was counted for an authority's clients, without their addresses: by day, and by hour and range.",
     "audit": "The audit log: acts in a hash chain that only grows, signed checkpoints, and the export.",
     "nodes": "Machines that answer queries: registration, enrolment, signed snapshots, reports.",
+    "attention": "What ends, waits or is behind, so that a person has to look at it.",
     "notices": "Mail to authorities, and its delivery.",
     "captures": "Queries of a range that nodes record for a fault, for an hour at most.",
     "events": "Acts and notices for other systems: webhooks, with signed requests and retries.",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.db.models import AuthorityRow, BanRow, SiteRow
 from api.db.unknown_names import no_authority, no_site
 from api.errors import Invalid, NotFound, unknown
-from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.dependencies import PermitDep, RuntimeDep, UnitDep
 from api.http.pagination import Paging
 from api.http.schemas import ServiceSlug, Slug
 from dnsfilter.policy.model import Service
@@ -61,6 +61,13 @@ def _authority(unit: UnitDep, authority: Slug | None = None) -> str | None:
     return authority
 
 
+async def _mine(
+    permit: PermitDep,
+    mine: Annotated[bool, Query(description="Only those of authorities in which the caller has a role.")] = False,
+) -> frozenset[str] | None:
+    return permit.caller.authorities if mine else None
+
+
 def _site(unit: UnitDep, site: Slug | None = None) -> str | None:
     if site is not None:
         demand_site(unit.session, site)
@@ -89,5 +96,7 @@ def _named_service(service: ServiceSlug, held: RuntimeDep, unit: UnitDep) -> Ser
 
 NamedService = Annotated[Service, Depends(_named_service)]
 AuthorityFilter = Annotated[str | None, Depends(_authority)]
+MineFilter = Annotated[frozenset[str] | None, Depends(_mine)]
+"""The authorities to which a list is narrowed; None for no narrowing."""
 SiteFilter = Annotated[str | None, Depends(_site)]
 ServiceFilter = Annotated[str | None, Depends(_service)]

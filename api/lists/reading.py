@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bans.state import gapless_end, mode_setting_at, state_of
@@ -138,6 +139,24 @@ def read_link(session: Session, link: ListLinkRow, now: Instant) -> LinkRead:
             if state is not BindingState.ENDED:
                 (waiting if state is BindingState.PROPOSED else bound).append(bans[binding.ban])
     return LinkRead(**_link_fields(row, link), state=link_state(link, now), bound=bound, waiting=waiting)
+
+
+def not_adopted(session: Session, links: Sequence[ListLinkRow], now: Instant) -> dict[int, int]:
+    """Return how many services of the list wait for each of these live links by following, if any do, by number."""
+    of = ProhibitedListRow.number.in_({link.list_number for link in links})
+    rows = {row.number: row for row in session.scalars(select(ProhibitedListRow).where(of))} if links else {}
+    owners = {row.authority for row in rows.values()} | {link.authority for link in links}
+    bans: dict[str, dict[str, BanRow]] = {owner: {} for owner in owners}
+    services = {service for row in rows.values() for service in row.service_versions}
+    wanted = select(BanRow).where(BanRow.authority.in_(owners), BanRow.service.in_(services))
+    for ban in session.scalars(wanted) if services else ():
+        bans[ban.authority][ban.service] = ban
+    found = {
+        link.number: len(not_taken_over(row, bans[row.authority], bans[link.authority], now))
+        for link in links
+        for row in (rows[link.list_number],)
+    }
+    return {number: count for number, count in found.items() if count}
 
 
 def shown_link(session: Session, link: ListLinkRow) -> Json:

@@ -1,8 +1,9 @@
-"""How many ranges of each authority ask, for metrics, which run outside a request's transaction."""
+"""How many ranges of each authority ask, for metrics and for what needs attention: counted in a session of its own."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
+from threading import Lock
 from typing import Final
 
 from api.db.session import Database
@@ -15,20 +16,22 @@ KEPT_S: Final = 300.0
 
 
 class CoverageCounts:
-    """Count the ranges in one database, by one clock. Use it in one thread at a time."""
+    """Count the ranges in one database, by one clock."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
+        self._lock = Lock()
         self._at_s = 0.0
         self._counts: Mapping[tuple[str, CoverageState], int] | None = None
 
     def counts(self) -> Mapping[tuple[str, CoverageState], int]:
         """Return the ranges of each authority in each state, if there are any. Raise SQLAlchemyError."""
         now_s = self._clock()
-        if self._counts is None or not 0 <= now_s - self._at_s < KEPT_S:
-            self._counts, self._at_s = self._counted(int(now_s)), now_s
-        return self._counts
+        with self._lock:
+            if self._counts is None or not 0 <= now_s - self._at_s < KEPT_S:
+                self._counts, self._at_s = self._counted(int(now_s)), now_s
+            return self._counts
 
     def _counted(self, now_s: int) -> Mapping[tuple[str, CoverageState], int]:
         with self._database.reading() as session:

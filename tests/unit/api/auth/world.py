@@ -400,6 +400,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/revisions/{number}": ("/v1/revisions/1", None),
     "GET /v1/revisions/{number}/nodes": ("/v1/revisions/1/nodes", None),
     "GET /v1/audit": ("/v1/audit", None),
+    "GET /v1/attention": ("/v1/attention", None),
     "GET /v1/notices": ("/v1/notices", None),
     "GET /v1/audit/export": ("/v1/audit/export", None),
     "GET /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),

@@ -39,6 +39,7 @@ FREE = {
     "group",
     "behind",
     "own",
+    "mine",
     "lacking",
     "from",
     "to",
