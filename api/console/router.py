@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.console import audit, sign_in, styles, suspend, today, unknown_page
+from api.console import audit, nodes, sign_in, styles, suspend, today, unknown_page
 from api.console.bans import ban_page, listing
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
@@ -27,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
     listing.router,
     ban_page.router,
+    nodes.router,
     unknown_page.router,
 )
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
+from babel.dates import format_timedelta
 from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
@@ -68,6 +69,10 @@ class Words:
         """Return the last day of a period that ends at a midnight, or its end with the time."""
         at = parse_instant(end)
         return day_words(last_day(at, zone), self.language) if is_midnight(at, zone) else self.at(end, zone)
+
+    def length(self, seconds: int) -> str:
+        """Return a length of time in its largest unit: "3 hours"."""
+        return str(format_timedelta(timedelta(seconds=seconds), locale=self._locale))
 
     @property
     def _locale(self) -> str:

@@ -60,6 +60,7 @@ NAVIGATION = (
     ("/console/networks", N_("Networks")),
     ("/console/audit", N_("Audit log")),
     ("/console/people", N_("People")),
+    ("/console/nodes", N_("Nodes")),
 )
 """The pages of the navigation: path and name."""
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)
