@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api.console import audit, nodes, sign_in, styles, suspend, today, unknown_page
-from api.console.bans import ban_page, listing
+from api.console.bans import ban_page, listing, names_behind, names_page, terms_page
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 from api.console.networks import imports, ranges
@@ -28,6 +28,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing.router,
     ban_page.router,
     nodes.router,
+    terms_page.router,
+    names_behind.router,
+    names_page.router,
     unknown_page.router,
 )
 

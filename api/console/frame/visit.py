@@ -55,9 +55,15 @@ class Form:
         """Return what is wrong with a field, or an empty text."""
         return "; ".join(each.message for each in self.faults if each.location.rpartition(".")[2] == name)
 
-    def refused(self, error: Refused) -> "Form":
-        """Return the form with the faults of a problem. A problem without them is one fault of the form itself."""
-        return Form(self.fields, error.faults or [Fault("", error.detail)])
+    def refused(self, error: Refused, **fields: str) -> "Form":
+        """Return the form with the faults of a problem. A problem without them is one fault of the form itself.
+
+        `fields` are those of the form that have another name than in the request.
+        """
+        named = [
+            Fault(fields.get(each.location.rpartition(".")[2], each.location), each.message) for each in error.faults
+        ]
+        return Form(self.fields, named or [Fault("", error.detail)])
 
 
 def query_form(request: Request) -> Form:
