@@ -51,6 +51,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsolePlane]:
     """Run a control plane with the example policy."""
     with ConsolePlane(tmp_path_factory.mktemp("console") / "api", EXAMPLE.read_text()) as plane:
         assert isinstance(plane, ConsolePlane)
+        plane.ask("PUT", "/v1/authorities/ghent/names/www.example.com", {"verdict": "refuse", "reason": "for a test"})
         yield plane
 
 

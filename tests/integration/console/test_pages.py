@@ -20,6 +20,12 @@ EXAMPLES: Mapping[str, str] = {
     "/console/people/{account}": "/console/people/2",
     "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
     "/console/networks/{site}/{address}/{length}": "/console/networks/default/127.0.5.0/24",
+    "/console/bans/{slug}/{service}": "/console/bans/ghent/tiktok",
+    "/console/bans/{slug}/{service}/renew": "/console/bans/ghent/tiktok/renew",
+    "/console/bans/{slug}/{service}/end": "/console/bans/ghent/tiktok/end",
+    "/console/bans/{slug}/{service}/names": "/console/bans/ghent/tiktok/names",
+    "/console/names/{slug}": "/console/names/ghent",
+    "/console/names/{slug}/{name}": "/console/names/ghent/www.example.com",
 }
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
