@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from dnsfilter import __version__
-from dnsfilter.cli import check, enrol, explain, firewall, lists, name, serve, snapshot, suspend, up
+from dnsfilter.cli import check, enrol, explain, firewall, lists, name, refusal_page, serve, snapshot, suspend, up
 from dnsfilter.cli.doctor import command as doctor
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
 from dnsfilter.cli.running import cache, drain, query, reload, top
@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     topics = (
         *(setup, serve, check, reload, doctor, top, explain, query),
-        *(enrol, suspend, name, snapshot, lists, cache, drain, firewall, up),
+        *(enrol, suspend, name, snapshot, lists, cache, drain, firewall, refusal_page, up),
     )
     for command in topics:
         command.add(commands)

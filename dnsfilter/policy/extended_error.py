@@ -1,6 +1,8 @@
 """The Extended DNS Error of a refusal: its text (RFC 8914 section 2) and its code."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dnsfilter.policy.model import Authority, Ban, Service, Term
 
@@ -15,6 +17,11 @@ _PHRASES = {
     "de": "{service} gesperrt durch {authority}",
     "en": "{service} blocked by {authority}",
 }
+_SPOKEN = {
+    language: re.compile(re.escape(phrase).replace(r"\{service\}", "(.+)").replace(r"\{authority\}", "(.+)"))
+    for language, phrase in _PHRASES.items()
+}
+"""What recognizes a phrase, by its language."""
 
 
 def ede_code(bound: bool) -> int:
@@ -55,6 +62,32 @@ def filled_refusal(template: str, service: str) -> str:
             break
         text = longer
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalParts:
+    """What a refusal text says. `language` is that of its first phrase. Each may be empty if the text had no room."""
+
+    reference: str
+    contact: str
+    service: str = ""
+    authority: str = ""
+    language: str = ""
+
+
+def refusal_parts(text: str) -> RefusalParts:
+    """Return the parts of a refusal text. A text with one part before its phrases has a contact and no reference."""
+    said = text.split("; ") if text else []
+    for number, part in enumerate(said):
+        for language, pattern in _SPOKEN.items():
+            found = pattern.fullmatch(part)
+            if found is not None:
+                return RefusalParts(*_reference_and_contact(said[:number]), found[1], found[2], language)
+    return RefusalParts(*_reference_and_contact(said))
+
+
+def _reference_and_contact(parts: list[str]) -> tuple[str, str]:
+    return "; ".join(parts[:-1]), parts[-1] if parts else ""
 
 
 def _spoken(tags: tuple[str, ...]) -> Mapping[str, str]:

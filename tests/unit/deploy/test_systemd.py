@@ -17,8 +17,8 @@ from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
 
 PROJECT = Path(__file__).parents[3]
 SYSTEMD = PROJECT / "deploy" / "systemd"
-UNITS = ("dnsfilter.service", "dnsfilter-api.service", "dnsfilter-firewall.service")
-MOST_EXPOSED = (2.0, 1.5, 2.0)
+UNITS = ("dnsfilter.service", "dnsfilter-api.service", "dnsfilter-firewall.service", "dnsfilter-refusal-page.service")
+MOST_EXPOSED = (2.0, 1.5, 2.0, 1.0)
 each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
@@ -48,7 +48,9 @@ def verify(unit: str, directory: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
 
 
-@pytest.mark.parametrize("unit", [*UNITS, "dnsfilter-backup.service", "dnsfilter-backup.timer"])
+@pytest.mark.parametrize(
+    "unit", [*UNITS, "dnsfilter-refusal-page.socket", "dnsfilter-backup.service", "dnsfilter-backup.timer"]
+)
 def test_the_documentation_of_a_unit_is_in_the_package(unit: str) -> None:
     man, file = directives(unit)["Documentation"][0].split()
     assert man.removeprefix("man:") in [f"{each.program.name}({each.chapter})" for each in manuals()]
@@ -96,9 +98,17 @@ def test_a_restart_of_the_firewall_sends_another_signal_than_a_stop() -> None:
     assert firewall["KillMode"] == ["mixed"]  # else a stop ends the call of nft that removes the table
 
 
-def test_control_plane_has_no_capability() -> None:
-    control_plane = directives("dnsfilter-api.service")
-    assert control_plane["CapabilityBoundingSet"] == control_plane["AmbientCapabilities"] == [""]
+@pytest.mark.parametrize("unit", ["dnsfilter-api.service", "dnsfilter-refusal-page.service"])
+def test_control_plane_and_refusal_page_have_no_capability(unit: str) -> None:
+    found = directives(unit)
+    assert found["CapabilityBoundingSet"] == found["AmbientCapabilities"] == [""]
+
+
+def test_the_refusal_page_gets_its_port_from_systemd_and_reaches_no_network() -> None:
+    assert directives("dnsfilter-refusal-page.socket")["ListenStream"][-1] == "80"
+    page = directives("dnsfilter-refusal-page.service")
+    assert page["PrivateNetwork"] == ["yes"]
+    assert "ReadWritePaths" not in page
 
 
 @pytest.mark.parametrize("unit", ["dnsfilter.service", "dnsfilter-api.service"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.policy.extended_error import TEXT_BYTES, ede_code, refusal_text
+from dnsfilter.policy.extended_error import TEXT_BYTES, ede_code, refusal_parts, refusal_text
 from dnsfilter.policy.model import Authority
 from tests.support.policies import authority, service
 
@@ -127,3 +127,19 @@ def test_text_is_at_most_128_bytes_and_no_part_is_cut(reference: str, contact: s
 def test_own_ban_is_blocked_and_a_bound_one_censored() -> None:
     assert ede_code(bound=False) == 15
     assert ede_code(bound=True) == 16
+
+
+@pytest.mark.parametrize(
+    ("decider", "client", "reference", "parts"),
+    [
+        (GHENT, GHENT, "CBS 2023/41", ("CBS 2023/41", "ict@example.org", "TikTok", "Stad Gent", "nl")),
+        (GHENT, GHENT, "CBS; 41", ("CBS; 41", "ict@example.org", "TikTok", "Stad Gent", "nl")),
+        (GHENT, BRUSSELS, "", ("", "it@example.org", "TikTok", "Ville de Gand", "fr")),
+        (GHENT, replace(GHENT, languages=("es",)), "C-1", ("C-1", "ict@example.org", "", "", "")),
+        (GHENT, GHENT, "x" * 128, ("", "x" * 128, "", "", "")),
+    ],
+    ids=["own", "semicolon", "another's", "no phrase", "no room"],
+)
+def test_a_text_is_read_back(decider: Authority, client: Authority, reference: str, parts: tuple[str, ...]) -> None:
+    found = refusal_parts(text(decider, client, reference))
+    assert (found.reference, found.contact, found.service, found.authority, found.language) == parts
