@@ -8,8 +8,8 @@ from http import HTTPStatus
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.extended_error import refusal_parts
 from dnsfilter.policy.model import Address, Instant
-from dnsfilter.refusal_page.page import CONTENT_SECURITY_POLICY, Page, Refused, other_page, refusal_page
-from dnsfilter.refusal_page.request import METHODS, BadRequest, Request, parse_request
+from dnsfilter.refusal_page.http_request import METHODS, BadRequest, Request, parse_request
+from dnsfilter.refusal_page.page_text import CONTENT_SECURITY_POLICY, Page, Refused, other_page, refusal_page
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.wire.names import name_text
 

@@ -103,6 +103,7 @@ time_zone = "Europe/Brussels"
 contact = "ict@mechelen.example"
 usage = "none"
 group = "antwerp"
+public_register = true
 
 [[authority]]
 slug = "federal"
@@ -199,6 +200,7 @@ reason = "promotion"
                 "ict@mechelen.example",
                 Usage.NONE,
                 "antwerp",
+                public_register=True,
             ),
             Authority("federal", Kind.FEDERAL, (("fr", "Autorité fédérale"),), ("fr",), "UTC", "ict@federal.example"),
         ),

@@ -23,6 +23,14 @@ def test_authority_is_registered_then_only_given_fields_change(served: Served, c
     assert ctl("authority", "show", "harbour").code == 2
 
 
+def test_a_register_is_published_and_withdrawn(served: Served, ctl: Ctl) -> None:
+    shown = ctl("authority", "set", "ghent", "--register", "on")
+    assert "published at /register" in shown.out
+    assert served.plane.call("GET", "/v1/register/ghent", headers={}).status_code == 200
+    assert "not published" in ctl("authority", "set", "ghent", "--register", "off").out
+    assert served.plane.call("GET", "/v1/register/ghent", headers={}).status_code == 404
+
+
 def test_incomplete_authority_is_not_registered(served: Served, ctl: Ctl) -> None:
     done = ctl("authority", "set", "harbour", "--kind", "agency")
     assert done.code == 2

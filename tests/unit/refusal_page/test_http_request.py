@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from dnsfilter.refusal_page.request import BadRequest, parse_request
+from dnsfilter.refusal_page.http_request import BadRequest, parse_request
 from dnsfilter.wire.names import name_text
 
 
