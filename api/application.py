@@ -24,6 +24,7 @@ from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
 from api.catalogue.router import router as catalogue
+from api.console.oidc.provider import Provider
 from api.console.router import console_routes
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
@@ -195,6 +196,8 @@ def make_application(
     app.state.layouts = Layouts()
     app.state.past_policies = PastPolicyCache()
     app.state.registers = Registers()
+    provider = runtime.settings.identity_provider
+    app.state.identity_provider = None if provider is None else Provider(provider)
     return app, registry
 
 

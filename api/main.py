@@ -165,6 +165,18 @@ def _add_destinations(parser: argparse.ArgumentParser) -> None:
         help="private networks at which feeds may be, separated by commas: 10.20.0.0/16,fd00::/8",
     )
     parser.add_argument("--feed-dir", metavar="DIR", help="directory of the files that feeds may be read from")
+    parser.add_argument("--console-url", metavar="URL", help="the console's address in browsers: https://HOST")
+    parser.add_argument(
+        "--oidc-issuer", metavar="URL", help="sign people in to the console with this provider of OpenID Connect"
+    )
+    parser.add_argument("--oidc-client-id", metavar="ID", help="this installation's client at the provider")
+    parser.add_argument("--oidc-client-secret-file", metavar="FILE", help="file with the client's secret")
+    parser.add_argument(
+        "--oidc-claim", metavar="CLAIM", help="the claim that is an account's login (preferred_username)"
+    )
+    parser.add_argument(
+        "--oidc-domain", metavar="DOMAIN", help="the claim is LOGIN@DOMAIN: accept only this domain, and leave it out"
+    )
     parser.add_argument(
         "--notices-mail",
         metavar="URL",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.delivery import identity_provider as providers
 from api.delivery.destinations import (
     Destination,
     FileDestination,
@@ -22,6 +23,7 @@ from api.delivery.destinations import (
     parse_mail_destination,
     parse_syslog_destination,
 )
+from api.delivery.identity_provider import IdentityProvider
 from api.tls.pem import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Prefix
@@ -43,6 +45,7 @@ _PLAIN = (
     "unix:PATH behind a proxy, or give --allow-plain if something else encrypts the connection"
 )
 BACKENDS = ("sqlite", "postgresql")
+_OIDC = ("oidc_issuer", "oidc_client_id", "oidc_client_secret_file", "console_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,9 @@ class Settings(BaseModel):
     `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
     notice is mailed. `webhook_networks` and `feed_networks` are the private networks at which webhooks and feeds
     may be. Feeds that are files are below `feed_dir`. `catalogue_key` is the key under which catalogues between
-    releases are signed; empty: none is loaded. `env_file` is the file of variables given with `--env-file`.
+    releases are signed; empty: none is loaded. `console_url` is the address of the console for browsers. The settings
+    `oidc_…` name the provider with which people sign in to it; without an issuer, none. `env_file` is the file of
+    variables given with `--env-file`.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -254,6 +259,13 @@ class Settings(BaseModel):
     notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
     catalogue_key: Annotated[str, _text(_public_key)] = CATALOGUE_KEY
     accept_damage: Annotated[bool, _text(_boolean)] = False
+    console_url: Annotated[str | None, _optional(providers.parse_console_url)] = None
+    oidc_client_id: Annotated[str | None, _optional(providers.parse_client_id)] = None
+    oidc_client_secret_file: Annotated[Path | None, _optional(providers.parse_secret_file)] = Field(None, repr=False)
+    oidc_claim: Annotated[str, _text(providers.parse_claim)] = "preferred_username"
+    oidc_domain: Annotated[str | None, _optional(providers.parse_domain)] = None
+    # After those without which it is refused.
+    oidc_issuer: str | None = Field(None, validate_default=True)
     env_file: Path | None = None
 
     @field_validator("tls_key")
@@ -300,6 +312,32 @@ class Settings(BaseModel):
         if found:
             raise _Faults(*found)
         return listen
+
+    @field_validator("oidc_issuer", mode="before")
+    @classmethod
+    def _parse_issuer(cls, text: str | None, info: ValidationInfo) -> str | None:
+        """Parse the issuer. Refuse some settings of OpenID Connect without the others."""
+        # A setting with a fault is missing from `info.data`, but counts as given.
+        given = [key for key in _OIDC if (text if key == "oidc_issuer" else info.data.get(key, True))]
+        found: list[tuple[str | None, str]] = []
+        if given not in ([], ["console_url"], [*_OIDC]):
+            missing = [f"--{key.replace('_', '-')}" for key in _OIDC if key not in given]
+            found.append((given[0], f"needs {' and '.join(missing)} too"))
+        try:
+            issuer = providers.parse_issuer(text) if text else None
+        except ValueError as error:
+            found.append((None, str(error)))
+        if found:
+            raise _Faults(*found)
+        return issuer
+
+    @property
+    def identity_provider(self) -> IdentityProvider | None:
+        """Return the provider with which people sign in, or None."""
+        client, secret, url = self.oidc_client_id, self.oidc_client_secret_file, self.console_url
+        if not (self.oidc_issuer and client and secret and url):
+            return None
+        return IdentityProvider(self.oidc_issuer, client, secret, self.oidc_claim, self.oidc_domain, url)
 
     @property
     def tls(self) -> TlsFiles | None:

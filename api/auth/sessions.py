@@ -1,7 +1,8 @@
 """Sessions of the console: tokens that only its pages accept, and the links that begin them.
 
 A session allows no more than the token with which its link was made, and ends with it, unless an administrator made the
-link for another account. A session ends after an hour without a request, and after twelve hours.
+link for another account. A session that begins without a link has no such token. A session ends after an hour without
+a request, and after twelve hours.
 """
 
 import secrets
@@ -66,7 +67,12 @@ def begin(session: Session, key: bytes, code: str, now_s: Instant, request: str)
         raise NotAuthenticated(NOT_ACCEPTED)
     session.delete(link)
     unit = UnitOfWork(session, Actor(link.account, Access.TOKEN, request, maker.id), now_s)
-    return _made(unit, key, link, maker)
+    return _made(unit, key, link.made_by, maker)
+
+
+def begin_verified(unit: UnitOfWork, key: bytes) -> NewToken:
+    """Begin a session of the unit's account, which was verified without a token. The unit's access says how."""
+    return _made(unit, key, unit.actor.account, None)
 
 
 def may_prolong(row: TokenRow, session: Session, now_s: Instant) -> bool:
@@ -86,25 +92,26 @@ def _is_valid(session: Session, maker: TokenRow, now_s: Instant) -> bool:
     return token_refusal(maker, session.get_one(AccountRow, maker.account), now_s) is None
 
 
-def _made(unit: UnitOfWork, key: bytes, link: SignInLinkRow, maker: TokenRow) -> NewToken:
-    fresh, is_own = new_token(key), maker.account == link.account
+def _made(unit: UnitOfWork, key: bytes, made_by: int, maker: TokenRow | None) -> NewToken:
+    fresh, account = new_token(key), unit.actor.account
+    narrowing = maker if maker is not None and maker.account == account else None
     row = TokenRow(
         public=fresh.public,
-        account=link.account,
+        account=account,
         label=LABEL,
         digest=fresh.digest,
-        roles=maker.roles if is_own else [],
-        authorities=maker.authorities if is_own else [],
+        roles=[] if narrowing is None else narrowing.roles,
+        authorities=[] if narrowing is None else narrowing.authorities,
         created_s=unit.now_s,
-        made_with=maker.id,
-        made_by=link.made_by,
+        made_with=None if maker is None else maker.id,
+        made_by=made_by,
         session=True,
     )
     row.expires_s = _end(unit.session, row, unit.now_s)
     unit.session.add(row)
     unit.session.flush()
     unit.note("session.begin", subject(row), None, shown_token(row))
-    own = select(TokenRow.id).where(TokenRow.account == link.account, TokenRow.session, is_valid(unit.now_s))
+    own = select(TokenRow.id).where(TokenRow.account == account, TokenRow.session, is_valid(unit.now_s))
     oldest = unit.session.scalars(own.order_by(TokenRow.id.desc()).offset(MAX_SESSIONS)).all()
     revoke(unit, TokenRow.id.in_(oldest))
     return fresh
@@ -112,7 +119,7 @@ def _made(unit: UnitOfWork, key: bytes, link: SignInLinkRow, maker: TokenRow) ->
 
 def _end(session: Session, row: TokenRow, now_s: Instant) -> Instant:
     """Return the end of a session that is used at `now_s`."""
-    maker = session.get(TokenRow, row.made_with)
+    maker = None if row.made_with is None else session.get(TokenRow, row.made_with)
     ends = [now_s + IDLE_S, row.created_s + LONGEST_S]
     if maker is not None and maker.account == row.account and maker.expires_s is not None:
         ends.append(maker.expires_s)

@@ -8,6 +8,7 @@ from api.console.bans import ban_page, listing, names_behind, names_page, terms_
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 from api.console.networks import imports, ranges
+from api.console.oidc import pages as oidc
 from api.console.people import one_account, people
 from api.console.register import router as public_register
 from api.console.why import router as why
@@ -15,6 +16,7 @@ from api.console.why import router as why
 ROUTERS: tuple[APIRouter, ...] = (
     static_files.router,
     public_register,
+    oidc.router,
     sign_in.router,
     people.router,
     one_account.router,

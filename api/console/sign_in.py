@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from api.auth.revocation import revoke
 from api.auth.sessions import COOKIE, LONGEST_S, begin
+from api.auth.tokens import NewToken
 from api.console.frame.language import COOKIE as LANGUAGE_COOKIE
 from api.console.frame.language import language_of
 from api.console.frame.page_route import pages
@@ -15,7 +16,7 @@ from api.console.frame.visit import OwnForm, Visiting
 from api.db.models import TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import NotAuthenticated
-from api.http.dependencies import RuntimeDep, request_id
+from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.locale.translations import LOCALES
 
 router = pages()
@@ -24,15 +25,15 @@ Code = Annotated[str, Path(max_length=100)]
 
 
 @router.get("/sign-in")
-def sign_in(request: Request) -> Response:
+def sign_in(request: Request, held: RuntimeDep) -> Response:
     """Show how to sign in."""
-    return render("sign_in.html.jinja", language_of(request), code=None, fault="")
+    return sign_in_page(request, held)
 
 
 @router.get("/sign-in/{code}")
-def confirm(request: Request, code: Code) -> Response:
+def confirm(request: Request, held: RuntimeDep, code: Code) -> Response:
     """Show the button that uses a link. Programs that check links in mail do not press it."""
-    return render("sign_in.html.jinja", language_of(request), code=code, fault="")
+    return sign_in_page(request, held, code=code)
 
 
 @router.post("/sign-in/{code}")
@@ -42,7 +43,29 @@ def use_link(request: Request, held: RuntimeDep, code: Code) -> Response:
         with held.database.writing() as session:
             made = begin(session, held.token_key, code, int(held.clock()), request_id(request))
     except NotAuthenticated as error:
-        return render("sign_in.html.jinja", language_of(request), status=401, code=None, fault=str(error))
+        return sign_in_page(request, held, status=401, fault=str(error))
+    return in_session(made)
+
+
+def sign_in_page(
+    request: Request, held: Runtime, *, status: int = 200, code: str | None = None, fault: str = "", login: str = ""
+) -> Response:
+    """Return the page that signs in: with the button of a link, or with the ways to sign in and what went wrong."""
+    provider = held.settings.identity_provider
+    return render(
+        "sign_in.html.jinja",
+        language_of(request),
+        status=status,
+        code=code,
+        fault=fault,
+        login=login,
+        # With its host: the cookie of the attempt is for the host to which the provider sends the browser back.
+        oidc=None if provider is None else f"{provider.console_url}/console/sign-in/oidc",
+    )
+
+
+def in_session(made: NewToken) -> Response:
+    """Redirect to the first page, with the cookie of a new session."""
     answer = RedirectResponse("/console", 303)
     answer.set_cookie(COOKIE, made.text, max_age=LONGEST_S, secure=True, httponly=True, samesite="lax")
     return answer

@@ -33,6 +33,7 @@ class Access(StrEnum):
     LOADED = "loaded"
     NODE = "node"
     FEED = "feed"
+    OIDC = "oidc"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ import httpcore2
 import httpx2
 
 from api.delivery.connecting import PrivateAddress, connect
+from api.delivery.timed_transport import TimedTransport
 from api.feeds.failures import Failure, FetchError
 from api.feeds.feed_files import read_file
-from api.feeds.timed_transport import TimedTransport
 from dnsfilter import __version__
 from dnsfilter.policy.model import Prefix
 

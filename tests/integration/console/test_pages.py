@@ -30,6 +30,8 @@ EXAMPLES: Mapping[str, str] = {
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
     "/console/sign-in/{code}",
+    "/console/sign-in/oidc",
+    "/console/sign-in/oidc/callback",
     "/console/language/{language}",
     "/console/audit/export",
     "/console/{rest:path}",

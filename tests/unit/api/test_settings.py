@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.delivery.destinations import Login, MailDestination
+from api.delivery.identity_provider import IdentityProvider
 from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
@@ -205,3 +206,75 @@ def test_bytes_that_are_not_text_are_a_fault_of_their_setting(tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, environ)
     assert {problem.location for problem in caught.value.problems} == set(environ)
+
+
+def test_the_identity_provider_is_complete_or_absent(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a-secret\n")
+    secret.chmod(0o640)
+    given = {
+        "state_dir": str(tmp_path),
+        "console_url": "https://dnsfilter.example.org/",
+        "oidc_issuer": "https://login.example.org/realm",
+        "oidc_client_id": "dnsfilter",
+        "oidc_client_secret_file": str(secret),
+    }
+    found = parse_settings(given, {}).identity_provider
+    assert found == IdentityProvider(
+        given["oidc_issuer"], "dnsfilter", secret, "preferred_username", None, "https://dnsfilter.example.org"
+    )
+    alone = {key: given[key] for key in ("state_dir", "console_url")}
+    assert parse_settings(alone, {}).identity_provider is None
+    for missing in ("console_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret_file"):
+        with pytest.raises(ConfigError, match=f"needs --{missing.replace('_', '-')} too"):
+            parse_settings({**given, missing: ""}, {})
+
+
+def test_every_fault_of_an_identity_provider_is_reported_at_once(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    given = {
+        "state_dir": str(tmp_path),
+        "console_url": "https://dnsfilter.example.org/console",
+        "oidc_issuer": "http://login.example.org/realm",
+        "oidc_client_id": "a client",
+        "oidc_client_secret_file": str(secret),
+        "oidc_claim": "",
+        "oidc_domain": "@example.org",
+    }
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(given, {})
+    assert [problem.location for problem in caught.value.problems] == [
+        *("--console-url", "--oidc-client-id", "--oidc-client-secret-file", "--oidc-claim", "--oidc-domain"),
+        "--oidc-issuer",
+    ]
+    for content, mode, message in (
+        ("", 0o600, "is not a client secret"),
+        ("two words", 0o600, "is not a client secret"),
+        ("é", 0o600, "is not a client secret"),
+        ("a" * 2000, 0o600, "is not a client secret"),
+        ("a-secret", 0o644, "everybody on this machine may read"),
+    ):
+        secret.write_text(content)
+        secret.chmod(mode)
+        with pytest.raises(ConfigError, match=message) as caught:
+            parse_settings(given, {})
+        assert "two words" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://127.0.0.1.example.org/",
+        "https://",
+        "https://user:secret@login.example.org/",
+        "https://login.example.org/?realm=1",
+        "https://login.example.org/#realm",
+        "https://login.example.org:port/",
+        "ftp://login.example.org/",
+        "https://login.example.org/ realm",
+        "https://[::1",
+    ],
+)
+def test_an_issuer_that_is_not_safe_is_refused(tmp_path: Path, issuer: str) -> None:
+    with pytest.raises(ConfigError, match="is not an issuer"):
+        parse_settings({"state_dir": str(tmp_path), "oidc_issuer": issuer}, {})

@@ -1,4 +1,4 @@
-"""HTTPS for feeds: one time limit for a fetch with its redirects, and a check of the address that is connected to.
+"""HTTP with one time limit for several requests, and with connections that the caller makes and so can check.
 
 httpx makes its own connections and has a timeout for each read only. So this is a transport around httpcore's pool,
 with connections of its own.
@@ -96,7 +96,7 @@ class _Pieces(httpx2.SyncByteStream):
 
 
 class TimedTransport(httpx2.BaseTransport):
-    """A transport of httpx for one fetch. Raise errors of sockets, TLS and httpcore, and those of `connect`."""
+    """A transport of httpx until an instant. Raise errors of sockets, TLS and httpcore, and those of `connect`."""
 
     def __init__(
         self, secure: ssl.SSLContext, connect: Callable[[str, int, float], socket.socket], until_s: float
@@ -113,7 +113,9 @@ class TimedTransport(httpx2.BaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        sent = httpcore2.Request(request.method, url, headers=request.headers.raw)
+        content = request.stream
+        assert isinstance(content, httpx2.SyncByteStream)
+        sent = httpcore2.Request(request.method, url, headers=request.headers.raw, content=content)
         answer = self._pool.handle_request(sent)
         return httpx2.Response(answer.status, headers=answer.headers, stream=_Pieces(answer))
 
