@@ -26,14 +26,11 @@ STATES = (
 @router.get("/bans")
 @calls("list_bans")
 async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: str = "") -> Response:
-    """List the bans of one of the caller's authorities, or of all for a role in the installation."""
-    own = await own_authorities(visit)
-    sees_all = any(held.authority is None for held in visit.holder.held)
-    if not authority and not sees_all and own:
-        authority = own[0].slug
-    query = {"authority": authority or None, "state": state or None, "sort": "service", "limit": PER_PAGE}
-    found = await visit.read(Page[BanRead], "list_bans", query={**query, "cursor": cursor or None})
-    everyone = [("", visit.words.translate("All authorities"))] if sees_all else []
+    """List the bans of the caller's authorities, or of one authority."""
+    own, _ = await own_authorities(visit), visit.words.translate
+    whose = {"authority": authority} if authority else {"mine": True}
+    query = {**whose, "state": state or None, "sort": "service", "limit": PER_PAGE, "cursor": cursor or None}
+    found = await visit.read(Page[BanRead], "list_bans", query=query)
     return await visit.page(
         "bans.html.jinja",
         bans=found.items,
@@ -41,6 +38,10 @@ async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: st
         authority=authority,
         state=state,
         zones={each.slug: each.time_zone for each in own},
-        authorities=[*everyone, *((each.slug, visit.words.name(each.names)) for each in own)],
-        states=[("", visit.words.translate("All")), *((str(key), visit.words.translate(name)) for key, name in STATES)],
+        authorities=[
+            ("", visit.words.translate("All your authorities")),
+            *((each.slug, visit.words.name(each.names)) for each in own),
+        ],
+        has_several=len(own) > 1,
+        states=[("", _("All")), *((str(key), _(name)) for key, name in STATES)],
     )

@@ -76,7 +76,7 @@ async def _page(visit: Visit, authority: str, form: Form, status: int = 200, cur
     own = await own_authorities(visit)
     if not authority and own:
         authority = own[0].slug
-    query = {"authority": authority, "limit": PER_PAGE, "cursor": cursor or None}
+    query = {"authority": authority or None, "limit": PER_PAGE, "cursor": cursor or None}
     found = await visit.read(Page[NameRead], "list_names", query=query)
     zones = {each.slug: each.time_zone for each in own}
     return await visit.page(

@@ -19,12 +19,13 @@ def test_bans_of_all_authorities_are_listed_for_a_role_in_the_installation(sessi
     assert LINK.format("zone") in page
 
 
-def test_an_operator_sees_the_bans_of_the_own_authority(town: Plane) -> None:
+def test_an_operator_sees_the_bans_of_the_own_authorities(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/zone/bans/alpha", ban())
-    _, token = town.account("desk", ("operator", "town"))
-    page = signed_in(town, token).shown("/console/bans")
-    assert LINK.format("town") in page
-    assert LINK.format("zone") not in page
+    for roles, others in ((["town"], False), (["town", "zone"], True)):
+        _, token = town.account(f"desk-{len(roles)}", *(("operator", slug) for slug in roles))
+        page = signed_in(town, token).shown("/console/bans")
+        assert LINK.format("town") in page
+        assert (LINK.format("zone") in page) is others
 
 
 def test_bans_are_filtered_by_their_state(session: Session) -> None:

@@ -83,3 +83,8 @@ def test_readers_see_names_and_change_none(town: Plane) -> None:
     assert "Refuse or allow a name" not in reader.shown(PAGE)
     assert reader.send(PAGE, **NAME).status_code == 422
     assert town.done("GET", API)["items"] == []
+
+
+def test_an_account_without_a_role_sees_names_and_changes_none(town: Plane) -> None:
+    _, token = town.account("nobody")
+    assert "Refuse or allow a name" not in signed_in(town, token).shown(PAGE)
