@@ -28,13 +28,13 @@ class Api(Process):
         directory.mkdir(parents=True, exist_ok=True)
         self._policy = directory / "policy.toml"
         self._policy.write_text(policy)
-        self._options = options
+        self.options = options
 
     def command(self) -> list[str]:
         return [
             *(program("dnsfilter-api"), "--create", "--state-dir", str(self.state), "--init-policy", str(self._policy)),
             *("--listen", self.address, "--metrics-listen", "127.0.0.1:0"),
-            *self._options,
+            *self.options,
         ]
 
     def ready_url(self) -> str:
