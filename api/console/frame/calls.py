@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.auth.judged_acts import JSON
 from api.auth.roles import Rule
-from api.errors import Fault
+from api.errors import Fault, NotFound
 from api.http.dependencies import IN_CONSOLE
 from api.http.routes import Route
 
@@ -173,6 +173,8 @@ def _scope(
     outer: Scope, route: Route, path: Values, query: Values, headers: list[tuple[bytes, bytes]]
 ) -> dict[str, Any]:
     """Return the scope of a request for a route, from the scope of the page's request: same client, id and slot."""
+    if not all(str(value) and "/" not in str(value) for value in path.values()):
+        raise NotFound("There is nothing at this address. Go back, and choose from the page.")
     url = str(route.url_path_for(route.name, **path))
     given = [(name, _text(value)) for name, value in query.items() if value is not None]
     scope: dict[str, Any] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from babel.dates import format_timedelta
+from babel.dates import format_skeleton, format_timedelta
 from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
@@ -57,6 +57,10 @@ class Words:
     def date(self, day: str) -> str:
         """Return a date of the API (RFC 3339 full-date): "1 October 2026"."""
         return day_words(date.fromisoformat(day), self.language)
+
+    def short_date(self, day: str) -> str:
+        """Return a date for a picture: "1 Oct"."""
+        return str(format_skeleton("MMMd", date.fromisoformat(day), locale=self._locale))
 
     def at(self, instant: str, zone: str) -> str:
         """Return an instant: "1 October 2026, 14:05", or the day alone at midnight."""

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.console.frame.language import NAMES
 from api.console.frame.page_words import N_, Words
 from api.console.frame.static_files import url_of
+from api.report.pages.html_page import width_of
 from dnsfilter.telemetry.terminal import escape
 
 
@@ -45,7 +46,7 @@ _KEPT = ("\n", "\r\n", "\t")
 """What a table has between its rows and cells."""
 _BREAKS = re.compile(f"({'|'.join(_KEPT)})")
 TEMPLATES = Environment(
-    loader=PackageLoader("api.console"),
+    loader=ChoiceLoader([PackageLoader("api.console"), PackageLoader("api.report.pages")]),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -58,9 +59,11 @@ NAVIGATION = (
     ("/console/why", N_("Why?")),
     ("/console/suspend", N_("Suspend")),
     ("/console/networks", N_("Networks")),
+    ("/console/reports", N_("Reports")),
     ("/console/audit", N_("Audit log")),
     ("/console/people", N_("People")),
     ("/console/nodes", N_("Nodes")),
 )
 """The pages of the navigation: path and name."""
+TEMPLATES.filters["width"] = width_of
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

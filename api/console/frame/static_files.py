@@ -12,6 +12,8 @@ from api.errors import NotFound
 PREFIX = "/console/static"
 HTMX = "htmx.min.js"
 """The script of the package django-js-lib-htmx, of which nothing else is used."""
+REPORT = "report.css"
+"""The style of reports, which a report has within its own page."""
 _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(prefix=PREFIX)
@@ -36,5 +38,6 @@ def url_of(name: str) -> str:
 def contents() -> dict[str, tuple[str, bytes]]:
     """Return the digest and the content of each file by its name."""
     own = {path.name: path.read_bytes() for path in (files("api.console") / "static").iterdir()}
+    own[REPORT] = (files("api.report.pages") / "templates" / REPORT).read_bytes()
     own[HTMX] = (files("js_lib_htmx") / "static" / "htmx" / HTMX).read_bytes()
     return {name: (sha256(content).hexdigest()[:16], content) for name, content in own.items()}

@@ -20,7 +20,7 @@ def html_page(made: ReportRead, language: Language) -> str:
     return _TEMPLATES.get_template("report.html.jinja").render(content=content, security_policy=CONTENT_SECURITY_POLICY)
 
 
-def _width(text: str) -> str:
+def width_of(text: str) -> str:
     """Return the class of a cell: a date does not break, and only a very long word breaks in its middle."""
     if len(text) <= SHORT:
         return "short"
@@ -34,4 +34,4 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters["width"] = _width
+_TEMPLATES.filters["width"] = width_of

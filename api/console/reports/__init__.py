@@ -1,0 +1,1 @@
+"""Pages of reports and studies, and pictures of what was refused and which networks ask."""

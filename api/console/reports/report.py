@@ -1,0 +1,122 @@
+"""Report and study: chosen by authority and period, shown as they print, and downloaded."""
+
+from datetime import date, timedelta
+
+from fastapi import Response
+
+from api.auth.roles import ACCOUNTABLE
+from api.authorities.schemas import AuthorityRead
+from api.bans.schemas import BanRead
+from api.console.frame.calls import Refused, calls
+from api.console.frame.page_route import pages
+from api.console.frame.visit import Form, Visit, Visiting, query_form
+from api.console.today import own_authorities
+from api.http.schemas import Page
+from api.report.pages.report_sections import content_of
+from api.report.schemas import FileFormat, Language, ReportRead
+from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.instants import DEFAULT_ZONE
+
+router = pages()
+FIELDS = ("authority", "about", "from", "to", "names", "format")
+STUDY = "study"
+BAN, LIST = "ban:", "list:"
+"""What a report is about, as the form has it: this, and the service or the list."""
+DEFAULT_DAYS = 30
+FORMATS = (FileFormat.HTML, FileFormat.MARKDOWN)
+
+
+@router.get("/reports")
+@calls("list_authority_bans")
+async def choose(visit: Visiting) -> Response:
+    """Show the form that asks for a report."""
+    return await _form_page(visit, query_form(visit.request))
+
+
+@router.get("/reports/show")
+@calls("get_ban_report", "get_list_report", "get_study", "list_authority_bans")
+async def show(visit: Visiting) -> Response:
+    """Show a report in the language of the page."""
+    form = query_form(visit.request)
+    operation, path, query = _wanted(visit, form)
+    try:
+        made = await visit.read(ReportRead, operation, path, {**query, "format": "json"})
+    except Refused as error:
+        return await _refused(visit, form, error)
+    content = content_of(made, Language(visit.language))
+    return await visit.page("reports/show.html.jinja", content=content, asked=form.given(*FIELDS), formats=FORMATS)
+
+
+@router.get("/reports/file")
+@calls("get_ban_report", "get_list_report", "get_study", "list_authority_bans")
+async def download(visit: Visiting) -> Response:
+    """Send a report as a file."""
+    form = query_form(visit.request)
+    operation, path, query = _wanted(visit, form)
+    try:
+        answer = await visit.act(operation, path, query={**query, "format": form.text("format") or FORMATS[0]})
+    except Refused as error:
+        return await _refused(visit, form, error)
+    name = answer.headers["content-disposition"].replace("inline", "attachment", 1)
+    return Response(answer.body, media_type=answer.headers["content-type"], headers={"Content-Disposition": name})
+
+
+def _wanted(visit: Visit, form: Form) -> tuple[str, dict[str, object], dict[str, object]]:
+    """Return the operation that makes the report of a form, with its values."""
+    path: dict[str, object] = {"slug": form.text("authority")}
+    query: dict[str, object] = {
+        "from": form.text("from"),
+        "to": form.text("to"),
+        "names": form.text("names") != "no",
+        "language": visit.language,
+    }
+    about = form.text("about")
+    if about.startswith(BAN):
+        return "get_ban_report", {**path, "service": about.removeprefix(BAN)}, query
+    if about.startswith(LIST):
+        return "get_list_report", path, {**query, "list": about.removeprefix(LIST)}
+    return "get_study", path, query
+
+
+async def _refused(visit: Visit, form: Form, error: Refused) -> Response:
+    """Return the form with its faults. Raise the error again if the visitor may not have the report at all."""
+    if error.status != 422:
+        raise error
+    return await _form_page(visit, form.refused(error), 422)
+
+
+async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
+    found = await own_authorities(visit)
+    authorities = [each for each in found if visit.holder.has(ACCOUNTABLE, each.slug)]
+    chosen = next((each for each in authorities if each.slug == form.text("authority")), None)
+    chosen = chosen or next(iter(authorities), None)
+    first, last = _default_days(visit, chosen)
+    return await visit.page(
+        "reports/choose.html.jinja",
+        status=status,
+        form=form,
+        authorities=[(each.slug, visit.words.name(each.names)) for each in authorities],
+        chosen=chosen,
+        about=await _choices(visit, chosen.slug) if chosen else [],
+        first=first,
+        last=last,
+    )
+
+
+def _default_days(visit: Visit, authority: AuthorityRead | None) -> tuple[date, date]:
+    """Return the first and the last of the days before today in the authority's time zone."""
+    zone = authority.time_zone if authority else DEFAULT_ZONE
+    today = local_day(int(visit.held.clock()), zone)
+    return today - timedelta(days=DEFAULT_DAYS), today - timedelta(days=1)
+
+
+async def _choices(visit: Visit, slug: str) -> list[tuple[str, str]]:
+    """Return what a report may be about: each ban, each prohibited list, and the monitored services."""
+    bans = (await visit.read(Page[BanRead], "list_authority_bans", {"slug": slug}, {"limit": 200})).items
+    lists = sorted({each.prohibited_list for each in bans if each.prohibited_list})
+    translate = visit.words.translate
+    return [
+        *((BAN + each.service, translate("Ban on {service}", service=each.service)) for each in bans),
+        *((LIST + each, translate("Prohibited list {name}", name=each)) for each in lists),
+        (STUDY, translate("Study of the services that are only monitored")),
+    ]
