@@ -11,7 +11,7 @@ from api.console.networks import imports, ranges
 from api.console.oidc import pages as oidc
 from api.console.people import one_account, people
 from api.console.register import router as public_register
-from api.console.reports import pictures, report
+from api.console.reports import pictures, report_page
 from api.console.why import router as why
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -27,7 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     suspend.router,
     ranges.router,
     imports.router,
-    report.router,
+    report_page.router,
     pictures.router,
     audit.router,
     listing.router,
