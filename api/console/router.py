@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from api.console import audit, nodes, sign_in, styles, suspend, today, unknown_page
 from api.console.bans import ban_page, listing, names_behind, names_page, terms_page
+from api.console.exemptions import exemption_form, exemption_pages
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 from api.console.networks import imports, ranges
@@ -12,6 +13,7 @@ from api.console.oidc import pages as oidc
 from api.console.people import one_account, people
 from api.console.register import router as public_register
 from api.console.reports import pictures, report_page
+from api.console.request_pages import router as requests
 from api.console.why import router as why
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -23,6 +25,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     one_account.router,
     styles.router,
     why,
+    exemption_form.router,
+    exemption_pages.router,
+    requests,
     today.router,
     suspend.router,
     ranges.router,

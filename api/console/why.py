@@ -10,7 +10,7 @@ from api.auth.roles import OPERATORS
 from api.console.decision_words import considered, sentences, zone_of
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Form, OwnForm, Visit, Visiting
+from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
 from api.explain.schemas import DecisionRead
 from api.http.schemas import Page
 from api.suspensions.schemas import LocalSuspensionRead
@@ -22,7 +22,6 @@ from dnsfilter.policy.single_names import NameVerdict
 
 router = pages()
 PATH = "/console/why"
-QUESTION = ("client", "name", "at", "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Found:
 @calls("get_decision", "get_trace", "list_local_suspensions")
 async def why(visit: Visiting) -> Response:
     """Show the form, and the answer to the question in the address."""
-    return await _page(visit, Form({name: visit.request.query_params.getlist(name) or [""] for name in QUESTION}))
+    return await _page(visit, query_form(visit.request))
 
 
 @router.post("/why/allow")

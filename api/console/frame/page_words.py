@@ -1,10 +1,11 @@
 """Texts, dates and numbers of a page in its language. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
-from babel.dates import format_skeleton, format_timedelta
+from babel.dates import format_skeleton, format_timedelta, get_day_names
 from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
@@ -77,6 +78,11 @@ class Words:
     def length(self, seconds: int) -> str:
         """Return a length of time in its largest unit: "3 hours"."""
         return str(format_timedelta(timedelta(seconds=seconds), locale=self._locale))
+
+    def weekdays(self, width: Literal["wide", "abbreviated"] = "wide") -> Sequence[str]:
+        """Return the names of the days of a week, from Monday on."""
+        names = get_day_names(width, "stand-alone", locale=self._locale)
+        return [names[day] for day in range(7)]
 
     @property
     def _locale(self) -> str:

@@ -57,6 +57,8 @@ NAVIGATION = (
     ("/console", N_("Today")),
     ("/console/bans", N_("Bans")),
     ("/console/why", N_("Why?")),
+    ("/console/exemptions", N_("Exemptions")),
+    ("/console/requests", N_("Requests")),
     ("/console/suspend", N_("Suspend")),
     ("/console/networks", N_("Networks")),
     ("/console/reports", N_("Reports")),

@@ -53,17 +53,22 @@ class Form:
 
     def fault(self, name: str) -> str:
         """Return what is wrong with a field, or an empty text."""
-        return "; ".join(each.message for each in self.faults if each.location.rpartition(".")[2] == name)
+        return "; ".join(each.message for each in self.faults if self.field_of(each) == name)
+
+    def field_of(self, fault: Fault) -> str:
+        """Return the field of a fault: "ranges" for the location "body.ranges.0". Empty for one of the form itself."""
+        named = [part for part in fault.location.split(".") if not part.isdigit()]
+        return named[-1] if named else ""
 
     def refused(self, error: Refused, **fields: str) -> "Form":
         """Return the form with the faults of a problem. A problem without them is one fault of the form itself.
 
-        `fields` are those of the form that have another name than in the request.
+        `fields` are names in the form of fields that the API names otherwise.
         """
-        named = [
-            Fault(fields.get(each.location.rpartition(".")[2], each.location), each.message) for each in error.faults
-        ]
-        return Form(self.fields, named or [Fault("", error.detail)])
+        faults = error.faults or [Fault("", error.detail)]
+        return Form(
+            self.fields, [Fault(fields.get(self.field_of(each), each.location), each.message) for each in faults]
+        )
 
 
 def query_form(request: Request) -> Form:

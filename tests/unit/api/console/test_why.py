@@ -167,6 +167,14 @@ def test_a_future_time_is_answered_by_the_policy_of_now(session: Session) -> Non
     assert "its term has ended" in shown
 
 
+def test_an_exemption_is_asked_for_with_the_fields_filled_in(session: Session) -> None:
+    found = re.search(r'href="(/console/exemptions/ask[^"]*)"', session.shown(asked()))
+    assert found is not None
+    form = session.shown(unescape(found[1]))
+    assert "<option selected>town/alpha</option>" in form
+    assert 'value="default/192.0.2.0/24" checked' in form
+
+
 def test_an_operator_allows_one_name_from_here(session: Session) -> None:
     _, token = session.plane.account("desk", ("operator", "town"))
     operator = signed_in(session.plane, token)

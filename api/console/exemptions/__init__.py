@@ -1,0 +1,1 @@
+"""Exemptions in the console: the list, one exemption with its week and its acts, and the form that asks for one."""
