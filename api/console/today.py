@@ -1,29 +1,121 @@
-"""Today: the bans of the caller's authorities, what was refused, what needs attention, and whether DNS is well."""
+"""Today: the bans of the caller's authorities, what needs attention, what was refused, and whether DNS is well."""
 
-from fastapi import Response
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Annotated, Any
 
+from fastapi import Query, Response
+
+from api.attention.schemas import AttentionRead
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import BanRead
+from api.bans.schemas import BanRead, State
+from api.bindings.schemas import BindingRead, BindingState
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Visit, Visiting
-from api.http.schemas import Page
+from api.console.frame.visit import Looking, Visit, Visiting
+from api.console.refused_week import week_of
+from api.http.parameters import MAX_LIMIT, Cursor
+from api.http.schemas import Page, Slug
+from dnsfilter.policy.instants import DEFAULT_ZONE
 
 router = pages()
+ON_PAGE = 50
+"""Bans on one page."""
+Chosen = Annotated[Slug | None, Query(description="The authority whose week is shown.")]
 
 
 @router.get("")
-@calls("list_bans")
-async def today(visit: Visiting) -> Response:
+@calls("get_attention", "list_bans", "list_bindings", "list_usage")
+async def today(visit: Visiting, authority: Chosen = None, cursor: Cursor = None) -> Response:
     """Show today's page."""
-    authorities = await own_authorities(visit)
-    bans = (await visit.read(Page[BanRead], "list_bans", query={"limit": 200})).items
-    own = [(authority, [ban for ban in bans if ban.authority == authority.slug]) for authority in authorities]
-    return await visit.page("today.html.jinja", own=own)
+    known = await _known(visit)
+    if not known.first:
+        return await visit.page("today_without_role.html.jinja")
+    chosen = known.by_slug.get(authority or "", known.first[0])
+    return await visit.page(
+        "today.html.jinja",
+        **await _now(visit, known, cursor),
+        chosen=chosen,
+        choices=[(each.slug, visit.words.name(each.names)) for each in known.first],
+        week=await week_of(visit, chosen),
+        may_adopt=any(visit.may("put_ban", each.slug) for each in known.first),
+    )
+
+
+@router.get("/today/now")
+@calls("get_attention", "list_bans", "list_bindings")
+async def now(visit: Looking, cursor: Cursor = None) -> Response:
+    """Show what changes on today's page. The page fetches it every 30 seconds."""
+    return visit.fragment("today_now.html.jinja", **await _now(visit, await _known(visit), cursor))
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """The first authorities in which the caller has a role. `are_all` says whether there are no others."""
+
+    first: Sequence[AuthorityRead]
+    are_all: bool
+
+    @property
+    def by_slug(self) -> dict[str, AuthorityRead]:
+        """Return the authorities by slug."""
+        return {each.slug: each for each in self.first}
+
+
+@dataclass(frozen=True, slots=True)
+class Bans:
+    """What is banned in one authority: by itself, and by others."""
+
+    slug: str
+    name: str
+    zone: str
+    own: Sequence[BanRead]
+    bound: Sequence[BindingRead]
 
 
 async def own_authorities(visit: Visit) -> list[AuthorityRead]:
-    """Return the authorities in which the caller holds a role, or all for a role in the installation."""
-    found = (await visit.read(Page[AuthorityRead], "list_authorities", query={"limit": 200})).items
-    held = {each.authority for each in visit.holder.held}
-    return found if None in held else [each for each in found if each.slug in held]
+    """Return the first authorities in which the caller has a role, or of all for a role in the installation."""
+    return list((await _known(visit)).first)
+
+
+async def _known(visit: Visit) -> Authorities:
+    found = await visit.read(Page[AuthorityRead], "list_authorities", query={"mine": True, "limit": MAX_LIMIT})
+    return Authorities(found.items, found.next is None)
+
+
+async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str, Any]:
+    """Return the values of what changes: a page of bans, what needs attention, and the nodes."""
+    attention = await visit.read(AttentionRead, "get_attention")
+    wanted = {"mine": True, "sort": "authority", "limit": ON_PAGE, "cursor": cursor}
+    bans = await visit.read(Page[BanRead], "list_bans", query=wanted)
+    bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": MAX_LIMIT})
+    by_slug = known.by_slug
+    return {
+        "attention": attention,
+        "zones": {slug: each.time_zone for slug, each in by_slug.items()},
+        "zone": DEFAULT_ZONE,
+        "own": _of_authorities(visit, known, bans, [] if bindings.next else bindings.items),
+        "following": bans.next,
+        "bound_left_out": bindings.next is not None,
+        "here": f"?cursor={cursor}" if cursor else "",
+    }
+
+
+def _of_authorities(
+    visit: Visit, known: Authorities, bans: Page[BanRead], bindings: Sequence[BindingRead]
+) -> list[Bans]:
+    """Return the bans by authority. Those without a ban are shown if all are on one page."""
+    by_slug = known.by_slug
+    own = {slug: list(each) for slug, each in groupby(bans.items, lambda ban: ban.authority)}
+    slugs = dict.fromkeys([*by_slug, *own]) if known.are_all and bans.next is None else own
+    return [
+        Bans(
+            slug,
+            visit.words.name(by_slug[slug].names) if slug in by_slug else slug,
+            by_slug[slug].time_zone if slug in by_slug else DEFAULT_ZONE,
+            [ban for ban in own.get(slug, ()) if ban.state is not State.LAPSED],
+            [each for each in bindings if each.authority == slug and each.state is BindingState.IN_FORCE],
+        )
+        for slug in slugs
+    ]

@@ -12,6 +12,7 @@ from api.locale.date_phrases import day_words
 from api.locale.translations import LOCALES, translations
 from api.report.pages.vocabulary import ACTS, WORDS
 from api.report.pages.words import DOMAIN as REPORTS
+from api.usage.release import Figure
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
 
@@ -34,10 +35,10 @@ class Words:
         said = translations(self.language, DOMAIN).gettext(english)
         return said.format(**values) if values else said
 
-    def count(self, one: str, many: str, number: int) -> str:
-        """Return a text with a number, which replaces `{n}`, in singular or plural."""
+    def count(self, one: str, many: str, number: int, **values: object) -> str:
+        """Return a text with a number, which replaces `{n}`, in singular or plural, with the other `{…}` filled in."""
         said = translations(self.language, DOMAIN).ngettext(one, many, number)
-        return said.format(n=self.number(number))
+        return said.format(n=self.number(number), **values)
 
     def policy(self, word: str) -> str:
         """Return a word of the policy or an act, as reports have it. Unknown ones are returned as they are."""
@@ -74,6 +75,19 @@ class Words:
         """Return the last day of a period that ends at a midnight, or its end with the time."""
         at = parse_instant(end)
         return day_words(last_day(at, zone), self.language) if is_midnight(at, zone) else self.at(end, zone)
+
+    def figure(self, figure: Figure) -> str:
+        """Return a number of queries: "1,200", "<5", "8–11" or "≥ 8"."""
+        if figure.queries is not None:
+            return self.number(figure.queries)
+        if figure.below is not None:
+            return f"<{figure.below}"
+        least = self.number(figure.at_least or 0)
+        return f"≥ {least}" if figure.at_most is None else f"{least}–{self.number(figure.at_most)}"
+
+    def short_day(self, day: str) -> str:
+        """Return a date of the API as "1 Oct", for a chart."""
+        return str(format_skeleton("MMMd", date.fromisoformat(day), locale=self._locale))
 
     def length(self, seconds: int) -> str:
         """Return a length of time in its largest unit: "3 hours"."""

@@ -159,7 +159,16 @@ def csrf_token(key: bytes, token: str) -> str:
 
 
 def _visit(request: Request, held: RuntimeDep) -> Visit:
-    """Return the visit of a request with the cookie of a valid session. Raise SignInNeeded without one."""
+    """Return the visit of a request with the cookie of a valid session, and prolong it. Raise SignInNeeded."""
+    return _opened(request, held, prolongs=True)
+
+
+def _look(request: Request, held: RuntimeDep) -> Visit:
+    """Return the same, without prolonging the session."""
+    return _opened(request, held, prolongs=False)
+
+
+def _opened(request: Request, held: RuntimeDep, *, prolongs: bool) -> Visit:
     now_s, token = int(held.clock()), request.cookies.get(COOKIE, "")
     with held.database.reading() as session:
         found = authenticate(session, held.token_key, token, now_s, request_id(request), in_console=True)
@@ -167,13 +176,15 @@ def _visit(request: Request, held: RuntimeDep) -> Visit:
             raise SignInNeeded
         row, _ = held_token(session, found.token)
         renewed = may_prolong(row, session, now_s)
-    if renewed:
+    if renewed and prolongs:
         prolong(held.database, found.token, now_s)
     return Visit(request, held, token, found)
 
 
 Visiting = Annotated[Visit, Depends(_visit)]
 """The visit of a page that needs a session."""
+Looking = Annotated[Visit, Depends(_look)]
+"""The visit of a part that a page fetches by itself: a page that is left open does not keep its session."""
 
 
 async def sent_form(request: Request) -> Form:
