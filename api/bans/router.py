@@ -16,7 +16,16 @@ from api.bans.wanted_change import Subject
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import PermitDep, RuntimeDep, UnitDep, tag
-from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, MineFilter, NamedService, ServiceFilter
+from api.http.parameters import (
+    DEFAULT_LIMIT,
+    AuthorityFilter,
+    Cursor,
+    DryRun,
+    Limit,
+    MineFilter,
+    NamedService,
+    ServiceFilter,
+)
 from api.http.path_rows import by_slug, row_to_change, row_to_read
 from api.http.permits import AnyAccount, OperatorOfPath, ReaderOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -161,14 +170,17 @@ def put_ban(
     _permit: OperatorOfPath,
     response: Response,
     answer: AnswerDep,
+    dry_run: DryRun = False,
 ) -> BanRead:
     """Adopt the ban with its formal decision and terms, or provisionally. Change the given fields if the ban exists.
 
     Without terms, a formal decision that `follows` a ban takes over that ban's terms. Later renewals or ends of that
     ban have no effect here. `{"mode": "off"}` and `{"mode": "enforce"}` toggle an existing ban. Terms that have begun
-    are never rewritten. With `until` or `for` the earlier mode returns by itself.
+    are never rewritten. With `until` or `for` the earlier mode returns by itself. With `dry_run` the answer is the ban
+    as it would be.
     """
     response.status_code = 201 if row is None else 200
+    unit.rehearsing = dry_run
     change = Subject(unit, owner, service.slug, row).change(body)
     return answer(owner, acts.put(unit, owner, service, row, change))
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.console import audit, nodes, sign_in, styles, suspend, today, unknown_page
+from api.console import adopt, audit, lists, nodes, sign_in, styles, suspend, today, unknown_page
 from api.console.bans import ban_page, listing, names_behind, names_page, terms_page
 from api.console.exemptions import exemption_form, exemption_pages
 from api.console.frame import static_files
@@ -41,6 +41,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     terms_page.router,
     names_behind.router,
     names_page.router,
+    adopt.router,
+    lists.router,
     unknown_page.router,
 )
 

@@ -18,6 +18,7 @@ OF_AUTHORITY = ("reader", "operator", "approver")
 MOST_BYTES = 100_000
 EXAMPLES: Mapping[str, str] = {
     "/console/exemptions/{number}": "/console/exemptions/2",
+    "/console/lists/{slug}/{list_slug}": "/console/lists/ghent/apps",
     "/console/people/{account}": "/console/people/2",
     "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
     "/console/reports/show": "/console/reports/show?authority=ghent&about=ban:tiktok&from=2024-01-01&to=2024-01-31",
@@ -31,6 +32,7 @@ EXAMPLES: Mapping[str, str] = {
 }
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
+    "/console/today/now",
     "/console/sign-in/{code}",
     "/console/sign-in/oidc",
     "/console/sign-in/oidc/callback",
@@ -51,7 +53,8 @@ def paths() -> list[str]:
 
 @pytest.fixture(scope="module")
 def tokens(console: ConsolePlane) -> Mapping[str, str]:
-    """Return a token of an account for each role, those of authorities in Ghent."""
+    """Return a token of an account for each role, those of authorities in Ghent, which has a list too."""
+    console.ask("PUT", "/v1/authorities/ghent/lists/apps", {"title": "Apps", "services": ["wechat"]})
     return {role: console.account(f"desk-{role}", (role, "ghent" if role in OF_AUTHORITY else None)) for role in ROLES}
 
 
