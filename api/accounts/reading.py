@@ -1,10 +1,11 @@
 """Convert rows of accounts, grants and tokens to API answers."""
 
-from api.accounts.schemas import AccountKind, AccountRead, AuthenticationFailureRead, GrantRead, TokenRead
+from api.accounts.schemas import AccountKind, AccountRead, AuthenticationFailureRead, GrantRead, PasskeyRead, TokenRead
 from api.accounts.state import grant_state
+from api.auth.passkey_removal import shown_passkey
 from api.auth.revocation import shown_token
 from api.auth.roles import Role
-from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, PasskeyRow, TokenRow
 from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import DAY_S, Instant
 
@@ -57,5 +58,13 @@ def read_authentication_failure(row: AuthenticationFailureRow, account: int | No
 
 def read_token(row: TokenRow) -> TokenRead:
     """Return a token as the API shows it."""
-    last_used = None if row.used_day is None else timestamp_text(row.used_day * DAY_S)[:10]
-    return TokenRead(**shown_token(row), last_used=last_used)
+    return TokenRead(**shown_token(row), last_used=_day(row.used_day))
+
+
+def read_passkey(row: PasskeyRow) -> PasskeyRead:
+    """Return a passkey as the API shows it."""
+    return PasskeyRead(**shown_passkey(row), last_used=_day(row.used_day))
+
+
+def _day(number: int | None) -> str | None:
+    return None if number is None else timestamp_text(number * DAY_S)[:10]

@@ -9,7 +9,16 @@ from api.accounts.state import has_ended
 from api.auth.lineage import descendants
 from api.auth.roles import Role
 from api.auth.state import is_valid
-from api.db.models import AccountRow, AuditRow, AuthenticationFailureRow, GrantRow, MatterRow, NameRow, TokenRow
+from api.db.models import (
+    AccountRow,
+    AuditRow,
+    AuthenticationFailureRow,
+    GrantRow,
+    MatterRow,
+    NameRow,
+    PasskeyRow,
+    TokenRow,
+)
 from api.db.unknown_names import no_number, numbered
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Paging, equal, select_page, within
@@ -126,6 +135,14 @@ def get_token(session: Session, account: int, number: int) -> TokenRow:
     row = session.get(TokenRow, number)
     if row is None or row.account != account:
         raise NotFound(f"Account {account} has no token {number}. See dnsfilterctl token list.")
+    return row
+
+
+def get_passkey(session: Session, account: int, number: int) -> PasskeyRow:
+    """Return the account's passkey; raise `NotFound` if there is none."""
+    row = session.get(PasskeyRow, number)
+    if row is None or row.account != account:
+        raise NotFound(f"Account {account} has no passkey {number}: it may have been removed.")
     return row
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from api.accounts import repository, service
-from api.accounts.reading import read_account, read_authentication_failure, read_grant, read_token
+from api.accounts.reading import read_account, read_authentication_failure, read_grant, read_passkey, read_token
 from api.accounts.schemas import (
     AccountRead,
     AccountWrite,
@@ -15,6 +15,7 @@ from api.accounts.schemas import (
     GrantWrite,
     HeldRead,
     Login,
+    PasskeyRead,
     SelfRead,
     SignInLinkMade,
     TokenMade,
@@ -23,9 +24,10 @@ from api.accounts.schemas import (
     TokenWrite,
 )
 from api.auth.authentication_failures import KEPT_S
+from api.auth.passkeys import of_account
 from api.auth.permit import Permit
 from api.auth.sessions import LINK_S, SIGN_IN, make_link
-from api.db.models import AccountRow, GrantRow, TokenRow
+from api.db.models import AccountRow, GrantRow, PasskeyRow, TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.http import idempotency
 from api.http.dependencies import Runtime, RuntimeDep, UnitDep, tag
@@ -68,6 +70,7 @@ Changed = Annotated[AccountRow, row_to_change(_by_account, repository.get)]
 Disabled = Annotated[AccountRow, row_to_change(_by_account, repository.get, service.demand_disabling)]
 Erased = Annotated[AccountRow, row_to_change(_by_account, repository.get, service.demand_erasing)]
 Token = Annotated[TokenRow, row_to_read(_by_token, repository.get_token)]
+Passkey = Annotated[PasskeyRow, row_to_read(_by_token, repository.get_passkey)]
 ShownGrant = Annotated[GrantRow, row_to_read(by_number, repository.get_grant, demand_own)]
 EndedGrant = Annotated[GrantRow, row_to_change(by_number, repository.get_grant, demand_own)]
 
@@ -207,6 +210,20 @@ def make_link_for_account(owner: Shown, unit: UnitDep, permit: Administrator, he
     neither of the two approves what the other one asked for.
     """
     return _link(unit, permit, held, owner)
+
+
+@accounts.get("/{account}/passkeys", summary="List an account's passkeys", responses=documented(NOT_FOUND))
+def list_passkeys(owner: Shown, unit: UnitDep, _permit: SelfOrAuditor) -> Page[PasskeyRead]:
+    """List the passkeys with which the account signs in to the console. An account has at most ten."""
+    return Page(items=[read_passkey(row) for row in of_account(unit.session, owner.id)], next=None)
+
+
+@accounts.delete(
+    "/{account}/passkeys/{number}", summary="Remove a passkey", status_code=204, responses=documented(NOT_FOUND)
+)
+def remove_passkey(row: Passkey, unit: UnitDep, permit: SelfOrAdministrator) -> None:
+    """Remove a passkey, and end the sessions that it began."""
+    service.remove_passkey(unit, permit, row)
 
 
 @grants.get("", summary="List grants")

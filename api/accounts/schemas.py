@@ -144,6 +144,17 @@ class SignInLinkMade(Read):
     expires: Timestamp
 
 
+class PasskeyRead(Read):
+    """A passkey, with which a person signs in to the console. `made_with` is the token of the session that added it."""
+
+    number: int
+    account: int
+    label: str
+    recorded: Timestamp
+    last_used: Day | None
+    made_with: int
+
+
 class AuthenticationFailureRead(Read):
     """A rejected token. `token` and `account` are null if the token is unknown."""
 

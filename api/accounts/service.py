@@ -12,14 +12,17 @@ from api.accounts.schemas import AccountKind, AccountWrite, GrantWrite, TokenWri
 from api.accounts.state import has_ended
 from api.auth.caller import Caller
 from api.auth.lineage import made_for_others
+from api.auth.passkey_removal import remove_passkey as remove
+from api.auth.passkeys import of_account
 from api.auth.permit import Permit
 from api.auth.revocation import revoke, shown_token
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.second_person import demand_other_account, demand_unrelated_account
+from api.auth.sessions import end
 from api.auth.tokens import NewToken, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json
-from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, PasskeyRow, TokenRow
 from api.db.session import forget
 from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
@@ -126,13 +129,15 @@ def enable(unit: UnitOfWork, row: AccountRow) -> None:
 
 
 def erase(unit: UnitOfWork, row: AccountRow) -> None:
-    """Erase the account's names, disable it, and revoke its tokens and those made with them.
+    """Erase the account's names and passkeys, disable it, and revoke its tokens and those made with them.
 
     The audit log keeps its acts, under its number.
     """
     name = unit.session.get(NameRow, row.id)
     disable(unit, row)
     revoke(unit, TokenRow.account == row.id)
+    for passkey in of_account(unit.session, row.id):
+        remove(unit, passkey)
     if name is not None:
         unit.session.delete(name)
         forget(unit.session)
@@ -282,6 +287,14 @@ def demand_reach(unit: UnitOfWork, permit: Permit, row: TokenRow) -> None:
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> Sequence[TokenRow]:
     """Reject the token, and every token made with it, from the next request on. Return those not revoked before."""
     return revoke(unit, TokenRow.id == row.id).rows
+
+
+def remove_passkey(unit: UnitOfWork, permit: Permit, row: PasskeyRow) -> None:
+    """Remove a passkey, and end the sessions that it began. Raise `Forbidden` if the caller's token is narrowed."""
+    if reach(unit, permit) is not None:
+        raise Forbidden("A narrowed token cannot remove a passkey. Use a token that is not narrowed.")
+    remove(unit, row)
+    end(unit, TokenRow.passkey == row.number)
 
 
 def _wanted_end(

@@ -1,4 +1,4 @@
-"""Revoke tokens, with all tokens that were made with them."""
+"""Revoke tokens, with all tokens that were made with them, and the passkeys that were added with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, select
 
 from api.auth.lineage import descendants
+from api.auth.passkey_removal import remove_made_with
 from api.auth.state import has_expired
 from api.db.base import Json
 from api.db.models import TokenRow
@@ -31,10 +32,12 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
     """Revoke the tokens that `makers` selects, and all tokens made with them. Record each in the audit log.
 
     The holder of a token may have made others with it, for any account. Tokens made with an already revoked token are
-    revoked too.
+    revoked too, and passkeys added with one are removed.
     """
-    found = select(TokenRow).where(TokenRow.id.in_(select(descendants(makers).c.id)), TokenRow.revoked_s.is_(None))
+    concerned = unit.session.scalars(select(descendants(makers).c.id)).all()
+    found = select(TokenRow).where(TokenRow.id.in_(concerned), TokenRow.revoked_s.is_(None))
     rows = unit.session.scalars(found.order_by(TokenRow.id)).all()
+    remove_made_with(unit, concerned)
     for row in rows:
         before = shown_token(row)
         row.revoked_s = unit.now_s

@@ -10,7 +10,7 @@ from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
 from api.console.networks import imports, ranges
 from api.console.oidc import pages as oidc
-from api.console.people import one_account, people
+from api.console.people import one_account, own_passkeys, people
 from api.console.register import router as public_register
 from api.console.reports import pictures, report_page
 from api.console.request_pages import router as requests
@@ -21,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     public_register,
     oidc.router,
     sign_in.router,
+    own_passkeys.router,
     people.router,
     one_account.router,
     styles.router,

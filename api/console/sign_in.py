@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth.revocation import revoke
-from api.auth.sessions import COOKIE, LONGEST_S, begin
+from api.auth.sessions import COOKIE, LONGEST_S, begin, end
 from api.auth.tokens import NewToken
 from api.console.frame.language import COOKIE as LANGUAGE_COOKIE
 from api.console.frame.language import language_of
@@ -15,7 +14,7 @@ from api.console.frame.rendering import render
 from api.console.frame.visit import OwnForm, Visiting
 from api.db.models import TokenRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import NotAuthenticated
+from api.errors import Forbidden, NotAuthenticated
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.locale.translations import LOCALES
 
@@ -39,6 +38,7 @@ def confirm(request: Request, held: RuntimeDep, code: Code) -> Response:
 @router.post("/sign-in/{code}")
 def use_link(request: Request, held: RuntimeDep, code: Code) -> Response:
     """Begin the session of a link."""
+    demand_own_page(request)
     try:
         with held.database.writing() as session:
             made = begin(session, held.token_key, code, int(held.clock()), request_id(request))
@@ -64,6 +64,15 @@ def sign_in_page(
     )
 
 
+def demand_own_page(request: Request) -> None:
+    """Raise Forbidden if another site sent the form: it could sign somebody in as another person.
+
+    Browsers say where a form is from (Fetch Metadata), also where no session can vouch for it.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise Forbidden("Another site sent this form. Open the page for signing in yourself.")
+
+
 def in_session(made: NewToken) -> Response:
     """Redirect to the first page, with the cookie of a new session."""
     answer = RedirectResponse("/console", 303)
@@ -75,7 +84,7 @@ def in_session(made: NewToken) -> Response:
 def sign_out(visit: Visiting, _form: OwnForm) -> Response:
     """End the session, and delete its cookie."""
     with visit.held.database.writing() as session:
-        revoke(UnitOfWork(session, visit.holder.actor, int(visit.held.clock())), TokenRow.id == visit.holder.token)
+        end(UnitOfWork(session, visit.holder.actor, int(visit.held.clock())), TokenRow.id == visit.holder.token)
     answer = RedirectResponse("/console/sign-in", 303)
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
     return answer

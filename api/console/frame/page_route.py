@@ -29,6 +29,14 @@ class SignInNeeded(Exception):
     """Raised if a page needs a session and the request has none."""
 
 
+class ProofNeeded(Exception):
+    """Raised if an act needs that its person confirms the session. `page` makes the page that asks for it."""
+
+    def __init__(self, page: Callable[[], Coroutine[Any, Any, Response]]) -> None:
+        super().__init__()
+        self.page = page
+
+
 class PageRoute(APIRoute):
     """Route of a page. `operations` are those that it may call; each of them has its own permit."""
 
@@ -45,6 +53,8 @@ class PageRoute(APIRoute):
                 answer = await handle(request)
             except SignInNeeded:
                 answer = _to_sign_in(request)
+            except ProofNeeded as error:
+                answer = await error.page()
             except Refused as error:
                 answer = _error_page(request, error.status, error.detail)
             except ApiError as error:

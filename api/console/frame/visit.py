@@ -10,25 +10,29 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
-from api.accounts.schemas import SelfRead
+from api.accounts.schemas import PasskeyRead, SelfRead
 from api.auth.caller import Caller as Holder
-from api.auth.sessions import COOKIE, may_prolong, prolong
+from api.auth.passkeys import Purpose, signer
+from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
 from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read, rule_of
 from api.console.frame.language import language_of
-from api.console.frame.page_route import SignInNeeded
+from api.console.frame.page_route import ProofNeeded, SignInNeeded
 from api.console.frame.page_words import Words
 from api.console.frame.rendering import render
-from api.errors import Fault, Forbidden
+from api.console.frame.sensitive_acts import is_sensitive
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Fault, Forbidden, NotAuthenticated
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
 
 Found = TypeVar("Found")
-ON_EVERY_PAGE = frozenset({"get_self", "list_suspensions", "list_authorities"})
-"""Operations of the frame: every page shows the account, and the suspensions in force."""
-CSRF = "csrf"
+ON_EVERY_PAGE = frozenset({"get_self", "list_suspensions", "list_authorities", "list_passkeys"})
+"""Operations of the frame: every page shows the account and the suspensions in force, and may ask for a passkey."""
+CSRF, PROOF = "csrf", "proof"
 MAX_FIELDS = 500
 
 
@@ -84,6 +88,10 @@ class Visit:
     held: Runtime
     token: str
     holder: Holder
+    proven_s: int
+    """When the visitor last signed in, or confirmed the session."""
+    form: Form = field(default_factory=Form)
+    """The form that was sent."""
 
     @cached_property
     def language(self) -> str:
@@ -123,8 +131,24 @@ class Visit:
         query: Values | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Do an act. Raise Refused. An answer that `waits` has become a request to a second person."""
+        """Do an act. Raise Refused. An answer that `waits` has become a request to a second person.
+
+        Raise ProofNeeded for a sensitive act if the session was not confirmed just before.
+        """
+        if is_sensitive(operation, body):
+            await self.demand_proof()
         return await self._caller.call(operation, path, query, body, headers)
+
+    async def demand_proof(self, fault: str = "") -> None:
+        """Raise ProofNeeded unless the visitor has signed in, or confirmed the session, within ten minutes."""
+        if fault or self.proven_s + PROOF_S <= int(self.held.clock()):
+            raise ProofNeeded(lambda: self._asking(fault))
+
+    async def _asking(self, fault: str) -> Response:
+        """Return the page that asks to confirm the session. It sends the form that was sent again."""
+        known = await self.read(Page[PasskeyRead], "list_passkeys", {"account": self.holder.account})
+        fields = [(name, value) for name, values in self.form.fields.items() for value in values if name != CSRF]
+        return await self.page("confirm.html.jinja", known=bool(known.items), fields=fields, fault=fault)
 
     def passed_on(self, operation: str, headers: Values | None = None) -> Response:
         """Return an operation's answer as it is made, for downloads that may be large."""
@@ -178,7 +202,7 @@ def _opened(request: Request, held: RuntimeDep, *, prolongs: bool) -> Visit:
         renewed = may_prolong(row, session, now_s)
     if renewed and prolongs:
         prolong(held.database, found.token, now_s)
-    return Visit(request, held, token, found)
+    return Visit(request, held, token, found, row.proven_s or row.created_s)
 
 
 Visiting = Annotated[Visit, Depends(_visit)]
@@ -198,10 +222,36 @@ SentForm = Annotated[Form, Depends(sent_form)]
 
 
 async def _own_form(visit: Visiting, form: SentForm) -> Form:
-    """Return the form of an act. Raise Forbidden if another site sent it."""
+    """Return the form of an act. Raise Forbidden if another site sent it.
+
+    With the signature of a passkey it also confirms the session. Raise ProofNeeded if that is not accepted.
+    """
     if not hmac.compare_digest(form.text(CSRF), visit.csrf):
         raise Forbidden("The form is from another session. Go back, reload the page, and send it again.")
-    return form
+    visit.form = Form({name: values for name, values in form.fields.items() if name != PROOF})
+    if PROOF in form.fields:
+        await visit.demand_proof(await run_in_threadpool(_confirm, visit, form.text(PROOF)))
+    return visit.form
+
+
+def _confirm(visit: Visit, proof: str) -> str:
+    """Confirm the session with a passkey. Return what is wrong, or an empty text."""
+    now_s = int(visit.held.clock())
+    try:
+        with visit.held.database.writing() as session:
+            token, _ = held_token(session, visit.holder.token)
+            key, host = visit.held.token_key, host_of(visit.request)
+            signer(session, key, Purpose.CONFIRM, token, proof, host, now_s)
+            confirm(UnitOfWork(session, visit.holder.actor, now_s), token)
+    except NotAuthenticated as error:
+        return str(error)
+    visit.proven_s = now_s
+    return ""
+
+
+def host_of(request: Request) -> str:
+    """Return the host of the pages as the browser sees it, without a port: passkeys belong to it."""
+    return request.url.hostname or ""
 
 
 OwnForm = Annotated[Form, Depends(_own_form)]

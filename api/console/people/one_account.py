@@ -7,7 +7,7 @@ from api.auth.roles import APPROVERS, OF_AUTHORITY, READERS, Role
 from api.authorities.schemas import AuthorityRead
 from api.console.frame.calls import Refused, calls, read
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Form, OwnForm, Visit, Visiting
+from api.console.frame.visit import Form, OwnForm, Visit, Visiting, host_of
 from api.console.people.people import NO_GRANT
 from api.console.people.people import PATH as PEOPLE
 from api.console.today import own_authorities
@@ -73,7 +73,7 @@ async def make_link(request: Request, visit: Visiting, _form: OwnForm, account: 
 
 def origin_of(request: Request) -> str:
     """Return the origin of the pages, as the browser sees it. Its cookies need TLS, except on `localhost`."""
-    return f"{request.url.scheme if request.url.hostname == 'localhost' else 'https'}://{request.url.netloc}"
+    return f"{request.url.scheme if host_of(request) == 'localhost' else 'https'}://{request.url.netloc}"
 
 
 async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Response:

@@ -5,8 +5,10 @@ from api.db.models.account import (
     AuthenticationFailureRow,
     GrantRow,
     NameRow,
+    PasskeyRow,
     SignInLinkRow,
     TokenRow,
+    UsedChallengeRow,
 )
 from api.db.models.audit_log import (
     AuditRow,
@@ -76,6 +78,7 @@ __all__ = [
     "NodeRow",
     "NoticeRow",
     "ObjectionRow",
+    "PasskeyRow",
     "PendingDayRow",
     "ProhibitedListRow",
     "PublicationRow",
@@ -93,6 +96,7 @@ __all__ = [
     "UsageDayRow",
     "UsageHourRow",
     "UsageStreamRow",
+    "UsedChallengeRow",
     "VersionRow",
     "WebhookRow",
 ]

@@ -1,4 +1,4 @@
-"""Accounts, their names, roles and tokens, and authentication failures."""
+"""Accounts, their names, roles, tokens and passkeys, and authentication failures."""
 
 from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -69,7 +69,7 @@ class TokenRow(Base):
     `roles` and `authorities` narrow the account's roles, unless they are empty. `used_day` is the last day of use in
     UTC, in days since 1970. `made_with` is the token that its maker presented. `made_by` is the maker's account, or 0
     if it was made with access to the installation's files. A `session` is a token in the cookie of a browser: only the
-    console accepts it.
+    console accepts it. `passkey` began it, or None. At `proven_s` its person signed in, or last confirmed it.
     """
 
     __tablename__ = "tokens"
@@ -89,6 +89,8 @@ class TokenRow(Base):
     made_with: Mapped[int | None] = mapped_column(index=True)
     made_by: Mapped[int] = mapped_column(default=0)
     session: Mapped[bool] = mapped_column(default=False)
+    passkey: Mapped[int | None] = mapped_column(index=True)
+    proven_s: Mapped[int | None]
 
 
 class SignInLinkRow(Base):
@@ -103,6 +105,37 @@ class SignInLinkRow(Base):
     account: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     made_with: Mapped[int]
     made_by: Mapped[int]
+    expires_s: Mapped[int]
+
+
+class PasskeyRow(Base):
+    """A passkey of an account: `credential` identifies it, both in unpadded URL-safe base64.
+
+    `uses` is the counter of the device that holds it, or 0 if it has none. `made_with` is the token of the session in
+    which it was added. `seal` is a keyed hash: who can only write the database cannot add a passkey.
+    """
+
+    __tablename__ = "passkeys"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    account: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    label: Mapped[str] = mapped_column(String(200))
+    credential: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[str] = mapped_column(String(4000))
+    seal: Mapped[str] = mapped_column(String(64))
+    uses: Mapped[int]
+    created_s: Mapped[int]
+    used_day: Mapped[int | None]
+    made_with: Mapped[int] = mapped_column(index=True)
+
+
+class UsedChallengeRow(Base):
+    """A challenge that a passkey has signed, as a keyed hash. It is kept until the challenge expires."""
+
+    __tablename__ = "used_challenges"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_s: Mapped[int]
 
 

@@ -33,6 +33,8 @@ EXAMPLES: Mapping[str, str] = {
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
     "/console/today/now",
+    "/console/passkeys/options/sign-in",
+    "/console/passkeys/options/{purpose}",
     "/console/sign-in/{code}",
     "/console/sign-in/oidc",
     "/console/sign-in/oidc/callback",

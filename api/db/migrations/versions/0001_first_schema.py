@@ -54,6 +54,7 @@ def upgrade() -> None:
     _authorities()
     _networks()
     _accounts()
+    _passkeys()
     _services()
     _updates()
     _loaded_catalogues()
@@ -229,8 +230,8 @@ def _accounts() -> None:
         *_texts(label=200, digest=64),
         *_columns(_BIG, "created_s", "made_by"),
         *_columns(_JSON, "roles", "authorities"),
-        *_columns(_BIG, "expires_s", "revoked_s", "used_day", nullable=True),
-        _column("made_with", _BIG, nullable=True, index=True),
+        *_columns(_BIG, "expires_s", "revoked_s", "used_day", "proven_s", nullable=True),
+        *_columns(_BIG, "made_with", "passkey", nullable=True, index=True),
         _column("session", sa.Boolean()),
     )
     op.create_table(
@@ -239,6 +240,20 @@ def _accounts() -> None:
         _column("account", _ID, sa.ForeignKey("accounts.id"), index=True),
         *_columns(_BIG, "made_with", "made_by", "expires_s"),
     )
+
+
+def _passkeys() -> None:
+    _numbered_table(
+        "passkeys",
+        "number",
+        _column("account", _ID, sa.ForeignKey("accounts.id"), index=True),
+        _column("credential", sa.String(1400), unique=True),
+        *_texts(label=200, public_key=4000, seal=64),
+        *_columns(_BIG, "uses", "created_s"),
+        _column("used_day", _BIG, nullable=True),
+        _column("made_with", _BIG, index=True),
+    )
+    op.create_table("used_challenges", *_text_keys(digest=64), _column("expires_s", _BIG))
 
 
 def _services() -> None:

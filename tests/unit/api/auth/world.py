@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.db.models import PasskeyRow
 from tests.unit.api.catalogue.signed_files import signed, text_of, trust
 from tests.unit.api.conftest import Plane, authority, ban
 from tests.unit.api.notices.support import with_mail
@@ -91,6 +92,7 @@ def make_world(plane: Plane) -> World:
         plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=other)
     bystander, _ = plane.account("bystander")
     tokens = plane.done("GET", f"/v1/accounts/{bystander}/tokens")["items"]
+    add_passkey(plane, bystander)
     granted: list[tuple[str, str | None]] = [*(("operator", slug) for slug in AUTHORITIES), ("administrator", None)]
     grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
@@ -155,6 +157,14 @@ def _link(of: str, to: str, ground: str) -> dict[str, Any]:
     return {"list": f"{of}/draft", "authority": to, "ground": ground, **instrument}
 
 
+def add_passkey(plane: Plane, account: int) -> None:
+    """Add a passkey, as a browser would."""
+    row = PasskeyRow(account=account, label="phone", credential="AA", public_key="AA", seal="", uses=0, made_with=1)
+    row.created_s = int(plane.clock())
+    with plane.database.writing() as session:
+        session.add(row)
+
+
 def _asked_to_refuse_less(plane: Plane, slug: str, token: str) -> int:
     rules = f"/v1/authorities/{slug}/off-rules"
     plane.done("PATCH", rules, {"off_needs_approver": True})
@@ -184,6 +194,7 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         Asked(frozenset({slug}), f"/v1/accounts/{number}") for slug, number in world.actors.items()
     ]
     found["POST /v1/accounts/{account}/tokens"].append(_own("/v1/accounts/{self}/tokens", _TOKEN))
+    found["GET /v1/accounts/{account}/passkeys"].append(_own("/v1/accounts/{self}/passkeys"))
     found["DELETE /v1/accounts/{account}/tokens/{number}"].append(_own("/v1/accounts/{self}/tokens/{token}"))
     for template, (path, json) in _OF_AUTHORITY.items():
         found[template] = [Asked(frozenset({slug}), path.format(slug=slug, n=NUMBER[slug]), json) for slug in each]
@@ -541,6 +552,8 @@ def _numbered(world: World) -> dict[str, tuple[str, Any]]:
         "GET /v1/accounts/{account}/tokens": (f"{base}/tokens", None),
         "POST /v1/accounts/{account}/tokens": (f"{base}/tokens", _TOKEN),
         "POST /v1/accounts/{account}/sign-in-links": (f"{base}/sign-in-links", None),
+        "GET /v1/accounts/{account}/passkeys": (f"{base}/passkeys", None),
+        "DELETE /v1/accounts/{account}/passkeys/{number}": (f"{base}/passkeys/1", None),
         "DELETE /v1/accounts/{account}/tokens/{number}": (f"{base}/tokens/{world.bystanders_token}", None),
     }
 

@@ -111,4 +111,4 @@ def test_a_form_of_another_session_does_nothing(csrf: str, session: Session) -> 
 def test_signing_in_and_out_is_audited(session: Session) -> None:
     session.send("/console/sign-out")
     acts = [each["act"] for each in session.plane.done("GET", "/v1/audit")["items"]]
-    assert acts[:3] == ["token.revoke", "session.begin", "sign_in_link.make"]
+    assert acts[:3] == ["session.end", "session.begin", "sign_in_link.make"]
