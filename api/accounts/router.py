@@ -222,7 +222,7 @@ def list_passkeys(owner: Shown, unit: UnitDep, _permit: SelfOrAuditor) -> Page[P
     "/{account}/passkeys/{number}", summary="Remove a passkey", status_code=204, responses=documented(NOT_FOUND)
 )
 def remove_passkey(row: Passkey, unit: UnitDep, permit: SelfOrAdministrator) -> None:
-    """Remove a passkey, and end the sessions that it began."""
+    """Remove a passkey, and end the sessions that it began, but for the caller's."""
     service.remove_passkey(unit, permit, row)
 
 

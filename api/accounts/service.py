@@ -6,6 +6,8 @@ The audit log names accounts by number. Their names are stored apart from it and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import and_
+
 from api.accounts import repository
 from api.accounts.reading import read_grant
 from api.accounts.schemas import AccountKind, AccountWrite, GrantWrite, TokenWrite
@@ -290,11 +292,14 @@ def revoke_token(unit: UnitOfWork, row: TokenRow) -> Sequence[TokenRow]:
 
 
 def remove_passkey(unit: UnitOfWork, permit: Permit, row: PasskeyRow) -> None:
-    """Remove a passkey, and end the sessions that it began. Raise `Forbidden` if the caller's token is narrowed."""
+    """Remove a passkey, and end the sessions that it began, but for the caller's.
+
+    Raise `Forbidden` if the caller's token is narrowed.
+    """
     if reach(unit, permit) is not None:
         raise Forbidden("A narrowed token cannot remove a passkey. Use a token that is not narrowed.")
     remove(unit, row)
-    end(unit, TokenRow.passkey == row.number)
+    end(unit, and_(TokenRow.passkey == row.number, TokenRow.id != permit.caller.token))
 
 
 def _wanted_end(

@@ -149,6 +149,8 @@ def test_a_removed_passkey_and_its_sessions_are_worthless(session: Session) -> N
     assert theirs.get("/console").status_code == 303
     assert sign_in(session.plane, device).status_code == 401
     assert own.get("/console").status_code == 200
+    assert own.send(f"/console/people/passkeys/{number + 1}/remove").status_code == 303
+    assert own.get("/console").status_code == 200, "the session that removes its own passkey goes on"
 
 
 @pytest.mark.parametrize("end", ["revoke", "erase", "disable"])
