@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from api.documentation.page import CONTENT_SECURITY_POLICY, PAGE, SCRIPT, STYLE
 from api.errors import NotFound, did_you_mean
 from api.http.permits import Anybody
-from api.http.problems import INVALID, KINDS, NOT_FOUND
+from api.http.problems import INVALID, KINDS, NOT_FOUND, responses_of
 from api.http.routes import Route
-from api.http.schemas import ProblemRead, ProblemTypeRead
+from api.http.schemas import ProblemTypeRead
 
 router = APIRouter(route_class=Route, tags=["system"])
 
@@ -53,7 +53,7 @@ def documentation_style(_permit: Anybody) -> Response:
     "/problems/{kind}",
     operation_id="get_problem_type",
     summary="Explain a type of problem",
-    responses={kind.status: {"model": ProblemRead, "description": kind.title} for kind in (NOT_FOUND, INVALID)},
+    responses=responses_of(NOT_FOUND, INVALID),
 )
 def problem_type(
     _permit: Anybody, kind: Annotated[str, Path(max_length=64, description="the last part of the `type`")]

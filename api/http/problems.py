@@ -202,8 +202,13 @@ def id_of(scope: Mapping[str, Any]) -> str:
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route that can answer with 401, 403, 422, 429 and these problems."""
+    return responses_of(NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY)
+
+
+def responses_of(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` of a route that can answer with these problems alone: anybody may call it."""
     found: dict[int | str, dict[str, Any]] = {}
-    for kind in (NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY):
+    for kind in kinds:
         earlier = found.get(kind.status)
         title = f"{earlier['description']}; {kind.title}" if earlier else kind.title
         found[kind.status] = {"description": title, "model": ProblemRead}

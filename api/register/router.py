@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.http.dependencies import RuntimeDep, part_of
 from api.http.parameters import PagingDep
 from api.http.permits import Anybody
-from api.http.problems import INVALID, NOT_FOUND, documented
+from api.http.problems import INVALID, NOT_FOUND, responses_of
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
 from api.register import repository
@@ -28,7 +28,7 @@ async def registers(request: Request) -> Registers:
 RegistersDep = Annotated[Registers, Depends(registers)]
 
 
-@router.get("", summary="List public registers", responses=documented(INVALID))
+@router.get("", summary="List public registers", responses=responses_of(INVALID))
 def list_registers(
     held: RuntimeDep, _permit: Anybody, paging: PagingDep, response: Response
 ) -> Page[RegisterEntryRead]:
@@ -39,7 +39,7 @@ def list_registers(
         return Page(items=[read_entry(row) for row in rows], next=following)
 
 
-@router.get("/{slug}", summary="Get a public register", responses=documented(INVALID, NOT_FOUND))
+@router.get("/{slug}", summary="Get a public register", responses=responses_of(INVALID, NOT_FOUND))
 def get_register(
     slug: Slug, held: RuntimeDep, _permit: Anybody, kept: RegistersDep, response: Response
 ) -> RegisterRead:
