@@ -44,13 +44,14 @@ NOT_OPENED = (
     # Nothing waits in the example policy. `test_second_persons.py` opens it.
     "/console/requests/{number}",
     "/console/{rest:path}",
+    "/register/{rest:path}",
 )
 
 
 def paths() -> list[str]:
     """Return an address for each page that a link leads to."""
     opened = [route.path for route in page_routes() if "GET" in (route.methods or ()) and route.path not in NOT_OPENED]
-    return [EXAMPLES.get(path, path) for path in opened]
+    return [EXAMPLES[path] if "{" in path else EXAMPLES.get(path, path) for path in opened]
 
 
 @pytest.fixture(scope="module")
