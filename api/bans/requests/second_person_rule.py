@@ -141,7 +141,8 @@ class _PolicyComparison:
         acts = [
             {"act": act.act, "object": act.subject, "before": act.before, "after": act.after} for act in self.unit.acts
         ]
-        return service.Wanted(authority, self._object(sent), sent, acts, self.unit.act_count, lifts, reason)
+        about, unit = self._object(sent), self.unit
+        return service.Wanted(authority, about, sent, acts, unit.act_count, lifts, reason, unit.now_s)
 
     def _object(self, sent: SentRequest) -> str:
         """Return the list, service or object that all acts are about, or else the name of the operation."""

@@ -21,7 +21,7 @@ from dnsfilter.policy.model import Instant
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An act that waits: the request as it was sent, what it led to, and what it would lift."""
+    """An act that waits: the request as it was sent, what it led to, and what it would lift from `asked_s` on."""
 
     authority: str
     object: str
@@ -30,6 +30,7 @@ class Wanted:
     act_count: int
     lifts: list[Json]
     reason: str
+    asked_s: Instant
 
 
 def ask(unit: UnitOfWork, wanted: Wanted) -> RequestRow:
@@ -49,7 +50,8 @@ def ask(unit: UnitOfWork, wanted: Wanted) -> RequestRow:
         act_count=wanted.act_count,
         lifts=wanted.lifts,
         reason=wanted.reason,
-        requested_s=unit.now_s,
+        # Spans of time count from the instant for which the lifts were worked out. Another second may have begun.
+        requested_s=wanted.asked_s,
         requested_by=unit.actor.account,
         lapses_s=None if forever else max(ends),
         approved_s=None,

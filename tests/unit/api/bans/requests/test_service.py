@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.timestamps import timestamp_text
-from tests.unit.api.conftest import START, Plane, ban, on_both_databases
+from tests.unit.api.conftest import START, Clock, Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds
 
 pytestmark = pytest.mark.heavy
@@ -269,3 +269,17 @@ def test_the_authority_that_decides_is_notified_of_what_waits(town: Plane, desk:
     _wish(town, desk)
     assert new_kinds(town, notices.look) == [("request_waiting", "town")]
     assert new_kinds(town, notices.look) == []
+
+
+def test_a_span_counts_from_one_instant_also_if_a_second_begins_while_the_request_is_recorded(
+    town: Plane, desk: str, approver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ticking(clock: Clock) -> float:
+        clock.now += 1
+        return clock.now
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Clock, "__call__", ticking)
+        number = _wish(town, desk, mode_reason="election night", **{"for": "1 hour"}).json()["number"]
+    assert _act(town, approver, number, "approve").status_code == 200
+    assert _mode(town) == "off"
