@@ -107,7 +107,7 @@ def _of_winner(w: Words, found: DecisionRead, winner: WinnerRead, about: Conside
         yield w.translate("This ban also applies to {authority}.", authority=client)
     if found.authority in found.authorities:
         contact = found.authorities[found.authority].contact
-        yield w.translate("For questions, ask {authority}: {contact}.", authority=client, contact=contact)
+        yield w.translate("If you have questions, contact {authority}: {contact}.", authority=client, contact=contact)
 
 
 def _refused(w: Words, winner: WinnerRead, authority: str, service: str, zone: str) -> str:

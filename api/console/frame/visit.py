@@ -226,7 +226,7 @@ async def _own_form(visit: Visiting, form: SentForm) -> Form:
 
     With the signature of a passkey it also confirms the session. Raise ProofNeeded if that is not accepted.
     """
-    if not hmac.compare_digest(form.text(CSRF), visit.csrf):
+    if not hmac.compare_digest(form.text(CSRF).encode(), visit.csrf.encode()):
         raise Forbidden("The form is from another session. Go back, reload the page, and send it again.")
     visit.form = Form({name: values for name, values in form.fields.items() if name != PROOF})
     if PROOF in form.fields:

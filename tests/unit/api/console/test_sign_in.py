@@ -102,7 +102,7 @@ def test_one_session_too_many_ends_the_oldest(plane: Plane) -> None:
     assert [each.get("/console").status_code for each in (first, *sessions[1:])] == [303] + [200] * MAX_SESSIONS
 
 
-@pytest.mark.parametrize("csrf", ["", "0" * 64])
+@pytest.mark.parametrize("csrf", ["", "0" * 64, "é"])
 def test_a_form_of_another_session_does_nothing(csrf: str, session: Session) -> None:
     assert session.send("/console/sign-out", csrf=csrf).status_code == 403
     assert session.get("/console").status_code == 200
