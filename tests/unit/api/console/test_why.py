@@ -28,7 +28,7 @@ def spoken(session: Session, **changes: str) -> str:
 def test_a_refusal_is_explained_in_words_with_its_decision_its_end_and_whom_to_ask(session: Session) -> None:
     said = spoken(session)
     assert said.startswith("Refused, because Stad banned Alpha by decision C-1, until ")
-    assert said.endswith("For questions, ask Stad: ict@example.org.")
+    assert said.endswith("If you have questions, contact Stad: ict@example.org.")
     shown = session.shown(asked())
     assert "This ban decides." in shown
     assert "192.0.2.0/24" in shown
