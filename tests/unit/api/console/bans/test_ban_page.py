@@ -125,7 +125,7 @@ def test_what_the_switch_concerns_is_said_before_it(session: Session) -> None:
     for said in (
         "It concerns 1 range of this authority.",
         "It also concerns 1 other authority, which the ban binds.",
-        "It has 1 range there.",
+        "It concerns 1 network there.",
         "No node has enrolled.",
         "It takes effect at once.",
         "zone is bound by law: act 1",
