@@ -82,7 +82,7 @@ def test_no_model_and_no_operation_is_dropped(made: Made) -> None:
 
 
 def _has_file(operation: dict[str, Any]) -> bool:
-    return bool(re.search(r'"(text/csv|application/(toml|jsonl|zip))": ', json.dumps(operation)))
+    return bool(re.search(r'"(text/(csv|plain)|application/(toml|jsonl|zip))": ', json.dumps(operation)))
 
 
 def _register(made: Made) -> None:
