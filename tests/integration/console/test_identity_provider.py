@@ -93,7 +93,7 @@ def test_a_person_without_an_account_reads_what_to_do(desk: ConsolePlane, browse
     with visitor(browser, desk.shown_url) as found:
         for login in ("robot", "nobody"):
             sign_in(found, login)
-            alert = found.page.get_by_role("alert").inner_text()
+            alert = found.page.get_by_role("alert").first.inner_text()
             assert f"signed you in as {login}, but" in alert
             assert found.axe() == []
             assert found.page.get_by_role("button", name="Sign out").count() == 0
@@ -105,7 +105,7 @@ def test_a_sign_in_that_is_refused_at_the_provider_leads_back(desk: ConsolePlane
         found.open("/console").get_by_role("link", name=OFFER).click()
         found.page.get_by_role("link", name="Cancel").click()
         found.page.wait_for_url(f"{desk.shown_url}/console/**")
-        assert "did not sign you in" in found.page.get_by_role("alert").inner_text()
+        assert "did not sign you in" in found.page.get_by_role("alert").first.inner_text()
         assert found.page.get_by_role("link", name=OFFER).is_visible()
 
 
@@ -117,4 +117,4 @@ def test_the_address_of_a_sign_in_works_once(desk: ConsolePlane, browser: Browse
         used = next(url for url in answers if CALLBACK in url)
         found.context.clear_cookies()
         found.page.goto(used)
-        assert "was used already" in found.page.get_by_role("alert").inner_text()
+        assert "was used already" in found.page.get_by_role("alert").first.inner_text()

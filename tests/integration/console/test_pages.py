@@ -83,7 +83,7 @@ def test_every_page_complains_of_nothing(visiting: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("tokens")
-@pytest.mark.parametrize(("width", "scheme"), zip(WIDTHS, ("light", "dark", "light"), strict=True))
+@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("light", "dark", "light"), strict=True)))
 def test_every_page_is_accessible_and_fits_its_window(
     width: str, scheme: Literal["light", "dark"], console: ConsolePlane, browser: Browser
 ) -> None:
