@@ -10,7 +10,8 @@ from api.authorities.schemas import AuthorityRead
 from api.bans.requests.schemas import LiftRead, RequestRead, RequestState
 from api.console.account_words import account_words
 from api.console.audit import differences
-from api.console.frame.calls import Refused, calls
+from api.console.deciding import decide_on
+from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_, Words
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
@@ -77,13 +78,8 @@ async def decide(
 ) -> Response:
     """Approve, reject or withdraw a request."""
     operation, said = ACTS[act]
-    field = "note" if act == "approve" else f"{act}_reason"
-    body = form.given("note") if act == "approve" else {"reason": form.text(field)}
-    try:
-        await visit.act(operation, {"number": number}, body)
-    except Refused as error:
-        return await _page(visit, number, form.refused(error, reason=field), 422)
-    return visit.done(f"{PATH}/{number}", said)
+    refused = await decide_on(visit, form, number, act, operation)
+    return visit.done(f"{PATH}/{number}", said) if refused is None else await _page(visit, number, refused, 422)
 
 
 async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Response:

@@ -28,7 +28,7 @@ class ScriptedProvider:
 
     port: int
     now_s: int
-    login: object = "an"
+    login: object = "desk"
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     algorithm: str = "ES256"

@@ -7,8 +7,9 @@ from fastapi import Response
 from api.auth.roles import APPROVERS, OPERATORS
 from api.authorities.schemas import AuthorityRead
 from api.console.account_words import account_words
+from api.console.deciding import decide_on
 from api.console.exemptions.week_chart import hours_words, week_chart, week_rows
-from api.console.frame.calls import Refused, calls
+from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
@@ -71,13 +72,8 @@ async def decide(
 ) -> Response:
     """Approve, reject, revoke or withdraw an exemption."""
     operation, said = ACTS[act]
-    field = "note" if act == "approve" else f"{act}_reason"
-    body = form.given("note") if act == "approve" else {"reason": form.text(field)}
-    try:
-        await visit.act(operation, {"number": number}, body)
-    except Refused as error:
-        return await _page(visit, number, form.refused(error, reason=field), 422)
-    return visit.done(f"{PATH}/{number}", said)
+    refused = await decide_on(visit, form, number, act, operation)
+    return visit.done(f"{PATH}/{number}", said) if refused is None else await _page(visit, number, refused, 422)
 
 
 async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Response:

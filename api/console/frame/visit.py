@@ -173,7 +173,7 @@ class Visit:
         return render(template, self.language, visit=self, **values)
 
     def done(self, path: str, what: str) -> Response:
-        """Redirect to a page that says what was done: a key of the template `done.html.jinja`."""
+        """Redirect to a page that says what was done: a key of the macro `done` in `components.html.jinja`."""
         return RedirectResponse(f"{path}?done={what}", 303)
 
 

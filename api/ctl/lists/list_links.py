@@ -31,21 +31,7 @@ def add(groups: Group) -> None:
     lister.add_limit()
     summary = "Show a link, with the services that are bound and those that wait."
     group.add_numbered("show", _LINKS.show, summary, "list-link show 1")
-    adding = group.add_verb(
-        "add",
-        _add,
-        "Link a list to an authority: record a law, propose an agreement, or follow.",
-        'list-link add mechelen federal/prohibited-apps --ground law --instrument "act of 2 July" --date 2026-07-02',
-        "list-link add ghent federal/prohibited-apps --ground following",
-    )
-    adding.add_slug("authority", "authority to link")
-    adding.add_list("the list of another authority")
-    grounds = words_of(LinkGround)
-    adding.add_argument("--ground", choices=grounds, required=True, metavar="GROUND", help=", ".join(grounds))
-    adding.add_argument("--instrument", metavar="TEXT", help="reference of the law or the agreement")
-    adding.add_argument("--date", metavar="DATE", help="date of the instrument")
-    add_new_names(adding)
-    adding.add_term()
+    _add_making(group)
     add_new_names(
         group.add_numbered(
             "set",
@@ -61,6 +47,29 @@ def add(groups: Group) -> None:
         "Accept all that the agreement proposes, as the bound authority.",
         "list-link accept 1",
     )
+    _add_following(group)
+    _add_ending(group)
+
+
+def _add_making(group: Group) -> None:
+    adding = group.add_verb(
+        "add",
+        _add,
+        "Link a list to an authority: record a law, propose an agreement, or follow.",
+        'list-link add mechelen federal/prohibited-apps --ground law --instrument "act of 2 July" --date 2026-07-02',
+        "list-link add ghent federal/prohibited-apps --ground following",
+    )
+    adding.add_slug("authority", "authority to link")
+    adding.add_list("the list of another authority")
+    grounds = words_of(LinkGround)
+    adding.add_argument("--ground", choices=grounds, required=True, metavar="GROUND", help=", ".join(grounds))
+    adding.add_argument("--instrument", metavar="TEXT", help="reference of the law or the agreement")
+    adding.add_argument("--date", metavar="DATE", help="date of the instrument")
+    add_new_names(adding)
+    adding.add_term()
+
+
+def _add_following(group: Group) -> None:
     adopting = group.add_numbered(
         "adopt",
         _adopt,
@@ -80,6 +89,9 @@ def add(groups: Group) -> None:
     )
     renewing.add_term(review=True, start="the end of the terms in force")
     renewing.add_decision("decision to renew", of_ban=False)
+
+
+def _add_ending(group: Group) -> None:
     for name, text in (
         ("withdraw", "Withdraw from an agreement and its bindings, or stop following. Adopted bans stay."),
         ("end", "Record that the law or the agreement itself has ended, and its bindings with it."),

@@ -55,7 +55,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsolePlane]:
             *("--oidc-client-id", CLIENT, "--oidc-client-secret-file", str(secret)),
         )
         with plane:
-            number = plane.ask("POST", "/v1/accounts", {"kind": "user", "login": "an", "name": "An"})["number"]
+            number = plane.ask("POST", "/v1/accounts", {"kind": "user", "login": "desk", "name": "the desk"})["number"]
             grant = {"account": number, "role": "auditor", "reason": "for a test", "for": "30 days"}
             plane.ask("POST", "/v1/grants", grant)
             plane.account("robot")
@@ -76,7 +76,7 @@ def sign_in(found: Visitor, login: str) -> None:
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_person_signs_in_with_the_organisation(desk: ConsolePlane, browser: Browser, scripts: bool) -> None:
     with visitor(browser, desk.shown_url, java_script_enabled=scripts) as found:
-        sign_in(found, "an")
+        sign_in(found, "desk")
         assert found.page.url == f"{desk.shown_url}/console"
         assert found.page.get_by_role("button", name="Sign out").is_visible()
         # The provider's own pages ask for a font of the internet.
@@ -113,7 +113,7 @@ def test_the_address_of_a_sign_in_works_once(desk: ConsolePlane, browser: Browse
     with visitor(browser, desk.shown_url) as found:
         answers = list[str]()
         found.page.on("request", lambda request: answers.append(request.url))
-        sign_in(found, "an")
+        sign_in(found, "desk")
         used = next(url for url in answers if CALLBACK in url)
         found.context.clear_cookies()
         found.page.goto(used)

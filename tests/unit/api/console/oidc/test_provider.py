@@ -77,7 +77,7 @@ def desk(plane: Plane) -> Iterator[Desk]:
     secret = plane.settings.state_dir / "oidc-secret"
     secret.write_text(f"{SECRET}\n")
     secret.chmod(0o600)
-    account, _ = plane.account("an", ("auditor", None), kind="user")
+    account, _ = plane.account("desk", ("auditor", None), kind="user")
     with scripted_provider(int(plane.clock())) as provider:
         made = Desk(plane, provider, account)
         made.use()
@@ -141,7 +141,7 @@ def test_an_id_token_that_is_not_valid_signs_nobody_in(desk: Desk, caplog: pytes
         ({"sub": None}, "sub"),
         ({"at_hash": "b3RoZXI"}, "at_hash"),
         ({"preferred_username": None}, "preferred_username"),
-        ({"preferred_username": ["an"]}, "preferred_username"),
+        ({"preferred_username": ["desk"]}, "preferred_username"),
         ({"preferred_username": ""}, "preferred_username"),
     ]
     for claims, reason in cases:
@@ -220,29 +220,29 @@ def test_an_attempt_belongs_to_its_browser_ends_and_is_not_repeated(desk: Desk) 
 def test_only_an_enabled_account_of_a_person_with_the_login_is_signed_in(desk: Desk) -> None:
     desk.plane.account("robot", ("auditor", None))
     accounts = len(desk.plane.done("GET", "/v1/accounts")["items"])
-    for login in ("administrator", "robot", "nobody", "<b>an</b>", "{login}", "a" * 300):
+    for login in ("administrator", "robot", "nobody", "<b>desk</b>", "{login}", "a" * 300):
         desk.provider.login = login
         answer = desk.sign_in()
         refused(answer, "has no enabled account of a person")
-        assert "<b>an" not in answer.text
-    desk.provider.login = "an"
+        assert "<b>desk" not in answer.text
+    desk.provider.login = "desk"
     desk.plane.done("POST", f"/v1/accounts/{desk.account}/disable")
-    refused(desk.sign_in(), "you in as an, but")
+    refused(desk.sign_in(), "you in as desk, but")
     assert len(desk.plane.done("GET", "/v1/accounts")["items"]) == accounts
 
 
 def test_the_claim_of_the_settings_is_the_login(desk: Desk) -> None:
     cases: list[tuple[dict[str, str], dict[str, Any], bool]] = [
-        ({}, {"preferred_username": "AN"}, True),
-        ({"oidc_domain": "example.org"}, {"preferred_username": "An@example.org"}, True),
-        ({"oidc_domain": "example.org"}, {"preferred_username": "an@example.net"}, False),
-        ({"oidc_domain": "example.org"}, {"preferred_username": "an"}, False),
-        ({"oidc_domain": "example.org"}, {"preferred_username": "an@example.net@example.org"}, False),
-        ({}, {"preferred_username": "an@example.org"}, False),
-        ({"oidc_claim": "email", "oidc_domain": "example.org"}, {"email": "an@example.org"}, False),
+        ({}, {"preferred_username": "DESK"}, True),
+        ({"oidc_domain": "example.org"}, {"preferred_username": "Desk@example.org"}, True),
+        ({"oidc_domain": "example.org"}, {"preferred_username": "desk@example.net"}, False),
+        ({"oidc_domain": "example.org"}, {"preferred_username": "desk"}, False),
+        ({"oidc_domain": "example.org"}, {"preferred_username": "desk@example.net@example.org"}, False),
+        ({}, {"preferred_username": "desk@example.org"}, False),
+        ({"oidc_claim": "email", "oidc_domain": "example.org"}, {"email": "desk@example.org"}, False),
         (
             {"oidc_claim": "email", "oidc_domain": "example.org"},
-            {"email": "an@example.org", "email_verified": True},
+            {"email": "desk@example.org", "email_verified": True},
             True,
         ),
     ]
@@ -254,9 +254,9 @@ def test_the_claim_of_the_settings_is_the_login(desk: Desk) -> None:
 
 def test_a_claim_that_the_id_token_lacks_comes_from_userinfo_of_the_same_person(desk: Desk) -> None:
     for userinfo, signs_in in [
-        ({"sub": "1", "preferred_username": "an"}, True),
-        ({"sub": "2", "preferred_username": "an"}, False),
-        ({"preferred_username": "an"}, False),
+        ({"sub": "1", "preferred_username": "desk"}, True),
+        ({"sub": "2", "preferred_username": "desk"}, False),
+        ({"preferred_username": "desk"}, False),
         ({"sub": "1"}, False),
     ]:
         desk.provider.claims = {"preferred_username": None}
@@ -266,8 +266,8 @@ def test_a_claim_that_the_id_token_lacks_comes_from_userinfo_of_the_same_person(
 
 
 def test_a_character_that_only_looks_like_a_letter_is_another_login(desk: Desk) -> None:
-    desk.plane.account("kim", kind="user")
-    desk.provider.login = "\N{KELVIN SIGN}im"
+    desk.plane.account("kiosk", kind="user")
+    desk.provider.login = "\N{KELVIN SIGN}iosk"
     refused(desk.sign_in(), NOT_VALID)
 
 
