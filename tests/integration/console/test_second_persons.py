@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.integration.console.conftest import ConsolePlane
 from tests.support.browsers import Visitor, visitor
@@ -49,7 +49,7 @@ def spoken(asking: Visitor) -> str:
 def done(page: Page, what: str) -> None:
     """Wait until an act is done."""
     page.wait_for_url(f"**?done={what}")
-    assert page.get_by_role("status").count() == 1
+    expect(page.get_by_role("status")).to_have_count(1)
 
 
 def test_an_exemption_is_asked_for_from_why_approved_by_another_account_and_revoked(
@@ -60,22 +60,23 @@ def test_an_exemption_is_asked_for_from_why_approved_by_another_account_and_revo
         assert spoken(desk).startswith("Refused, because Stad Gent banned TikTok by decision EXAMPLE-GNT-2023-1, until")
         page = desk.page
         page.get_by_role("link", name="Ask for an exemption").click()
-        assert page.get_by_label(OFFICES).is_checked()
+        expect(page.get_by_label(OFFICES)).to_be_checked()
         page.get_by_label("Until", exact=True).fill(f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}")
         page.get_by_label("Why is it needed?").fill(reason)
         page.get_by_role("button", name="Ask for the exemption").click()
         done(page, "asked")
-        assert page.get_by_text("you cannot approve it").is_visible()
-        assert page.get_by_role("button", name="Approve").count() == 0
+        expect(page.get_by_text("you cannot approve it")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
         assert not scripts or desk.axe() == []
         page = chief.open("/console/exemptions")
         page.get_by_role("row", name=reason).get_by_role("link").click()
         page.wait_for_url("**/console/exemptions/*")
-        assert (page.get_by_text(reason).is_visible(), page.locator("img").count()) == (True, 0)
+        expect(page.get_by_text(reason)).to_be_visible()
+        expect(page.locator("img")).to_have_count(0)
         assert not scripts or chief.axe() == []
         page.get_by_role("button", name="Approve").click()
         done(page, "exemption-approved")
-        assert page.get_by_text("It applies now.").is_visible()
+        expect(page.get_by_text("It applies now.")).to_be_visible()
         assert spoken(desk).startswith("Answered, because exemption")
         page.get_by_label("Why do you revoke it?").fill("the fair is over")
         page.get_by_role("button", name="Revoke").click()
@@ -101,8 +102,8 @@ def test_an_exemption_lapses_by_itself(
             page.reload()
         page.get_by_role("link", name=f"Exemption {number}", exact=True).click()
         page.wait_for_url(f"**/console/exemptions/{number}")
-        assert page.get_by_text("Ended", exact=True).is_visible()
-        assert page.get_by_role("button", name="Revoke").count() == 0
+        expect(page.get_by_text("Ended", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
         assert spoken(desk).startswith("Refused, because Stad Gent banned TikTok")
 
 
@@ -116,11 +117,12 @@ def test_a_request_is_approved_by_a_colleague_and_not_by_who_asked(
         page = desk.open("/console/requests")
         page.get_by_role("link", name=f"Request {number}", exact=True).click()
         page.wait_for_url(f"**/console/requests/{number}")
-        assert page.get_by_text("Switch the ban ghent/tiktok off until").is_visible()
-        assert page.get_by_text("you cannot approve it").is_visible()
-        assert page.get_by_role("button", name="Approve").count() == 0
+        expect(page.get_by_text("Switch the ban ghent/tiktok off until")).to_be_visible()
+        expect(page.get_by_text("you cannot approve it")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
         page = chief.open(f"/console/requests/{number}")
-        assert (page.get_by_text(HOSTILE).first.is_visible(), page.locator("img").count()) == (True, 0)
+        expect(page.get_by_text(HOSTILE).first).to_be_visible()
+        expect(page.locator("img")).to_have_count(0)
         assert not scripts or chief.axe() == []
         page.get_by_label("Why do you reject it?").fill("n")
         page.get_by_role("button", name="Reject").click()

@@ -36,7 +36,7 @@ def test_planned_suspended_and_ended_bans_say_so(session: Session) -> None:
     plane = session.plane
     plane.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2026-10-01", "for": "6 months"}]))
     page = session.shown("/console/bans/town/beta")
-    assert "The ban begins later, on 1 October 2026." in page
+    assert "The ban begins on 1 October 2026." in page
     assert "It takes effect when the ban begins." in page
     plane.done("POST", "/v1/suspensions", {"authority": "town", "for": "1h", "reason": REASON})
     assert "Answered, because a suspension is in force." in session.shown(PAGE)
