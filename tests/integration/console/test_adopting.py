@@ -55,7 +55,6 @@ def test_a_ban_is_adopted_and_refused(
         page.get_by_role("button", name="Adopt the ban").click()
         page.wait_for_url(f"**/console/bans/ghent/{service}?done=adopted")
         assert eventually(lambda: node.dig(name, bind=GHENT).rcode == "REFUSED")
-    assert [text for text in found.complaints if "422" not in text] == []
 
 
 def test_a_ban_of_another_authority_is_followed_in_two_steps(

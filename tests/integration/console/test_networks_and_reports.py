@@ -20,8 +20,6 @@ def visiting(request: pytest.FixtureRequest, console: ConsolePlane, browser: Bro
     with visitor(browser, console.shown_url, java_script_enabled=request.param) as found:
         found.sign_in(console.link())
         yield found
-        # The browser reports each answer to a form with faults.
-        assert [each for each in found.complaints if "422" not in each] == []
 
 
 def test_a_table_is_corrected_and_imported(visiting: Visitor, request: pytest.FixtureRequest) -> None:
