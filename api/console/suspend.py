@@ -5,7 +5,7 @@ from fastapi import Response
 from api.authorities.schemas import AuthorityRead
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Form, OwnForm, Visit, Visiting
+from api.console.frame.visit import Form, Looking, OwnForm, Visit, Visiting
 from api.console.today import own_authorities
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
@@ -21,6 +21,12 @@ ALL = "*"
 async def suspend(visit: Visiting) -> Response:
     """Show the suspensions in force and the recent ones, and the form that starts one."""
     return await _page(visit, Form())
+
+
+@router.get("/suspended")
+async def suspended(visit: Looking) -> Response:
+    """Show what every page shows of the suspensions in force. Pages fetch it every 30 seconds while there is one."""
+    return await visit.suspensions()
 
 
 @router.post("/suspend")
@@ -54,7 +60,6 @@ async def end(visit: Visiting, form: OwnForm, number: int) -> Response:
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     authorities = await own_authorities(visit)
     recent = await visit.read(Page[SuspensionRead], "list_suspensions", query={"limit": 20})
-    zones = {each.slug: each.time_zone for each in authorities}
     return await visit.page(
         "suspend.html.jinja",
         status=status,
@@ -62,7 +67,6 @@ async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
         choices=_choices(visit, authorities),
         durations=[("30m", _minutes(visit, 30)), *((f"{hours}h", _hours(visit, hours)) for hours in (1, 2, 4))],
         recent=recent.items,
-        zones=zones,
     )
 
 

@@ -7,11 +7,12 @@ from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
 
 
-def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:
+def read_suspension(row: SuspensionRow, now: Instant, since: Instant, time_zone: str) -> SuspensionRead:
     """Return a suspension as the API shows it."""
     return SuspensionRead(
         number=row.number,
         authority=row.authority,
+        time_zone=time_zone,
         start=timestamp_text(row.start_s),
         end=timestamp_text(row.end_s),
         since=timestamp_text(since),

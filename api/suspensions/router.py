@@ -4,7 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from api.authorities.repository import time_zones
 from api.db.models import SuspensionRow
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
 from api.http.parameters import AuthorityFilter, PagingDep
@@ -16,6 +18,7 @@ from api.http.schemas import Page
 from api.suspensions import repository, service
 from api.suspensions.reading import read_suspension
 from api.suspensions.schemas import SuspensionEnding, SuspensionRead, SuspensionState, SuspensionWrite
+from dnsfilter.policy.instants import DEFAULT_ZONE
 
 router = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
@@ -34,7 +37,12 @@ def list_suspensions(
     """List suspensions, newest first; with `authority`, its own and those of all."""
     rows, following = repository.page(unit.session, unit.now_s, state, authority, paging)
     since = repository.unbroken_since(unit.session, rows)
-    return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)
+    zones = time_zones(unit.session, (row.authority for row in rows if row.authority is not None))
+    items = [
+        read_suspension(row, unit.now_s, since[row.number], zones.get(row.authority or "", DEFAULT_ZONE))
+        for row in rows
+    ]
+    return Page(items=items, next=following)
 
 
 @router.get("/{number}", summary="Get a suspension", responses=documented(NOT_FOUND))
@@ -69,4 +77,5 @@ def end_suspension(
 
 def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:
     tag(response, row.revision)
-    return read_suspension(row, unit.now_s, repository.unbroken_since(unit.session, [row])[row.number])
+    since = repository.unbroken_since(unit.session, [row])[row.number]
+    return read_suspension(row, unit.now_s, since, time_zone_of(unit.session, row.authority))

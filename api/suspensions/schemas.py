@@ -55,11 +55,13 @@ class SuspensionEnding(Strict):
 class SuspensionRead(Read):
     """A suspension: nothing is refused for `authority` (null: for all) from `start` until `end`.
 
-    `ended` is an earlier end set by an act. `since` is when suspensions without a break, including earlier ones, began.
+    `time_zone` is that of the authority; for all, Europe/Brussels. `ended` is an earlier end set by an act. `since` is
+    when suspensions without a break, including earlier ones, began.
     """
 
     number: int
     authority: str | None
+    time_zone: str
     start: Timestamp
     end: Timestamp
     since: Timestamp

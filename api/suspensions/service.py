@@ -27,7 +27,7 @@ from api.suspensions.state import finish, would_end_earlier
 from api.timestamps import given_bound
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
-from dnsfilter.policy.instants import at_words
+from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
 from dnsfilter.policy.model import Instant
 
 
@@ -90,8 +90,8 @@ def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
 
 def shown(row: SuspensionRow) -> Json:
     """Return the suspension as the audit log stores it, without fields that depend on the time or on others."""
-    read = read_suspension(row, row.start_s, row.start_s)
-    return read.model_dump(mode="json", exclude={"revision", "state", "since"})
+    read = read_suspension(row, row.start_s, row.start_s, DEFAULT_ZONE)
+    return read.model_dump(mode="json", exclude={"revision", "state", "since", "time_zone"})
 
 
 def _wanted_end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:

@@ -15,6 +15,7 @@ from api.report.pages.words import DOMAIN as REPORTS
 from api.usage.release import Figure
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
+from dnsfilter.policy.model import Instant
 
 DOMAIN = "console"
 
@@ -60,10 +61,6 @@ class Words:
         """Return a date of the API (RFC 3339 full-date): "1 October 2026"."""
         return day_words(date.fromisoformat(day), self.language)
 
-    def short_date(self, day: str) -> str:
-        """Return a date for a picture: "1 Oct"."""
-        return str(format_skeleton("MMMd", date.fromisoformat(day), locale=self._locale))
-
     def at(self, instant: str, zone: str) -> str:
         """Return an instant: "1 October 2026, 14:05", or the day alone at midnight."""
         at = parse_instant(instant)
@@ -92,6 +89,10 @@ class Words:
     def length(self, seconds: int) -> str:
         """Return a length of time in its largest unit: "3 hours"."""
         return str(format_timedelta(timedelta(seconds=seconds), locale=self._locale))
+
+    def minutes_until(self, end: str, now: Instant) -> int:
+        """Return the minutes from `now` until an instant, with one that has begun."""
+        return max(1, -((now - parse_instant(end)) // 60))
 
     def weekdays(self, width: Literal["wide", "abbreviated"] = "wide") -> Sequence[str]:
         """Return the names of the days of a week, from Monday on."""

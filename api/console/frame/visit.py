@@ -156,17 +156,24 @@ class Visit:
 
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page in the frame, with the account and the suspensions in force."""
-        suspended = await self.read(Page[SuspensionRead], "list_suspensions", query={"state": "in_force"})
         return render(
             template,
             self.language,
             status=status,
             visit=self,
             me=await self.read(SelfRead, "get_self"),
-            suspended=suspended.items,
+            **await self._suspended(),
             done=self.request.query_params.get("done", ""),
             **values,
         )
+
+    async def suspensions(self) -> Response:
+        """Return the part of every page that shows the suspensions in force."""
+        return self.fragment("suspended.html.jinja", **await self._suspended())
+
+    async def _suspended(self) -> Values:
+        found = await self.read(Page[SuspensionRead], "list_suspensions", query={"state": "in_force"})
+        return {"suspended": found.items, "now_s": int(self.held.clock())}
 
     def fragment(self, template: str, **values: Any) -> Response:
         """Return a part of a page, for htmx."""

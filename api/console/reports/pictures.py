@@ -56,7 +56,7 @@ async def _refused(visit: Visit, authority: AuthorityRead, interval: Interval) -
     figures = refused(await visit.act("list_usage", query=query), days)
     words = visit.words
     texts = [words.number(each.queries) if each.queries is not None else each.text for each in figures]
-    labels = [words.short_date(begin.isoformat()) for begin, _ in days]
+    labels = [words.short_day(begin.isoformat()) for begin, _ in days]
     heights = [each.at_least if each.queries is None else each.queries for each in figures]
     title = words.translate("Refused queries")
     caption = Caption("refused", title, words.translate("A bar for each day or week. The table has the numbers."))

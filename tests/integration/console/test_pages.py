@@ -34,6 +34,7 @@ EXAMPLES: Mapping[str, str] = {
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
     "/console/today/now",
+    "/console/suspended",
     "/console/passkeys/options/sign-in",
     "/console/passkeys/options/{purpose}",
     "/console/sign-in/{code}",

@@ -1,6 +1,8 @@
 """Suspensions in the console: who may start and end one, and what every page shows meanwhile."""
 
-from tests.unit.api.conftest import Plane
+import pytest
+
+from tests.unit.api.conftest import Plane, authority
 from tests.unit.api.console.conftest import Session, signed_in
 
 REASON = "the library app does not work"
@@ -41,3 +43,23 @@ def test_a_reader_may_not_suspend(town: Plane) -> None:
     assert refused.status_code == 422
     assert "operator" in refused.text
     assert town.done("GET", "/v1/suspensions")["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("slug", "end"), [("town", "21 September 2026, 16:43"), ("isle", "21 September 2026, 14:43"), (None, "16:43")]
+)
+def test_every_page_counts_down_to_the_end_in_the_zone_of_the_authority(
+    session: Session, slug: str | None, end: str
+) -> None:
+    session.plane.done("PUT", "/v1/authorities/isle", authority(time_zone="Atlantic/Azores"))
+    assert "/console/suspended" not in session.shown("/console/nodes")
+    session.plane.done("POST", "/v1/suspensions", {"authority": slug, "for": "30m", "reason": REASON})
+    page = session.shown("/console/nodes")
+    assert f"{end}." in page
+    assert "It ends by itself in 30 minutes." in page
+    session.plane.clock.now += 29 * 60 + 1
+    part = session.shown("/console/suspended")
+    assert part.lstrip().startswith('<div id="suspended" hx-get="/console/suspended"')
+    assert "It ends by itself in 1 minute." in part
+    session.plane.clock.now += 60
+    assert session.shown("/console/suspended").split() == ["<div", 'id="suspended">', "</div>"]
