@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -52,7 +52,6 @@ from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, keep_only
 if TYPE_CHECKING:
     from dnsfilter.control.link import Control
     from dnsfilter.supervisor.web import StatusServer
-    from dnsfilter.telemetry.exposition import Page
 
 POLL_S = 0.02
 """Seconds between two polls of the store: a fifth of the time in which a change must be in force."""
@@ -229,13 +228,11 @@ class Supervisor:
         Import its libraries here: the import takes longer than the start of a worker, and workers come first.
         """
         from dnsfilter.supervisor.web import StatusServer
-        from dnsfilter.telemetry.collector import node_page
+        from dnsfilter.telemetry.collector import NodePages
 
-        def metrics() -> "Callable[[str, str], Page]":
-            return partial(node_page, self._totals.snapshot(), self._state())
-
-        pages = metrics, self._unready_page, (lambda: self._feed.remark)
-        self._status = StatusServer(self._status_socket.dup(), *pages)
+        write = NodePages().write
+        pages = (lambda: partial(write, self._totals.snapshot(), self._state())), self._unready_page
+        self._status = StatusServer(self._status_socket.dup(), *pages, lambda: self._feed.remark)
 
     async def _close_status(self) -> None:
         if self._status is not None:

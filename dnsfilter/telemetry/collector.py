@@ -1,34 +1,49 @@
-"""A node's totals and state as Prometheus' metric families. Nothing is kept between two scrapes."""
+"""A node's totals and state as Prometheus' metric families."""
 
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 
 from dnsfilter.telemetry import metrics
-from dnsfilter.telemetry.exposition import Page, write_page
+from dnsfilter.telemetry.exposition import Page, WrittenFamily, line_head, number_text, write_page
 from dnsfilter.telemetry.metrics import MetricType
 from dnsfilter.telemetry.nodestate import NodeState, Vitals
 from dnsfilter.telemetry.slots import NS_PER_S, Labels
 from dnsfilter.telemetry.totals import Counts
 
 
-def node_page(counts: Counts, state: NodeState, accept: str, accept_encoding: str) -> Page:
-    """Return the page of a node's metrics for a request with these two headers."""
-    return write_page(node_families(counts, state), accept, accept_encoding)
+class NodePages:
+    """Write the pages of a node's metrics, one at a time, in any thread.
 
+    Of a page, only the lines' names and labels are kept for the next one: to write them takes most of the time.
+    """
 
-def node_families(counts: Counts, state: NodeState) -> Iterator[Metric]:
-    """Yield the families of `metrics.METRICS`."""
-    by_metric: dict[str, dict[Labels, int]] = {}
-    for (name, labels), value in counts.samples.items():
-        by_metric.setdefault(name, {})[labels] = value
-    given = _state_samples(state)
-    for metric in metrics.METRICS:
-        match metric.type:
-            case MetricType.HISTOGRAM:
-                yield _histogram(metric, by_metric.get(metric.name, {}))
-            case MetricType.COUNTER | MetricType.GAUGE:
-                yield _plain(metric, given.get(metric.name, by_metric.get(metric.name, {})))
+    def __init__(self) -> None:
+        self._heads: Mapping[str, Mapping[Labels, str]] = {}
+
+    def write(self, counts: Counts, state: NodeState, accept: str, accept_encoding: str) -> Page:
+        """Return the page for a request with these two headers."""
+        return write_page(self.families(counts, state), accept, accept_encoding)
+
+    def families(self, counts: Counts, state: NodeState) -> Iterator[Metric]:
+        """Yield the families of `metrics.METRICS`."""
+        by_metric: dict[str, dict[Labels, int]] = {}
+        for (name, labels), value in counts.samples.items():
+            by_metric.setdefault(name, {})[labels] = value
+        given = _state_samples(state)
+        heads: dict[str, Mapping[Labels, str]] = {}
+        for metric in metrics.METRICS:
+            match metric.type:
+                case MetricType.HISTOGRAM:
+                    yield _histogram(metric, by_metric.get(metric.name, {}))
+                case MetricType.COUNTER | MetricType.GAUGE:
+                    samples = given.get(metric.name, by_metric.get(metric.name, {}))
+                    known = self._heads.get(metric.name, {})
+                    heads[metric.name] = {
+                        labels: known.get(labels) or line_head(metric.name, labels) for labels in samples
+                    }
+                    yield _plain(metric, samples, heads[metric.name])
+        self._heads = heads
 
 
 def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
@@ -81,12 +96,9 @@ def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]
         yield metric.name, {(("process", name),): value for name, value in uses if value is not None}
 
 
-def _plain(metric: metrics.Metric, samples: Mapping[Labels, float]) -> Metric:
-    new = CounterMetricFamily if metric.type is MetricType.COUNTER else GaugeMetricFamily
-    family = new(metric.name, metric.help, labels=metric.labels)
-    for labels, value in samples.items():
-        family.add_metric([value_of for _, value_of in labels], value)
-    return family
+def _plain(metric: metrics.Metric, samples: Mapping[Labels, float], heads: Mapping[Labels, str]) -> Metric:
+    texts = zip(heads.values(), map(number_text, samples.values()), strict=True)
+    return WrittenFamily(metric, "".join([f"{head}{number}\n" for head, number in texts]))
 
 
 def _histogram(metric: metrics.Metric, samples: Mapping[Labels, int]) -> Metric:

@@ -7,6 +7,8 @@ a worker dies, and nothing is counted twice.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import ne
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,24 @@ class _Reading:
     policy: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Gained:
+    """What words have gained since `_settle`, by number. To name them takes longer than a swap may wait."""
+
+    words: PolicyWords
+    numbers: Counter[int] = field(default_factory=Counter)
+    _names: dict[int, tuple[Sample, BanUsage | None, BypassUsage | None]] = field(default_factory=dict)
+    """What words count for. A name is kept, because to make it takes most of the time of a settlement."""
+
+    def name(self, word: int) -> tuple[Sample, BanUsage | None, BypassUsage | None]:
+        """Return what a word counts for."""
+        names = self._names.get(word)
+        if names is None:
+            names = self.words.sample(word), self.words.ban_usage(word), self.words.bypass_usage(word)
+            self._names[word] = names
+        return names
+
+
 class Totals:
     """Sums over all counter blocks. Use it in one thread only."""
 
@@ -54,8 +74,7 @@ class Totals:
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
         self._shown = self._in_force.shown()
-        self._gained: list[tuple[PolicyWords, Counter[int]]] = []
-        """What words have gained since `_settle`. To name them takes longer than a swap may wait."""
+        self._gained: list[_Gained] = []
         self._live: dict[CounterBlock, _Reading] = {}
         self._inherited: dict[int, CounterBlock] = {}
         """Blocks of workers of the previous program, by process id."""
@@ -241,18 +260,17 @@ class Totals:
         seen = reading.policy.get(counts.generation, (0,) * len(counts.counts))
         if counts.counts == seen:
             return
-        gained = self._gained_by(words)
-        for word, value, before in zip(range(words.size), counts.counts, seen, strict=False):
-            if value != before:
-                gained[word] += value - before
+        numbers = self._gained_by(words).numbers
+        for word in compress(range(words.size), map(ne, counts.counts, seen)):
+            numbers[word] += counts.counts[word] - seen[word]
         reading.policy[counts.generation] = counts.counts
 
-    def _gained_by(self, words: PolicyWords) -> Counter[int]:
-        for known, gained in self._gained:
-            if known is words:
-                return gained
-        self._gained.append((words, Counter()))
-        return self._gained[-1][1]
+    def _gained_by(self, words: PolicyWords) -> _Gained:
+        for known in self._gained:
+            if known.words is words:
+                return known
+        self._gained.append(_Gained(words))
+        return self._gained[-1]
 
     def _shown_policy(self) -> dict[Sample, int]:
         """Return the policy counts that are not 0, of what the rules in force count for an authority."""
@@ -261,11 +279,13 @@ class Totals:
 
     def _settle(self) -> None:
         """Add what words have gained to the totals."""
-        for words, gained in self._gained:
-            for word, number in gained.items():
-                self._policy[words.sample(word)] += number
-                if (ban := words.ban_usage(word)) is not None:
+        for gained in self._gained:
+            for word, number in gained.numbers.items():
+                sample, ban, bypass = gained.name(word)
+                self._policy[sample] += number
+                if ban is not None:
                     self._ban_usage[ban] += number
-                elif (bypass := words.bypass_usage(word)) is not None:
+                elif bypass is not None:
                     self._bypass_usage[bypass] += number
-        self._gained.clear()
+            gained.numbers.clear()
+        self._gained = [gained for gained in self._gained if gained.words is self._in_force]

@@ -1,10 +1,12 @@
 """Measure what a scrape costs: `python -m tests.bench.scrapes [NUMBER]`.
 
 A policy file provides 1,000 authorities with ten bans each, and 10,000 ranges. A node and the API are scraped NUMBER
-times each (default: 20), as Prometheus does: OpenMetrics, compressed. Before, clients of eighty authorities have
-asked the node for banned names. The bench prints the CPU time that a scrape takes of the supervisor and of the API, and
-the number of series and bytes. The first scrape, which reads everything, has a line of its own. The goals stand next to
-the figures. The CPU time includes what the programs do otherwise meanwhile.
+times each (default: 20), as Prometheus does: OpenMetrics, compressed. A node is scraped twice so: when clients of
+eighty authorities have asked for a banned name, which is a large site, and when clients of 800 have asked for names of
+ten banned services, which no site has. The API is scraped with and without a toggle before each scrape. The bench
+prints the CPU time that a scrape takes of the supervisor and of the API, and the number of series and bytes. The first
+scrape, which reads everything, has a line of its own. The goals stand next to the figures. The CPU time includes what
+the programs do otherwise during a scrape.
 """
 
 import gzip
@@ -12,15 +14,19 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import dns.message
 import dns.query
+import httpx
 
 from blocklists.catalogue import load_catalogue
-from tests.bench.large import client_of, policy_text, prefix_of
+from dnsfilter.policy.model import Service
+from dnsfilter.wire.names import name_text
+from tests.bench.large import authority_of, client_of, policy_text, prefix_of
 from tests.bench.machine import cpu_s
 from tests.bench.toggle import ControlPlane, show_machine
 from tests.support import nodes
@@ -29,7 +35,7 @@ from tests.support.nodes import Node, Process
 AUTHORITIES, RANGES, BANS, SCRAPES, ASKING = 1_000, 10_000, 10, 20, 100
 NODE_MS, API_MS = 100.0, 300.0
 ACCEPTED = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
-SERVICE, QUESTION = "tiktok", dns.message.make_query("www.tiktok.com", "A")
+SERVICE = "tiktok"
 LAUNCHER = ("-m", "api.main")
 PAUSE_S = 0.2
 PATIENCE_S = 600.0
@@ -47,38 +53,61 @@ def is_loopback(number: int) -> bool:
     return prefix_of(number).startswith("127.")
 
 
-def show(what: str, program: Process, port: int, number: int, goal_ms: float) -> None:
-    """Scrape, and print the figures of a program."""
+def ask(node: Node, ranges: int, services: Sequence[Service]) -> None:
+    """Let a client of each range ask for a name of each service."""
+    questions = [dns.message.make_query(name_text(min(service.tiers[0].domains)), "A") for service in services]
+    for number in filter(is_loopback, range(ranges)):
+        for question in questions:
+            dns.query.udp(question, "127.0.0.1", PATIENCE_S, node.port, source=client_of(number))
+
+
+def show(
+    what: str, program: Process, port: int, number: int, goal_ms: float, act: Callable[[int], object] = lambda _: None
+) -> None:
+    """Scrape, and print the figures of a program. Call `act` before each scrape."""
     assert program.process is not None
-    pid = program.process.pid
-    begun_s = cpu_s(pid)
-    page = scrape(port)
-    first_ms = 1000 * (cpu_s(pid) - begun_s)
-    time.sleep(1)
-    begun_s = cpu_s(pid)
-    for _ in range(number):
-        page = scrape(port)
+    pid, page, taken_ms = program.process.pid, b"", []
+    for turn in range(number + 1):
+        act(turn)
         time.sleep(PAUSE_S)
-    each_ms = 1000 * (cpu_s(pid) - begun_s) / number
-    series = sum(not line.startswith(b"#") for line in gzip.decompress(page).splitlines())
+        begun_s = cpu_s(pid)
+        page = scrape(port)
+        taken_ms.append(1000 * (cpu_s(pid) - begun_s))
+    plain, each_ms = gzip.decompress(page), sum(taken_ms[1:]) / number
+    series = sum(not line.startswith(b"#") for line in plain.splitlines())
     kept = "kept" if each_ms <= goal_ms else "MISSED"
-    print(f"{what:5} {each_ms:6.0f} ms CPU, goal {goal_ms:.0f} ms, {kept}; {series:,} series, {len(page):,} bytes")
-    print(f"{what:5} {first_ms:6.0f} ms CPU for the first scrape", flush=True)
+    sizes = f"{series:,} series, {len(plain):,} bytes, {len(page):,} compressed"
+    print(
+        f"{what:24} {each_ms:6.0f} ms CPU, goal {goal_ms:.0f} ms, {kept}; first {taken_ms[0]:.0f} ms; {sizes}",
+        flush=True,
+    )
+
+
+def toggling(client: httpx.Client, turn: int) -> None:
+    """Switch a ban off, or on again."""
+    path = f"/v1/authorities/{authority_of(1, AUTHORITIES)}/bans/{SERVICE}"
+    client.patch(path, json={"mode": "off" if turn % 2 else "enforce"}).raise_for_status()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run both measurements."""
+    """Run all measurements."""
     number = int(arguments[0]) if arguments else SCRAPES
-    others = [entry.service().slug for entry in load_catalogue().entries if entry.service().slug != SERVICE]
-    text = policy_text(RANGES, AUTHORITIES, (SERVICE, *others[: BANS - 1]))
+    known = {entry.service().slug: entry.service() for entry in load_catalogue().entries}
+    banned = [known.pop(SERVICE), *list(known.values())[: BANS - 1]]
+    text = policy_text(RANGES, AUTHORITIES, [service.slug for service in banned])
     with tempfile.TemporaryDirectory(prefix="scrapes-") as made:
         show_machine(Path(made))
         with Node(Path(made) / "node", "127.0.0.1:9", policy=text) as node:
-            for asking in filter(is_loopback, range(ASKING)):
-                dns.query.udp(QUESTION, "127.0.0.1", PATIENCE_S, node.port, source=client_of(asking))
-            show("node", node, node.metrics_port, number, NODE_MS)
+            ask(node, ASKING, banned[:1])
+            show("node of a large site", node, node.metrics_port, number, NODE_MS)
+            ask(node, AUTHORITIES, banned)
+            show("node that counts all", node, node.metrics_port, number, NODE_MS)
         with patch.object(nodes, "START_S", PATIENCE_S), ControlPlane(Path(made) / "api", text, LAUNCHER) as control:
             show("API", control, control.metrics_port, number, API_MS)
+            headers = {"Authorization": f"Bearer {(control.state / 'admin-token').read_text().strip()}"}
+            url = f"http://127.0.0.1:{control.port}"
+            with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
+                show("API after a toggle", control, control.metrics_port, number, API_MS, partial(toggling, client))
     return 0
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.http import problems
 from api.server.request_limits import LoadMiddleware, RequestKind
 from api.server.request_slots import Slots
+from dnsfilter.telemetry.exposition import write_page
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
@@ -209,7 +209,7 @@ def test_metrics_have_a_series_per_route_and_none_per_queried_name(town: Plane) 
         town.call("GET", f"/v1/decision?client=192.0.2.{number}&name=secret{number}.example.org")
         town.call("GET", f"/missing/{number}")
         town.call(f"VERB{number}", "/healthz")
-    text = generate_latest(town.registry).decode()
+    text = write_page(town.registry.collect(), "", "").body.decode()
     assert "secret" not in text
     assert "192.0.2" not in text
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
@@ -217,9 +217,9 @@ def test_metrics_have_a_series_per_route_and_none_per_queried_name(town: Plane) 
     assert 'dnsfilter_api_requests_total{method="GET",route="/v1/decision",status="200"} 20.0' in text
     assert 'dnsfilter_api_requests_total{method="GET",route="unmatched",status="404"} 20.0' in text
     assert 'dnsfilter_api_requests_total{method="other",route="/healthz",status="405"} 20.0' in text
-    revision = float(town.revision())
-    assert f"dnsfilter_api_database_revision {revision}" in text
-    assert f"dnsfilter_api_published_revision {revision}" in text
+    revision = town.revision()
+    assert f"dnsfilter_api_database_revision {revision}\n" in text
+    assert f"dnsfilter_api_published_revision {revision}\n" in text
 
 
 def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.LogCaptureFixture) -> None:
@@ -247,5 +247,7 @@ def test_an_answer_to_an_internal_error_has_no_details(plane: Plane, monkeypatch
 
 
 def test_promtool_accepts_the_metrics(town: Plane) -> None:
-    checked = component("promtool").run("check", "metrics", stdin=generate_latest(town.registry).decode())
+    checked = component("promtool").run(
+        "check", "metrics", stdin=write_page(town.registry.collect(), "", "").body.decode()
+    )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.collector import node_page
+from dnsfilter.telemetry.collector import NodePages
 from dnsfilter.telemetry.metrics import METRICS, BanGround, MetricType
 from dnsfilter.telemetry.nodestate import NodeState, ProcessUse, Vitals
 from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
@@ -104,7 +105,7 @@ def samples_of(text: bytes) -> Samples:
 
 
 def page(totals: Totals, state: NodeState = STATE) -> bytes:
-    return node_page(totals.snapshot(), state, "", "").body
+    return NodePages().write(totals.snapshot(), state, "", "").body
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,12 @@ def test_what_the_kernel_does_not_give_has_no_sample(totals: Totals) -> None:
     assert samples["dnsfilter_node_info", frozenset({("site", ""), ("node", "")})] == 1
 
 
+def test_later_page_has_the_values_and_labels_of_its_own_scrape(totals: Totals) -> None:
+    pages = NodePages()
+    for state in (STATE, replace(STATE, suspended=("bruges",), workers=3), STATE):
+        assert pages.write(totals.snapshot(), state, "", "").body == page(totals, state)
+
+
 def test_two_nodes_in_one_process_share_nothing(totals: Totals) -> None:
     before = list(REGISTRY.collect())
     page(totals)
@@ -213,7 +220,7 @@ def served(totals: Totals) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             accepted = (self.headers.get(name, "") for name in ("Accept", "Accept-Encoding"))
-            page = node_page(totals.snapshot(), STATE, *accepted)
+            page = NodePages().write(totals.snapshot(), STATE, *accepted)
             self.send_response(200)
             for name, value in (*page.headers, ("Content-Length", str(len(page.body)))):
                 self.send_header(name, value)

@@ -1,16 +1,17 @@
 """Pages say what those of prometheus_client say, in the format and coding that the request accepts."""
 
 import gzip
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from dnsfilter.telemetry.exposition import OPENMETRICS, Page, write_page
+from dnsfilter.telemetry import metrics
+from dnsfilter.telemetry.exposition import OPENMETRICS, Page, WrittenFamily, write_page, written_line
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -54,6 +55,29 @@ def test_page_says_what_that_of_the_library_says(
 ) -> None:
     page = write_page(registry.collect(), accept, "")
     assert families(page.body.decode(), parse) == families(generate(registry).decode(), parse)
+
+
+@pytest.mark.parametrize("accept", ["", PROMETHEUS])
+@pytest.mark.parametrize(
+    ("metric", "library", "values"),
+    [
+        (metrics.MONITORED, CounterMetricFamily, {("a", 'a "quoted"\\ \n value'): 2.0**53, ("é", ""): 0.5}),
+        (metrics.OPEN_FILES_LIMIT, GaugeMetricFamily, {("supervisor",): float("inf"), ("worker-1",): 1024.0}),
+        (metrics.CACHE_BYTES_NOW, GaugeMetricFamily, {(): float("nan")}),
+    ],
+    ids=["counter", "gauge", "no-labels"],
+)
+def test_written_family_has_the_lines_that_its_samples_would_have(
+    accept: str,
+    metric: metrics.Metric,
+    library: type[CounterMetricFamily | GaugeMetricFamily],
+    values: Mapping[tuple[str, ...], float],
+) -> None:
+    of_samples = library(metric.name, metric.help, labels=metric.labels)
+    for labels, value in values.items():
+        of_samples.add_metric(labels, value)
+    written = WrittenFamily(metric, "".join(written_line(metric, *each) for each in values.items()))
+    assert write_page([written], accept, "") == write_page([of_samples], accept, "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.collector import node_page
+from dnsfilter.telemetry.collector import NodePages
 from dnsfilter.telemetry.kept_totals import MOST_BYTES, KeptTotals, UsageTotals, read_totals, write_totals
 from dnsfilter.telemetry.metrics import BanGround
 from dnsfilter.telemetry.nodestate import NodeState
@@ -207,7 +207,7 @@ def test_damaged_totals_are_not_read(data: bytes) -> None:
 
 
 def page(totals: Totals) -> str:
-    return node_page(totals.snapshot(), state(), "", "").body.decode()
+    return NodePages().write(totals.snapshot(), state(), "", "").body.decode()
 
 
 DURATION, OTHERWISE = "dnsfilter_upstream_duration_seconds", [["upstream", "192.0.2.1:53"]]

@@ -18,7 +18,9 @@ from api.exemptions.exemption_counts import ExemptionCounts
 from api.feeds.failures import Failure
 from api.feeds.feed_job import FeedFigures
 from api.server.metrics.collectors import BanFamilies, Scraped, exemptions, feeds, process, receivers, state_dir
+from dnsfilter.telemetry.exposition import write_page
 from dnsfilter.telemetry.process_times import process_start_s
+from dnsfilter.telemetry.scraped import Samples, parse_samples
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases, statements
 from tests.unit.api.nodes.conftest import Machine
 
@@ -28,7 +30,15 @@ BAN = {"authority": "town", "service": "alpha"}
 
 
 def _value(plane: Plane, name: str, **labels: str) -> float | None:
-    return plane.registry.get_sample_value(f"dnsfilter_ban_{name}", {**BAN, **labels})
+    return _shown(plane).value(f"dnsfilter_ban_{name}", **{**BAN, **labels})
+
+
+def _text(plane: Plane) -> str:
+    return write_page(plane.registry.collect(), "", "").body.decode()
+
+
+def _shown(plane: Plane) -> Samples:
+    return parse_samples(_text(plane))
 
 
 def _modes(plane: Plane) -> dict[str, float | None]:
@@ -65,7 +75,8 @@ def test_a_ban_ends_with_the_last_term_that_continues_it(town: Plane) -> None:
 
     def values() -> list[float | None]:
         names = ("dnsfilter_ban_in_force", "dnsfilter_ban_end_timestamp_seconds")
-        return [town.registry.get_sample_value(name, labels) for name in names]
+        shown = _shown(town)
+        return [shown.value(name, **labels) for name in names]
 
     assert values() == [0, None]
     town.clock.now = 1_791_000_000
@@ -78,9 +89,8 @@ def test_an_open_ban_has_a_review_and_no_end(town: Plane) -> None:
     review = "2027-01-01T00:00:00Z"
     town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"review_by": review}]))
     labels = {**BAN, "service": "beta"}
-    values = [
-        town.registry.get_sample_value(f"dnsfilter_ban_{name}_timestamp_seconds", labels) for name in ("end", "review")
-    ]
+    shown = _shown(town)
+    values = [shown.value(f"dnsfilter_ban_{name}_timestamp_seconds", **labels) for name in ("end", "review")]
     assert values == [None, 1_798_761_600]
 
 
@@ -116,8 +126,8 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
 
 @on_both_databases
 def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
-    def scrape() -> bytes:
-        return generate_latest(town.registry)
+    def scrape() -> str:
+        return _text(town)
 
     few = statements(town, scrape)
     _fill(town, authorities=100, bans=10)
@@ -125,7 +135,7 @@ def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
 
     def read() -> None:
         nonlocal text
-        text = scrape().decode()
+        text = scrape()
 
     # The terms of five hundred bans are one statement.
     assert statements(town, read) <= few + 2
@@ -173,11 +183,11 @@ def test_a_closed_authority_has_no_series(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/other", authority())
     town.done("PUT", "/v1/authorities/other/bans/beta", ban(terms=[{"for": "1 day"}]))
     of_other = re.compile(r'^dnsfilter_(ban|exemption|range)\w+{authority="other"', re.MULTILINE)
-    assert of_other.search(generate_latest(town.registry).decode())
+    assert of_other.search(_text(town))
     with town.database.engine.begin() as connection:
         closing = update(AuthorityRow).where(AuthorityRow.slug == "other").values(closes_s=int(town.clock.now))
         connection.execute(closing)
-    assert not of_other.search(generate_latest(town.registry).decode())
+    assert not of_other.search(_text(town))
 
 
 def test_each_enrolled_node_has_its_revision_and_the_age_of_its_report(town: Plane) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from api.server.metrics.collectors import Scraped, new_registry
+from api.server.metrics.metric_table import BAN_IN_FORCE, EVENTS_PARKED
 from api.server.metrics.metrics_server import MetricsServer
 from api.settings import Endpoint
+from dnsfilter.telemetry.exposition import WrittenFamily
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -50,6 +53,19 @@ def test_scrape_may_name_metrics(server: MetricsServer) -> None:
     _, _, body = fetch(server, "/metrics?name[]=asked")
     assert b"asked 7.0" in body
     assert b"answered" not in body
+
+
+@pytest.mark.parametrize("name", [BAN_IN_FORCE.name, EVENTS_PARKED.name])
+def test_scrape_may_name_metrics_that_are_written_at_each_scrape(name: str) -> None:
+    registry = new_registry()
+    registry.register(Scraped(lambda: [WrittenFamily(BAN_IN_FORCE, f"{BAN_IN_FORCE.name} 1\n")]))
+    registry.register(Scraped(lambda: [WrittenFamily(EVENTS_PARKED, f"{EVENTS_PARKED.name} 1\n")]))
+    server = MetricsServer(Endpoint("127.0.0.1", 0), registry)
+    try:
+        _, _, body = fetch(server, f"/metrics?name[]={name}")
+    finally:
+        server.close()
+    assert [line for line in body.decode().splitlines() if not line.startswith("#")] == [f"{name} 1"]
 
 
 def test_only_get_is_allowed(server: MetricsServer) -> None:
