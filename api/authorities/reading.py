@@ -22,6 +22,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         usage=row.usage_level,
         group=row.group,
         public_register=row.public_register,
+        filtering_database=row.filtering_database,
         off_needs_reason=row.off_needs_reason,
         off_needs_approver=row.off_needs_approver,
         state=authority_state(row, now),

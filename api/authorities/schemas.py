@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from api.http.formal_decisions import FormalDecisionRead
-from api.http.patterns import LANGUAGE
+from api.http.patterns import LANGUAGE, SLUG_OR_NONE
 from api.http.schemas import EndText, Line, Read, Reason, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.faults import usage_fault
@@ -16,6 +16,7 @@ from dnsfilter.policy.model import Authority, Kind, Usage
 LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Name = Annotated[ShortLine, StringConstraints(min_length=1)]
 Names = Annotated[dict[LanguageTag, Name], Field(min_length=1, max_length=20)]
+DatabaseId = Annotated[str, StringConstraints(pattern=SLUG_OR_NONE)]
 Languages = Annotated[list[LanguageTag], Field(min_length=1, max_length=20)]
 
 
@@ -53,6 +54,11 @@ class AuthorityWrite(Strict):
     public_register: bool = Field(
         default=False, description="Publish its bans in force in the register, which anybody may read."
     )
+    filtering_database: DatabaseId = Field(
+        default="",
+        description="The identifier under which browsers know the register as a database. Empty for none.",
+        examples=["ghent"],
+    )
 
     _zone = field_validator("time_zone")(_checked_zone)
     _languages = field_validator("languages")(_checked_languages)
@@ -69,6 +75,7 @@ class AuthorityWrite(Strict):
             self.usage,
             self.group,
             public_register=self.public_register,
+            filtering_database=self.filtering_database,
         )
 
 
@@ -83,6 +90,7 @@ class AuthorityPatch(Strict):
     usage: SettableUsage | None = None
     group: ShortLine | None = None
     public_register: bool | None = None
+    filtering_database: DatabaseId | None = None
 
 
 class UsageLevel(Strict):
@@ -156,6 +164,7 @@ class AuthorityRead(Read):
     usage: Usage
     group: str
     public_register: bool
+    filtering_database: str
     off_needs_reason: bool
     off_needs_approver: bool
     state: AuthorityState

@@ -15,7 +15,17 @@ from api.timestamps import parse_bound
 from dnsfilter.policy.calendar import Span, end_of_last_day
 from dnsfilter.policy.model import Authority, Usage
 
-FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group", "public_register")
+FIELDS = (
+    "kind",
+    "names",
+    "languages",
+    "time_zone",
+    "contact",
+    "usage",
+    "group",
+    "public_register",
+    "filtering_database",
+)
 
 
 def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
@@ -150,4 +160,5 @@ def _columns(wanted: Authority) -> Json:
         "usage": str(wanted.usage),
         "group": wanted.group,
         "public_register": wanted.public_register,
+        "filtering_database": wanted.filtering_database,
     }

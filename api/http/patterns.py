@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+SLUG_OR_NONE = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$"
 OWN_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 """An authority's own service, in its paths: the part of its slug after the colon."""
 _SLUG = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
@@ -45,6 +46,7 @@ _NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
 _NO_DAY = "{} is not a date: write for example 2026-09-30"
 OF_PATTERN: Mapping[str, str] = {
     SLUG: _NO_SLUG,
+    SLUG_OR_NONE: _NO_SLUG,
     OWN_SLUG: _NO_SLUG,
     SERVICE_SLUG: "{} is not the name of a service: write for example tiktok, or ghent:games for an own service",
     PRINTABLE: "has a line break, another control character or an invisible character",

@@ -170,6 +170,7 @@ def authority_value(row: AuthorityRow) -> Authority:
         closing_value(row),
         row.client_end_s,
         row.public_register,
+        row.filtering_database,
     )
 
 

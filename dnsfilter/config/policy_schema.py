@@ -53,6 +53,7 @@ class AuthorityTable(Table):
     usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
     group: Text = ""
     public_register: bool = False
+    filtering_database: Text = ""
     closes: DayOrInstant | None = None
     closed_reason: Text = ""
     closed_decision: ClosedDecisionTable = ClosedDecisionTable()

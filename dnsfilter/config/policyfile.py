@@ -205,6 +205,7 @@ class _Conversion:
             group=table.group,
             closing=self._closing(index, table),
             public_register=table.public_register,
+            filtering_database=table.filtering_database,
         )
 
     def _closing(self, index: int, table: AuthorityTable) -> Closing | None:

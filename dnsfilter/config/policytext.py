@@ -244,6 +244,7 @@ def _authority(authority: Authority) -> Pairs:
         *_unless([("usage", authority.usage)], Usage.AUTHORITY),
         *_unless([("group", authority.group)], ""),
         *_unless([("public_register", authority.public_register)], False),
+        *_unless([("filtering_database", authority.filtering_database)], ""),
         *_closing(authority),
     ]
 

@@ -1,8 +1,10 @@
-"""The Extended DNS Error of a refusal: its text (RFC 8914 section 2) and its code."""
+"""The Extended DNS Error of a refusal: its text (RFC 8914 section 2), for people and for browsers, and its code."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import dumps
+from urllib.parse import quote
 
 from dnsfilter.policy.model import Authority, Ban, Service, Term
 
@@ -10,6 +12,10 @@ TEXT_BYTES = 128
 _SERVICE = "\0"
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
+_NETWORK_OPERATOR_POLICY = 5
+"""The sub-error of an authority's own decision."""
+_MAILBOX = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"/]+")
+_TELEPHONE = re.compile(r"\+[0-9][0-9 .-]{4,}")
 
 _PHRASES = {
     "nl": "{service} geblokkeerd door {authority}",
@@ -62,6 +68,31 @@ def filled_refusal(template: str, service: str) -> str:
             break
         text = longer
     return text
+
+
+def structured_text(reference: str, decider: Authority, client: Authority, *, bound: bool) -> str:
+    """Return the refusal as I-JSON, in at most 128 bytes, or "" if no database has the decider's register.
+
+    The names are those of draft-ietf-dnsop-structured-dns-error and draft-ietf-dnsop-filtering-transparency. Clients
+    discard an object without contact and sub-error. No sub-error applies to another authority's decision.
+    """
+    if not (reference and decider.public_register and decider.filtering_database):
+        return ""
+    contact = _contact_uri(client.contact)
+    cause: dict[str, object] = {} if bound else {"s": _NETWORK_OPERATOR_POLICY}
+    entries = {"fdbs": [{"db": decider.filtering_database, "id": reference}]}
+    for known in ({"c": [contact], **cause} if contact else {}, cause):
+        text = dumps({**known, **entries}, ensure_ascii=False, separators=(",", ":"))
+        if known and len(text.encode()) <= TEXT_BYTES:
+            return text
+    return ""
+
+
+def _contact_uri(contact: str) -> str:
+    """Return a contact as a URI that clients may show (mailto or tel), or ""."""
+    if _MAILBOX.fullmatch(contact):
+        return "mailto:" + quote(contact, safe="@!$'*+")
+    return f"tel:{re.sub('[ .-]', '', contact)}" if _TELEPHONE.fullmatch(contact) else ""
 
 
 @dataclass(frozen=True, slots=True)

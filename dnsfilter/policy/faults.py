@@ -323,6 +323,8 @@ def _unique(table: str, key: str, values: Iterable[str]) -> Found:
 def _authority(location: str, authority: Authority) -> Found:
     yield from slug_faults(f"{location}.slug", authority.slug)
     yield from text_faults(location, {"contact": authority.contact, "group": authority.group})
+    if authority.filtering_database:
+        yield from slug_faults(f"{location}.filtering_database", authority.filtering_database)
     yield from text_faults(
         f"{location}.names", {f"{tag}": name for tag, name in authority.names if _LANGUAGE.fullmatch(tag)}
     )

@@ -125,7 +125,7 @@ class Authority:
 
     Its bans and bindings end at the latest when it closes. Its ranges stay. Until `clients_until` its usage is at the
     level `client`, then at `usage`. Only an act sets it: a policy file has no word for it. `public_register` says
-    whether its bans can be read without an account.
+    whether its bans can be read without an account, `filtering_database` by which identifier browsers find them.
     """
 
     slug: str
@@ -139,6 +139,7 @@ class Authority:
     closing: Closing | None = None
     clients_until: Instant | None = None
     public_register: bool = False
+    filtering_database: str = ""
 
     def name(self, language: str) -> str:
         """Return the name in `language`, else in the first of its own languages, else its slug."""

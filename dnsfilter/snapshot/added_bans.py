@@ -27,6 +27,7 @@ from dnsfilter.snapshot.layout import (
     RULE_ENTRY,
     SPAN,
     STRING,
+    STRUCTURED_TEXT,
     Kind,
     Part,
 )
@@ -40,6 +41,8 @@ from dnsfilter.wire.names import name_text
 
 FIRST_LOCAL_BAN = 0xF000_0000
 """The number of the first ban of a node itself. Those of a policy are lower."""
+_NO_TEXT = 0
+"""The reference of the empty text: a name that is refused on a node has no reference in a register."""
 
 
 def is_local_ban(number: int) -> bool:
@@ -100,18 +103,21 @@ class _Added:
         scopes = read_class_scopes(parts, len(classes))
         rule_counts = self._numbers(Part.RULE_COUNTS, RULE_COUNT, parts[Part.RULES].count(RULE))
         class_counts = self._numbers(Part.CLASS_COUNTS, CLASS_COUNT, len(classes))
+        structured = self._numbers(Part.STRUCTURED_TEXTS, STRUCTURED_TEXT, len(rule_counts))
         bans = self._add_bans(refused)
-        class_table, rules, counts = bytearray(), bytearray(), list[int]()
+        class_table, rules, counts, texts = bytearray(), bytearray(), list[int](), list[int]()
         for (slug, first, count), scope, counting in zip(classes, scopes, class_counts, strict=True):
             start = len(counts)
             rules += parts[Part.RULES].data[first * RULE.size : (first + count) * RULE.size]
             counts += rule_counts[first : first + count]
+            texts += structured[first : first + count]
             authority = parts[Part.STRINGS].text(slug)
             if scope.funding in DEFAULT_FUNDING and scope.audience in DEFAULT_AUDIENCE:
                 for index, name in bans.get(authority, ()):
                     rule, number = self._rule(index, name, scope, counted=counting != NONE)
                     rules += rule
                     counts.append(number)
+                    texts.append(_NO_TEXT)
             class_table += CLASS.pack(slug, start, len(counts) - start)
         changed = {
             Part.CLASSES: class_table,
@@ -123,6 +129,7 @@ class _Added:
             Part.BAN_COUNTS: self._counts.data,
             Part.RULE_COUNTS: b"".join(map(RULE_COUNT.pack, counts)) if self._counts.data else b"",
             Part.CONCERNED: b"".join(map(RULE_ENTRY.pack, sorted(self._concerned))),
+            Part.STRUCTURED_TEXTS: b"".join(map(STRUCTURED_TEXT.pack, texts if Part.STRUCTURED_TEXTS in parts else ())),
             Part.STRINGS: self._strings,
         }
         kept = {part: section.data for part, section in parts.items()}

@@ -65,6 +65,7 @@ class Part(IntEnum):
     ALLOWED_NAMES = 66
     CLASS_ALLOWED = 67
     CLASS_SCOPES = 68
+    STRUCTURED_TEXTS = 69
 
 
 STRING: Final = Struct("<H")
@@ -107,6 +108,8 @@ PAIR: Final = Struct("<II")
 BAN_COUNT: Final = Struct("<IIIIIBxxx")
 # ban count of the rule with the same index
 RULE_COUNT: Final = Struct("<I")
+# refusal as JSON of the rule with the same index
+STRUCTURED_TEXT: Final = Struct("<I")
 # number of the bypass counts of the class with the same index
 CLASS_COUNT: Final = Struct("<I")
 # instant until which clients of refused queries are noted, for the class with the same index; 0 for never
@@ -179,6 +182,7 @@ PARTS: Final = {
         Part.ALLOWED_NAMES: 1,
         Part.CLASS_ALLOWED: CLASS_ALLOWED.size,
         Part.CLASS_SCOPES: CLASS_SCOPE.size,
+        Part.STRUCTURED_TEXTS: STRUCTURED_TEXT.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
@@ -193,6 +197,7 @@ OPTIONAL: Final = frozenset(
         Part.ALLOWED_NAMES,
         Part.CLASS_ALLOWED,
         Part.CLASS_SCOPES,
+        Part.STRUCTURED_TEXTS,
     }
 )
 """Left out if empty."""

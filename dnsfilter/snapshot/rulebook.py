@@ -16,6 +16,7 @@ from dnsfilter.snapshot.layout import (
     RULE,
     RULE_ENTRY,
     SPAN,
+    STRUCTURED_TEXT,
     Kind,
     Part,
 )
@@ -31,7 +32,10 @@ _EFFECTS = {int(effect): effect for effect in Effect}
 
 @dataclass(frozen=True, slots=True)
 class BanView:
-    """The data of a ban that a reply needs. `addresses` are packed; `ede` and `text` are those of a refusal here."""
+    """The data of a ban that a reply needs. `addresses` are packed; `ede` and `text` are those of a refusal here.
+
+    `structured` is the text as JSON, or empty.
+    """
 
     number: int
     authority: str
@@ -41,6 +45,7 @@ class BanView:
     ede: int
     text: str
     bound: bool
+    structured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class RuleTable:
         "_bans",
         "_classes",
         "_known",
+        "_structured",
         "all_suspended",
         "allowed",
         "authorities",
@@ -90,8 +96,10 @@ class RuleTable:
         self.concerned = frozenset(entry for (entry,) in self.parts[Part.CONCERNED].all_records(RULE_ENTRY))
         self.allowed = AllowedTable(self.parts, len(classes))
         self._bans = tuple(self._read_ban(*record) for record in self.parts[Part.BANS].all_records(BAN))
+        self._structured = self.parts.get(Part.STRUCTURED_TEXTS)
         self._check_spans()
         self._check_rules()
+        self._check_structured()
         self._classes: tuple[tuple[int, int], ...] = tuple((first, count) for _, first, count in classes)
         for first, count in self._classes:
             self.parts[Part.RULES].check_slice(RULE, first, count)
@@ -174,10 +182,26 @@ class RuleTable:
             ede,
             self.parts[Part.STRINGS].text(text),
             bool(bound),
+            self._structured_text(number),
         )
         own = self.parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
         counted = frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, self.counts.by_rule[number]
         return Rule(view, *counted, first_span, spans, bool(pending))
+
+    def _structured_text(self, rule: int) -> str:
+        if self._structured is None:
+            return ""
+        (reference,) = self._structured.record(STRUCTURED_TEXT, rule)
+        return self.parts[Part.STRINGS].text(reference)
+
+    def _check_structured(self) -> None:
+        if self._structured is None:
+            return
+        found, wanted = self._structured.count(STRUCTURED_TEXT), self.parts[Part.RULES].count(RULE)
+        if found != wanted:
+            raise SnapshotError(f"read snapshot: {found} structured texts for {wanted} rules")
+        for reference in {reference for (reference,) in self._structured.all_records(STRUCTURED_TEXT)}:
+            self.parts[Part.STRINGS].text(reference)
 
     def _check_spans(self) -> None:
         for start, end, effect in self.parts[Part.SPANS].all_records(SPAN):

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
-from dnsfilter.policy.extended_error import ede_code, refusal_text
+from dnsfilter.policy.extended_error import ede_code, refusal_text, structured_text
 from dnsfilter.policy.model import Address, Authority, Ban, Ground, Instant, Mode, Policy, Service, Usage
 from dnsfilter.policy.rows import ClassRows, Effect, RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
@@ -24,6 +24,7 @@ from dnsfilter.snapshot.layout import (
     RULE,
     RULE_ENTRY,
     SPAN,
+    STRUCTURED_TEXT,
     Kind,
     Part,
 )
@@ -92,16 +93,18 @@ class _Writer:
         counted = Counted(
             ((each, known.counted) for each, known in by_class if self._counts(each.authority)), self._bans
         )
-        class_table, rules, rule_counts = bytearray(), bytearray(), list[int]()
+        class_table, rules, rule_counts, structured = bytearray(), bytearray(), list[int](), list[int]()
         for range_class, known in by_class:
             authority = _named(self._authorities, range_class.authority, "authority")
             first, numbers = len(rule_counts), counted.numbers(range_class)
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
                 pair = counted.pairs.get((authority.slug, ban.service), NONE)
+                text = self._structured(authority, rows)
                 for enforced_from, entries in self._entry_groups(ban, at_once=rows[0].at_once):
                     rules += self._rule(authority, rows, pair, enforced_from, entries)
                     rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
+                    structured.append(text)
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         scopes = class_scopes(self._strings, (range_class for range_class, _ in by_class), self._authorities)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
@@ -119,6 +122,7 @@ class _Writer:
                 **counts,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
                 Part.CLASS_SCOPES: scopes,
+                Part.STRUCTURED_TEXTS: b"".join(map(STRUCTURED_TEXT.pack, structured if any(structured) else ())),
                 **others,
             },
         )
@@ -147,6 +151,11 @@ class _Writer:
             bound,
             enforced_from > 0,
         )
+
+    def _structured(self, authority: Authority, rows: list[Row]) -> int:
+        """Return the reference of the refusal as JSON."""
+        decider = _named(self._authorities, self._bans[rows[0].ban].authority, "authority")
+        return self._strings.add(structured_text(rows[0].reference, decider, authority, bound=rows[0].bound))
 
     def _entries_of(self, ban: Ban) -> list[tuple[Instant, int]]:
         """Return the entries of the ban's tiers, each with the instant from which it is enforced, in that order."""

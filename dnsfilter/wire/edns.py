@@ -35,6 +35,14 @@ class Edns:
         """Return the data of the first option with that code, or None."""
         return next((data for found, data in self.options if found == code), None)
 
+    @property
+    def reads_json(self) -> bool:
+        """Return whether the peer reads an extended error's text as JSON (draft-ietf-dnsop-structured-dns-error-09).
+
+        It says so by an extended error of its own. Later revisions have an option for this, without a number yet.
+        """
+        return self.option(OptionCode.EDE) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Ede:

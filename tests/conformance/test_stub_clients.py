@@ -118,6 +118,20 @@ def test_a_stub_client_shows_its_user_the_refusal_and_the_reason(
     assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the bytes of the text
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("www.instagram.com", '{"c":["mailto:ict@ghent.example"],"s":5,"fdbs":[{"db":"ghent","id":"CBS/2026/7"}]}'),
+        ("www.tiktok.com", REASON.format("TikTok")),
+    ],
+    ids=["formal decision", "none"],
+)
+def test_dig_that_asks_for_json_gets_the_entry_of_the_register(place: Office, name: str, text: str) -> None:
+    shown = ask(place, "dig", name, "A", "+ednsopt=15:0000")
+    assert f"EDE: 15 (Blocked): ({text})" in shown
+    assert "EDE: 4" not in shown
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("qtype", ["AAAA", "HTTPS", "TXT", "MX", "DS"])
 def test_a_stub_client_gets_nothing_of_a_banned_name_by_asking_for_another_type(

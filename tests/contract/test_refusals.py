@@ -1,5 +1,6 @@
 """Replies to refused clients: each kind of reply, for domains, hosts and targets, and their extended errors."""
 
+from dataclasses import replace
 from typing import Any
 
 import dns.edns
@@ -127,6 +128,81 @@ def test_text_has_every_language_that_fits(start: Start) -> None:
     assert code == 15
     assert text.startswith(f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT; Tiktok bloqué par")
     assert len(text.encode()) <= 128
+
+
+READS_JSON = (dns.edns.EDEOption(dns.edns.EDECode.OTHER),)
+"""What a client sends that reads refusals as JSON."""
+IN_A_DATABASE = replace(authority("ghent"), public_register=True, filtering_database="ghent")
+AS_JSON = f'"fdbs":[{{"db":"ghent","id":"{REFERENCE}"}}]}}'
+
+
+@each_row("transport", tuple(Transport))
+@each_row(
+    ("kind_of_reply", "name", "qtype"),
+    [
+        *((reply, name, "A") for reply in Reply for name in ("www.tiktok.com", "video.example.org")),
+        (Reply.ADDRESS, "www.tiktok.com", "HTTPS"),
+    ],
+)
+def test_client_that_reads_json_gets_the_entry_of_the_register(
+    start: Start, kind_of_reply: Reply, name: str, qtype: str, transport: Transport
+) -> None:
+    rig = start(office(IN_A_DATABASE, reply=kind_of_reply, addresses=(V4,)), internet())
+    for _ in range(2):
+        own, bound = (
+            edes(rig.ask(query(name, qtype, options=READS_JSON), client, transport=transport))
+            for client in (GHENT, BOUND)
+        )
+        assert own == [(15, '{"c":["mailto:ict@ghent.example.org"],"s":5,' + AS_JSON)]
+        assert bound == [(16, '{"c":["mailto:ict@police.example.org"],' + AS_JSON)]
+    plain = edes(rig.ask(query(name, qtype), transport=transport))
+    assert plain[0] == (15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT")
+
+
+@each_row(
+    "message",
+    [
+        query("www.tiktok.com", rd=False, options=READS_JSON),
+        query("www.tiktok.com", "A", "CH", options=READS_JSON),
+    ],
+)
+def test_unusual_query_gets_json_too(start: Start, message: bytes) -> None:
+    ((_, text),) = edes(start(office(IN_A_DATABASE), internet()).at_once(message))
+    assert text.endswith(AS_JSON)
+
+
+@each_row(
+    "options",
+    [
+        [dns.edns.GenericOption(dns.edns.OptionType.PADDING, b"")] * 32 + list(READS_JSON),
+        [dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(15))],
+    ],
+)
+def test_client_that_does_not_ask_for_json_gets_the_text_for_people(
+    start: Start, options: list[dns.edns.Option]
+) -> None:
+    rig = start(office(IN_A_DATABASE, reply=Reply.ADDRESS, addresses=(V4,)), internet())
+    own, forged = edes(rig.at_once(query("www.tiktok.com", options=options)))
+    assert own == (15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT")
+    assert forged == (4, "")
+
+
+def test_refusal_of_an_authority_in_no_database_is_for_people(start: Start) -> None:
+    rig = start(office(reply=Reply.ADDRESS, addresses=(V4,)), internet())
+    reply = edes(rig.at_once(query("www.tiktok.com", options=READS_JSON)))
+    assert reply == edes(rig.at_once(query("www.tiktok.com")))
+
+
+@each_row("kind_of_reply", tuple(Reply))
+@each_row("payload", [0, 512, 1232])
+def test_lack_of_room_drops_the_json_and_never_truncates(start: Start, kind_of_reply: Reply, payload: int) -> None:
+    addresses = tuple(f"192.0.2.{number}" for number in range(1, 15))
+    rig = start(office(IN_A_DATABASE, reply=kind_of_reply, addresses=addresses), internet())
+    for length in range(0, 243, 9):
+        message = query(_long("tiktok.com", length), payload=payload, options=READS_JSON)
+        reply = rig.at_once(message)
+        assert not reply.flags & dns.flags.TC
+        assert all(code == 15 and (not text or text.endswith(AS_JSON)) for code, text in edes(reply))
 
 
 @each_row("kind_of_reply", tuple(Reply))

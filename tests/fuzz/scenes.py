@@ -169,8 +169,11 @@ def _names(policy: Policy) -> st.SearchStrategy[str]:
 
 
 def _asked(name: str, qtype: str, qclass: str, id: int, edns: tuple[bool, int, int], bits: int) -> bytes:  # noqa: A002
-    """Return a query. Of `bits`, 1, 2 and 4 set DO, CD and AD, 15 clears RD, and 16 swaps the name's case."""
+    """Return a query. Bits 1, 2 and 4 set DO, CD and AD, 15 clears RD, 16 swaps the case, 32 asks for JSON."""
     has_edns, payload, padding = edns
+    options = [dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(padding))] if padding else []
+    if has_edns and bits & 32:
+        options.append(dns.edns.GenericOption(dns.edns.OptionType.EDE, bytes(2)))
     return query(
         name.swapcase() if bits & 16 else name,
         qtype,
@@ -181,7 +184,7 @@ def _asked(name: str, qtype: str, qclass: str, id: int, edns: tuple[bool, int, i
         do=has_edns and bits & 1 > 0,
         cd=bits & 2 > 0,
         ad=bits & 4 > 0,
-        options=[dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(padding))] if padding else None,
+        options=options or None,
         id=id,
     )
 
@@ -193,7 +196,7 @@ def _messages(names: st.SearchStrategy[str], qtypes: st.SearchStrategy[str]) -> 
         (2, st.just((False, 0, 0))),
         (1, st.sampled_from(((True, 512, 0), (True, 4096, 0), (True, 0, 8), (True, 1232, 300), (True, 1232, 1_000)))),
     )
-    bits = st.sampled_from((0,) * 12 + (1, 1, 1, 2, 4, 7, 15, 16, 31))
+    bits = st.sampled_from((0,) * 12 + (1, 1, 1, 2, 4, 7, 15, 16, 31, 32, 32, 33))
     sound = st.builds(_asked, names, qtypes, st.sampled_from(QCLASSES), st.integers(0, 65_535), edns, bits)
     mutant, odd = mutants(QUERIES, 2), noise(QUERIES["plain"])
     return often((20, sound), (2, mutant.map(lambda one: one.data)), (1, odd.map(lambda one: one.data)))

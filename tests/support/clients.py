@@ -38,6 +38,8 @@ names = { nl = "Stad Gent" }
 languages = ["nl"]
 time_zone = "Europe/Brussels"
 contact = "ict@ghent.example"
+public_register = true
+filtering_database = "ghent"
 
 [[range]]
 prefix = "127.0.0.0/8"
@@ -51,7 +53,7 @@ REPLIES = {
     "tiktok": 'reply = "refused"',
     "capcut": 'reply = "nxdomain"',
     "facebook": 'reply = "nodata"',
-    "instagram": 'reply = "address"\naddresses = ["192.0.2.80"]',
+    "instagram": 'reply = "address"\naddresses = ["192.0.2.80"]\n[ban.decision]\nreference = "CBS/2026/7"',
 }
 BAN = """\
 [[ban]]

@@ -350,7 +350,14 @@ def _suspensions(draw: st.DrawFn) -> Suspension:
 def policies(draw: st.DrawFn) -> Policy:
     """Draw small policies around `NOW`: nested ranges of both families, own and bound bans, exemptions, hours."""
     usages = st.sampled_from(Usage)
-    authorities = tuple(authority(slug, ("nl", "fr"), draw(usages)) for slug in _AUTHORITIES)
+    authorities = tuple(
+        replace(
+            authority(slug, ("nl", "fr"), draw(usages)),
+            public_register=True,
+            filtering_database="first" if slug == _AUTHORITIES[0] else "",
+        )
+        for slug in _AUTHORITIES
+    )
     ranges = draw(_ranges())
     bans = draw(st.integers(2, 6))
     return Policy(

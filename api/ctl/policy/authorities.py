@@ -23,7 +23,7 @@ _OFF_RULES = {
     "reason": "require a reason to switch a ban off; approvers may set this too",
     "approver": "require approval when an operator switches a ban off; only administrators set no",
 }
-_FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
+_FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group", "filtering_database")
 
 
 def add(groups: Group) -> None:
@@ -75,6 +75,11 @@ def _add_set(group: Group) -> None:
         choices=("on", "off"),
         metavar="ON/OFF",
         help="publish its bans in force at /register, which anybody may read",
+    )
+    parser.add_argument(
+        "--filtering-database",
+        metavar="ID",
+        help='identifier under which browsers know the register as a database; "" for none',
     )
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
@@ -170,6 +175,7 @@ def _lines(found: AuthorityRead) -> Iterator[str]:
             *_client_rows(found),
             ("group", found.group or "none"),
             ("register", "published at /register" if found.public_register else "not published"),
+            ("database", found.filtering_database or "none"),
             ("off needs", _off_words(found)),
             *_end_rows(found),
             ("revision", str(found.revision)),

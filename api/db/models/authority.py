@@ -13,7 +13,7 @@ class AuthorityRow(Base):
     `off_needs_reason` and `off_needs_approver` say what is needed to switch off one of its bans. `closes_s` is when it
     ceases to exist. `successor` is the authority into which it was merged. From `client_since_s` to `client_until_s`
     its usage is at the level `client`, for the reasons in `client_basis`. `public_register` says whether anybody
-    may read its bans.
+    may read its bans, `filtering_database` by which identifier browsers find them.
     """
 
     __tablename__ = "authorities"
@@ -27,6 +27,7 @@ class AuthorityRow(Base):
     usage: Mapped[str] = mapped_column(String(16))
     group: Mapped[str] = mapped_column("display_group", String(100))
     public_register: Mapped[bool] = mapped_column(default=False)
+    filtering_database: Mapped[str] = mapped_column(String(63), default="")
     off_needs_reason: Mapped[bool] = mapped_column(default=False)
     off_needs_approver: Mapped[bool] = mapped_column(default=False)
     closes_s: Mapped[int | None]

@@ -50,6 +50,7 @@ cdef struct Asked:
     bint cd
     bint edns
     bint do_bit
+    bint reads_json         # the client reads an extended error's text as JSON: Edns.reads_json
     uint8_t name[256]       # folded
     uint8_t starts[128]     # offset of each label in the name
 

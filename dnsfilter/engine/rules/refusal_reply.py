@@ -16,18 +16,23 @@ SYNTHESISED_TTL_S = 10
 
 
 def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes:
-    """Return the reply of the winning ban, at most `limit` bytes, with TTLs of at most `cap_s` seconds."""
+    """Return the reply of the winning ban, at most `limit` bytes, with TTLs of at most `cap_s` seconds.
+
+    A structured text takes the place of "Forged Answer", which draft-ietf-dnsop-structured-dns-error forbids with it.
+    """
     ban, hit = judgement.ban, judgement.hit
     if ban is None or hit is None:
         raise ValueError("cannot refuse a query that no ban refuses")
-    ede = Ede(ban.ede, ban.text)
+    structured = ban.structured if query.edns is not None and query.edns.reads_json else ""
+    ede = Ede(ban.ede, structured or ban.text)
     ttl_s = min(SYNTHESISED_TTL_S, cap_s)
     if ban.reply is Reply.REFUSED:
         return empty_reply(query, Rcode.REFUSED, ede, limit)
     if ban.reply is Reply.ADDRESS:
         records = _addresses(query, ban, ttl_s)
         if records:
-            return local_reply(query, Rcode.NOERROR, records, (), (ede, Ede(EdeCode.FORGED_ANSWER)), limit)
+            edes = (ede,) if structured else (ede, Ede(EdeCode.FORGED_ANSWER))
+            return local_reply(query, Rcode.NOERROR, records, (), edes, limit)
     soa = _soa(query, hit, ttl_s)
     if ban.reply is Reply.NXDOMAIN and _covers_all_below(hit):
         return local_reply(query, Rcode.NXDOMAIN, (), (soa,), ede, limit)

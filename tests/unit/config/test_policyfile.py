@@ -104,6 +104,7 @@ contact = "ict@mechelen.example"
 usage = "none"
 group = "antwerp"
 public_register = true
+filtering_database = "antwerp"
 
 [[authority]]
 slug = "federal"
@@ -201,6 +202,7 @@ reason = "promotion"
                 Usage.NONE,
                 "antwerp",
                 public_register=True,
+                filtering_database="antwerp",
             ),
             Authority("federal", Kind.FEDERAL, (("fr", "Autorité fédérale"),), ("fr",), "UTC", "ict@federal.example"),
         ),

@@ -1,12 +1,13 @@
 """Texts of refusals: reference and contact, then a phrase per language, in at most 128 bytes."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.policy.extended_error import TEXT_BYTES, ede_code, refusal_parts, refusal_text
+from dnsfilter.policy.extended_error import TEXT_BYTES, ede_code, refusal_parts, refusal_text, structured_text
 from dnsfilter.policy.model import Authority
 from tests.support.policies import authority, service
 
@@ -143,3 +144,55 @@ def test_own_ban_is_blocked_and_a_bound_one_censored() -> None:
 def test_a_text_is_read_back(decider: Authority, client: Authority, reference: str, parts: tuple[str, ...]) -> None:
     found = refusal_parts(text(decider, client, reference))
     assert (found.reference, found.contact, found.service, found.authority, found.language) == parts
+
+
+LISTED = replace(GHENT, public_register=True, filtering_database="ghent")
+ENTRY = '"fdbs":[{"db":"ghent","id":"CBS 2023/41"}]}'
+
+
+@pytest.mark.parametrize(
+    ("decider", "contact", "bound", "expected"),
+    [
+        (LISTED, "ict@example.org", False, '{"c":["mailto:ict@example.org"],"s":5,' + ENTRY),
+        (LISTED, "ict@example.org", True, '{"c":["mailto:ict@example.org"],' + ENTRY),
+        (LISTED, "+32 9 210.10-10", False, '{"c":["tel:+3292101010"],"s":5,' + ENTRY),
+        (LISTED, "it&hr@example.org", True, '{"c":["mailto:it%26hr@example.org"],' + ENTRY),
+        (LISTED, "https://example.org/help", False, '{"s":5,' + ENTRY),
+        (LISTED, "a" * 90 + "@example.org", False, '{"s":5,' + ENTRY),
+        (LISTED, "https://example.org/help", True, ""),
+        (LISTED, "a" * 90 + "@example.org", True, ""),
+        (replace(LISTED, public_register=False), "ict@example.org", False, ""),
+        (replace(LISTED, filtering_database=""), "ict@example.org", False, ""),
+    ],
+    ids=[
+        "own",
+        "bound",
+        "telephone",
+        "quoted",
+        "no contact",
+        "long contact",
+        "nothing to say",
+        "no room",
+        "no register",
+        "no database",
+    ],
+)
+def test_refusal_as_json_names_the_entry_of_the_register(
+    decider: Authority, contact: str, bound: bool, expected: str
+) -> None:
+    assert structured_text("CBS 2023/41", decider, replace(BRUSSELS, contact=contact), bound=bound) == expected
+
+
+def test_refusal_without_a_reference_has_no_json() -> None:
+    assert structured_text("", LISTED, GHENT, bound=False) == ""
+
+
+@given(st.text(max_size=140), st.text(max_size=140), st.booleans())
+def test_json_of_a_refusal_is_sound_and_at_most_128_bytes(reference: str, contact: str, bound: bool) -> None:
+    reference, contact = (text.encode("utf-8", "ignore").decode() for text in (reference, contact))
+    found = structured_text(reference, LISTED, replace(GHENT, contact=contact), bound=bound)
+    assert len(found.encode()) <= TEXT_BYTES
+    if found:
+        read = json.loads(found)
+        assert read["fdbs"] == [{"db": "ghent", "id": reference}]
+        assert "c" in read or "s" in read

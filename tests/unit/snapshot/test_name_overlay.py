@@ -16,6 +16,7 @@ from dnsfilter.policy.model import (
     AllowedName,
     Audience,
     Ban,
+    FormalDecision,
     Instant,
     Mode,
     Policy,
@@ -193,6 +194,20 @@ def test_refusal_text_is_that_of_the_authority() -> None:
     assert judged.ban is not None
     assert judged.ban.text == "ict@ghent.example.org; example.net geblokkeerd door GHENT"
     assert (judged.ban.ede, judged.ban.bound, judged.ban.number) == (15, False, FIRST_LOCAL_BAN)
+
+
+def test_refusals_as_json_stay_those_of_their_rules() -> None:
+    listed = [replace(each, public_register=True, filtering_database=each.slug) for each in GHENT.authorities]
+    referring = [replace(each, decision=FormalDecision(reference=f"CBS {each.number}")) for each in GHENT.bans]
+    snapshot = laid(replace(GHENT, authorities=tuple(listed), bans=tuple(referring)), [BANNED])
+    number = snapshot.find(ip_address("192.0.2.1").packed)
+    assert number is not None
+    found = []
+    for name in (parse_name("video.example.org"), BANNED.name):
+        ban = snapshot.judge(number, snapshot.match(name), NOW, [name]).ban
+        assert ban is not None
+        found.append(ban.structured)
+    assert found == ['{"c":["mailto:ict@ghent.example.org"],"s":5,"fdbs":[{"db":"ghent","id":"CBS 1"}]}', ""]
 
 
 @pytest.mark.parametrize("count", [1, 200])

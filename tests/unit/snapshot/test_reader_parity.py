@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict, decide
-from dnsfilter.policy.extended_error import quoted_reference, refusal_text
+from dnsfilter.policy.extended_error import quoted_reference, refusal_text, structured_text
 from dnsfilter.policy.model import Address, AllowedName, Policy, Usage
 from dnsfilter.policy.reasons import explain
 from dnsfilter.snapshot.compiler import compile_policy
@@ -105,7 +105,9 @@ def test_refusal_quotes_the_decision_of_the_term_in_force(policy: Policy, site: 
     )
     ban = snapshot.judge(class_index, snapshot.match(name), at, [name]).ban
     assert ban is not None
-    assert ban.text == refusal_text(quoted_reference(item.ban, item.term), service, decider, asker)
+    reference, bound = quoted_reference(item.ban, item.term), decider is not asker
+    assert ban.text == refusal_text(reference, service, decider, asker)
+    assert ban.structured == structured_text(reference, decider, asker, bound=bound)
 
 
 @examples(40)

@@ -31,6 +31,11 @@ def test_the_first_of_equal_options_counts() -> None:
     assert edns.option(3) is None
 
 
+@pytest.mark.parametrize(("options", "expected"), [(b"\0\x0f\0\x02\0\0", True), (b"\0\x0f\0\0", True), (b"", False)])
+def test_a_client_says_by_an_extended_error_that_it_reads_json(options: bytes, expected: bool) -> None:
+    assert parse_edns(512, 0, options).reads_json is expected
+
+
 @pytest.mark.parametrize("options", [b"\0", b"\0\x03\0", b"\0\x03\0\x01", b"\0\x03\0\x00\0\x03\xff\xffab"])
 def test_options_that_do_not_fill_the_record_are_malformed(options: bytes) -> None:
     with pytest.raises(MalformedMessage, match="read opt"):

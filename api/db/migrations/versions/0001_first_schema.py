@@ -169,6 +169,7 @@ def _authorities() -> None:
         *_text_keys(slug=63),
         _column("successor", sa.String(63), nullable=True),
         *_texts(kind=32, time_zone=64, contact=200, usage=16, display_group=100, closed_reason=1000),
+        *_texts(filtering_database=63),
         _column("revision", _BIG),
         *_columns(sa.Boolean(), "public_register", "off_needs_reason", "off_needs_approver"),
         *_columns(_JSON, "names", "languages", "closed_decision", "client_basis"),

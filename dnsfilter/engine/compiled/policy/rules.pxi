@@ -58,6 +58,7 @@ cdef class RulesFile:
     cdef list _views
     cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings, _rule_counts, _class_counts
     cdef Buffer _class_clients
+    cdef Buffer _structured             # empty, or a text for each rule
     cdef AllowedNames allowed
     cdef uint32_t _class_count, _rule_count
     cdef uint8_t _concerned[8192]       # a bit for each entry
@@ -95,6 +96,7 @@ cdef class RulesFile:
         self._rule_counts = section_of(self._views, snapshot, Kind.RULES, Part.RULE_COUNTS)
         self._class_counts = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_COUNTS)
         self._class_clients = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_CLIENTS)
+        self._structured = section_of(self._views, snapshot, Kind.RULES, Part.STRUCTURED_TEXTS)
         self.allowed = AllowedNames(snapshot)
         memset(self._concerned, 0, sizeof(self._concerned))
         for index in range(0, concerned.size, 2):
@@ -284,14 +286,24 @@ cdef class RulesFile:
         """Return the index of a rule's reply in `layout.REPLIES`; -1 if there is no such rule."""
         return self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES)[BAN_REPLY] if rule < self._rule_count else -1
 
-    cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
-        """Return the UTF-8 text of a rule's refusals, its size and extended error; NULL if there is no such rule."""
+    cdef const uint8_t* text_of(self, uint32_t rule, bint* structured, uint16_t* size, uint16_t* ede) noexcept nogil:
+        """Return the UTF-8 text of a rule's refusals, its size and extended error; NULL if there is no such rule.
+
+        If `structured` is set, the client reads JSON. It is cleared if the rule has no such text.
+        """
         cdef const uint8_t* record
         cdef const uint8_t* text
+        cdef uint32_t reference = 0
         if rule >= self._rule_count:
             return NULL
         record = self._rules.at + <uint64_t>rule * RULE_BYTES
         text = self._strings.at + little32(record + RULE_TEXT)
+        if structured[0]:
+            if self._structured.size:
+                reference = little32(self._structured.at + <uint64_t>rule * STRUCTURED_TEXT_BYTES)
+            structured[0] = reference != 0
+            if reference:
+                text = self._strings.at + reference
         size[0], ede[0] = little16(text), little16(record + RULE_EDE)
         return text + STRING_BYTES
 

@@ -94,9 +94,9 @@ cdef class Table:
         """Return the index of a rule's reply in `layout.REPLIES`; -1 if there is no such rule."""
         return self._rules.reply_of(rule)
 
-    cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
-        """Return the UTF-8 text of a rule's refusals, its size and extended error; NULL if there is no such rule."""
-        return self._rules.text_of(rule, size, ede)
+    cdef const uint8_t* text_of(self, uint32_t rule, bint* structured, uint16_t* size, uint16_t* ede) noexcept nogil:
+        """Return `RuleTable.text_of` of a rule."""
+        return self._rules.text_of(rule, structured, size, ede)
 
     cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
         """Return the addresses of a rule's ban, each of ADDRESS_BYTES; none if there is no such rule."""

@@ -381,7 +381,8 @@ cdef class FastPath:
         cdef uint16_t size = 0
         cdef uint16_t ede = 0
         cdef int written
-        cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
+        cdef bint structured = asked.reads_json
+        cdef const uint8_t* text = self.table.text_of(self.judged.rule, &structured, &size, &ede)
         if text == NULL:
             return HAND_OVER
         if self.table.notes_clients(range_class, at) and self.clients_left[0]:
@@ -390,13 +391,15 @@ cdef class FastPath:
         if self.table.reply_of(self.judged.rule) == self.refused_reply:
             written = <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
         else:
-            written = self.refuse_by_record(asked, self.synthesised_s(range_class, at), ede, text, size, limit, out)
+            written = self.refuse_by_record(
+                asked, self.synthesised_s(range_class, at), ede, structured, text, size, limit, out
+            )
         self.count(transport, AS_REFUSED, out[3] & EXTENDED)
         return written
 
     cdef int refuse_by_record(
-        self, const Asked* asked, int ttl_s, uint16_t ede, const uint8_t* text, uint16_t text_size, uint32_t limit,
-        uint8_t* out,
+        self, const Asked* asked, int ttl_s, uint16_t ede, bint structured, const uint8_t* text, uint16_t text_size,
+        uint32_t limit, uint8_t* out,
     ) noexcept nogil:
         """Write a refusal by addresses or a denial, as rules/refusal_reply.py."""
         cdef const uint8_t* addresses
@@ -408,7 +411,7 @@ cdef class FastPath:
         edes.count, edes.codes[0], edes.codes[1], edes.text, edes.text_size = 1, ede, EDE_FORGED, text, text_size
         if reply == self.address_reply and asked.qclass == CLASS_IN:
             addresses = self.table.addresses_of(self.judged.rule, &count)
-            edes.count = 2
+            edes.count = 1 if structured else 2
             size = write_addresses(asked, addresses, count, <uint32_t>ttl_s, &edes, limit, out)
             if size:
                 return <int>size

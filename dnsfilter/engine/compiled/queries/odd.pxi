@@ -53,7 +53,7 @@ cdef int read_odd(const uint8_t* message, uint32_t size, bint stream, Asked* out
     out.message, out.size, out.id = message, size, big16(message)
     out.rd, out.ad, out.cd = (flags & BIT_RD) != 0, (flags & BIT_AD) != 0, (flags & BIT_CD) != 0
     out.edns, out.payload, out.do_bit = False, 0, False
-    out.any = False
+    out.any = out.reads_json = False
     if big16(message + 4) == 1:
         position = read_question(message, size, out)
         known = position != 0
@@ -128,6 +128,7 @@ cdef int read_records(
                 if not are_options(message + data, big16(message + position + 8), False):
                     return 0
                 opt.bad_option = has_bad_option(message + data, big16(message + position + 8), stream)
+                out.reads_json = reads_json(message + data, big16(message + position + 8))
         position = data + big16(message + position + 8)
     return position == size
 

@@ -195,6 +195,7 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
     out.edns = count != 0
     out.payload = 0
     out.do_bit = False
+    out.reads_json = False
     if count == 0:
         return position == size
     if count != 1 or size - position < MIN_RECORD or message[position] != 0:
@@ -205,4 +206,18 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
         return False
     out.payload = big16(message + position + 3)
     out.do_bit = (message[position + 7] & 0x80) != 0
-    return are_options(message + position + MIN_RECORD, size - position - MIN_RECORD, True)
+    if not are_options(message + position + MIN_RECORD, size - position - MIN_RECORD, True):
+        return False
+    out.reads_json = reads_json(message + position + MIN_RECORD, size - position - MIN_RECORD)
+    return True
+
+
+cdef bint reads_json(const uint8_t* options, uint32_t size) noexcept nogil:
+    """Return `Edns.reads_json` of the first MAX_OPTIONS options, which fill `size` bytes exactly."""
+    cdef uint32_t position = 0, count = 0
+    while position < size and count < MAX_OPTIONS:
+        if big16(options + position) == OPTION_EDE:
+            return True
+        position += 4 + big16(options + position + 2)
+        count += 1
+    return False

@@ -26,6 +26,7 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         "group": "coast",
         "usage": "authority",
         "public_register": False,
+        "filtering_database": "",
         "time_zone": "Europe/Brussels",
         "revision": 2,
         "state": "open",

@@ -80,6 +80,7 @@ def answered_authority(slug: str, **changes: Any) -> dict[str, Any]:
         "usage": "authority",
         "group": "",
         "public_register": False,
+        "filtering_database": "",
         "off_needs_reason": False,
         "off_needs_approver": False,
         "state": "open",
