@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
 from dnsfilter.cli import check, enrol, explain, firewall, lists, name, refusal_page, serve, snapshot, suspend, up
@@ -15,10 +16,13 @@ from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.shell_completion import add_completion
 from dnsfilter.telemetry.terminal import say
 
+if TYPE_CHECKING:
+    from dnsfilter.worker.zygote import Zygote
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit."""
-    options = make_parser().parse_args(arguments)
+
+def main(arguments: Sequence[str] | None = None, zygote: "Zygote | None" = None) -> None:
+    """Run one command and exit. `zygote` is for a node that serves."""
+    options = make_parser().parse_args(arguments, argparse.Namespace(zygote=zygote))
     try:
         code = int(options.run(options))
         sys.stdout.flush()

@@ -11,6 +11,7 @@ from pathlib import Path
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.policy.model import Address
 from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.worker.process_title import WORKER
 
 _TABLES = (("udp", Transport.UDP), ("udp6", Transport.UDP), ("tcp", Transport.TCP), ("tcp6", Transport.TCP))
 _LISTENS = "0A"
@@ -45,7 +46,7 @@ class Process:
     @property
     def is_worker(self) -> bool:
         """Return whether it is a worker of a node."""
-        return "dnsfilter.worker.process" in self.command
+        return self.command[: len(WORKER)] == WORKER
 
     @property
     def is_node(self) -> bool:

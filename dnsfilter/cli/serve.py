@@ -36,9 +36,10 @@ from dnsfilter.local.drain_request import forget_drain
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload_steps import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, start_standby, this_program
+from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, this_program
 from dnsfilter.supervisor.supervisor import Supervisor
 from dnsfilter.supervisor.upgrade import take_handover
+from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def add(commands: Commands) -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raise DnsfilterError only before the first answer."""
+    starts = WorkerStarts(options.zygote)
     handover = take_handover()
     path = None if has_only_policy(options) else config_path(options.config)
     text = "" if path is None else load_text(path, MAX_CONFIG_BYTES)
@@ -63,13 +65,12 @@ def serve(options: argparse.Namespace) -> int:
     logs.setup()
     one_time_token = _one_time_token(config)  # while this is still root, who alone may be able to read it
     follow = partial(_follow, config, one_time_token) if follows(options, config) else None
-    drop_root(config)
+    starts.drop_privileges(drop_root(config))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets per upstream, and those of clients
     if not handover.sockets:
         forget_drain(config.node_dir)  # before a client of the status server could ask for a drain of this start
     listening, status = open_sockets(config, handover)
-    standby = start_standby(listening, engine)  # its start overlaps with reading the snapshot
     store = store_of(options, config)
     site = config.control_plane.site
     feed = PolicyFeed(store, site, node_dir=node_dir(config), trust_clock=config.trust_clock)
@@ -100,8 +101,8 @@ def serve(options: argparse.Namespace) -> int:
     files = {each: most for each, most in given.items() if each is not None}
 
     async def run() -> None:
-        means = Means(files, text, draft, this_program(), None if handover.is_trial else follow)
-        supervisor = Supervisor(config, engine, listening, status, feed, means, handover, standby)
+        means = Means(files, text, draft, this_program(), starts, None if handover.is_trial else follow)
+        supervisor = Supervisor(config, engine, listening, status, feed, means, handover)
         if handover.is_trial:
             from dnsfilter.supervisor.trial import run_trial
 

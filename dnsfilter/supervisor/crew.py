@@ -18,7 +18,8 @@ from dnsfilter.local.flush import take_flush
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
-from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
+from dnsfilter.supervisor.worker_process import Orders, Sealed, WorkerProcess, block_path
+from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
@@ -65,19 +66,16 @@ class Crew:
         totals: Totals,
         counters_dir: Path,
         wake: Callable[[], None],
-        standby: Standby | None = None,
+        starts: WorkerStarts,
     ) -> None:
-        """Initialize. `standby` becomes the first worker.
-
-        `snapshot` returns the snapshot for new workers, and the number of words that they need for its counts.
-        """
+        """Initialize. `snapshot` returns the one for new workers, and the number of words that its counts need."""
         self.orders = orders
         self.restarts = 0
         self._snapshot = snapshot
         self._totals = totals
         self._counters_dir = counters_dir
         self._wake = wake
-        self._standby = standby
+        self._starts = starts
         self._members: list[WorkerProcess] = []
         self._positions: dict[int, _Position] = {}
         self._numbers = count(1)
@@ -238,8 +236,8 @@ class Crew:
                 member.heard += gap
 
     def _check(self, member: WorkerProcess, now: float) -> Sequence[Death]:
-        if member.process.poll() is not None:
-            return self._remove(member, now)
+        if (status := member.process.poll()) is not None:
+            return self._remove(member, status, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
         cpu_s = partial(cpu_s_of, member.process.pid)
         silent = member.silence.look(now, member.heard, cpu_s, starting=member.revision is None)
@@ -250,7 +248,7 @@ class Crew:
             member.process.kill()
         return ()
 
-    def _remove(self, member: WorkerProcess, now: float) -> Sequence[Death]:
+    def _remove(self, member: WorkerProcess, status: int, now: float) -> Sequence[Death]:
         """Take over the counters of a dead worker, and schedule the start of its successor."""
         member.hear_out()
         self._take_reports(member)
@@ -268,7 +266,6 @@ class Crew:
         if now - member.started >= STEADY_S:
             position.back_off_s = FIRST_BACK_OFF_S
         self._postpone(position, now)
-        status = member.process.returncode
         death = Death(member.process.pid, status, cause_of(status, hung=member.silence.is_hang))
         logs.emit(_LOG, logging.ERROR, "worker died", pid=death.pid, status=status, cause=death.cause)
         return (death,)
@@ -296,8 +293,7 @@ class Crew:
         block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(words))
         block.ordered = sealed.revision
         try:
-            standby, self._standby = self._standby, None
-            member = WorkerProcess.start(self.orders, position, block, sealed, time.monotonic, standby)
+            member = WorkerProcess.start(self.orders, position, block, sealed, time.monotonic, self._starts)
         except OSError:
             block.close()
             block.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The preparations of a node before it serves: its user, its sockets, its first worker."""
+"""The preparations of a node before it serves: its user and its sockets."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from dnsfilter.engine.choice import EngineKind, why_not_compiled
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import Listening, open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import Handover
-from dnsfilter.supervisor.worker_process import Standby
+from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 
@@ -40,7 +40,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The functions and the command with which a running node reloads, upgrades and follows its control plane.
+    """With what a running node starts workers, reloads, upgrades and follows its control plane.
 
     A reload reads `files`, with a limit in bytes for each, and gives their texts to `draft`, which writes nothing and
     raises ConfigError with every problem. Commands find the node by the first of them. `text` is the configuration of
@@ -54,14 +54,18 @@ class Means:
     text: str
     draft: Callable[[Mapping[Path, str]], Draft]
     program: Sequence[str]
+    starts: WorkerStarts
     follow: "Callable[[Callable[[], object]], Control] | None" = None
 
 
-def drop_root(config: Config) -> None:
-    """Become the configured user, or `dnsfilter`, if this process may. Make a missing state directory for that user."""
+def drop_root(config: Config) -> str | None:
+    """Become the configured user, or `dnsfilter`, if this process may. Return its name, or None.
+
+    Make a missing state directory for that user.
+    """
     user = unprivileged_user(config.user)
     if user is None:
-        return
+        return None
     try:
         if not config.state_dir.exists():
             config.state_dir.mkdir(parents=True)
@@ -70,6 +74,7 @@ def drop_root(config: Config) -> None:
         raise UnavailableError(f"make state directory {config.state_dir}: {_reason(error)}") from error
     for problem in become_node_user(user):
         raise UnavailableError(problem)
+    return user.pw_name
 
 
 def become_node_user(user: pwd.struct_passwd) -> tuple[str, ...]:
@@ -104,14 +109,6 @@ def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.
             return listening, status
         status.close()
     return listening, open_tcp(config.metrics_listen)
-
-
-def start_standby(listening: Listening, engine: EngineKind) -> Standby:
-    """Start the process of the first worker. Raise UnavailableError if it cannot be started."""
-    try:
-        return Standby.start(listening, engine)
-    except OSError as error:
-        raise UnavailableError(f"start a worker: {_reason(error)}") from error
 
 
 def this_program() -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
-from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
+from dnsfilter.supervisor.worker_process import Orders, Sealed
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import write_totals
 from dnsfilter.telemetry.metrics import SNAPSHOTS_QUARANTINED
@@ -77,9 +77,8 @@ class Supervisor:
         feed: PolicyFeed,
         means: Means,
         handover: Handover,
-        standby: Standby | None = None,
     ) -> None:
-        """Take over the sockets and the standby. `feed` must have a snapshot loaded.
+        """Take over the sockets, and the zygote in `means`. `feed` must have a snapshot loaded.
 
         Handed-over sockets and workers are closed when this node serves.
         """
@@ -96,7 +95,7 @@ class Supervisor:
         numbers = restore_totals(self._totals, handover.totals)  # before the old counters are removed
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, server_texts(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, means.starts)
         self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
@@ -141,6 +140,7 @@ class Supervisor:
             self._listening.close()
             for listening in self._superseded:
                 listening.close()
+            self._means.starts.close()
             self._feed.close()
             self._captures.close()
             shutil.rmtree(self._counters_dir, ignore_errors=True)
@@ -310,8 +310,7 @@ class Supervisor:
         self._look_for_snapshot(now)
         self._recovery.look(now)
         self._look_for_requests(now)
-        if not self._ready_sent and self.unready() is None:
-            self._ready_sent = True
+        self._ready_sent = self._ready_sent or self.unready() is None
         if self._ready_sent:
             self._outcomes.look(self._feed.remark)
         if self._status is None and (self._ready_sent or now >= self._status_due):
@@ -438,6 +437,7 @@ class Supervisor:
             try:
                 given = (sock for _, sock in self._listening.bound())
                 dropped = self._vitals.drops.of_closed(self._udp_sockets(), given)
+                self._means.starts.close()  # a failed upgrade starts another one when it is needed
                 hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)
             except OSError as error:
                 reason = str(error)

@@ -22,7 +22,7 @@ from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.supervisor.crew import STOP_S
 from dnsfilter.supervisor.sockets import Listening, SocketAddress
-from dnsfilter.supervisor.worker_process import child_environment
+from dnsfilter.supervisor.worker_starts import child_environment
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import MOST_BYTES, read_totals
 from dnsfilter.telemetry.totals import Totals

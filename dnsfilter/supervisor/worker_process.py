@@ -4,21 +4,21 @@ import asyncio
 import logging
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import assert_never
 
 from dnsfilter.config.node_config import Config
-from dnsfilter.engine.choice import VARIABLE, EngineKind
+from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import MISSED_S, Silence, Stall
+from dnsfilter.supervisor.worker_starts import ChildProcess, WorkerStarts
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.worker import channel
@@ -35,10 +35,11 @@ from dnsfilter.worker.channel import (
     RefusedQueries,
     Rejected,
     Setup,
+    Sockets,
     UnregisteredNetworks,
 )
 from dnsfilter.worker.sealed import seal
-from dnsfilter.worker.start_config import Inherited, pack_config
+from dnsfilter.worker.start_config import SetOfSockets, pack_config
 
 _MOST_NOTED = 8 * SLOTS
 """Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
@@ -46,7 +47,6 @@ _MOST_CAPTURED = 8
 """Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
 _MOST_PENDING = 32
 """Reports of pending names kept of one worker at a time: more than an engine keeps for them. Others are dropped."""
-_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -75,56 +75,12 @@ class Sealed:
     reference: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standby:
-    """A worker process that waits for its orders. It ends when its channel closes."""
-
-    process: subprocess.Popen[bytes]
-    sock: socket.socket
-
-    @classmethod
-    def start(cls, listening: Listening, engine: EngineKind) -> "Standby":
-        """Start a process that inherits every listening socket. Raise OSError if it cannot be started."""
-        ours, theirs = channel.pair()
-        numbers = [sock.fileno() for _, sock in listening.bound()]
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dnsfilter.worker.process", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(), *numbers),
-                stdin=subprocess.DEVNULL,
-                env={**child_environment(), VARIABLE: engine.value},
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return cls(process, ours)
-
-    def order(self, orders: Orders, block: CounterBlock, snapshot: Sealed) -> None:
-        """Send it these orders, whose sockets it has inherited. If that fails, end it and raise OSError."""
-        sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
-        try:
-            packed = seal("dnsfilter-config", pack_config(orders.config, sets))
-            try:
-                setup = Setup(str(block.path), snapshot.since_ms, snapshot.node, snapshot.reference)
-                channel.send(self.sock, setup, [packed, *snapshot.descriptors])
-            finally:
-                os.close(packed)
-        except OSError:
-            self.sock.close()
-            self.process.kill()
-            self.process.wait()
-            raise
-        self.sock.setblocking(False)
-
-
 class WorkerProcess:
     """A started worker; made by `start`. Times are seconds of the supervisor's monotonic clock."""
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        process: ChildProcess,
         sock: socket.socket,
         block: CounterBlock,
         orders: Orders,
@@ -167,12 +123,19 @@ class WorkerProcess:
         block: CounterBlock,
         snapshot: Sealed,
         clock: Callable[[], float],
-        standby: Standby | None = None,
+        starts: WorkerStarts,
     ) -> "WorkerProcess":
-        """Send the orders to the standby, or to a new process. Raise OSError if that fails."""
-        standby = standby or Standby.start(orders.listening, orders.engine)
-        standby.order(orders, block, snapshot)
-        return cls(standby.process, standby.sock, block, orders, position, clock(), clock)
+        """Start a process and send it the orders. Raise OSError if that fails."""
+        process, sock = starts.start(orders.engine)
+        try:
+            _send_orders(sock, orders, block, snapshot)
+        except OSError:
+            sock.close()
+            process.kill()
+            process.wait()
+            raise
+        sock.setblocking(False)
+        return cls(process, sock, block, orders, position, clock(), clock)
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Read its reports on the running loop. Call `wake` when something has changed."""
@@ -276,10 +239,23 @@ def block_path(directory: Path, number: int) -> Path:
     return directory / f"worker-{number}"
 
 
-def _inherited(udp: Sequence[socket.socket], tcp: Sequence[socket.socket]) -> Inherited:
-    return Inherited(tuple(sock.fileno() for sock in udp), tuple(sock.fileno() for sock in tcp))
+def _send_orders(sock: socket.socket, orders: Orders, block: CounterBlock, snapshot: Sealed) -> None:
+    """Send a worker all listening sockets of the node and what it needs to serve."""
+    sockets = [each.fileno() for _, each in orders.listening.bound()]
+    for start in range(0, len(sockets), channel.MOST_DESCRIPTORS):
+        channel.send(sock, Sockets(), sockets[start : start + channel.MOST_DESCRIPTORS])
+    packed = seal("dnsfilter-config", pack_config(orders.config, _numbered(orders.listening)))
+    try:
+        setup = Setup(str(block.path), snapshot.since_ms, snapshot.node, snapshot.reference)
+        channel.send(sock, setup, [packed, *snapshot.descriptors])
+    finally:
+        os.close(packed)
 
 
-def child_environment() -> dict[str, str]:
-    """Return the supervisor's environment without the variables that the service manager set for it alone."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+def _numbered(listening: Listening) -> tuple[SetOfSockets, ...]:
+    """Return the sets with their sockets as numbers in the order of `Listening.bound`."""
+    numbers = count()
+    return tuple(
+        SetOfSockets(tuple(next(numbers) for _ in each.udp), tuple(next(numbers) for _ in each.tcp))
+        for each in listening.sets
+    )

@@ -1,4 +1,4 @@
-"""Messages between supervisor and worker: one message per packet on a private socket pair, with descriptors.
+"""Messages of supervisor, workers and zygote: one message per packet on a private socket pair, with descriptors.
 
 Messages are msgpack of known types, and packets have a maximum size. No packet of a worker ends the supervisor. The
 supervisor closes every descriptor that a worker sends.
@@ -42,8 +42,31 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
     """Base of all messages. A message contains its type, so that the receiver accepts only known ones."""
 
 
+class DropPrivileges(_Message, frozen=True):
+    """The first message to the zygote: become this user, unless it is None, and give up all capabilities."""
+
+    user: str | None
+
+
+class StartWorker(_Message, frozen=True):
+    """To the zygote: start a worker with this engine. Descriptor: the worker's end of its channel."""
+
+    engine: str
+
+
+class WorkerStarted(_Message, frozen=True):
+    """From the zygote: the worker's process id, or 0 and the number of the error."""
+
+    pid: Count
+    error: Count
+
+
+class Sockets(_Message, frozen=True):
+    """To the worker, before `Setup`: the next listening sockets of the node, as descriptors."""
+
+
 class Setup(_Message, frozen=True):
-    """The first message to the worker. `counters` is the path of its counters. The rest is as in `Policy`.
+    """Start to serve. `counters` is the path of its counters. The rest is as in `Policy`.
 
     Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`.
     """
@@ -163,7 +186,8 @@ class PendingQueries(_Message, frozen=True):
     lost: Count
 
 
-Order: TypeAlias = Setup | Listen | Policy | Record | Flush | Stop
+Wish: TypeAlias = DropPrivileges | StartWorker
+Order: TypeAlias = Sockets | Setup | Listen | Policy | Record | Flush | Stop
 Report: TypeAlias = (
     InForce
     | Rejected
@@ -177,6 +201,8 @@ Report: TypeAlias = (
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
+_WISHES: msgspec.msgpack.Decoder[Wish] = msgspec.msgpack.Decoder(Wish)
+_ANSWERS: msgspec.msgpack.Decoder[WorkerStarted] = msgspec.msgpack.Decoder(WorkerStarted)
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _REPORTS: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
@@ -186,7 +212,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(sock: socket.socket, message: Order | Report, descriptors: Sequence[int] = ()) -> None:
+def send(sock: socket.socket, message: Wish | WorkerStarted | Order | Report, descriptors: Sequence[int] = ()) -> None:
     """Send one message with duplicates of `descriptors`. Raise OSError if the peer has closed or does not read."""
     socket.send_fds(sock, [_ENCODER.encode(message)], list(descriptors))
 
@@ -196,15 +222,30 @@ def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
 
     Raise UnknownMessage if the packet is not an order.
     """
+    return _receive(sock, _ORDERS)
+
+
+def receive_wish(sock: socket.socket) -> tuple[Wish, list[int]] | None:
+    """Return the next message to the zygote as `receive_order` does."""
+    return _receive(sock, _WISHES)
+
+
+def receive_answer(sock: socket.socket) -> WorkerStarted | None:
+    """Return the zygote's answer. None if it has ended. Raise UnknownMessage if the packet is no answer."""
+    packet, _ancillary, flags, _address = sock.recvmsg(MOST_BYTES)
+    return _decode(_ANSWERS, packet, flags) if packet else None
+
+
+def _receive(sock: socket.socket, decoder: msgspec.msgpack.Decoder[Decoded]) -> tuple[Decoded, list[int]] | None:
     packet, descriptors, flags, _address = socket.recv_fds(sock, MOST_BYTES, MOST_DESCRIPTORS)
     with ExitStack() as unused:
         for descriptor in descriptors:
             unused.callback(os.close, descriptor)
         if not packet:
             return None
-        order = _decode(_ORDERS, packet, flags)
+        message = _decode(decoder, packet, flags)
         unused.pop_all()
-    return order, descriptors
+    return message, descriptors
 
 
 def receive_report(sock: socket.socket) -> Report | None:

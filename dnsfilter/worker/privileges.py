@@ -5,7 +5,8 @@ import errno
 import os
 import pwd
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 from dnsfilter.errors import UnavailableError
 
@@ -15,7 +16,9 @@ _CAP_SETUID = 7
 _LAST_CAPABILITY = 63
 _PR_SET_PDEATHSIG = 1
 _PR_GET_PDEATHSIG = 2
+_PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -75,6 +78,16 @@ def end_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Make processes children of this one if their parents end meanwhile, in place of children of init."""
+    _check_result(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl PR_SET_CHILD_SUBREAPER")
+    try:
+        yield
+    finally:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
 def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
     """Return the user to become: the configured one, or `dnsfilter` if it exists. None: keep the current user.
 
@@ -114,6 +127,11 @@ def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
     keep_only(kept)
     if is_tied and not end_with(parent):  # the change of user has cleared it (prctl(2))
         raise ProcessLookupError(errno.ESRCH, "the process that started this one has ended")
+
+
+def allow_reading_by_own_user() -> None:
+    """Let other processes of this user read this one's files in /proc again, which a change of user has stopped."""
+    _check_result(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl PR_SET_DUMPABLE")
 
 
 def _is_tied() -> bool:

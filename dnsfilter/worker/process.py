@@ -1,6 +1,6 @@
 """A process with an engine. It gets every descriptor from the supervisor, and holds no privilege.
 
-The supervisor starts it as `python -m dnsfilter.worker.process FD`, where FD is its end of the channel.
+It is a fork of the zygote (`dnsfilter/worker/zygote.py`).
 """
 
 import asyncio
@@ -49,15 +49,15 @@ from dnsfilter.worker.channel import (
     RefusedQueries,
     Rejected,
     Setup,
+    Sockets,
     Stop,
     UnknownMessage,
     UnregisteredNetworks,
     receive_order,
     send,
 )
-from dnsfilter.worker.privileges import keep_only
 from dnsfilter.worker.sealed import map_sealed
-from dnsfilter.worker.start_config import Inherited, unpack_config
+from dnsfilter.worker.start_config import SetOfSockets, unpack_config
 
 HEARTBEAT_S = 0.25
 REPORT_UNREGISTERED_S = 5.0
@@ -83,7 +83,9 @@ class _Reading:
 class Worker:
     """One engine on the running event loop. It gets its orders over `channel`."""
 
-    def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
+    def __init__(
+        self, channel: socket.socket, setup: Setup, descriptors: Sequence[int], sockets: Sequence[socket.socket]
+    ) -> None:
         config, sets = _read_config(descriptors[0])
         descriptors = descriptors[1:]
         self._channel = channel
@@ -120,7 +122,7 @@ class Worker:
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
             lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
         )
-        self._sets = [_open_set(inherited) for inherited in sets]
+        self._sets = [_set_of(numbers, sockets) for numbers in sets]
         self._reading: dict[int, _Reading] = {}
         self._wanted: frozenset[int] = frozenset()
         self._wanted_changed = asyncio.Event()
@@ -304,25 +306,26 @@ class Worker:
             send(self._channel, PendingQueries(noted, lost))
 
 
-def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
+def _set_of(
+    numbers: SetOfSockets, sockets: Sequence[socket.socket]
+) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
     """Return the UDP and the TCP sockets of a set."""
-    udp, tcp = ([socket.socket(fileno=fd) for fd in numbers] for numbers in (inherited.udp, inherited.tcp))
-    return udp, tcp
+    return [sockets[number] for number in numbers.udp], [sockets[number] for number in numbers.tcp]
 
 
-def _read_config(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
+def _read_config(descriptor: int) -> tuple[Config, Sequence[SetOfSockets]]:
     with map_sealed(descriptor) as packed:
         return unpack_config(bytes(packed))
 
 
-def main() -> None:
-    """Run the worker process."""
+def main(channel: socket.socket) -> None:
+    """Run the worker process on its end of the channel."""
     logs.setup()
-    keep_only()
-    engine_class(chosen_kind())  # import its modules before orders come
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    engine_class(chosen_kind())  # load it before orders come
+    sockets: list[socket.socket] = []
     try:
-        received = receive_order(channel)
+        while (received := receive_order(channel)) is not None and isinstance(received[0], Sockets):
+            sockets += [socket.socket(fileno=descriptor) for descriptor in received[1]]
     except UnknownMessage as error:
         logs.emit(_LOG, logging.ERROR, "unknown message from supervisor", reason=error)
         sys.exit(1)
@@ -330,7 +333,7 @@ def main() -> None:
         case (Setup() as setup, descriptors):
             channel.setblocking(False)
             try:
-                uvloop.run(_serve(channel, setup, descriptors))
+                uvloop.run(_serve(channel, setup, descriptors, sockets))
             except (MemoryError, OSError, UnavailableError) as error:
                 logs.emit(_LOG, logging.ERROR, "the system refuses what a worker needs", failure=error)
                 sys.exit(os.EX_OSERR)  # other exceptions are evidence against the snapshot or the engine
@@ -338,12 +341,10 @@ def main() -> None:
             sys.exit(1)
 
 
-async def _serve(channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
-    worker = Worker(channel, setup, descriptors)
+async def _serve(
+    channel: socket.socket, setup: Setup, descriptors: Sequence[int], sockets: Sequence[socket.socket]
+) -> None:
+    worker = Worker(channel, setup, descriptors, sockets)
     gc.collect()
     gc.freeze()
     await worker.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The start settings of a worker, as bytes in sealed memory: the node's configuration and its inherited sockets."""
+"""The start settings of a worker, as bytes in sealed memory: the node's configuration and its sets of sockets."""
 
 from dataclasses import is_dataclass
 from functools import cache
@@ -16,8 +16,8 @@ _READERS: dict[Any, Any] = {Address: ip_address, Prefix: ip_network, Path: Path,
 """Types that msgspec holds as text. It does not support a union of two custom types, such as an address."""
 
 
-class Inherited(msgspec.Struct, frozen=True):
-    """One set of listening sockets, as the numbers of inherited descriptors."""
+class SetOfSockets(msgspec.Struct, frozen=True):
+    """One set of listening sockets, as numbers in the order in which `Sockets` messages have brought them."""
 
     udp: tuple[int, ...]
     tcp: tuple[int, ...]
@@ -27,15 +27,15 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     """The configuration and all sets of the node. The worker reads those that `Listen` names."""
 
     config: dict[str, Any]
-    sets: tuple[Inherited, ...]
+    sets: tuple[SetOfSockets, ...]
 
 
-def pack_config(config: Config, sets: tuple[Inherited, ...]) -> bytes:
+def pack_config(config: Config, sets: tuple[SetOfSockets, ...]) -> bytes:
     """Return the bytes that `unpack_config` reads."""
     return msgspec.msgpack.encode({"config": config, "sets": sets}, enc_hook=str)
 
 
-def unpack_config(packed: bytes) -> tuple[Config, tuple[Inherited, ...]]:
+def unpack_config(packed: bytes) -> tuple[Config, tuple[SetOfSockets, ...]]:
     """Return the arguments of `pack_config`."""
     decoded = msgspec.msgpack.decode(packed, type=WorkerConfig)
     config: Config = _build(Config, decoded.config)

@@ -407,7 +407,7 @@ UNSYNCHRONIZED = (
     "class Kernel:\n"
     "    adjtimex = staticmethod(lambda _: 5)\n"
     "believed_clock._libc = Kernel\n"
-    "from dnsfilter.cli.main import main\n"
+    "from dnsfilter.cli.program import main\n"
     "main()"
 )
 """A node on a kernel whose clock no NTP client has set, also if the one of this machine is synchronized."""

@@ -24,24 +24,24 @@ pytestmark = pytest.mark.usefixtures("alone")
 BANNED = "www.tiktok.com"
 LIFTED = "not ready: revision 1 is in force instead of 2, and does not refuse all of "
 DEADLY = """
-import os, signal, sys
+import os, signal
 from pathlib import Path
+from dnsfilter.cli.program import main
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.worker import process
 
 read = Snapshot.open
 
 def die(*arguments):
     snapshot = read(*arguments)
-    if str(snapshot.revision) in Path("deadly").read_text().split():
+    is_worker = Path("/proc/self/comm").read_text() == "dns-worker\\n"
+    if is_worker and str(snapshot.revision) in Path("deadly").read_text().split():
         os.kill(os.getpid(), signal.SIGSEGV)
     return snapshot
 
 Snapshot.open = die
-sys.argv = [sys.argv[0], sys.argv[-1]]
-process.main()
+main()
 """
-"""A worker that crashes by each revision that a file names."""
+"""A node whose workers crash by each revision that a file names."""
 
 
 class FaultyNode(Node):
@@ -56,15 +56,8 @@ class FaultyNode(Node):
         (self.directory / "deadly").write_text(" ".join(map(str, revisions)))
 
     def command(self) -> list[str]:
-        worker, python, program = (self.directory / name for name in ("worker.py", "python", "dnsfilter"))
-        worker.write_text(DEADLY)
-        script = f'case "$*" in *dnsfilter.worker.process*) exec {sys.executable} {worker} "$@";; esac'
-        python.write_text(f'#!/bin/sh\n{script}\nexec {sys.executable} "$@"\n')
-        python.chmod(0o755)
-        program.write_text(
-            f"import sys\nif 'serve' in sys.argv:\n    sys.executable = {str(python)!r}\n"
-            "from dnsfilter.cli.main import main\nmain()\n"
-        )
+        program = self.directory / "dnsfilter"
+        program.write_text(DEADLY)
         return [sys.executable, str(program), *super().command()[1:]]
 
     def is_ready(self) -> bool:

@@ -385,7 +385,7 @@ class Replaced(Node):
         script = self.directory / "dnsfilter"
         script.write_text(
             "import sys\nfrom pathlib import Path\nif 'serve' in sys.argv:\n"
-            f"    exec(Path({str(self.lines)!r}).read_text())\nfrom dnsfilter.cli.main import main\nmain()\n"
+            f"    exec(Path({str(self.lines)!r}).read_text())\nfrom dnsfilter.cli.program import main\nmain()\n"
         )
         self.lines.touch()
         return [sys.executable, str(script), *super().command()[1:]]
@@ -403,7 +403,7 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
             for lines, said in (
                 ("sys.exit(0)", "ended with status 0"),
                 ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
-                ("sys.executable = '/bin/false'", "ended with status 1"),
+                ("from dnsfilter.worker import process; process.main = lambda _: sys.exit(3)", "ended with status 3"),
                 ("from dnsfilter.supervisor import supervisor; del supervisor.notify", "NameError"),
             ):
                 load.until_answered(100)

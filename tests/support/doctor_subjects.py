@@ -82,7 +82,7 @@ def add_process(
 
 
 SUPERVISOR = ("python3", "/usr/bin/dnsfilter", "serve", "--config", "/etc/dnsfilter/dnsfilter.toml")
-WORKER = ("python3", "-m", "dnsfilter.worker.process", "5")
+WORKER = ("dnsfilter", "worker", "", "")
 BIND = 1 << 10
 
 

@@ -1,7 +1,7 @@
 """Run this project's programs as forks of a process that has imported them: imports take most of a short run.
 
 A fork differs from the installed program in two ways. Modules are loaded before the program imports them. The kernel
-shows another command line, but with the program's name as process name. Workers are no forks.
+shows another command line, but with the program's name as process name.
 """
 
 import atexit
@@ -158,10 +158,10 @@ def _main(command: Sequence[str]) -> int | None:
         from api import cli
 
         return cli.main(arguments)
-    from dnsfilter.cli import main, single_machine
+    from dnsfilter.cli import program, single_machine
 
     vars(single_machine)["_start"] = _start_part
-    main.main(arguments)
+    program.main(arguments)
     return None
 
 

@@ -167,7 +167,7 @@ def publish_twice(node: Node) -> SnapshotStore:
 def worker_pids(supervisor: int) -> list[int]:
     """Return the process ids of a supervisor's workers in the order of their start. A standby is the last."""
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return sorted(int(pid) for pid in children if "dnsfilter.worker.process" in _command_line(int(pid)))
+    return sorted(int(pid) for pid in children if _command_line(int(pid)).startswith("dnsfilter worker"))
 
 
 def _command_line(pid: int) -> str:

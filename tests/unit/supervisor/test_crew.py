@@ -5,7 +5,7 @@ import contextlib
 import os
 import pickle
 import signal
-import subprocess
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,12 +26,14 @@ from dnsfilter.supervisor.crew import LATE_S, Crew, Death
 from dnsfilter.supervisor.deaths.crashes import Cause
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.stalls import START_S
-from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
+from dnsfilter.supervisor.worker_process import Orders, Sealed
+from dnsfilter.supervisor.worker_starts import ChildProcess, WorkerStarts
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
 from dnsfilter.worker.sealed import seal
 from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
+from tests.support.nodes import eventually
 from tests.support.policies import authority, ban, network, policy, service, wire
 
 pytestmark = pytest.mark.heavy
@@ -39,6 +41,8 @@ pytestmark = pytest.mark.heavy
 WORKERS = 2
 PATIENCE_S = 60.0
 TURN_S = 0.8 * LATE_S
+STARTS = WorkerStarts()
+"""The crews of all tests have one zygote. It ends with this process."""
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def crew_of(kind: str, listening: Listening, sealed: Sealed, directory: Path) ->
     path = directory / "dnsfilter.toml"
     path.write_text(f'workers = {WORKERS}\n[upstream]\nservers = ["192.0.2.1"]\n')
     orders = Orders(1, load_config(path), listening, EngineKind(kind), ("192.0.2.1",))
-    return Crew(orders, lambda: (sealed, 1), Totals(), directory / "counters", lambda: None)
+    return Crew(orders, lambda: (sealed, 1), Totals(), directory / "counters", lambda: None, STARTS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,15 +154,14 @@ def test_slow_start_is_tolerated_and_worker_that_never_reports_is_killed(
         crew.tend(now)
         workers = [member.process for member in crew.members]
         for worker in workers:
-            worker.send_signal(signal.SIGSTOP)
+            os.kill(worker.pid, signal.SIGSTOP)
         found = []
         for after in seconds:
             while now < start + after:
                 now += TURN_S
                 crew.tend(now)
             if after > START_S:
-                for worker in workers:
-                    worker.wait(PATIENCE_S)
+                assert eventually(lambda: all(worker.poll() is not None for worker in workers), PATIENCE_S)
             found.append([worker.poll() for worker in workers])
         await crew.stop()
         return found
@@ -172,16 +175,16 @@ class Impostor:
     """A substitute for the first worker of a crew: a process that does nothing, and its end of the channel."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self._start = Standby.start
-        monkeypatch.setattr(Standby, "start", self._begin)
+        self.process: ChildProcess | None = None
+        self._start = STARTS.start
+        monkeypatch.setattr(STARTS, "start", self._begin)
 
-    def _begin(self, listening: Listening, engine: EngineKind) -> Standby:
+    def _begin(self, engine: EngineKind) -> tuple[ChildProcess, socket.socket]:
         if self.process is not None:
-            return self._start(listening, engine)
+            return self._start(engine)
         ours, self.end = channel.pair()
-        self.process = subprocess.Popen(["sleep", "600"])
-        return Standby(self.process, ours)
+        self.process = ChildProcess(os.posix_spawnp("sleep", ["sleep", "600"], os.environ))
+        return self.process, ours
 
 
 def harmful(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.worker.start_config import Inherited, pack_config, unpack_config
+from dnsfilter.worker.start_config import SetOfSockets, pack_config, unpack_config
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "dnsfilter.toml"
 FULL = """
@@ -51,7 +51,7 @@ clients = { unregistered = "learn", allowed = ["10.0.0.0/8"], learn_until = 2026
 
 @pytest.mark.parametrize("text", [FULL, LEARNING, EXAMPLE.read_text()], ids=["full", "learning", "example"])
 def test_configuration_is_read_back_unchanged(tmp_path: Path, text: str) -> None:
-    path, sets = tmp_path / "dnsfilter.toml", (Inherited((3, 4), (5,)), Inherited((), (6,)))
+    path, sets = tmp_path / "dnsfilter.toml", (SetOfSockets((3, 4), (5,)), SetOfSockets((), (6,)))
     path.write_text(text)
     config = load_config(path)
     assert unpack_config(pack_config(config, sets)) == (config, sets)

@@ -66,7 +66,7 @@ def test_machine_without_the_limit_is_unknown(tmp_path: Path) -> None:
     ("wrong", "expected"),
     [
         ({"uid": 0}, ["python3 (process 11) runs as root (the first of 2 processes)"]),
-        ({"worker_mask": BIND}, ["python3 (process 12) has capabilities that it does not need: 0x400"]),
+        ({"worker_mask": BIND}, ["dnsfilter (process 12) has capabilities that it does not need: 0x400"]),
         ({"supervisor_mask": BIND | 1}, ["python3 (process 11) has capabilities that it does not need: 0x401"]),
         (
             {"supervisor_mask": 0},
