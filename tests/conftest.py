@@ -1,5 +1,6 @@
 """Settings for every test."""
 
+import asyncio
 import gc
 import inspect
 import logging
@@ -9,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import chain, groupby
 
 import pytest
-import uvloop
 from hypothesis import HealthCheck, settings
+
+from dnsfilter.worker.engine_loop import EngineLoop
 
 # No deadlines: how long an example takes depends on the load of the machine. CI draws the same examples each time.
 # DNSFILTER_EXAMPLES sets the number of examples for tests that do not set it themselves.
@@ -81,7 +83,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    uvloop.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    with asyncio.Runner(loop_factory=EngineLoop) as runner:
+        runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
 
 

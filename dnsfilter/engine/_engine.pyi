@@ -56,6 +56,19 @@ class CompiledEngine:
     def take_captured(self) -> Captured: ...
     def flush(self, name: WireName, *, below: bool) -> int: ...
     def poll(self, budget: int) -> Sequence[Event]: ...
+    def watch(self, fd: int) -> None:
+        """Have `serve` return when this descriptor is readable. `fileno` does not announce timers meanwhile."""
+
+    def unwatch(self, fd: int) -> None:
+        """Undo `watch`."""
+
+    def serve(self, wait_ns: int) -> tuple[bool, bool]:
+        """Answer without Python until the watched descriptor is readable, `poll` has work, or `wait_ns` have passed.
+
+        Return whether the descriptor is readable, and whether to call `poll`: it has events, or a new policy must come
+        into force before queries are read. With -1 wait without end. A signal ends the wait.
+        """
+
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop | Update: ...

@@ -3,7 +3,7 @@
 The supervisor creates the file and keeps it mapped; the worker opens it by path. All memory is reserved at creation, so
 a full tmpfs is an error then, never a SIGBUS later. Words are uint64 in machine order, aligned and stored atomically.
 
-    header   magic, version, slots, upstreams, capacity (words), areas, generation, released, ordered
+    header   magic, version, slots, upstreams, capacity (words), areas, generation, released, ordered, received
     slots    fixed slots, then one run per upstream (`slots.py`)
     areas    AREAS times: generation, words, digest length, digest (32 bytes), then `capacity` words
     names    the names that were last refused, monitored or failed (`recent_names.py`)
@@ -43,7 +43,7 @@ DIGEST_MAX: Final = 32
 
 _WORD: Final = 8
 _PAGE_WORDS: Final = 512
-_VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED, _ORDERED = range(1, 9)
+_VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED, _ORDERED, _RECEIVED = range(1, 10)
 _HEADER_WORDS: Final = 16
 _AREA_WORDS, _AREA_DIGEST_LENGTH, _AREA_DIGEST = 1, 2, 3
 _AREA_HEAD_WORDS: Final = 8
@@ -84,6 +84,8 @@ class CounterBlock:
         first_name = self._first_area + AREAS * self._area_words
         self.names: memoryview[int] = self._words[first_name : first_name + NAMES_WORDS]
         """The names last noted."""
+        self.revisions: memoryview[int] = self._words[_ORDERED : _RECEIVED + 1]
+        """`ordered` and `received`. While they differ, a worker takes the policy before it reads queries."""
         self.policy: memoryview[int] = self._words[:0]
         """The worker's policy counts in force, by word. `open_policy` replaces this view."""
 
@@ -142,7 +144,7 @@ class CounterBlock:
 
     def close(self) -> None:
         """Unmap the file. The file stays."""
-        for view in (self.policy, self.names, self.slots, self._words, self._view):
+        for view in (self.policy, self.names, self.slots, self.revisions, self._words, self._view):
             view.release()
         self._mapping.close()
 
@@ -157,6 +159,15 @@ class CounterBlock:
     def count(self, word: int) -> None:
         """Count one query in a word of the rules in force."""
         self.policy[word] += 1
+
+    @property
+    def received(self) -> int:
+        """The revision of the last policy that the worker received, whether it could be used or not."""
+        return self._words[_RECEIVED]
+
+    @received.setter
+    def received(self, revision: int) -> None:
+        self._words[_RECEIVED] = revision
 
     def open_policy(self, digest: bytes, words: int) -> None:
         """Count from now on under the rules with this digest. Call it in the worker's thread only, with the swap.

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvloop
+from typing import cast
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
@@ -56,6 +55,7 @@ from dnsfilter.worker.channel import (
     receive_order,
     send,
 )
+from dnsfilter.worker.engine_loop import EngineLoop, Serving
 from dnsfilter.worker.sealed import map_sealed
 from dnsfilter.worker.start_config import SetOfSockets, unpack_config
 
@@ -84,7 +84,12 @@ class Worker:
     """One engine on the running event loop. It gets its orders over `channel`."""
 
     def __init__(
-        self, channel: socket.socket, setup: Setup, descriptors: Sequence[int], sockets: Sequence[socket.socket]
+        self,
+        loop: EngineLoop,
+        channel: socket.socket,
+        setup: Setup,
+        descriptors: Sequence[int],
+        sockets: Sequence[socket.socket],
     ) -> None:
         config, sets = _read_config(descriptors[0])
         descriptors = descriptors[1:]
@@ -95,8 +100,7 @@ class Worker:
         self._counters = CounterBlock.open(Path(setup.counters))
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms, setup.reference)
-        self._received_revision = self._waited_for = self._revision
-        """The revision of the supervisor's last policy, whether it could be used or not."""
+        self._counters.received = self._waited_for = self._revision
         zones = Zones(config.upstream.servers, config.zones, config.records)
         engine = engine_class(chosen_kind())
         self._engine = engine(
@@ -114,6 +118,8 @@ class Worker:
             reference=setup.reference,
         )
         self._engine.introduce(NodeLabel(setup.node, self._site))
+        if isinstance(self._engine, Serving):
+            loop.wait_in(self._engine)
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
         self._streams = StreamServer(
             self._resolver,
@@ -174,7 +180,7 @@ class Worker:
         A worker that was delayed finds queries and the policy waiting at the same time, and others may have answered
         by that policy already. The supervisor announces a policy before it sends it, so wait for it, but only once.
         """
-        while (ordered := self._counters.ordered) != self._received_revision and not self._stopped.is_set():
+        while (ordered := self._counters.ordered) != self._counters.received and not self._stopped.is_set():
             if not self._take_order() and not self._arrives(ordered):
                 return
 
@@ -237,7 +243,7 @@ class Worker:
                 self._reading[number] = _Reading(listeners, servers)
 
     def _swap(self, policy: Policy, descriptors: Sequence[int]) -> None:
-        self._received_revision = policy.revision
+        self._counters.received = policy.revision
         try:
             snapshot = self._open(descriptors)
             self._engine.swap(snapshot, policy.since_ms, policy.reference)
@@ -333,7 +339,9 @@ def main(channel: socket.socket) -> None:
         case (Setup() as setup, descriptors):
             channel.setblocking(False)
             try:
-                uvloop.run(_serve(channel, setup, descriptors, sockets))
+                with asyncio.Runner(loop_factory=EngineLoop) as runner:
+                    loop = cast(EngineLoop, runner.get_loop())
+                    runner.run(_serve(loop, channel, setup, descriptors, sockets))
             except (MemoryError, OSError, UnavailableError) as error:
                 logs.emit(_LOG, logging.ERROR, "the system refuses what a worker needs", failure=error)
                 sys.exit(os.EX_OSERR)  # other exceptions are evidence against the snapshot or the engine
@@ -342,9 +350,13 @@ def main(channel: socket.socket) -> None:
 
 
 async def _serve(
-    channel: socket.socket, setup: Setup, descriptors: Sequence[int], sockets: Sequence[socket.socket]
+    loop: EngineLoop,
+    channel: socket.socket,
+    setup: Setup,
+    descriptors: Sequence[int],
+    sockets: Sequence[socket.socket],
 ) -> None:
-    worker = Worker(channel, setup, descriptors, sockets)
+    worker = Worker(loop, channel, setup, descriptors, sockets)
     gc.collect()
     gc.freeze()
     await worker.run()

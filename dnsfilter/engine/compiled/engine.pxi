@@ -8,7 +8,7 @@ from dnsfilter.engine.limits import KEY_BYTES, Limiter
 from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, UnregisteredTable
-from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
+from dnsfilter.telemetry.slots import upstream_slots
 
 
 class CompiledEngine:
@@ -26,7 +26,7 @@ class CompiledEngine:
         self._epoll, self._alarm = select.epoll(), Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN)
         # Later replies use duplicated descriptors: a listener may be closed meanwhile, and its number reused.
-        self._listening, self._by_socket, self._named = {}, {}, {}
+        self._listening, self._by_socket, self._named = ListeningSockets(), {}, {}
         for listener in listeners:
             self.listen(listener)
         self._pending = make_pending(
@@ -47,7 +47,7 @@ class CompiledEngine:
         self._recording = Recording()
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
-            clock, self._slots, Prefixes(clients.trusted_proxies), self._recording,
+            clock, counters, Prefixes(clients.trusted_proxies), self._recording,
         )
         self.swap(snapshot, since_ms, reference)
 
@@ -76,7 +76,7 @@ class CompiledEngine:
         self._slow_path.introduce(node)
 
     def capture(self, captures):
-        self._recording.recorder = self._slow_path.capture(captures)
+        self._recording.use(self._slow_path.capture(captures))
 
     def take_captured(self):
         return self._slow_path.take_captured()
@@ -90,11 +90,11 @@ class CompiledEngine:
             self._by_socket[number] = os.dup(listener.fileno())
         reply_fd = self._by_socket[number]
         self._named[reply_fd] = listener
-        self._listening[listener.fileno()] = ListeningSocket(listener, reply_fd)
+        self._listening.add(listener, reply_fd)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def unlisten(self, listener):
-        del self._listening[listener.fileno()]
+        self._listening.remove(listener)
         self._epoll.unregister(listener.fileno())
 
     def pending_count(self):
@@ -122,9 +122,22 @@ class CompiledEngine:
         return outcome
 
     def poll(self, budget):
-        events = self._loop.poll(budget)
-        self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
-        return events
+        return self._loop.poll(budget)
+
+    # Waiting without Python, for an event loop that waits here.
+
+    def watch(self, fd):
+        self._epoll.register(fd, select.EPOLLIN)
+        self._loop.watch(fd)
+
+    def unwatch(self, fd):
+        self._epoll.unregister(fd)
+        self._loop.watch(-1)
+        self._loop.set_alarm()
+
+    def serve(self, wait_ns):
+        found = self._loop.serve(wait_ns)
+        return bool(found & FOREIGN), bool(found & FOR_PYTHON)
 
     # Streams of clients and to upstreams.
 

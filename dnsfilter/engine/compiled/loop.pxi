@@ -1,8 +1,9 @@
 # The main loop: the steps of a datagram, in their order.
 #
+#   a wake-up               0 wait for any descriptor or the next deadline: one system call, `Loop.serve_until`
 #   a client's datagram     1 receive, a batch at a time          `Loop.read_questions`
 #                           2 parse, and look ahead               `Loop.look_ahead`
-#                           3 client and limits                   `answer_plain`, `answer_odd`
+#                           3 client and limits                   `answer_plain`, `answer_odd` (queries/steps.pxi)
 #                           4 local names                         `resolve`
 #                           5 cache: serve a fresh entry, by policy on the question and on all its targets
 #                           6 policy on a question that the cache does not answer
@@ -11,14 +12,13 @@
 #                           9 send the replies of the batch
 #   an upstream's datagram  10 match and cache                    `Loop.read_answers`
 #                           11 decide each waiting query again    `Loop.deliver`
-#   the alarm               12 late answers, timeouts, probes, worn sockets: on the slow path
+#   a deadline              12 late answers, timeouts, probes, worn sockets: on the slow path
 #
-# A step that is not certain hands over to the slow path, which replaces the later steps. As in
-# engine/slow_path/query_decider.py, policy comes before local names and before the cache. Steps 4 and 5 therefore apply
-# it themselves; a cache entry remembers what its names belong to.
+# No step needs Python. A step that is not certain hands over to the slow path (slow_turn.pxi), which replaces the later
+# steps. As in engine/slow_path/query_decider.py, policy comes before local names and before the cache. Steps 4 and 5
+# therefore apply it themselves; a cache entry remembers what its names belong to.
 
-from dnsfilter.engine.slow_path.case import Turn
-from dnsfilter.engine.interface import Drop, Reply, Update
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -29,145 +29,49 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_wait(int epoll_fd, epoll_event* ready, int most, int timeout_ms)
 
 
-# Steps 3 to 7 of one query. Each function returns the size of the reply in `out`, or HAND_OVER, MISS or DROPPED.
-
-cdef int answer_plain(
-    FastPath fast, const Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
-    int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
-) noexcept nogil:
-    """Answer a plain query, after `look_ahead`."""
-    fast.note_type(asked)
-    # 3. Count the client's range or network, and refuse it unless it may ask. Limits apply to every client.
-    fast.note_client(ahead, client, client_size, now_ms)
-    if not ahead.may_ask:
-        return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
-    if fast.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
-        return DROPPED
-    return resolve(fast, asked, ahead, transport, at, now_ms, limit, out)
-
-
-cdef int resolve(
-    FastPath fast, const Asked* asked, const LookAhead* ahead, int transport, int64_t at, int64_t now_ms,
-    uint32_t limit, uint8_t* out,
-) noexcept nogil:
-    """Answer a query for data of class IN. The limits have passed it."""
-    cdef Entry* entry
-    cdef int known
-    # 4. Local names, unless policy refuses the question.
-    if ahead.ours != NOT_OURS and not (ahead.ours & ZONE_OVERRIDABLE and ahead.view):
-        return fast.answer_ours(
-            asked, fast.ours(asked, ahead.range_class, at), ahead.range_class, transport, at, limit, out
-        )
-    # 5. The cache. An expired entry may be served as stale in step 7.
-    entry = fast.store.find(
-        ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, ahead.hash, now_ms
-    )
-    if entry != NULL and now_ms < entry.expires_ms:
-        return fast.serve(asked, entry, ahead.range_class, transport, KEPT, at, now_ms, limit, out)
-    # 6. Policy, before failures are looked up: a refused question requests no probe.
-    if not fast.pass_policy(asked, ahead.range_class, at):
-        return fast.refused_or_handed(asked, ahead.range_class, transport, at, limit, out)
-    # 7. Do not forward a question that is known to fail.
-    known = fast.failures.known_for(ahead.view, ahead.hash, entry != NULL, now_ms)
-    if known == UNKNOWN:
-        return MISS
-    if known == IN_PYTHON or (entry == NULL and fast.store.has_other(asked, ahead.view, now_ms)):
-        return HAND_OVER
-    if entry != NULL:
-        return fast.serve(asked, entry, ahead.range_class, transport, AS_STALE, at, now_ms, limit, out)
-    return fast.fail(asked, known, transport, limit, out)
-
-
-cdef int answer_odd(
-    FastPath fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t* client,
-    int client_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
-) noexcept nogil:
-    """Parse and answer a message that is no plain query. On MISS, `asked` holds the query."""
-    cdef Fault fault
-    cdef uint32_t limit
-    # 2. Parse. A message that is too short or is itself a response gets no answer.
-    cdef int result = read_odd(message, size, transport, asked, &fault)
-    ahead.range_class = -1
-    if result == ODD_SILENT:
-        fast.slots[fast.outcomes[transport][AS_DROPPED]] += 1
-        return DROPPED
-    limit = STREAM_ROOM if transport else udp_limit_of(asked)
-    if result == ODD_QUERY:
-        fast.note_type(asked)
-    # 3. Client and limits.
-    ahead.range_class = fast.table.find_counted(client, client_size, &ahead.counted)
-    fast.note_client(ahead, client, client_size, now_ms)
-    ahead.may_ask = fast.may_ask(ahead.range_class, client, client_size, at)
-    if result == ODD_QUERY and not ahead.may_ask:
-        return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
-    if fast.admit(client, client_size, ahead.may_ask or transport, transport, now_ms) != ADMIT_PASS:
-        return DROPPED
-    if result == ODD_QUERY:
-        return answer_rare(fast, asked, ahead, transport, at, now_ms, limit, out)
-    if fault.opcode == OPCODE_UPDATE and fast.takes_updates and ahead.range_class >= 0:
-        return HAND_OVER
-    result = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
-    fast.count(transport, result, fault.rcode)
-    return <int>write_fault(asked, &fault, out)
-
-
-cdef int answer_rare(
-    FastPath fast, Asked* asked, LookAhead* ahead, int transport, int64_t at, int64_t now_ms, uint32_t limit,
-    uint8_t* out,
-) noexcept nogil:
-    """Answer a well-formed query that is not plain. The limits have passed it."""
-    cdef int ours
-    # 6. Policy comes first here: the steps below may decline a query that it passes.
-    if not fast.pass_policy(asked, ahead.range_class, at):
-        return fast.refused_or_handed(asked, ahead.range_class, transport, at, limit, out)
-    if not asked.rd:
-        return fast.decline(asked, AS_NOT_RECURSIVE, EDE_NOT_AUTHORITATIVE, transport, limit, out)
-    if asked.qclass == CLASS_CH or asked.qclass == CLASS_NONE or asked.qclass == CLASS_ANY:
-        return fast.decline(asked, AS_UNSUPPORTED, -1, transport, limit, out)
-    if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
-        return HAND_OVER
-    # 4. Local names. For other names, ANY is answered from the name's CNAME.
-    if asked.qtype == TYPE_ANY:
-        ours = fast.ours(asked, ahead.range_class, at)
-        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and fast.routes.view_of(asked, True)):
-            return fast.answer_ours(asked, ours, ahead.range_class, transport, at, limit, out)
-        look_for_alias(asked)
-    fast.find_route(asked, at, ahead)
-    return resolve(fast, asked, ahead, transport, at, now_ms, limit, out)
+cdef enum:
+    MOST_READY = 64
+    LONGEST_POLL_MS = 3_600_000
+    FOREIGN = 1             # why `Loop.serve` returned: the watched descriptor is readable
+    FOR_PYTHON = 2          # `Loop.poll` has events, or a new policy must come into force before queries are read
 
 
 @cython.final
 cdef class Loop:
-    """Serve the sockets and the alarm of one engine. `slow_path` is a SlowPath over `table`."""
+    """Serve the sockets and the deadlines of one engine. `slow_path` is a SlowPath over `table`."""
 
     cdef FastPath fast
     cdef Pending pending
-    cdef PendingTable table
-    cdef object slow_path
+    cdef SlowTurn slow
     cdef Delivery delivery
     cdef Batch batch
     cdef Times times
     cdef Durations durations
     cdef Alarm alarm
-    cdef dict listening
+    cdef ListeningSockets listening
     cdef int epoll_fd
+    cdef int watched_fd             # of the event loop that calls `serve`; -1: none, and the alarm wakes the caller
+    cdef uint64_t[::1] revisions    # of the policy that the supervisor wants in force, and of the last one received
+    cdef uint64_t[::1] slots
+    cdef int cache_entries, cache_bytes
     cdef Asked[64] asked            # BATCH_DATAGRAMS, of the current batch
     cdef LookAhead[64] ahead
     cdef bint[64] plain
     cdef int64_t wall_s, boot_ns    # of this turn
     cdef int64_t now_ms, at         # the turn's boot time in milliseconds, and the instant to decide by
-    cdef object turn                # the Turn, once the slow path needs it
     cdef Recording recording        # of captured ranges' queries
 
     def __init__(
-        self, FastPath fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
-        clock, slots, Prefixes proxies, Recording recording not None,
+        self, FastPath fast, PendingTable table, slow_path, Alarm alarm, ListeningSockets listening, int epoll_fd,
+        bint trust_ad, clock, counters, Prefixes proxies, Recording recording not None,
     ):
-        self.fast, self.pending, self.table, self.slow_path = fast, table.pending, table, slow_path
+        self.fast, self.pending, self.recording = fast, table.pending, recording
         self.delivery, self.batch = Delivery(fast, table.pending, trust_ad), Batch(proxies)
-        self.recording = recording
-        self.times, self.durations = Times(clock), Durations(slots)
-        self.alarm, self.listening, self.epoll_fd = alarm, listening, epoll_fd
+        self.slow = SlowTurn(slow_path, table, listening, self.batch, self.delivery, recording)
+        self.times, self.durations = Times(clock), Durations(counters.slots)
+        self.alarm, self.listening, self.epoll_fd, self.watched_fd = alarm, listening, epoll_fd, -1
+        self.revisions, self.slots = counters.revisions, counters.slots
+        self.cache_entries, self.cache_bytes = CACHE_ENTRIES, CACHE_BYTES
 
     def swap(self, anchor):
         """Decide by the snapshot of `anchor` from now on."""
@@ -175,108 +79,148 @@ cdef class Loop:
 
     def release(self):
         """Release the memory of the counters. Do not poll afterwards."""
-        self.durations.slots = None
+        self.durations.slots = self.slots = self.revisions = None
+
+    def watch(self, int fd):
+        """Have `serve` return when this descriptor is readable. Without one (-1), the alarm makes `epoll_fd` readable."""
+        self.watched_fd = fd
 
     def poll(self, int budget):
-        """Run at most `budget` turns; each reads one batch from every readable descriptor. Return the events."""
+        """Take at most `budget` turns without waiting. Return the events, also those of turns that `serve` took."""
         cdef epoll_event[64] ready
-        cdef int i, count
-        cdef list events = []
-        try:
-            for _ in range(budget):
-                count = epoll_wait(self.epoll_fd, ready, 64, 0)
-                if count <= 0:
-                    break
-                self.begin_turn()
-                try:
-                    for i in range(count):
-                        self.serve_descriptor(ready[i].data.fd)
-                finally:
-                    # Send also if the slow path has failed: these replies belong to other clients.
-                    self.delivery.flush(self.times, self.durations)
-                if self.turn is not None:
-                    events += self.turn.events
-        finally:
-            self.set_alarm()
-        return events
+        cdef int count
+        for _ in range(budget):
+            count = 0 if self.slow.failed is not None else epoll_wait(self.epoll_fd, ready, MOST_READY, 0)
+            if count <= 0 or not self.owns_any(ready, count):
+                break
+            self.take_turn(ready, count)
+        self.set_alarm()
+        return self.slow.take_events()
 
-    cdef int begin_turn(self) except -1:
+    def serve(self, int64_t wait_ns):
+        """Take turns until the watched descriptor is readable, `poll` has work, or `wait_ns` have passed (-1: never).
+
+        Return FOREIGN and FOR_PYTHON as far as they apply.
+        """
+        cdef int found
+        with nogil:
+            found = self.serve_until(-1 if wait_ns < 0 else nanoseconds_of(CLOCK_BOOTTIME) + wait_ns)
+        return found
+
+    cdef int serve_until(self, int64_t until_ns) noexcept nogil:
+        cdef epoll_event[64] ready
+        cdef int64_t now_ns = nanoseconds_of(CLOCK_BOOTTIME)
+        cdef int count
+        cdef bint foreign = False
+        while not self.slow.has_work:
+            # 0. Wait.
+            count = epoll_wait(self.epoll_fd, ready, MOST_READY, self.wait_ms(until_ns, now_ns))
+            if count < 0:
+                break  # a signal, whose handler is Python's
+            if self.revisions[0] != self.revisions[1] and self.owns_any(ready, count):
+                return FOR_PYTHON
+            foreign = self.take_turn(ready, count)
+            now_ns = self.boot_ns if self.times.system else nanoseconds_of(CLOCK_BOOTTIME)
+            if foreign or 0 <= until_ns <= now_ns:
+                break
+        return (FOREIGN if foreign else 0) | (FOR_PYTHON if self.slow.has_work else 0)
+
+    cdef int wait_ms(self, int64_t until_ns, int64_t now_ns) noexcept nogil:
+        """Return how long to wait for a descriptor: until this instant or the next deadline; -1 is without end."""
+        cdef int64_t alarm_ms = self.times.alarm_ms(self.pending.next_alarm())
+        cdef int64_t at_ns = sooner(until_ns, alarm_ms * NS_PER_MS if alarm_ms >= 0 else -1)
+        if at_ns < 0:
+            return -1
+        return <int>min(max(at_ns - now_ns + NS_PER_MS - 1, <int64_t>0) // NS_PER_MS, <int64_t>LONGEST_POLL_MS)
+
+    cdef bint owns_any(self, const epoll_event* ready, int count) noexcept nogil:
+        """Return whether a descriptor is ready that is not the watched one."""
+        return count > 1 or (count == 1 and ready[0].data.fd != self.watched_fd)
+
+    cdef bint take_turn(self, const epoll_event* ready, int count) noexcept nogil:
+        """Serve each of these descriptors, and what is due. Return whether the watched one is among them."""
+        cdef int64_t alarm_ms
+        cdef bint foreign = False
+        cdef int i
+        self.begin_turn()
+        for i in range(count):
+            if ready[i].data.fd == self.watched_fd:
+                foreign = True
+            else:
+                self.serve_descriptor(ready[i].data.fd)
+        alarm_ms = self.pending.next_alarm() if self.watched_fd >= 0 else -1
+        if 0 <= alarm_ms <= self.now_ms:
+            self.slow.expire()
+        self.delivery.flush(self.times, self.durations)
+        self.slots[self.cache_entries] = self.fast.store.count
+        self.slots[self.cache_bytes] = self.fast.store.memory()
+        self.slow.end_turn()
+        return foreign
+
+    cdef void begin_turn(self) noexcept nogil:
         """Read both clocks, once per turn."""
         self.wall_s, self.boot_ns = self.times.wall_s(), self.times.boot_ns()
         self.now_ms = self.boot_ns // NS_PER_MS
         self.at = self.times.instant(self.wall_s, self.now_ms)
-        self.turn = None
-        return 0
+        self.slow.begin_turn(self.wall_s, self.boot_ns)
 
-    cdef object python_turn(self):
-        """Return the Turn that the slow path uses; make it on first use."""
-        if self.turn is None:
-            self.turn = Turn(self.wall_s, self.boot_ns)
-        return self.turn
-
-    cdef int serve_descriptor(self, int fd) except -1:
+    cdef void serve_descriptor(self, int fd) noexcept nogil:
+        cdef const Listening* source
         if self.pending.owns(fd):
-            return self.read_answers(fd)
-        source = self.listening.get(fd)
-        if source is not None:
-            return self.read_questions(source)
-        # 12. The alarm.
-        self.alarm.clear()
-        self.slow_path.expire(self.python_turn())
-        return 0
+            self.read_answers(fd)
+            return
+        source = self.listening.at(fd)
+        if source != NULL:
+            self.read_questions(source)
+        elif fd == self.alarm.fd:
+            self.alarm.clear()
+            self.slow.expire()
 
     def set_alarm(self):
-        """Set the alarm for the next work that no datagram announces."""
-        self.alarm.set(self.times.alarm_ms(self.pending.next_alarm()))
+        """Set the alarm for the next work that no datagram announces. `serve` needs none."""
+        if self.watched_fd < 0:
+            self.alarm.set(self.times.alarm_ms(self.pending.next_alarm()))
 
     # Queries of clients.
 
-    cdef int read_questions(self, ListeningSocket source) except -1:
+    cdef void read_questions(self, const Listening* source) noexcept nogil:
         """Read one batch of queries from a socket, and answer it."""
-        cdef Batch batch = self.batch
         cdef const uint8_t* client = NULL
         cdef int i, size, client_size, count
         cdef uint64_t due
-        cdef object failed = None
         # 1. Receive, and take the client from a trusted proxy's header.
-        count = batch.receive(source.fd, source.wildcard)
+        count = self.batch.receive(source.fd, source.wildcard)
         # 2. Parse and look ahead. This changes nothing.
         self.look_ahead(count)
         for i in range(count):
             # 3. to 7. One query after the other, because a reply may change the state that the next one uses.
-            client_size = batch.client(i, &client)
+            client_size = self.batch.client(i, &client)
             if self.plain[i]:
                 size = answer_plain(
                     self.fast, &self.asked[i], &self.ahead[i], client, client_size, 0, self.at, self.now_ms,
-                    udp_limit_of(&self.asked[i]), batch.next_reply(),
+                    udp_limit_of(&self.asked[i]), self.batch.next_reply(),
                 )
             else:
                 size = answer_odd(
-                    self.fast, batch.message(i), batch.received[i].msg_len, &self.asked[i], &self.ahead[i], client,
-                    client_size, 0, self.at, self.now_ms, batch.next_reply(),
+                    self.fast, self.batch.message(i), self.batch.received[i].msg_len, &self.asked[i], &self.ahead[i],
+                    client, client_size, 0, self.at, self.now_ms, self.batch.next_reply(),
                 )
             # 8. Ask an upstream.
             if size == MISS:
                 size = self.ask_upstream(source, i)
             if size > 0:
-                batch.reply(i, size)
+                self.batch.reply(i, size)
             elif size == HAND_OVER:
-                try:
-                    self.hand_over(source, i, <bytes>(<const char*>client)[:client_size])
-                except Exception as error:  # raised once the rest of the batch is answered
-                    failed = error
-            elif size == DROPPED and self.recording.recorder is not None:
-                self.recording.dropped(batch, i)
-        if self.recording.recorder is not None:
-            self.recording.replied(batch)
+                self.slow.decide(source, i, self.ahead[i].range_class)
+            elif size == DROPPED and self.recording.active:
+                self.slow.record_drop(i)
+        if self.recording.active:
+            self.slow.record_replies()
         # 9. Send.
-        due = self.durations.due(batch.reply_count)
-        batch.flush(source.fd)
+        due = self.durations.due(self.batch.reply_count)
+        self.batch.flush(source.fd)
         if due:
             self.durations.observe(self.times.boot_ns() - self.boot_ns, due)
-        if failed is not None:
-            raise failed
-        return 0
 
     cdef void look_ahead(self, int count) noexcept nogil:
         """Parse the batch and find ranges and cache keys, in several passes over all datagrams.
@@ -306,7 +250,7 @@ cdef class Loop:
             if looked_up[i]:
                 self.fast.table.prefetch_records(&self.asked[i])
 
-    cdef int ask_upstream(self, ListeningSocket source, int i) noexcept nogil:
+    cdef int ask_upstream(self, const Listening* source, int i) noexcept nogil:
         """Ask upstream for datagram `i`. If there is no room, answer from stale data, or drop and count it."""
         cdef Origin origin
         cdef Asked* asked = &self.asked[i]
@@ -336,28 +280,9 @@ cdef class Loop:
             self.batch.next_reply(),
         )
 
-    cdef int hand_over(self, ListeningSocket source, int i, bytes client) except -1:
-        """Let the slow path decide on datagram `i`."""
-        cdef Batch batch = self.batch
-        cdef int range_class = self.ahead[i].range_class
-        message = <bytes>(<const char*>batch.message(i))[: batch.received[i].msg_len]
-        outcome = self.slow_path.decide_message(
-            self.python_turn(), message, client, Transport.UDP, None if range_class < 0 else range_class
-        )
-        if isinstance(outcome, Reply):
-            batch.reply_with(i, outcome.message)
-        elif isinstance(outcome, Update):
-            self.python_turn().events.append(outcome.answered_by(source.listener, batch.peer(i), batch.ancillary(i)))
-        else:
-            waiter = Waiter(
-                outcome.query, client, self.boot_ns, source.listener, batch.peer(i), batch.ancillary(i)
-            )
-            self.slow_path.ask(self.python_turn(), outcome, waiter)
-        return 0
-
     # Answers of upstreams.
 
-    cdef int read_answers(self, int fd) except -1:
+    cdef void read_answers(self, int fd) noexcept nogil:
         """Read one batch of datagrams from an upstream's socket."""
         cdef Arrived arrived
         cdef Entry* entry
@@ -366,46 +291,31 @@ cdef class Loop:
             # 10. Match it by socket, id and question. Cache it if this one answer is sufficient.
             result = self.pending.next_arrival(fd, &left, &arrived)
             if result == NOTHING:
-                return 0
+                return
             entry = self.delivery.keep(&arrived, self.now_ms) if result == ORDINARY else NULL
             if entry == NULL:
-                self.hand_over_answer(result, fd, &arrived)
+                self.slow.take_answer(result, fd, &arrived)
             else:
                 self.deliver(arrived.flight, entry)
 
-    cdef int hand_over_answer(self, int result, int fd, const Arrived* arrived) except -1:
-        """Hand a datagram to the slow path. REFUSED is an ICMP error, which concerns every question on the socket."""
-        if result == REFUSED:
-            for number in self.table.waiting_on(fd):
-                self.slow_path.arrived(self.python_turn(), arrived.server, number, None)
-            return 0
-        number = PROBE if result == PROBED else self.table.exchange_of(arrived.flight).number
-        message = <bytes>arrived.message[: arrived.size]
-        self.slow_path.arrived(self.python_turn(), arrived.server, number, message)
-        return 0
-
-    cdef int deliver(self, Flight* flight, Entry* entry) except -1:
+    cdef void deliver(self, Flight* flight, Entry* entry) noexcept nogil:
         """Answer all waiting queries from an entry that was just cached."""
         cdef Waiting* waiting = flight.first
-        cdef list left_over = []
-        key = None
+        cdef bint all_answered = True
         self.pending.accept(flight, self.boot_ns)
         self.fast.failures.forget_hash(flight.hash)
-        try:
-            # 11. Decide each query again: the policy or the client's range may have changed.
-            while waiting != NULL:
-                if not self.delivery.deliver(waiting, entry, self.at, self.now_ms):
-                    left_over.append(self.table.waiter_of(waiting))
-                elif self.recording.recorder is not None:
-                    self.recording.delivered(self.delivery.outbox, waiting)
-                waiting = waiting.next
-            if left_over:
-                key = key_of_flight(flight)
-        finally:
+        # 11. Decide each query again: the policy or the client's range may have changed.
+        while waiting != NULL:
+            if not self.delivery.deliver(waiting, entry, self.at, self.now_ms):
+                all_answered = False
+                self.slow.leave_over(waiting)
+            elif self.recording.active:
+                self.slow.record_delivery(waiting)
+            waiting = waiting.next
+        if all_answered:
             self.pending.finish(flight)
-        if left_over:
-            self.slow_path.deliver(self.python_turn(), left_over, key)
-        return 0
+        else:
+            self.slow.finish(flight)
 
     # Queries without a socket.
 
@@ -441,7 +351,4 @@ cdef class Loop:
             free(out)
         if size == DROPPED:
             return Drop()
-        turn = Turn(wall_s, boot_ms * NS_PER_MS)
-        return self.slow_path.decide_message(
-            turn, message, client, transport, None if ahead.range_class < 0 else ahead.range_class
-        )
+        return self.slow.decide_message(message, client, transport, wall_s, boot_ms, ahead.range_class)

@@ -1,6 +1,6 @@
 # Listening sockets, and batches of datagrams: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
 
-from libc.stdlib cimport malloc
+from libc.stdlib cimport free, malloc, realloc
 
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
@@ -65,16 +65,50 @@ cdef enum:
     CONTROL_ROOM = 64       # one IP_PKTINFO or IPV6_PKTINFO needs 32 and 40
 
 
+cdef struct Listening:
+    int fd
+    int reply_fd            # sends later replies; 0: `fd` does not listen
+    bint wildcard
+
+
 @cython.final
-cdef class ListeningSocket:
-    """A listening socket, and the descriptor that sends later replies."""
+cdef class ListeningSockets:
+    """The listening sockets, by descriptor."""
 
-    cdef readonly object listener
-    cdef int fd, reply_fd
-    cdef bint wildcard
+    cdef dict listeners
+    cdef Listening* by_fd
+    cdef int room
 
-    def __init__(self, listener, reply_fd):
-        self.listener, self.fd, self.reply_fd, self.wildcard = listener, listener.fileno(), reply_fd, listener.wildcard
+    def __cinit__(self):
+        self.listeners = {}
+
+    def __dealloc__(self):
+        free(self.by_fd)
+
+    def add(self, listener, int reply_fd):
+        """Know a socket from now on. `reply_fd` is above 0."""
+        cdef int fd = listener.fileno(), wanted = 2 * fd + 64
+        cdef Listening* grown
+        if fd >= self.room:
+            grown = <Listening*>realloc(self.by_fd, wanted * sizeof(Listening))
+            if grown == NULL:
+                raise MemoryError
+            memset(grown + self.room, 0, (wanted - self.room) * sizeof(Listening))
+            self.by_fd, self.room = grown, wanted
+        self.listeners[fd] = listener
+        self.by_fd[fd].fd, self.by_fd[fd].reply_fd, self.by_fd[fd].wildcard = fd, reply_fd, listener.wildcard
+
+    def remove(self, listener):
+        cdef int fd = listener.fileno()
+        del self.listeners[fd]
+        self.by_fd[fd].reply_fd = 0
+
+    cdef const Listening* at(self, int fd) noexcept nogil:
+        """Return the listening socket with this descriptor, valid until the next `add`; NULL if there is none."""
+        return &self.by_fd[fd] if fd < self.room and self.by_fd[fd].reply_fd else NULL
+
+    cdef object listener_of(self, const Listening* source):
+        return self.listeners[source.fd]
 
 
 @cython.final

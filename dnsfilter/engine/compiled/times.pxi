@@ -15,6 +15,8 @@ cdef extern from *:
     int64_t nanoseconds_of(int clock) noexcept nogil
     int CLOCK_REALTIME, CLOCK_BOOTTIME
 
+cdef int64_t TRUSTED_S = TOLERATED_S
+
 cdef enum:
     NS_PER_S = 1000000000
     NS_PER_MS = 1000000
@@ -23,14 +25,13 @@ cdef enum:
 
 @cython.final
 cdef class Times:
-    """An engine's clock, and the instants to decide by, as `Anchor` returns them."""
+    """An engine's clock, and the instants to decide by, as `Anchor` returns them. A clock of a test is Python's."""
 
     cdef object clock
     cdef bint system
-    cdef object anchor
-    cdef int64_t trusted_s          # a wall clock before this time is behind
+    cdef int64_t made_s, since_ms       # the time of the snapshot, and the boot time that it counts from
     cdef bint has_reference
-    cdef int64_t latest_s, latest_ms    # a wall clock after `latest_s` at the boot time `latest_ms` is ahead
+    cdef int64_t instant_s, instant_ms  # the reference
 
     def __init__(self, clock):
         self.clock, self.system = clock, type(clock) is SystemClock
@@ -38,27 +39,43 @@ cdef class Times:
     def swap(self, anchor):
         """Use `anchor` from now on."""
         reference = anchor.reference
-        self.anchor, self.trusted_s, self.has_reference = anchor, anchor.made_s - TOLERATED_S, reference is not None
+        self.made_s, self.since_ms, self.has_reference = anchor.made_s, anchor.boot_ms, reference is not None
         if self.has_reference:
-            self.latest_s, self.latest_ms = reference.instant + TOLERATED_S, reference.boot_ms
+            self.instant_s, self.instant_ms = reference.instant, reference.boot_ms
 
-    cdef int64_t boot_ns(self) except? -1:
-        return nanoseconds_of(CLOCK_BOOTTIME) if self.system else <int64_t>self.clock.boot_ns()
+    cdef int64_t boot_ns(self) noexcept nogil:
+        if self.system:
+            return nanoseconds_of(CLOCK_BOOTTIME)
+        with gil:
+            return self.clock.boot_ns()
 
-    cdef int64_t wall_s(self) except? -1:
-        return nanoseconds_of(CLOCK_REALTIME) // NS_PER_S if self.system else <int64_t>self.clock.wall_s()
+    cdef int64_t wall_s(self) noexcept nogil:
+        if self.system:
+            return nanoseconds_of(CLOCK_REALTIME) // NS_PER_S
+        with gil:
+            return self.clock.wall_s()
 
-    cdef int64_t alarm_ms(self, int64_t at_ms) except? -1:
+    cdef int64_t alarm_ms(self, int64_t at_ms) noexcept nogil:
         """Return when the alarm has to fire for `at_ms`; -1 is never."""
-        return at_ms if self.system or at_ms < 0 else <int64_t>self.clock.alarm_ms(at_ms)
+        if self.system or at_ms < 0:
+            return at_ms
+        with gil:
+            return self.clock.alarm_ms(at_ms)
 
-    cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) except? -1:
+    cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) noexcept nogil:
         """Return the instant to decide by."""
-        if wall_s < self.trusted_s:
-            return self.anchor.instant(wall_s, boot_ms)
-        if self.has_reference and (wall_s - self.latest_s) * 1000 > boot_ms - self.latest_ms:
-            return self.anchor.instant(wall_s, boot_ms)
+        cdef int64_t latest_s
+        if wall_s < self.made_s - TRUSTED_S:
+            return self.made_s + seconds_of(boot_ms - self.since_ms)
+        latest_s = self.instant_s + seconds_of(boot_ms - self.instant_ms)
+        if self.has_reference and wall_s > latest_s + TRUSTED_S:
+            return latest_s
         return wall_s
+
+
+cdef inline int64_t seconds_of(int64_t ms) noexcept nogil:
+    """Return the seconds that have passed after this time, which may be negative."""
+    return ms // 1000 if ms >= 0 else -((999 - ms) // 1000)
 
 
 @cython.final

@@ -19,7 +19,7 @@ AT_THE_SCHEMA = {"importlib.metadata"}
         ("import dnsfilter.cli.main", {*COLLECTORS, *CONTROL, *ENGINES} - AT_THE_SCHEMA),
         (
             "import dnsfilter.worker.process",
-            {*COLLECTORS, *CONTROL, "pydantic", "dnsfilter.config.file_schema", "tomllib"},
+            {*COLLECTORS, *CONTROL, "pydantic", "dnsfilter.config.file_schema", "tomllib", "uvloop"},
         ),
     ],
 )

@@ -11,7 +11,6 @@ import dns.edns
 import dns.message
 import dns.rcode
 import pytest
-import uvloop
 
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.resolver import Resolver
@@ -128,7 +127,7 @@ def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(name: str,
             options = [[(int(option.otype), option.to_wire()) for option in each.options[before:]] for each in found]
             assert options == [[], [(11, b"\0F")], [(11, b"\0F")]]
 
-    uvloop.run(check())
+    asyncio.run(check())
 
 
 async def test_many_queries_on_one_connection_are_all_answered() -> None:
@@ -445,7 +444,7 @@ def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(star
             assert served.rig.outcomes() == {("tcp", "dropped"): 1}
             await served.until(lambda: served.opened[-1] == 0)
 
-    uvloop.run(check())
+    asyncio.run(check())
 
 
 async def test_limit_of_connections_applies_to_the_client_in_the_header() -> None:

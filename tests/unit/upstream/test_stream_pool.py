@@ -4,7 +4,6 @@ import asyncio
 from ipaddress import ip_address
 
 import pytest
-import uvloop
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
@@ -34,7 +33,7 @@ def test_each_question_is_sent_under_a_new_id() -> None:
                 await pool.ask(endpoint, query("example.org", 7), LONG_S)
             pool.close()
 
-    uvloop.run(main())
+    asyncio.run(main())
     # Fifty draws from 65,536 repeat twenty times with a chance far below one in 10**50.
     assert len(set(seen)) > 30
 
@@ -288,4 +287,4 @@ def test_invalid_query_raises_value_error(message: bytes) -> None:
         await StreamPool().ask(Endpoint(ip_address("127.0.0.1"), 9), message, LONG_S)
 
     with pytest.raises(ValueError, match="ask over tcp"):
-        uvloop.run(main())
+        asyncio.run(main())

@@ -6,7 +6,6 @@ import resource
 from collections.abc import Callable
 
 import pytest
-import uvloop
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
@@ -57,7 +56,7 @@ def test_busy_client_leaves_connections_to_others() -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     waiting: list[asyncio.Future[list[bytes]]] = []
-    uvloop.run(main())
+    asyncio.run(main())
 
 
 def test_clients_take_turns() -> None:
@@ -76,7 +75,7 @@ def test_clients_take_turns() -> None:
             await asyncio.gather(*asks)
             pool.close()
 
-    uvloop.run(main())
+    asyncio.run(main())
     # Questions sent before the other clients arrive stay sent.
     assert read[IN_FLIGHT_PER_CONNECTION:][:6].count("some") == 3
 

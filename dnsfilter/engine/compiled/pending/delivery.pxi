@@ -125,7 +125,7 @@ cdef class Delivery:
             self.timed += 1
         return True
 
-    cdef void flush(self, Times times, Durations durations) except *:
+    cdef void flush(self, Times times, Durations durations) noexcept nogil:
         """Send the outbox, and record the durations of the timed replies."""
         cdef int i
         self.outbox.flush()

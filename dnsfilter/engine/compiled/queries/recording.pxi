@@ -3,9 +3,14 @@
 
 @cython.final
 cdef class Recording:
-    """Gives the recorder what was answered. Without a capture, `recorder` is None: check that first."""
+    """Gives the recorder what was answered, while `active`: check that first."""
 
-    cdef public object recorder
+    cdef readonly object recorder
+    cdef bint active
+
+    def use(self, recorder):
+        """Record by this recorder from now on; None ends that."""
+        self.recorder, self.active = recorder, recorder is not None
 
     cdef int replied(self, Batch batch) except -1:
         """Record the replies of a batch."""
