@@ -1,11 +1,10 @@
 """Insert and update many rows at once. A statement for each row would take most of the time of a large import."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, case, insert, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, BindParameter, Column, Table, bindparam, insert, text, update
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
@@ -46,37 +45,44 @@ def update_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
 
 def add_to_all(session: Session, table: Table, rows: Sequence[Json], column: str, most: int) -> None:
     """Insert rows, or add `column` to that of rows with the same key. The sum is at most `most`."""
-    own = table.c[column]
-    _merge(session, table, rows, column, lambda given: case((own > most - given, most), else_=own + given))
+    own, given = f"{table.name}.{_quoted(column)}", f"excluded.{_quoted(column)}"
+    _merge(session, table, rows, column, f"CASE WHEN {own} > {most} - {given} THEN {most} ELSE {own} + {given} END")
 
 
 def replace_all(session: Session, table: Table, rows: Sequence[Json], column: str) -> None:
     """Insert rows, or set `column` of rows with the same key."""
-    _merge(session, table, rows, column, lambda given: given)
+    _merge(session, table, rows, column, f"excluded.{_quoted(column)}")
 
 
 def raise_all(session: Session, table: Table, rows: Sequence[Json], column: str) -> None:
     """Insert rows, or set `column` of rows with the same key if theirs is lower."""
-    own = table.c[column]
-    _merge(session, table, rows, column, lambda given: case((own > given, own), else_=given))
+    own, given = f"{table.name}.{_quoted(column)}", f"excluded.{_quoted(column)}"
+    _merge(session, table, rows, column, f"CASE WHEN {own} > {given} THEN {own} ELSE {given} END")
 
 
-def _merge(
-    session: Session,
-    table: Table,
-    rows: Sequence[Json],
-    column: str,
-    merged: Callable[[ColumnElement[Any]], ColumnElement[Any]],
-) -> None:
-    """Insert rows, or set `column` of rows with the same key to what `merged` makes of the given value."""
+def _merge(session: Session, table: Table, rows: Sequence[Json], column: str, merged: str) -> None:
+    """Insert rows with different keys, or set `column` of rows with the same key to the expression `merged`.
+
+    All is one statement with one JSON document, whose rows the database reads itself. That takes half the time of a
+    statement for each row.
+    """
     if not rows:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    changes = {column: merged(statement.excluded[column])}
-    session.connection().execute(
-        statement.on_conflict_do_update(index_elements=table.primary_key.columns, set_=changes), rows
-    )
+    names, keys = ", ".join(map(_quoted, rows[0])), ", ".join(_quoted(each.name) for each in table.primary_key.columns)
+    if session.get_bind().dialect.name == "postgresql":
+        source, document = _records(table), _document(rows)
+    else:
+        columns = (_from_json(table.c[name], number) for number, name in enumerate(rows[0]))
+        source = f"(SELECT {', '.join(columns)} FROM json_each(:rows))"
+        document = {"rows": json.dumps([list(row.values()) for row in rows], ensure_ascii=False)}
+    # Without WHERE, SQLite would take ON CONFLICT as part of a join.
+    statement = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {source} WHERE true"
+    session.execute(text(f"{statement} ON CONFLICT ({keys}) DO UPDATE SET {_quoted(column)} = {merged}"), document)
+
+
+def _from_json(column: Column[Any], number: int) -> str:
+    """Return the expression of SQLite for a column of a row that is an array."""
+    return f"value {'->' if isinstance(column.type, JSON) else '->>'} {number} AS {_quoted(column.name)}"
 
 
 def _records(table: Table) -> str:
