@@ -15,6 +15,7 @@ from api.db.models import AuthorityRow, NodeRow
 from api.db.session import Database
 from api.http.quota import Quota
 from api.nodes import repository
+from api.nodes.changed_files import ChangedFiles
 from api.nodes.last_reports import UNREGISTERED_S, LastReports
 from api.nodes.repository import NodeSummary
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
@@ -73,6 +74,7 @@ class Fleet:
         self.reports = LastReports(database, clock)
         self.usage = UsageIntake(database, publisher.services, clock)
         self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
+        self.changed_files = ChangedFiles(publisher.store)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 

@@ -1,6 +1,7 @@
 """/v1/nodes/enrol and /v1/nodes/self: routes for nodes with their own tokens."""
 
 from contextlib import AbstractContextManager, ExitStack
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -14,7 +15,7 @@ from api.db.models import NodeRow
 from api.db.unit_of_work import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
 from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
 from api.http.dependencies import TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
-from api.http.downloads import Download, file_download
+from api.http.downloads import file_download
 from api.http.entity_tags import MAX_TAGS
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
@@ -108,12 +109,27 @@ async def get_own_snapshot(
     responses={
         **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
         200: {"description": "the content of the file", "content": {"application/octet-stream": {"schema": _BYTES}}},
+        226: {
+            "description": "what changed since the file in `since`",
+            "content": {"application/octet-stream": {"schema": _BYTES}},
+        },
     },
 )
-def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetDep) -> Download:
-    """Get a file by its SHA-256, if a manifest that is still kept names it."""
+def get_own_file(
+    sha256: Annotated[Sha256, Path()],
+    node: NodeDep,
+    fleet: FleetDep,
+    since: Annotated[Sha256 | None, Query(description="SHA-256 of the names file that the node has")] = None,
+) -> Response:
+    """Get a file by its SHA-256, if a manifest that is still kept names it.
+
+    With `since`, get what changed since that file, if it is little: the answer is 226, in a format for nodes only.
+    """
     with ExitStack() as held:
         held.enter_context(fleet.downloads.held(node.number))
+        changes = None if since is None else fleet.changed_files.between(since, sha256)
+        if changes is not None:
+            return Response(changes, HTTPStatus.IM_USED, media_type="application/octet-stream")
         file = fleet.publisher.store.open_named(sha256)
         if file is None:
             raise NotFound(f"no snapshot has a file {sha256}")

@@ -22,8 +22,10 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local.private_files import read_private, replace_private
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.contents import bytes_by_digest
+from dnsfilter.snapshot.file_changes import LEAST_BYTES, apply_changes
 from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
+from dnsfilter.snapshot.sections import File
 from dnsfilter.snapshot.signature import verify_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
@@ -106,7 +108,7 @@ class Puller:
             return None
         manifest = parse_manifest(data)
         self._check(manifest, data, afresh=afresh)
-        files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
+        files = {file.digest: self._fetch(file, manifest) for file in self._store.missing(manifest)}
         received = Received(data, files, replace_chosen=afresh or self._restarts_at(manifest))
         try:
             self._take(received, placed)
@@ -187,19 +189,41 @@ class Puller:
         ahead = self._made_s > self._clock() + TOLERATED_S
         return manifest.made_s < self._made_s - TOLERATED_S and not ahead
 
-    def _fetch(self, file: FileRef, revision: int) -> bytes:
-        digest = file.digest.hex()
+    def _fetch(self, file: FileRef, manifest: Manifest) -> bytes:
+        """Return a file. Fetch all of it if there are no changes since the one here, or if they lead elsewhere."""
+        digest, revision = file.digest.hex(), manifest.revision
         if file.size > LARGEST_FILE:
             raise SnapshotError(f"revision {revision} refused: file {digest[:16]}… has more than {LARGEST_FILE} bytes")
-        path = f"/v1/nodes/self/files/{digest}"
-        answer = self._client.ask("GET", path, self.identity.token, largest=file.size, within_s=FILE_S)
-        data = _content(answer, f"file {digest[:16]}…", self._client.url)
-        if len(data) != file.size or sha256(data).digest() != file.digest:
+        before = self._before() if file == manifest.names and file.size >= LEAST_BYTES else None
+        data = b"" if before is None else self._ask_file(file, before)
+        if before is None or not _is(file, data):
+            data = self._ask_file(file, None)
+        if not _is(file, data):
             raise SnapshotError(
                 f"revision {revision} refused: the {len(data)} bytes received as file {digest[:16]}… "
                 "do not match its size or its digest"
             )
         return data
+
+    def _ask_file(self, file: FileRef, before: File | None) -> bytes:
+        """Return a file, or nothing if changes since `before` came and do not apply."""
+        digest = file.digest.hex()
+        path = f"/v1/nodes/self/files/{digest}{'' if before is None else f'?since={before.digest.hex()}'}"
+        answer = self._client.ask("GET", path, self.identity.token, largest=file.size, within_s=FILE_S)
+        if answer.status != HTTPStatus.IM_USED or before is None:
+            return _content(answer, f"file {digest[:16]}…", self._client.url)
+        try:
+            return apply_changes(before.data, answer.body, file.size)
+        except SnapshotError as error:
+            logs.emit(_LOG, logging.WARNING, "fetching a complete file, its changes do not apply", reason=error)
+            return b""
+
+    def _before(self) -> File | None:
+        """Return the names file that is here, or None."""
+        with suppress(SnapshotError):
+            files = self._store.read_current()
+            return File(parse_manifest(files.manifest).names.digest, bytes(files.names))
+        return None
 
     def _pulled(self) -> tuple[tuple[int, int], str | None]:
         """Return the version and tag in `pulled.json`; `_NOTHING` if they are from before the enrolment.
@@ -263,6 +287,10 @@ def receive_published(config: Config) -> bool:
     contents = {digest: bytes(content) for digest, content in bytes_by_digest(files).items()}
     own_store(config.node_dir).receive(files.manifest, contents, replace_chosen=True)
     return True
+
+
+def _is(file: FileRef, data: bytes) -> bool:
+    return len(data) == file.size and sha256(data).digest() == file.digest
 
 
 def _content(answer: Answer, what: str, url: str) -> bytes:

@@ -171,6 +171,15 @@ def read_file(kind: Kind, buffer: Buffer) -> dict[Part, Section]:
     return _read_table(kind, data, count)
 
 
+def section_spans(kind: Kind, buffer: Buffer) -> dict[Part, tuple[int, int]]:
+    """Return where each known section begins, and its size. Raise SnapshotError for an invalid file."""
+    parts = read_file(kind, buffer)
+    count = HEADER.unpack_from(buffer, 0)[4]
+    table = memoryview(buffer).cast("B")[HEADER.size : HEADER.size + SECTION.size * count]
+    places = {number: (offset, length) for number, _, offset, length in SECTION.iter_unpack(table)}
+    return {part: places[part] for part in parts}
+
+
 def _read_table(kind: Kind, data: memoryview, count: int) -> dict[Part, Section]:
     name = kind.name.lower()
     known = PARTS[kind]

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dnsfilter.snapshot.compiler import Compiled
+from dnsfilter.snapshot.file_changes import changes_between
 from dnsfilter.snapshot.signature import sign_manifest
 
 ONE_TIME = "dnsf_one-time-token-of-tests"
@@ -37,7 +38,8 @@ class Spoken:
 class Script:
     """How the fake control plane behaves. A test may change it at any time.
 
-    If `status` is set, it answers every request. `alter_manifest` and `alter_file` act as a man in the middle.
+    If `status` is set, it answers every request. `alter_manifest` and `alter_file` act as a man in the middle, and so
+    does `alter_changes`; None is a control plane that sends no changes of files.
     `refuses` returns whether a report is refused, with the status `refused_as`.
     """
 
@@ -46,6 +48,7 @@ class Script:
     headers: dict[str, str] = field(default_factory=dict)
     alter_manifest: Callable[[bytes], bytes] = bytes
     alter_file: Callable[[bytes], bytes] = bytes
+    alter_changes: Callable[[bytes], bytes] | None = None
     waits: bool = True
     refuses: Callable[[dict[str, Any]], object] = field(default=lambda report: False)
     refused_as: int = 422
@@ -153,8 +156,12 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
                 self._snapshot(spoken)
             else:
                 data = plane.files.get(spoken.path.rpartition("/")[2])
+                before = plane.files.get(spoken.query.get("since", [""])[0])
                 if data is None:
                     self._problem(404)
+                elif plane.script.alter_changes is not None and before is not None:
+                    changes = changes_between(before, data, len(data) + len(before))
+                    self._say(226, plane.script.alter_changes(changes or b""), "application/octet-stream")
                 else:
                     self._say(200, plane.script.alter_file(data), "application/octet-stream")
 

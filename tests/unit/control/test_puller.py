@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from dnsfilter.control.unstored import Memory
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Mode
+from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.fake_control_plane import TOKEN, Played
-from tests.support.policies import NOW
+from tests.support.policies import NOW, ban, network, policy, service
 from tests.unit.control.conftest import compiled
 
 MakePuller = Callable[[], Puller]
@@ -99,6 +101,62 @@ def test_revision_that_is_made_again_is_pulled(plane: Played, make_puller: MakeP
     plane.publish(compiled(1, Mode.OFF))
     assert pulling.pull(0) == 1
     assert store.read_current().manifest == plane.manifest
+
+
+def with_names(revision: int, single: str, mode: Mode = Mode.ENFORCE) -> Compiled:
+    """Return a snapshot of a ban on many names, and another name."""
+    many = service("video", [f"n{number}.example.org" for number in range(2_000)])
+    other = service("games", [single])
+    named = policy(network("192.0.2.0/24", "ghent"), many, other, ban(1, "ghent", "video", mode), revision=revision)
+    return compile_policy(named, NOW)
+
+
+def swapped(data: bytes) -> bytes:
+    """Return changes that lead to another file: the pieces are the same, and the first byte of the new file is not."""
+    end = 4 + 24 * int.from_bytes(data[:4], "little")
+    content = bytearray(zlib.decompress(data[end:]))
+    content[0] ^= 1
+    return data[:end] + zlib.compress(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "alter", [None, bytes, lambda data: data[:-20], swapped], ids=["none", "right", "cut", "other"]
+)
+def test_names_are_fetched_as_changes_and_completely_if_these_do_not_lead_to_them(
+    plane: Played,
+    make_puller: MakePuller,
+    store: SnapshotStore,
+    monkeypatch: pytest.MonkeyPatch,
+    alter: Callable[[bytes], bytes] | None,
+) -> None:
+    monkeypatch.setattr(puller, "LEAST_BYTES", 1)
+    plane.script.alter_changes = alter
+    first, second = with_names(2, "example.net"), with_names(3, "games.example.net")
+    pulling = make_puller()
+    for made in (first, second):
+        plane.publish(made)
+        assert pulling.pull(0) == made.revision
+        assert bytes(store.read_current().names) == made.names.data
+    asked = [each for each in plane.asked("/v1/nodes/self/files/") if each.path.endswith(second.names.digest.hex())]
+    complete = alter is None or alter is bytes
+    since = {"since": [first.names.digest.hex()]}
+    assert [each.query for each in asked] == ([since] if complete else [since, {}])
+
+
+def test_small_names_and_rules_of_any_size_are_fetched_completely(
+    plane: Played, make_puller: MakePuller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane.script.alter_changes = bytes
+    names, rules = with_names(2, "games.example.net"), with_names(3, "games.example.net", Mode.OFF)
+    pulling = make_puller()
+    pulling.pull(0)
+    plane.publish(names)
+    pulling.pull(0)
+    monkeypatch.setattr(puller, "LEAST_BYTES", 1)
+    plane.publish(rules)
+    pulling.pull(0)
+    assert {names.names.digest.hex(), rules.rules.digest.hex()} <= set(files_asked(plane))
+    assert not any(each.query for each in plane.asked("/v1/nodes/self/files/"))
 
 
 def assert_refused(plane: Played, pulling: Puller, store: SnapshotStore, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from api.http.quota import Quota
 from api.nodes.fleet import Fleet
 from api.server.request_limits import SLOTS
 from dnsfilter.errors import SnapshotError
-from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.file_changes import apply_changes
+from dnsfilter.snapshot.manifest import FileRef, parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
 from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, crowd
@@ -86,6 +88,29 @@ def test_files_of_the_newest_and_of_kept_manifests_are_sent(town: Plane) -> None
         assert (answer.status_code, answer.content) == (200, bytes(content))
         assert answer.headers["content-length"] == str(part.size)
     assert sha256(machine.call("GET", f"files/{old.rules.digest.hex()}").content).digest() == old.rules.digest
+
+
+def test_names_are_sent_as_changes_since_those_that_the_node_has(town: Plane) -> None:
+    machine, path = Machine.enrolled(town, "office-1"), "/v1/authorities/town/services"
+    town.done("PUT", f"{path}/large", {"name": "L", "domains": [f"n{number}.example.org" for number in range(2_000)]})
+    old = town.store.read_current()
+    town.done("PUT", f"{path}/small", {"name": "S", "domains": ["games.example.net"]})
+    new = town.store.read_current()
+    before, after = parse_manifest(old.manifest), parse_manifest(new.manifest)
+
+    def asked(part: FileRef, since: str) -> tuple[int, bytes]:
+        answer = machine.call("GET", f"files/{part.digest.hex()}?since={since}")
+        return answer.status_code, answer.content
+
+    status, changes = asked(after.names, before.names.digest.hex())
+    assert (status, apply_changes(old.names, changes, after.names.size)) == (226, bytes(new.names))
+    assert len(changes) < after.names.size // 10
+    # Nothing in common, no such file, or no names file: the complete file.
+    assert asked(after.names, "0" * 64) == (200, bytes(new.names))
+    assert asked(after.names, before.rules.digest.hex()) == (200, bytes(new.names))
+    assert asked(after.rules, before.rules.digest.hex()) == (200, bytes(new.rules))
+    assert asked(replace(after.names, digest=bytes(32)), before.names.digest.hex())[0] == 404
+    assert asked(after.names, "odd")[0] == 422
 
 
 def test_file_that_no_manifest_names_is_not_sent_although_it_exists(machine: Machine) -> None:
