@@ -1,4 +1,4 @@
-"""Measure what a scrape costs: `python -m tests.bench.scrapes [NUMBER]`.
+"""Measure what scrapes and usage cost: `python -m tests.bench.scrapes [NUMBER]`.
 
 A policy file provides 1,000 authorities with ten bans each, and 10,000 ranges. A node and the API are scraped NUMBER
 times each (default: 20), as Prometheus does: OpenMetrics, compressed. A node is scraped twice so: when clients of
@@ -7,8 +7,12 @@ ten banned services, which no site has. The API is scraped with and without a to
 prints the CPU time that a scrape takes of the supervisor and of the API, and the number of series and bytes. The first
 scrape, which reads everything, has a line of its own. The goals stand next to the figures. The CPU time includes what
 the programs do otherwise during a scrape.
+
+At last the API is stopped, and twenty nodes' usage at the level `range` is stored: each has 500 ranges, and counts of
+three services in each. The bench prints for how long transactions hold the database's only lock.
 """
 
+import gc
 import gzip
 import sys
 import tempfile
@@ -23,12 +27,14 @@ import dns.message
 import dns.query
 import httpx
 
+from api.serving import COLLECTED_AFTER
 from blocklists.catalogue import load_catalogue
 from dnsfilter.policy.model import Service
 from dnsfilter.wire.names import name_text
 from tests.bench.large import authority_of, client_of, policy_text, prefix_of
 from tests.bench.machine import cpu_s
 from tests.bench.toggle import ControlPlane, show_machine
+from tests.bench.usage import show_storing
 from tests.support import nodes
 from tests.support.nodes import Node, Process
 
@@ -102,12 +108,15 @@ def main(arguments: Sequence[str]) -> int:
             show("node of a large site", node, node.metrics_port, number, NODE_MS)
             ask(node, AUTHORITIES, banned)
             show("node that counts all", node, node.metrics_port, number, NODE_MS)
-        with patch.object(nodes, "START_S", PATIENCE_S), ControlPlane(Path(made) / "api", text, LAUNCHER) as control:
+        counted = text.replace('kind = "municipality"', 'kind = "municipality"\nusage = "range"')
+        with patch.object(nodes, "START_S", PATIENCE_S), ControlPlane(Path(made) / "api", counted, LAUNCHER) as control:
             show("API", control, control.metrics_port, number, API_MS)
             headers = {"Authorization": f"Bearer {(control.state / 'admin-token').read_text().strip()}"}
             url = f"http://127.0.0.1:{control.port}"
             with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
                 show("API after a toggle", control, control.metrics_port, number, API_MS, partial(toggling, client))
+        gc.set_threshold(*COLLECTED_AFTER)
+        show_storing(control.state, RANGES, AUTHORITIES, [service.slug for service in banned])
     return 0
 
 
