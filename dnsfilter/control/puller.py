@@ -35,7 +35,7 @@ SNAPSHOTS = "snapshots"
 LARGEST_NOTE = 4096
 KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
-"""Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
+"""Maximum size of one file in bytes. It is in memory while it is fetched, names twice; a million names take 43 MB."""
 FILE_S = 600.0
 ACCEPT = (
     "check the clock of the control plane's machine; if its policy is the right one, type there "
