@@ -23,6 +23,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import ClassVar
 
+from dnsfilter.translatable import Text
+
 MAX_COMPARED = 64
 """The most characters of a text that is compared with names. A longer text is similar to no name."""
 MAX_NAMES = 5_000
@@ -141,8 +143,10 @@ class BadRows(Invalid):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(())
         count = len(faults)
-        listed = f" (the first {self.MAX_LISTED} are listed)" if count > self.MAX_LISTED else ""
-        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be imported{listed}: nothing was done",)
+        listed = Text(" (the first {most} are listed)", most=self.MAX_LISTED) if count > self.MAX_LISTED else ""
+        one = Text("1 row cannot be imported{listed}: nothing was done")
+        several = Text("{count} rows cannot be imported{listed}: nothing was done")
+        self.args = ((one if count == 1 else several).filled(count=count, listed=listed),)
         self.faults = tuple(faults)
 
 
@@ -153,9 +157,22 @@ class NotPublished(ApiError):
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a question that names the most similar name, to append to a sentence; "" if none is similar."""
     near = get_close_matches(given, islice(known, MAX_NAMES), n=1) if len(given) <= MAX_COMPARED else []
-    return f' Did you mean "{near[0]}"?' if near else ""
+    return Text(' Did you mean "{name}"?', name=near[0]) if near else ""
 
 
-def unknown(kind: str, given: str, known: Iterable[str]) -> str:
+_UNKNOWN = {
+    "authority": Text('No authority "{given}".{hint}'),
+    "ban": Text('No ban "{given}".{hint}'),
+    "service": Text('No service "{given}".{hint}'),
+    "site": Text('No site "{given}".{hint}'),
+}
+
+
+def unknown(kind: str, given: str, known: Iterable[str]) -> Text:
     """Return the message about an unknown name of a kind. `dnsfilterctl KIND list` shows the known names."""
-    return f'No {kind} "{given}".{did_you_mean(given, known) or f" See dnsfilterctl {kind} list."}'
+    return _UNKNOWN[kind].filled(given=given, hint=did_you_mean(given, known) or see_list(kind))
+
+
+def see_list(command: str) -> Text:
+    """Return the sentence that names the command with the known names, to append to a sentence."""
+    return Text(" See dnsfilterctl {command} list.", command=command)

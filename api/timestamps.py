@@ -17,6 +17,7 @@ from dnsfilter.policy.calendar import (
 )
 from dnsfilter.policy.instants import Written, day_of, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
+from dnsfilter.translatable import Text
 
 Default = TypeVar("Default", Instant, None)
 
@@ -28,7 +29,7 @@ _THROUGH, _UNTIL, _FROM = "through ", "until ", "from "
 def parse_date(text: str) -> date:
     """Return the date of "2026-09-30". Raise ValueError that repeats the input."""
     if not _DATE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a date: write for example 2026-09-30")
+        raise ValueError(Text("{text!r} is not a date: write for example 2026-09-30", text=text))
     day = parse_written(text).day
     assert day is not None
     return day
@@ -43,7 +44,9 @@ def written_end(text: str) -> Written:
     """Read the text for `parse_bound`, as far as that needs no zone. Raise ValueError."""
     written = parse_written(text.removeprefix(_UNTIL).removeprefix(_THROUGH))
     if text.startswith(_THROUGH) and not written.is_date:
-        raise ValueError(f'{text!r} has a time: write the last day alone, or the time without "through"')
+        raise ValueError(
+            Text('{text!r} has a time: write the last day alone, or the time without "through"', text=text)
+        )
     return written
 
 
@@ -51,7 +54,7 @@ def check_instant(text: str) -> None:
     """Raise ValueError unless the text is an RFC 3339 time with a zone, or a date, which is read as UTC."""
     written = parse_written(text)
     if written.is_relative or (written.offset is None and not written.is_date):
-        raise ValueError(f"{text!r} has no zone: write for example 2026-11-25T10:00:00Z")
+        raise ValueError(Text("{text!r} has no zone: write for example 2026-11-25T10:00:00Z", text=text))
 
 
 def stored_instant(text: str) -> Instant:
@@ -104,7 +107,7 @@ def parse_end(
     last day as `until`. A span of days or months ends at midnight.
     """
     if sum(value is not None for value in (end, until, span)) > 1:
-        raise ValueError("give only one of end, until and for")
+        raise ValueError(Text("give only one of end, until and for"))
     if end is not None:
         return parse_bound(end, time_zone, now, start=start, through=False)
     if until is not None:
@@ -117,7 +120,7 @@ def parse_end(
     except (ValueError, OverflowError):
         found = LAST_INSTANT + 1
     if found > LAST_INSTANT:
-        raise ValueError(f"{span!r} ends after the year {LAST_YEAR}")
+        raise ValueError(Text("{span!r} ends after the year {last_year}", span=span, last_year=LAST_YEAR))
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from blocklists.public_suffixes import PublicSuffixes, load_public_suffixes
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, WireName
+from dnsfilter.translatable import Text
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parent, parse_name, suffixes
 
 MAX_FILE_BYTES = 1 << 20
@@ -85,9 +86,15 @@ class Guard:
         if hit is None:
             return None
         if hit.name == name and hit.file_name == PUBLIC_SUFFIX:
-            return f"{name_text(name)} is a public suffix, below which others register names"
-        hits = "" if hit.name == name else f" hits {name_text(hit.name)}, which"
-        return f"{name_text(name)}{hits} must always be answered ({hit.file_name})"
+            return Text("{name} is a public suffix, below which others register names", name=name_text(name))
+        if hit.name == name:
+            return Text("{name} must always be answered ({list})", name=name_text(name), list=hit.file_name)
+        return Text(
+            "{name} hits {guarded}, which must always be answered ({list})",
+            name=name_text(name),
+            guarded=name_text(hit.name),
+            list=hit.file_name,
+        )
 
     def hits(self, entries: frozenset[WireName], *, is_host: bool) -> dict[WireName, GuardedName]:
         """Return the entries that hit a guarded name, with that name. A million take less than a second."""

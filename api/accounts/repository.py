@@ -20,8 +20,9 @@ from api.db.models import (
     TokenRow,
 )
 from api.db.unknown_names import no_number, numbered
-from api.errors import Invalid, NotFound, did_you_mean
+from api.errors import Invalid, NotFound, did_you_mean, see_list
 from api.http.pagination import Paging, equal, select_page, within
+from dnsfilter.translatable import Text
 
 MANY = 5_000
 """Entries of authorities from which on the entries of the account are read instead."""
@@ -47,7 +48,10 @@ def demand_login(session: Session, visible: frozenset[str] | None, login: str | 
     """
     if visible is None and login is not None and by_login(session, login) is None:
         near = did_you_mean(login, session.scalars(select(NameRow.login)))
-        raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl account list."}')
+        raise Invalid.at(
+            "query.login",
+            Text('No account "{login}".{hint}', login=login, hint=near or see_list("account")),
+        )
 
 
 def by_login(session: Session, login: str) -> AccountRow | None:
@@ -134,7 +138,14 @@ def get_token(session: Session, account: int, number: int) -> TokenRow:
     """Return the account's token; raise `NotFound` if there is none."""
     row = session.get(TokenRow, number)
     if row is None or row.account != account:
-        raise NotFound(f"Account {account} has no token {number}. See dnsfilterctl token list.")
+        raise NotFound(
+            Text(
+                "Account {account} has no token {number}.{hint}",
+                account=account,
+                number=number,
+                hint=see_list("token"),
+            )
+        )
     return row
 
 
@@ -142,7 +153,9 @@ def get_passkey(session: Session, account: int, number: int) -> PasskeyRow:
     """Return the account's passkey; raise `NotFound` if there is none."""
     row = session.get(PasskeyRow, number)
     if row is None or row.account != account:
-        raise NotFound(f"Account {account} has no passkey {number}: it may have been removed.")
+        raise NotFound(
+            Text("Account {account} has no passkey {number}: it may have been removed.", account=account, number=number)
+        )
     return row
 
 

@@ -34,6 +34,7 @@ from api.errors import Conflict, Fault, Forbidden, Invalid, invalid_at
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.translatable import Text
 
 YEAR_S = 367 * DAY_S
 """Longest life of a token in seconds: a leap year and the rest of its last day."""
@@ -71,12 +72,12 @@ class TokenWanted:
 
 def demand_disabling(_unit: UnitOfWork, permit: Permit, row: AccountRow) -> None:
     """Raise `Forbidden` if the account is the caller's own."""
-    demand_other_account(permit.caller, row.id, "you cannot disable your own account: ask another administrator")
+    demand_other_account(permit.caller, row.id, Text("you cannot disable your own account: ask another administrator"))
 
 
 def demand_erasing(_unit: UnitOfWork, permit: Permit, row: AccountRow) -> None:
     """Raise `Forbidden` if the account is the caller's own."""
-    demand_other_account(permit.caller, row.id, "you cannot erase your own account: ask another administrator")
+    demand_other_account(permit.caller, row.id, Text("you cannot erase your own account: ask another administrator"))
 
 
 def demand_visible(unit: UnitOfWork, permit: Permit, account: int) -> None:
@@ -150,7 +151,7 @@ def make_grant(unit: UnitOfWork, permit: Permit, body: GrantWrite) -> GrantRow:
     """Give the role that a body describes. Raise `Forbidden` if the caller may not, or would grant it to itself."""
     permit.demand_named(body.authority)
     demand_unrelated_account(
-        permit.caller, unit.session, body.account, "you cannot grant yourself a role: ask another person"
+        permit.caller, unit.session, body.account, Text("you cannot grant yourself a role: ask another person")
     )
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
@@ -164,7 +165,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
     _demand_grantable(unit, account, wanted)
     for other in repository.same_grants(unit.session, account.id, str(wanted.role), wanted.authority, unit.now_s):
         if other.period.overlaps(wanted.start, wanted.end):
-            raise Conflict(f"grant {other.number} already gives that role at that time")
+            raise Conflict(Text("grant {number} already gives that role at that time", number=other.number))
     row = GrantRow(
         account=account.id,
         role=str(wanted.role),
@@ -190,9 +191,11 @@ def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None =
     Raise `Conflict` if it has ended, or if nobody else is an administrator of the installation.
     """
     if has_ended(row, unit.now_s):
-        raise Conflict(f"grant {row.number} has already ended")
+        raise Conflict(Text("grant {number} has already ended", number=row.number))
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
-        raise Conflict("this is the last administrator of the installation: grant the role to another account first")
+        raise Conflict(
+            Text("this is the last administrator of the installation: grant the role to another account first")
+        )
     before = _grant_shown(unit, row)
     row.ended_s, row.ended_reason, row.revision = unit.now_s if at is None else at, reason, row.revision + 1
     unit.note("grant.end", subject(row), before, _grant_shown(unit, row), *_authorities(row))
@@ -282,7 +285,7 @@ def demand_reach(unit: UnitOfWork, permit: Permit, row: TokenRow) -> None:
     limit = reach(unit, permit)
     if limit is not None and not repository.descends(unit.session, row.id, limit):
         raise Forbidden(
-            "A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed."
+            Text("A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed.")
         )
 
 
@@ -297,7 +300,7 @@ def remove_passkey(unit: UnitOfWork, permit: Permit, row: PasskeyRow) -> None:
     Raise `Forbidden` if the caller's token is narrowed.
     """
     if reach(unit, permit) is not None:
-        raise Forbidden("A narrowed token cannot remove a passkey. Use a token that is not narrowed.")
+        raise Forbidden(Text("A narrowed token cannot remove a passkey. Use a token that is not narrowed."))
     remove(unit, row)
     end(unit, and_(TokenRow.passkey == row.number, TokenRow.id != permit.caller.token))
 
@@ -313,18 +316,21 @@ def _wanted_end(
 def _demand_grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:
     faults = []
     if wanted.role in OF_AUTHORITY and wanted.authority is None:
-        faults.append(Fault("body.authority", f"the role {wanted.role} needs an authority: name it"))
+        faults.append(Fault("body.authority", Text("the role {role} needs an authority: name it", role=wanted.role)))
     if wanted.role in OF_INSTALLATION and wanted.authority is not None:
         faults.append(
-            Fault("body.authority", f"the role {wanted.role} applies to the installation: omit the authority")
+            Fault(
+                "body.authority",
+                Text("the role {role} applies to the installation: omit the authority", role=wanted.role),
+            )
         )
     if wanted.authority is not None and unit.session.get(AuthorityRow, wanted.authority) is None:
         faults.append(Fault("body.authority", no_authority(unit.session, wanted.authority)))
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
-        faults.append(Fault("body.end", "the grant ends before it takes effect: give a later end"))
+        faults.append(Fault("body.end", Text("the grant ends before it takes effect: give a later end")))
     from_elsewhere = account.kind == AccountKind.USER and wanted.authority not in (None, account.authority)
     if from_elsewhere and wanted.end is None:
-        faults.append(Fault("body.end", "a person from another authority needs an end: give end, until or for"))
+        faults.append(Fault("body.end", Text("a person from another authority needs an end: give end, until or for")))
     if faults:
         raise Invalid(faults)
     if wanted.authority is not None:

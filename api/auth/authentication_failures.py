@@ -19,6 +19,7 @@ from api.db.models import AuthenticationFailureRow
 from api.db.session import Database
 from api.errors import TooMany
 from dnsfilter.policy.model import DAY_S
+from dnsfilter.translatable import Text
 
 KEPT_S = 90 * DAY_S
 MAX_KEPT = 100_000
@@ -114,7 +115,10 @@ class Failures:
             self._counts[str(refused.reason) if wait_s == 0 else LIMITED] += 1
         if wait_s > 0:
             seconds = ceil(wait_s)
-            raise TooMany(f"too many authentication failures from this address: try again in {seconds} s", seconds)
+            raise TooMany(
+                Text("too many authentication failures from this address: try again in {seconds} s", seconds=seconds),
+                seconds,
+            )
         with self._database.writing() as session:
             session.add(
                 AuthenticationFailureRow(

@@ -11,6 +11,7 @@ from api.db.models import AuthorityRow, GrantRow, TokenRow
 from api.db.unit_of_work import Actor
 from dnsfilter.policy.calendar import last_day
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,12 @@ class EndedRole:
     end: Instant
     time_zone: str
 
-    def __str__(self) -> str:
-        where = self.held.authority or "this installation"
-        return f"your role {self.held.role} in {where} ended on {last_day(self.end, self.time_zone)}"
+    @property
+    def text(self) -> Text:
+        """Return a clause for people."""
+        where = self.held.authority or Text("this installation")
+        day = last_day(self.end, self.time_zone)
+        return Text("your role {role} in {where} ended on {day}", role=self.held.role, where=where, day=day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid, NotAuthenticated
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.translatable import Text
 
 CHALLENGE_S = 600
 """Seconds in which a challenge is good."""
@@ -53,8 +54,8 @@ MAX_CREDENTIAL = 1023
 MAX_SENT = 20_000
 """Longest answer of a browser in characters."""
 MAX_LABEL = 100
-NOT_ACCEPTED = "The passkey was not accepted. Try again, or ask an administrator for a link."
-NOT_ADDED = "The passkey was not added. Try again."
+NOT_ACCEPTED = Text("The passkey was not accepted. Try again, or ask an administrator for a link.")
+NOT_ADDED = Text("The passkey was not added. Try again.")
 _PLAIN = 24
 _FAILURES = (WebAuthnException, ValueError, TypeError, KeyError)
 """What the library raises for an answer that is malformed, or not signed as it should be."""
@@ -107,11 +108,14 @@ def signing_options(
 def register(unit: UnitOfWork, key: bytes, token: TokenRow, label: str, sent: str, host: str) -> PasskeyRow:
     """Add the passkey that a browser has made to the account of a session. Raise Forbidden, Conflict or Invalid."""
     if token.roles or token.authorities:
-        raise Forbidden("This session allows less than your account: its link was made with a narrowed token.")
+        raise Forbidden(Text("This session allows less than your account: its link was made with a narrowed token."))
     if not 0 < len(label) <= MAX_LABEL or not label.isprintable():
-        raise Invalid.at("body.label", f"give a name of 1 to {MAX_LABEL} characters, so that you know it again")
+        raise Invalid.at(
+            "body.label",
+            Text("give a name of 1 to {most} characters, so that you know it again", most=MAX_LABEL),
+        )
     if len(of_account(unit.session, token.account)) >= MAX_PASSKEYS:
-        raise Conflict(f"You have {MAX_PASSKEYS} passkeys. Remove one first.")
+        raise Conflict(Text("You have {most} passkeys. Remove one first.", most=MAX_PASSKEYS))
     try:
         made = parse_registration_credential_json(_read(sent))
         challenge, origin = _signed(made.response.client_data_json, host)
@@ -130,7 +134,7 @@ def register(unit: UnitOfWork, key: bytes, token: TokenRow, label: str, sent: st
         raise Invalid.at("body.label", NOT_ADDED)
     credential, public_key = map(bytes_to_base64url, (found.credential_id, found.credential_public_key))
     if unit.session.scalar(select(PasskeyRow.number).where(PasskeyRow.credential == credential)) is not None:
-        raise Conflict("This passkey was added before.")
+        raise Conflict(Text("This passkey was added before."))
     row = PasskeyRow(
         account=token.account,
         label=label,

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from api.auth.caller import Caller
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role, RoleScope, Rule
 from api.errors import Forbidden
+from dnsfilter.translatable import Text, either
 
 MAX_ENDED = 5
 """The most ended roles that a refusal names."""
+THE_CONCERNED, AN_AUTHORITY = Text("the authority concerned"), Text("an authority")
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Permit:
         if not allowed:
             raise self._refused(authority)
 
-    def demand(self, *authorities: str | None, words: str = "the authority concerned") -> None:
+    def demand(self, *authorities: str | None, words: str = THE_CONCERNED) -> None:
         """Raise Forbidden unless the caller holds the rule's roles in one of `authorities`, or in the installation.
 
         The refusal has `words` in place of them: not everybody may know to which authority an object belongs.
@@ -64,9 +66,14 @@ class Permit:
         if self.caller.has(self.rule.roles, authority):
             return
         if authority is None:
-            roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
-            message = f"this needs the role {roles}: it concerns all authorities if none is named{self.ended(())}"
-            raise Forbidden(message)
+            roles = either(sorted(self.rule.roles & OF_INSTALLATION))
+            raise Forbidden(
+                Text(
+                    "this needs the role {roles}: it concerns all authorities if none is named{ended}",
+                    roles=roles,
+                    ended=self.ended(()),
+                )
+            )
         raise self._refused(authority, location=location)
 
     def visible(self) -> frozenset[str] | None:
@@ -84,14 +91,17 @@ class Permit:
         None is for a refusal that does not reveal an object's authority: it must be the same for every object.
         """
         found = [
-            str(each)
+            each.text
             for each in self.caller.ended
             if each.held.role in self.rule.roles
             and (authorities is None or each.held.authority is None or each.held.authority in authorities)
         ]
         if not found:
             return ""
-        return f"; {', '.join(found[:MAX_ENDED])}. Ask an approver or an administrator to grant it again"
+        shown = found[0]
+        for other in found[1:MAX_ENDED]:
+            shown = Text("{one}, {other}", one=shown, other=other)
+        return Text("; {roles}. Ask an approver or an administrator to grant it again", roles=shown)
 
     def _is_own(self, path: Mapping[str, object]) -> bool:
         return path.get("account") == str(self.caller.account)
@@ -100,12 +110,17 @@ class Permit:
         self,
         authority: str | None,
         roles: frozenset[Role] | None = None,
-        unnamed: str = "an authority",
+        unnamed: str = AN_AUTHORITY,
         location: str = "path.slug",
     ) -> Forbidden:
         """Return the error that names `roles`, or without them all roles but administrator, who may do everything."""
         roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
-        held = ((roles & OF_AUTHORITY, f"of {authority or unnamed}"), (roles & OF_INSTALLATION, "in this installation"))
-        named = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
+        theirs, ours = sorted(roles & OF_AUTHORITY), sorted(roles & OF_INSTALLATION)
+        named = []
+        if theirs:
+            named.append(Text("{roles} of {authority}", roles=either(theirs), authority=authority or unnamed))
+        if ours:
+            named.append(Text("{roles} in this installation", roles=either(ours)))
         ended = self.ended(None if authority is None else (authority,))
-        return Forbidden(f"this needs the role {', or '.join(named)}{ended}", authority, location)
+        where = named[0] if len(named) == 1 else Text("{one}, or {other}", one=named[0], other=named[1])
+        return Forbidden(Text("this needs the role {named}{ended}", named=where, ended=ended), authority, location)

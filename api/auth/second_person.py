@@ -13,6 +13,7 @@ from api.auth.lineage import derived_grants, makers
 from api.auth.roles import Role
 from api.db.models import GrantRow
 from api.errors import Forbidden
+from dnsfilter.translatable import Text
 
 ALONE: Mapping[str, str] = {
     "start_suspension": "it ends by itself: after four hours within 24 for an operator",
@@ -26,7 +27,7 @@ ALONE: Mapping[str, str] = {
 
 `docs/reference/permissions.md` lists them.
 """
-OWN = "you cannot approve your own request: ask another person"
+OWN = Text("you cannot approve your own request: ask another person")
 
 
 def demand_other_account(caller: Caller, account: int, what: str) -> None:
@@ -42,7 +43,7 @@ def demand_unrelated_account(caller: Caller, session: Session, account: int, wha
     """
     demand_other_account(caller, account, what)
     if account in makers(session, caller.token):
-        raise Forbidden(f"{what}; account {account} made your token")
+        raise Forbidden(Text("{what}; account {account} made your token", what=what, account=account))
 
 
 def demand_independent_role(
@@ -56,7 +57,9 @@ def demand_independent_role(
     own = session.scalars(select(GrantRow).where(GrantRow.account == caller.account))
     grants = {row.number for row in own if row.period.holds(now_s) and held_role(row) in counting}
     if grants and grants <= derived_grants(session, account):
-        raise Forbidden(f"{what}; account {account} granted you the role that approves it")
+        raise Forbidden(
+            Text("{what}; account {account} granted you the role that approves it", what=what, account=account)
+        )
 
 
 def demand_second_person(

@@ -22,6 +22,7 @@ from api.db.subjects import subject
 from api.db.unit_of_work import Access, Actor, UnitOfWork
 from api.errors import Conflict, NotAuthenticated
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.translatable import Text
 
 COOKIE = "__Host-dnsfilter"
 """The cookie's name. Browsers accept a cookie of this prefix only with Secure, for `/`, and from its own host."""
@@ -38,8 +39,8 @@ PROOF_S = 600
 MAX_SESSIONS = 10
 """Most sessions of one account: one more ends the oldest."""
 LABEL = "console"
-DISABLED = "This account is disabled. Ask an administrator."
-NOT_ACCEPTED = "This link was used already, or is older than ten minutes. Ask for another one."
+DISABLED = Text("This account is disabled. Ask an administrator.")
+NOT_ACCEPTED = Text("This link was used already, or is older than ten minutes. Ask for another one.")
 
 
 def make_link(unit: UnitOfWork, key: bytes, token: TokenRow, account: AccountRow) -> str:
@@ -48,7 +49,7 @@ def make_link(unit: UnitOfWork, key: bytes, token: TokenRow, account: AccountRow
     Raise `Conflict` if the account is disabled.
     """
     if account.disabled_s is not None:
-        raise Conflict(f"account {account.id} is disabled: enable it first")
+        raise Conflict(Text("account {account} is disabled: enable it first", account=account.id))
     code = secrets.token_urlsafe(32)
     unit.session.execute(delete(SignInLinkRow).where(SignInLinkRow.expires_s <= unit.now_s))
     row = SignInLinkRow(

@@ -1,5 +1,6 @@
 """State of an authority (open, closing, closed), and the checks that nothing there lasts beyond its closing."""
 
+from datetime import date
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_
@@ -10,6 +11,7 @@ from api.errors import Conflict
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 MAX_CLIENT_MONTHS: Final = 6
 """Months that one act may set the usage level `client` for."""
@@ -41,18 +43,23 @@ def has_client_level(row: AuthorityRow, at: Instant, for_s: int = 1) -> bool:
 def demand_open(row: AuthorityRow, now: Instant) -> None:
     """Raise `Conflict` if the authority is closed."""
     if authority_state(row, now) is AuthorityState.CLOSED:
-        raise Conflict(f"authority {row.slug} closed on {_day(row)}")
+        raise Conflict(Text("authority {slug} closed on {day}", slug=row.slug, day=_day(row)))
 
 
 def demand_within(row: AuthorityRow, end: Instant | None, now: Instant) -> None:
     """Raise `Conflict` if the authority is closed, or closes before `end`."""
     demand_open(row, now)
     if row.closes_s is not None and (end is None or end > row.closes_s):
+        at = at_words(row.closes_s, row.time_zone)
         raise Conflict(
-            f"authority {row.slug} closes on {at_words(row.closes_s, row.time_zone)}: "
-            f'give an end that is not later, for example --until "{at_words(row.closes_s, row.time_zone)}"'
+            Text(
+                "authority {slug} closes on {at}: give an end that is not later, for example {command}",
+                slug=row.slug,
+                at=at,
+                command=f'--until "{at}"',
+            )
         )
 
 
-def _day(row: AuthorityRow) -> str:
-    return "" if row.closes_s is None else local_day(row.closes_s, row.time_zone).isoformat()
+def _day(row: AuthorityRow) -> date | str:
+    return "" if row.closes_s is None else local_day(row.closes_s, row.time_zone)

@@ -11,6 +11,7 @@ from api.updates.guarding import installation_guard
 from blocklists.guard import Guard
 from dnsfilter.policy.model import Instant
 from dnsfilter.policy.single_names import WITH_ALL_BELOW, covers
+from dnsfilter.translatable import Text
 from dnsfilter.wire.names import name_text, parse_name, suffixes
 
 
@@ -27,8 +28,10 @@ def demand_unguarded(guard: Guard, authority: str, name: str, *, exact: bool, lo
     fault = guard.name_fault(wire, exact=exact)
     if fault is not None:
         exactly = f"dnsfilterctl name refuse {authority} {name} --exact"
-        or_only = "" if guard.hit(wire, is_host=True) is not None else f", or only this one: {exactly}"
-        raise Invalid.at(location, f"{fault}: refuse a longer name{or_only}")
+        or_only = (
+            "" if guard.hit(wire, is_host=True) is not None else Text(", or only this one: {command}", command=exactly)
+        )
+        raise Invalid.at(location, Text("{fault}: refuse a longer name{or_only}", fault=fault, or_only=or_only))
 
 
 def demand_not_allowed(unit: UnitOfWork, authority: str, refused: str) -> None:
@@ -39,10 +42,15 @@ def demand_not_allowed(unit: UnitOfWork, authority: str, refused: str) -> None:
     for allowed in unit.session.scalars(statement.order_by(row.number)):
         if covers(parse_name(allowed.name), allowed.exact, name):
             only = allowed.name == refused or allowed.exact
-            which = allowed.name if only else f"{allowed.name} and all names below it"
+            which = allowed.name if only else Text("{name} and all names below it", name=allowed.name)
             raise Conflict(
-                f"{authority} allows {which}, and an allowed name is never refused by a ban of {authority}. "
-                f"Remove it first: dnsfilterctl name remove {authority} {allowed.name}"
+                Text(
+                    "{authority} allows {which}, and an allowed name is never refused by a ban of "
+                    "{authority}. Remove it first: {command}",
+                    authority=authority,
+                    which=which,
+                    command=f"dnsfilterctl name remove {authority} {allowed.name}",
+                )
             )
 
 

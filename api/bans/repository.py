@@ -14,6 +14,7 @@ from api.db.unknown_names import no_ban
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Sorting, sorted_page, within
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 SORTING = Sorting(
     BanRow.number,
@@ -37,7 +38,14 @@ def get(session: Session, authority: str, service: str) -> BanRow:
     row = find(session, authority, service)
     if row is None:
         theirs = session.scalars(select(BanRow.service).where(BanRow.authority == authority))
-        raise NotFound(f"{authority} has no ban on {service}.{did_you_mean(service, theirs)}")
+        raise NotFound(
+            Text(
+                "{authority} has no ban on {service}.{hint}",
+                authority=authority,
+                service=service,
+                hint=did_you_mean(service, theirs),
+            )
+        )
     return row
 
 

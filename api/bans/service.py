@@ -10,6 +10,7 @@ from api.authorities.state import demand_open, demand_within
 from api.bans import repository
 from api.bans.reading import shown
 from api.bans.refusable_names import demand_refusable
+from api.bans.required_reasons import demand_reason
 from api.bans.schemas import Ending, Renewal
 from api.bans.state import ModeSetting, gapless_start, has_begun, live_terms, mode_setting_at
 from api.bans.terms import (
@@ -35,8 +36,7 @@ from api.db.subjects import subject
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.timestamps import given_timestamp
-from dnsfilter.policy.instants import at_words
-from dnsfilter.policy.intervals import FOREVER, until
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -50,12 +50,13 @@ from dnsfilter.policy.model import (
     Term,
 )
 from dnsfilter.policy.single_names import is_single_name
+from dnsfilter.translatable import Text
 
 
 def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange) -> BanRow:
     """Adopt a ban, or change the existing `row`. Do nothing if nothing differs."""
     if change.mode is None and change.mode_reason is not None:
-        raise Invalid.at("body.mode_reason", "a reason needs a mode: give mode too")
+        raise Invalid.at("body.mode_reason", Text("a reason needs a mode: give mode too"))
     # A confirmation includes what it takes over from the ban that it follows.
     confirms = row is None or (row.provisional and change.provisional is False)
     wanted = followed(unit.session, change, unit.now_s) if confirms else change
@@ -99,7 +100,9 @@ def add_term(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term,
     demand_renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
     if any(same_term(known, term) for known in row.decided_terms):
-        raise Conflict(f"{row.authority}/{row.service} already has that term")
+        raise Conflict(
+            Text("{authority}/{service} already has that term", authority=row.authority, service=row.service)
+        )
     before = _shown(unit, authority, row)
     if on_list is not None:
         row.prohibited_list, row.list_version = on_list.reference, on_list.version
@@ -129,12 +132,12 @@ def end(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, body: Ending) ->
     at = given_timestamp(body.at, unit.now_s, authority.time_zone, unit.asked_s, "body.at", second=True)
     at = unit.not_past(at)
     if at < unit.now_s:
-        raise Invalid.at("body.at", "a ban cannot end in the past: give now or a later time")
+        raise Invalid.at("body.at", Text("a ban cannot end in the past: give now or a later time"))
     begun = has_begun(row, unit.now_s)
     if not begun and _why_not_removable(unit, row) is None:
-        raise Conflict("the ban has not begun: remove it instead")
+        raise Conflict(Text("the ban has not begun: remove it instead"))
     if not _reaching(row, at, unit.now_s):
-        raise Conflict("no term of the ban lasts beyond that time: give an earlier end")
+        raise Conflict(Text("no term of the ban lasts beyond that time: give an earlier end"))
     if decision is not None:
         demand_own_reference(decision, "body.decision")
     cut(unit, authority, row, at, body.reason, decision, keep=not begun)
@@ -222,16 +225,17 @@ def remove(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
 def _why_not_removable(unit: UnitOfWork, row: BanRow) -> str | None:
     """Return why the ban cannot be removed; None if it can."""
     if has_begun(row, unit.now_s):
-        return "the ban has begun and stays on record: end it instead"
+        return Text("the ban has begun and stays on record: end it instead")
     if any(term.recorded_s > unit.now_s for term in row.decided_terms):
-        return "the ban was recorded by a clock ahead of this one and may have begun: end it instead"
+        return Text("the ban was recorded by a clock ahead of this one and may have begun: end it instead")
     if any(term.ended_s is not None for term in row.terms):
-        ended = "the ban was ended before it began and stays on record"
-        return f"{ended}: end it instead" if row.decided_terms else ended
+        if row.decided_terms:
+            return Text("the ban was ended before it began and stays on record: end it instead")
+        return Text("the ban was ended before it began and stays on record")
     if repository.referred_to(unit.session, row.number):
-        return "a binding, an exemption or a request names the ban: end it instead"
+        return Text("a binding, an exemption or a request names the ban: end it instead")
     if repository.is_followed(unit.session, row.number):
-        return "another ban's formal decision follows the ban: end it instead"
+        return Text("another ban's formal decision follows the ban: end it instead")
     return None
 
 
@@ -300,7 +304,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
             before, changed = _record(unit, authority, row, "ban.renew", before), False
     if change.decision is not None and change.decision != formal_decision(row.decision):
         if not confirmed and has_begun(row, unit.now_s):
-            raise already_adopted(row, "its formal decision cannot change")
+            raise already_adopted(row, Text("its formal decision cannot change"))
         if not row.provisional:
             demand_own_reference(change.decision, "body.decision")
         row.decision, changed = decision_columns(change.decision), True
@@ -348,7 +352,7 @@ def _toggle(authority: AuthorityRow, row: BanRow, known: ModeSetting, wanted: Mo
     """Set the mode, its end and its reason. Raise `Invalid` if a required reason is missing."""
     if wanted == known:
         return False
-    _demand_reason(authority, row, known, wanted)
+    demand_reason(authority, row, known, wanted)
     _set_mode(row, known, wanted)
     return True
 
@@ -369,7 +373,8 @@ def _switched(unit: UnitOfWork, row: BanRow, known: ModeSetting, change: BanChan
     if until is not None:
         returns = _returning(row, known) if change.mode is Mode.OFF else change.mode
         if returns is None:
-            message = f"{row.authority}/{row.service} has no earlier mode to return to: set enforce or monitor first"
+            ban = f"{row.authority}/{row.service}"
+            message = Text("{ban} has no earlier mode to return to: set enforce or monitor first", ban=ban)
             raise Invalid.at("body.until", message)
     mode = change.mode if until is None else Mode.OFF
     # A reason applies until the mode changes or another reason is given.
@@ -380,31 +385,6 @@ def _switched(unit: UnitOfWork, row: BanRow, known: ModeSetting, change: BanChan
     # A new end or reason for the same mode does not change its start.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
     return ModeSetting(mode, since, unit.actor.account, reason, until, returns)
-
-
-def _demand_reason(owner: AuthorityRow, row: BanRow, before: ModeSetting, after: ModeSetting) -> None:
-    """Raise `Invalid` if the ban stops refusing, its authority requires a reason, and none is given."""
-    if after.reason or not (after.mode is Mode.OFF or _stops_refusing(before, after)):
-        return
-    if owner.off_needs_reason:
-        until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
-        verb = "off" if after.mode is Mode.OFF else "watch"
-        command = f'dnsfilterctl ban {verb} {row.authority} {row.service}{until} --reason "…"'
-        message = (
-            f"{row.authority} requires a reason when {row.authority}/{row.service} stops refusing. Give one: {command}"
-        )
-        raise Invalid.at("body.mode_reason", message)
-
-
-def _stops_refusing(before: ModeSetting, after: ModeSetting) -> bool:
-    """Return whether the ban starts to refuse later than before, or no longer refuses."""
-    return _refuses_from(after) > _refuses_from(before)
-
-
-def _refuses_from(switch: ModeSetting) -> Instant:
-    if switch.mode is Mode.ENFORCE:
-        return 0
-    return switch.until if switch.until is not None and switch.returns is Mode.ENFORCE else FOREVER
 
 
 def _returning(row: BanRow, known: ModeSetting) -> Mode | None:
@@ -418,11 +398,21 @@ def _check(row: BanRow, service: Service) -> None:
     known = {tier.number for tier in service.tiers}
     unknown = set(row.tiers) - known
     if unknown and (set(row.tiers) != DEFAULT_TIERS or not known & set(row.tiers)):
-        raise Invalid.at("body.tiers", f"{service.slug} has no tiers {sorted(unknown)}: choose from {sorted(known)}")
+        raise Invalid.at(
+            "body.tiers",
+            Text(
+                "{slug} has no tiers {unknown}: choose from {known}",
+                slug=service.slug,
+                unknown=sorted(unknown),
+                known=sorted(known),
+            ),
+        )
     if row.reply == Reply.ADDRESS and not row.addresses:
-        raise Invalid.at("body.addresses", "the reply address needs an address: give addresses")
+        raise Invalid.at("body.addresses", Text("the reply address needs an address: give addresses"))
     if row.reply != Reply.ADDRESS and row.addresses:
-        raise Invalid.at("body.addresses", "addresses need the reply address: set reply to address, or omit addresses")
+        raise Invalid.at(
+            "body.addresses", Text("addresses need the reply address: set reply to address, or omit addresses")
+        )
 
 
 def _demand_within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:

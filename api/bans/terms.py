@@ -20,6 +20,7 @@ from api.errors import Conflict, Fault, Invalid
 from dnsfilter.policy.bounds import MAX_PROVISIONAL_S
 from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Term
 from dnsfilter.policy.single_names import is_single_name
+from dnsfilter.translatable import Text
 
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
@@ -28,33 +29,33 @@ def demand_basis(decision: FormalDecision, terms: Sequence[Term]) -> None:
     """Raise `Invalid` unless there are a legal basis and a term."""
     faults = []
     if not decision.legal_basis:
-        message = "a ban needs a legal basis: give it, or adopt the ban provisionally for 72 hours"
+        message = Text("a ban needs a legal basis: give it, or adopt the ban provisionally for 72 hours")
         faults.append(Fault("body.decision.legal_basis", message))
     if not terms:
-        faults.append(Fault("body.terms", "a ban needs a term: give an end or a date of review"))
+        faults.append(Fault("body.terms", Text("a ban needs a term: give an end or a date of review")))
     if faults:
         raise Invalid(faults)
 
 
 def demand_adoption(decision: FormalDecision) -> None:
     """Raise `Invalid` unless the formal decision to adopt another authority's ban is complete."""
-    demand_formal(decision, "a ban that follows another needs its own formal decision")
+    demand_formal(decision, Text("a ban that follows another needs its own formal decision"))
 
 
 def demand_formal(decision: FormalDecision, why: str) -> None:
     """Raise `Invalid` with the reason `why` unless the formal decision has a legal basis and a reference."""
-    missing = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
+    texts = {"legal_basis": Text("{why}: give its legal basis"), "reference": Text("{why}: give its reference")}
+    missing = [field for field in texts if not getattr(decision, field)]
     if missing:
-        raise Invalid(
-            [Fault(f"body.decision.{field}", f"{why}: give its {field.replace('_', ' ')}") for field in missing]
-        )
+        raise Invalid([Fault(f"body.decision.{field}", texts[field].filled(why=why)) for field in missing])
 
 
 def demand_own_reference(decision: FormalDecision, location: str) -> None:
     """Raise `Invalid` if the formal decision follows a ban and has no reference of its own."""
     if decision.follows is not None and not decision.reference:
         raise Invalid.at(
-            f"{location}.reference", "this follows another ban and needs its own formal decision: give its reference"
+            f"{location}.reference",
+            Text("this follows another ban and needs its own formal decision: give its reference"),
         )
 
 
@@ -69,21 +70,21 @@ def demand_own_decisions(decision: FormalDecision, terms: Sequence[Term]) -> Non
 def demand_renewal(decision: FormalDecision, location: str) -> None:
     """Raise `Invalid` if a term is added to a ban by a formal decision without a reference."""
     if not decision.reference:
-        raise Invalid.at(f"{location}.reference", "a renewal needs its own formal decision: give its reference")
+        raise Invalid.at(f"{location}.reference", Text("a renewal needs its own formal decision: give its reference"))
 
 
 def demand_ahead(term: Term, location: str, now: Instant) -> None:
     """Raise `Invalid` if a new term has already ended: it would never have an effect."""
     if term.end is not None and term.end <= now:
         raise Invalid.at(
-            f"{location}.end", "the term has already ended and would never have an effect: give a later end"
+            f"{location}.end", Text("the term has already ended and would never have an effect: give a later end")
         )
 
 
 def provisional_term(given: Sequence[Term], now: Instant) -> Term:
     """Return the one term of a ban that is adopted provisionally now; raise `Invalid` if terms are given."""
     if given:
-        raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now: omit terms")
+        raise Invalid.at("body.terms", Text("a provisional ban has one term of 72 hours from now: omit terms"))
     return Term(now, now + MAX_PROVISIONAL_S, None, now)
 
 
@@ -93,13 +94,15 @@ def confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
         if row.provisional and change.terms is not None:
             raise Invalid.at(
                 "body.provisional",
-                "the ban is provisional: to confirm it, give provisional false, a formal decision and terms",
+                Text("the ban is provisional: to confirm it, give provisional false, a formal decision and terms"),
             )
         if change.provisional and has_lapsed(row.terms, now):
-            raise Conflict("the provisional ban has lapsed: adopt it with a formal decision and provisional false")
+            raise Conflict(
+                Text("the provisional ban has lapsed: adopt it with a formal decision and provisional false")
+            )
         return False
     if change.provisional:
-        raise already_adopted(row, "it cannot become provisional")
+        raise already_adopted(row, Text("it cannot become provisional"))
     fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.decided_terms))
     demand_basis(change.decision or FormalDecision(), fresh)
     row.provisional = False
@@ -108,8 +111,15 @@ def confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
 
 def already_adopted(row: BanRow, why: str) -> Conflict:
     """Return the error for a change that would rewrite an existing ban."""
-    there = f"{row.authority} already has a ban on {row.service} (ban {row.number})"
-    return Conflict(f"{there}, and {why}. Renew it, or end it.")
+    return Conflict(
+        Text(
+            "{authority} already has a ban on {service} (ban {number}), and {why}. Renew it, or end it.",
+            authority=row.authority,
+            service=row.service,
+            number=row.number,
+            why=why,
+        )
+    )
 
 
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
@@ -152,7 +162,13 @@ def renewed(source: BanRow, known: Sequence[TermRow], decision: FormalDecision, 
         if not any(_contains(own, term, now) for own in held)
     )
     if not terms:
-        raise Conflict(f"the ban already lasts as long as {source.authority}/{source.service}. Give a term.")
+        raise Conflict(
+            Text(
+                "the ban already lasts as long as {authority}/{service}. Give a term.",
+                authority=source.authority,
+                service=source.service,
+            )
+        )
     return BanChange(
         tiers=frozenset(source.tiers),
         funding=frozenset(map(Funding, source.funding)),
@@ -171,7 +187,11 @@ def _terms(source: BanRow, now: Instant) -> tuple[Term, ...]:
     left = live_terms(source.terms, now)
     if not left:
         raise Conflict(
-            f"{source.authority}/{source.service} has lapsed and has no term left to take over. Give a term."
+            Text(
+                "{authority}/{service} has lapsed and has no term left to take over. Give a term.",
+                authority=source.authority,
+                service=source.service,
+            )
         )
     rows = sorted(left, key=lambda term: (term.start_s, term.id))
     return tuple(Term(term.start_s, term.period.end, term.review_by_s, now) for term in rows)
@@ -191,7 +211,7 @@ def replace_terms(
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
     fresh = [(index, term) for index, term in enumerate(wanted) if not any(same_term(other, term) for other in known)]
     if kept and not confirmed and not _may_omit(unit, row, change, kept, [term for _, term in fresh]):
-        raise already_adopted(row, "a term that has begun must be repeated unchanged")
+        raise already_adopted(row, Text("a term that has begun must be repeated unchanged"))
     removed = [term for term in missing if term not in kept]
     for gone in removed:
         row.terms.remove(gone)
@@ -201,7 +221,7 @@ def replace_terms(
         demand_new_term(term, index, unit.now_s)
     add_terms(row, [term for _, term in fresh], unit.now_s)
     if not row.terms:
-        raise Invalid.at("body.terms", "a ban needs at least one term: give one")
+        raise Invalid.at("body.terms", Text("a ban needs at least one term: give one"))
     return bool(removed or fresh), bool(begun and fresh)
 
 
@@ -239,7 +259,10 @@ def add_terms(row: BanRow, terms: Iterable[Term], now: Instant) -> None:
         for term in terms
     )
     if len(row.terms) > MAX_TERMS:
-        raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms, not {len(row.terms)}")
+        raise Invalid.at(
+            "body.terms",
+            Text("a ban has at most {most} terms, not {terms}", most=MAX_TERMS, terms=len(row.terms)),
+        )
 
 
 def demand_new_term(term: Term, index: int, now: Instant) -> None:
@@ -255,13 +278,18 @@ def demand_new_reference(row: BanRow, reference: str, now: Instant) -> None:
     Used for a renewal without a start: sent again, it would add another term.
     """
     if any(known.decision.get("reference") == reference for known in live_terms(row.terms, now)):
-        raise Conflict(f"the ban was already renewed by {reference}. For a further term by it, give its start.")
+        raise Conflict(
+            Text(
+                "the ban was already renewed by {reference}. For a further term by it, give its start.",
+                reference=reference,
+            )
+        )
 
 
 def demand_renewable(row: BanRow, decision: FormalDecision) -> None:
     """Raise `Conflict` if the ban is provisional, and `Invalid` if the formal decision to renew it has no reference."""
     if row.provisional:
-        raise Conflict("a provisional ban cannot be renewed: confirm it with its formal decision and terms")
+        raise Conflict(Text("a provisional ban cannot be renewed: confirm it with its formal decision and terms"))
     demand_renewal(decision, "body.decision")
 
 

@@ -13,6 +13,7 @@ from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
 from api.timestamps import parse_end, parse_timestamp
 from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, OnList, Reply, Term
+from dnsfilter.translatable import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,9 @@ class Subject:
             end = parse_end(start, body.end, body.until, body.for_, time_zone, asked)
             review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
         if end is not None and end <= start:
-            raise Invalid.at(location, "the term ends before it starts: give a later end")
+            raise Invalid.at(location, Text("the term ends before it starts: give a later end"))
         if end is None and review_by is None:
-            raise Invalid.at(location, "give an end (end, until or for) or a date of review (review_by)")
+            raise Invalid.at(location, Text("give an end (end, until or for) or a date of review (review_by)"))
         decision = FormalDecision() if body.decision is None else self.decision(body.decision, f"{location}.decision")
         return Term(start, end, review_by, self.unit.now_s, decision)
 
@@ -136,16 +137,30 @@ class Subject:
         session, slug = self.unit.session, self.owner.slug
         authority, _, service = reference.partition("/")
         if service != self.service:
-            raise Invalid.at(location, f"{reference} is not a ban on {self.service}: follow a ban on the same service")
+            raise Invalid.at(
+                location,
+                Text(
+                    "{reference} is not a ban on {service}: follow a ban on the same service",
+                    reference=reference,
+                    service=self.service,
+                ),
+            )
         if authority == slug:
             raise Invalid.at(
-                location, f"{reference} is this authority's own ban: follow another authority's ban, or none"
+                location,
+                Text(
+                    "{reference} is this authority's own ban: follow another authority's ban, or none",
+                    reference=reference,
+                ),
             )
         source = repository.find(session, authority, service)
         if source is None:
             raise Invalid.at(location, no_ban(session, reference))
         if self.row is not None and repository.leads_to(session, source, self.row.number):
-            message = f"{reference} already follows {slug}/{self.service}: follow another ban, or none"
+            own = f"{slug}/{self.service}"
+            message = Text(
+                "{reference} already follows {own}: follow another ban, or none", reference=reference, own=own
+            )
             raise Invalid.at(location, message)
         return source.number
 
@@ -155,11 +170,11 @@ class Subject:
             return None
         location, asked = "body.for" if body.until is None else "body.until", self.unit.asked_s
         if body.mode is not Mode.OFF:
-            raise Invalid.at(location, "only the mode off takes an end: set the mode to off, or omit the end")
+            raise Invalid.at(location, Text("only the mode off takes an end: set the mode to off, or omit the end"))
         with invalid_at(location):
             found = parse_end(asked, None, body.until, body.for_, self.owner.time_zone, asked)
         if found is None or found <= self.unit.now_s:
-            raise Invalid.at(location, f"{body.until or body.for_} has passed: give a later time")
+            raise Invalid.at(location, Text("{time} has passed: give a later time", time=body.until or body.for_))
         return found
 
 

@@ -17,6 +17,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Forbidden, NotAuthenticated
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.locale.translations import LOCALES
+from dnsfilter.translatable import Text
 
 router = pages()
 YEAR_S = 365 * 86_400
@@ -70,7 +71,7 @@ def demand_own_page(request: Request) -> None:
     Browsers say where a form is from (Fetch Metadata), also where no session can vouch for it.
     """
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise Forbidden("Another site sent this form. Open the page for signing in yourself.")
+        raise Forbidden(Text("Another site sent this form. Open the page for signing in yourself."))
 
 
 def in_session(made: NewToken) -> Response:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, SiteRow
-from api.errors import NotFound, unknown
+from api.errors import NotFound, see_list, unknown
+from dnsfilter.translatable import Text
 
 Row = TypeVar("Row", bound=Base)
 
@@ -31,7 +32,7 @@ def no_ban(session: Session, reference: str) -> str:
 
 def no_number(noun: str, number: int, command: str = "") -> str:
     """Return the message about a row that does not exist; `command`, by default `noun`, lists such rows."""
-    return f"No {noun} {number}. See dnsfilterctl {command or noun} list."
+    return Text("No {noun} {number}.{hint}", noun=noun, number=number, hint=see_list(command or noun))
 
 
 def numbered(kind: type[Row], noun: str, command: str = "") -> Callable[[Session, int], Row]:

@@ -29,6 +29,7 @@ from api.exemptions.state import APPROVED, exemption_state, is_approved
 from api.http.prefixes import maps_by_site
 from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.translatable import Text
 
 SHARE = 10
 """One address in this many of an authority must stay under the ban."""
@@ -56,10 +57,16 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
     roles = permit.rule.roles if exempted is None else frozenset({Role.ADMINISTRATOR})
     demand_second_person(permit.caller, unit.session, row.requested_by, roles, ban.authority, unit.now_s)
     if exempted is not None and not permit.caller.administers:
-        why = "less than a tenth of its addresses would stay under the ban, in ranges that existed before"
+        why = Text("less than a tenth of its addresses would stay under the ban, in ranges that existed before")
         if _leaves_enough(unit.session, row, exempted, row.revision, unit.now_s):
-            why = "the ranges that would stay under the ban have changed in the last 30 days"
-        raise Forbidden(f"this counts as an exemption of all of {exempted}: {why}. Ask an administrator to approve it.")
+            why = Text("the ranges that would stay under the ban have changed in the last 30 days")
+        raise Forbidden(
+            Text(
+                "this counts as an exemption of all of {exempted}: {why}. Ask an administrator to approve it.",
+                exempted=exempted,
+                why=why,
+            )
+        )
 
 
 def demand_concerned(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
@@ -95,8 +102,14 @@ def keeping_enough_under_ban(unit: UnitOfWork, permit: Permit, authorities: Coll
     session.flush()
     for row, owner in partial:
         if not _leaves_long_standing(session, row, owner, now):
-            what = f"exemption {row.number} would then leave less than a tenth of {owner} under the ban"
-            raise Forbidden(f"{what}. Ask an administrator to make this change.")
+            raise Forbidden(
+                Text(
+                    "exemption {number} would then leave less than a tenth of {authority} under the ban. "
+                    "Ask an administrator to make this change.",
+                    number=row.number,
+                    authority=owner,
+                )
+            )
 
 
 def exempted_authority(session: Session, row: ExemptionRow, now: Instant) -> str | None:

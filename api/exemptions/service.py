@@ -23,6 +23,7 @@ from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.device_phrase import use_words
 from dnsfilter.policy.faults import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant, Prefix
+from dnsfilter.translatable import Text, either
 
 SENT_AGAIN_S = 600
 """Seconds within which a request that starts now counts as a repetition of an earlier one."""
@@ -51,9 +52,9 @@ def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) ->
     demand_within(unit.session.get_one(AuthorityRow, ban.authority), wanted.end, unit.now_s)
     owners = _owners(unit, ban, wanted.site, _prefixes(wanted))
     if wanted.end <= max(wanted.start, unit.now_s):
-        raise Invalid.at("body.end", "the exemption ends before it takes effect: give a later end")
+        raise Invalid.at("body.end", Text("the exemption ends before it takes effect: give a later end"))
     if lasts_too_long(wanted, time_zone):
-        raise Invalid.at("body.end", "an exemption lasts at most a year: give an earlier end")
+        raise Invalid.at("body.end", Text("an exemption lasts at most a year: give an earlier end"))
     return _request(unit, ban, wanted, time_zone, owners)
 
 
@@ -121,9 +122,11 @@ def demand_no_duplicate(
         if from_now and later <= SENT_AGAIN_S:
             end = min(end - later, end_from(row.start_s))
         if state is ExemptionState.REQUESTED and end <= row.end_s:
-            raise Conflict(f"Exemption {row.number} already asks for this and is waiting for a decision.")
+            raise Conflict(
+                Text("Exemption {number} already asks for this and is waiting for a decision.", number=row.number)
+            )
         if state in APPROVED and end <= exemption_end(row):
-            raise Conflict(f"Exemption {row.number} already exempts these ranges: it is approved.")
+            raise Conflict(Text("Exemption {number} already exempts these ranges: it is approved.", number=row.number))
 
 
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
@@ -210,7 +213,7 @@ def _end(unit: UnitOfWork, body: ExemptionWrite, start: Instant, time_zone: str)
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, time_zone, unit.asked_s)
     if end is None:
-        raise Invalid.at("body.end", "an exemption needs an end: give end, until or for")
+        raise Invalid.at("body.end", Text("an exemption needs an end: give end, until or for"))
     return end
 
 
@@ -227,10 +230,24 @@ def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> se
     for index, prefix in enumerate(prefixes):
         location, owner = f"body.ranges.{index}", owners.get(prefix)
         if owner is None:
-            faults.append(Fault(location, f"{prefix} is not registered at site {site}: name a registered range"))
+            faults.append(
+                Fault(
+                    location,
+                    Text(
+                        "{prefix} is not registered at site {site}: name a registered range", prefix=prefix, site=site
+                    ),
+                )
+            )
         elif owner != ban.authority and not bindings.of(unit.session, ban.number, owner):
             faults.append(
-                Fault(location, f"{prefix} belongs to {owner}, where the ban does not apply: name another range")
+                Fault(
+                    location,
+                    Text(
+                        "{prefix} belongs to {owner}, where the ban does not apply: name another range",
+                        prefix=prefix,
+                        owner=owner,
+                    ),
+                )
             )
     if faults:
         raise Invalid(faults)
@@ -240,7 +257,14 @@ def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> se
 def _demand_state(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
     state = exemption_state(row, now_s)
     if state not in states:
-        raise Conflict(f"exemption {row.number} is {state}, not {' or '.join(states)}")
+        raise Conflict(
+            Text(
+                "exemption {number} is {state}, not {states}",
+                number=row.number,
+                state=state,
+                states=either(states),
+            )
+        )
 
 
 def _recorded(unit: UnitOfWork, row: ExemptionRow, act: str, before: Json) -> None:

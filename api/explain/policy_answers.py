@@ -32,6 +32,7 @@ from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, Service, WireName
 from dnsfilter.policy.reasons import Explanation, explain
 from dnsfilter.policy.single_names import is_single_name
+from dnsfilter.translatable import Text
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
 
@@ -45,9 +46,9 @@ def parse_client(text: str, location: str) -> Address:
     try:
         address = ip_address(text)
     except ValueError as error:
-        raise Invalid.at(location, f"{text!r} is not an IP address") from error
+        raise Invalid.at(location, Text("{text!r} is not an IP address", text=text)) from error
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise Invalid.at(location, f"{text!r} has a zone index: give the address without it")
+        raise Invalid.at(location, Text("{text!r} has a zone index: give the address without it", text=text))
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped if mapped is not None else address
 
@@ -65,7 +66,12 @@ def parse_question(text: str, location: str, services: Mapping[str, Service]) ->
     said = text.strip().casefold()
     for service in services.values():
         if said in (service.slug, service.name.casefold()) and not is_single_name(service.slug):
-            raise Invalid.at(location, f"{service.name} is a service. Try {_example_name(service)}.")
+            raise Invalid.at(
+                location,
+                Text(
+                    "{name} is a service. Try {example_name}.", name=service.name, example_name=_example_name(service)
+                ),
+            )
     with invalid_at(location):
         return parse_typed_name(text)
 

@@ -33,11 +33,12 @@ from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.translatable import Text
 
 log = logging.getLogger("dnsfilter.api")
 
 NO_TOKEN = "Send the header Authorization: Bearer TOKEN."
-TOKEN_NOT_ACCEPTED = "Your token is not accepted: unknown, ended or revoked."
+TOKEN_NOT_ACCEPTED = Text("Your token is not accepted: unknown, ended or revoked.")
 """It does not say which of these applies: only readers of the authentication failures may know."""
 
 MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
@@ -108,10 +109,12 @@ class Runtime:
     token_key: bytes = field(repr=False)
     second_person: SecondPersonRule
     refused_catalogues: Counter[str] = field(default_factory=Counter)
-    downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
-    backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
-    costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
-    waits: Quota = field(default_factory=lambda: Quota("requests that wait", MAX_WAITS, MAX_WAITS_EACH))
+    downloads: Quota = field(
+        default_factory=lambda: Quota(Text("downloads under way"), MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
+    )
+    backups: Quota = field(default_factory=lambda: Quota(Text("backups under way"), MAX_BACKUPS, MAX_BACKUPS_EACH))
+    costly: Quota = field(default_factory=lambda: Quota(Text("long reads under way"), MAX_COSTLY, MAX_COSTLY_EACH))
+    waits: Quota = field(default_factory=lambda: Quota(Text("requests that wait"), MAX_WAITS, MAX_WAITS_EACH))
 
 
 Part = TypeVar("Part")
@@ -346,6 +349,9 @@ def _settled(request: Request, permit: Permit) -> None:
 UnitDep = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
 
 
+THE_RESOURCE = Text("the resource")
+
+
 @dataclass(frozen=True, slots=True)
 class Precondition:
     """The caller's `If-Match` and `If-None-Match`."""
@@ -353,17 +359,17 @@ class Precondition:
     if_match: str | None
     if_none_match: str | None
 
-    def check(self, revision: int | None, what: str = "the resource") -> None:
+    def check(self, revision: int | None, what: str = THE_RESOURCE) -> None:
         """Raise Stale unless the resource's revision (None: it does not exist) is the one that the caller expects."""
         if self.if_none_match is not None and self.if_none_match.strip() == "*" and revision is not None:
-            raise Stale(f"{what} already exists", revision)
+            raise Stale(Text("{what} already exists", what=what), revision)
         if self.if_match is None:
             return
         if revision is None:
-            raise Stale("the resource does not exist", None)
+            raise Stale(Text("the resource does not exist"), None)
         wanted = {revision_tag(tag) for tag in self.if_match.split(",")}
         if "*" not in wanted and etag(revision) not in wanted:
-            raise Stale("the resource has changed: read it again", revision)
+            raise Stale(Text("the resource has changed: read it again"), revision)
 
 
 async def precondition(

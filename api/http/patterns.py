@@ -5,6 +5,8 @@
 
 from collections.abc import Mapping
 
+from dnsfilter.translatable import Text
+
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SLUG_OR_NONE = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$"
 OWN_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
@@ -42,22 +44,26 @@ FEED_SOURCE = r"^[!-~](?:[ -~]*[!-~])?$"
 MIN_REASON = 3
 """The fewest characters of a reason."""
 
-_NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
-_NO_DAY = "{} is not a date: write for example 2026-09-30"
-OF_PATTERN: Mapping[str, str] = {
+_NO_SLUG = Text("{given} is not a short name: use lower-case letters, digits and hyphens")
+_NO_DAY = Text("{given} is not a date: write for example 2026-09-30")
+OF_PATTERN: Mapping[str, Text] = {
     SLUG: _NO_SLUG,
     SLUG_OR_NONE: _NO_SLUG,
     OWN_SLUG: _NO_SLUG,
-    SERVICE_SLUG: "{} is not the name of a service: write for example tiktok, or ghent:games for an own service",
-    PRINTABLE: "has a line break, another control character or an invisible character",
+    SERVICE_SLUG: Text(
+        "{given} is not the name of a service: write for example tiktok, or ghent:games for an own service"
+    ),
+    PRINTABLE: Text("has a line break, another control character or an invisible character"),
     DAY: _NO_DAY,
     DAY_OR_NONE: _NO_DAY,
     # A link may hold a password: do not repeat it.
-    LINK: "is not a link: write for example https://www.example.org/decisions/118",
-    URL: "is not a URL: write for example https://siem.example.org/dnsfilter",
-    FEED_SOURCE: "is not a URL or path of ASCII characters: write for example https://lists.example.org/games.txt",
-    BAN_REFERENCE: "{} is not the name of a ban: write for example ghent/tiktok",
-    LANGUAGE: "{} is not a language: write for example nl, fr or de",
-    LOGIN: "{} is not a login: use lower-case letters, digits, dots and hyphens",
+    LINK: Text("is not a link: write for example https://www.example.org/decisions/118"),
+    URL: Text("is not a URL: write for example https://siem.example.org/dnsfilter"),
+    FEED_SOURCE: Text(
+        "is not a URL or path of ASCII characters: write for example https://lists.example.org/games.txt"
+    ),
+    BAN_REFERENCE: Text("{given} is not the name of a ban: write for example ghent/tiktok"),
+    LANGUAGE: Text("{given} is not a language: write for example nl, fr or de"),
+    LOGIN: Text("{given} is not a login: use lower-case letters, digits, dots and hyphens"),
 }
-"""Messages about a text that does not match a pattern. {} is the text."""
+"""Messages about a text that does not match a pattern. {given} is the text."""

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from api.errors import Invalid
 from dnsfilter.policy.faults import prefix_fault
 from dnsfilter.policy.model import Address, Prefix
+from dnsfilter.translatable import Text
 
 Value = TypeVar("Value")
 Key: TypeAlias = tuple[int, int, int]
@@ -28,7 +29,7 @@ def parse_prefix(text: str, location: str) -> Prefix:
         raise Invalid.at(location, why_no_prefix(text)) from error
     fault = prefix_fault(prefix)
     if fault is not None:
-        raise Invalid.at(location, f"{prefix} {fault}")
+        raise Invalid.at(location, Text("{prefix} {fault}", prefix=prefix, fault=fault))
     return prefix
 
 
@@ -93,9 +94,10 @@ def _cut(prefix: Prefix, length: int) -> Key:
 def why_no_prefix(cell: str) -> str:
     """Return the message about a text that `ip_network` rejects."""
     try:
-        return f"{shown(cell)} has host bits set: write {ip_network(cell, strict=False)}"
+        network = ip_network(cell, strict=False)
+        return Text("{given} has host bits set: write {network}", given=shown(cell), network=network)
     except ValueError:
-        return f"{shown(cell)} is not a prefix"
+        return Text("{given} is not a prefix", given=shown(cell))
 
 
 def shown(cell: str) -> str:

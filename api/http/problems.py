@@ -10,12 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api import errors
 from api.db.unusable import DISK_FULL, Unusable, is_disk_full
 from api.http.entity_tags import etag
 from api.http.schemas import MAX_LOCATION, ProblemRead, location_of, words_of
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.translatable import Text
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = errors.Invalid.MAX_LISTED
@@ -143,6 +145,17 @@ NOT_PUBLISHED = Kind(
     "The act is recorded, but nodes do not have it yet. Do not repeat it: publishing is tried again by itself.",
 )
 
+TEXTS = "problem_texts"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of a problem as they were raised: each may be a `Text`, which can be translated."""
+
+    detail: str
+    faults: Sequence[errors.Fault]
+
+
 KINDS: Mapping[str, Kind] = {kind.slug: kind for kind in list(vars().values()) if isinstance(kind, Kind)}
 """Every kind by the last part of its `type`."""
 
@@ -173,8 +186,22 @@ def problem(
     kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
 ) -> JSONResponse:
     """Return the response for a problem. `request` is the request's id. At most `most` faults are listed."""
-    headers = _HEADERS_OF.get(kind, {})
-    return JSONResponse(content(kind, detail, request, faults, most), kind.status, headers, MEDIA_TYPE)
+    return ProblemResponse(kind, detail, request, faults, most)
+
+
+class ProblemResponse(JSONResponse):
+    """The answer of a problem. It leaves its texts in the request's scope: pages of the console translate them."""
+
+    def __init__(self, kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault], most: int) -> None:
+        super().__init__(
+            content(kind, detail, request, faults, most), kind.status, _HEADERS_OF.get(kind, {}), MEDIA_TYPE
+        )
+        self._texts = Texts(detail, faults[:most])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        scope[TEXTS] = self._texts
+        await super().__call__(scope, receive, send)
 
 
 def content(
@@ -252,12 +279,12 @@ def cause(error: Exception) -> tuple[Kind, str, Sequence[errors.Fault]]:
             return OF_ERROR[type(error)], str(error), ()
         case DataError():
             # PostgreSQL accepts no NUL in a text, and no number or text that is larger than the column.
-            return INVALID, "the request has a value that cannot be stored or searched", ()
+            return INVALID, Text("the request has a value that cannot be stored or searched"), ()
         case SQLAlchemyError() if is_disk_full(error):
             return DATABASE, f"nothing was recorded: disk full. {DISK_FULL.capitalize()}, then try again", ()
         case SQLAlchemyError():
-            return DATABASE, "nothing was recorded; try again", ()
-    return INTERNAL, "the log of the control plane has the reason", ()
+            return DATABASE, Text("nothing was recorded; try again"), ()
+    return INTERNAL, Text("the log of the control plane has the reason"), ()
 
 
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
@@ -268,7 +295,7 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     # FastAPI repeats the fault of a parameter for each dependency that reads it.
     faults = list(dict.fromkeys(found))
     count = len(faults)
-    detail = f"{count} fault{'s' if count != 1 else ''} in the request"
+    detail = Text("1 fault in the request") if count == 1 else Text("{count} faults in the request", count=count)
     return problem(INVALID, detail, id_of(request.scope), faults)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from api.errors import Overloaded, TooManyAtOnce
+from dnsfilter.translatable import Text
 
 
 class Quota:
@@ -31,7 +32,15 @@ class Quota:
     def _begin(self, who: int) -> None:
         with self._lock:
             if self._now[who] >= self._most_each:
-                raise TooManyAtOnce(f"you already have {self._most_each} {self._what}: wait until one ends")
+                raise TooManyAtOnce(
+                    Text(
+                        "you already have {most_each} {what}: wait until one ends",
+                        most_each=self._most_each,
+                        what=self._what,
+                    )
+                )
             if self._now.total() >= self._most:
-                raise Overloaded(f"there are already {self._most} {self._what}: try again soon")
+                raise Overloaded(
+                    Text("there are already {most} {what}: try again soon", most=self._most, what=self._what)
+                )
             self._now[who] += 1

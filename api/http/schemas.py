@@ -18,6 +18,7 @@ from api.errors import Fault, Invalid, did_you_mean
 from api.http.patterns import DAY, DAY_OR_NONE, LINK, MIN_REASON, OF_PATTERN, OWN_SLUG, PRINTABLE, SERVICE_SLUG, SLUG
 from api.timestamps import check_instant, parse_date, written_end, written_timestamp
 from dnsfilter.policy.calendar import parse_span
+from dnsfilter.translatable import Text
 
 MAX_REPEATED = 60
 """The most characters of an input that a message repeats."""
@@ -198,27 +199,30 @@ def words_of(fault: Mapping[str, Any]) -> str:
     context: Mapping[str, Any] = fault.get("ctx", {})
     match fault["type"]:
         case "missing":
-            return "is missing"
+            return Text("is missing")
         case "extra_forbidden":
-            return "there is no such field"
+            return Text("there is no such field")
         case "value_error":
             return str(context["error"])
         case "string_pattern_mismatch" if context["pattern"] in OF_PATTERN:
-            return OF_PATTERN[context["pattern"]].format(_repeated(fault.get("input")))
+            return OF_PATTERN[context["pattern"]].filled(given=_repeated(fault.get("input")))
         case "string_too_short":
-            return "is empty" if context["min_length"] == 1 else f"give at least {context['min_length']} characters"
+            least = context["min_length"]
+            return Text("is empty") if least == 1 else Text("give at least {least} characters", least=least)
         case "string_too_long":
-            return f"give at most {context['max_length']} characters"
+            return Text("give at most {most} characters", most=context["max_length"])
         case "too_short":
-            return f"give at least {'one' if context['min_length'] == 1 else context['min_length']}"
+            least = context["min_length"]
+            return Text("give at least one") if least == 1 else Text("give at least {least}", least=least)
         case "too_long":
-            return f"give at most {context['max_length']}"
+            return Text("give at most {most}", most=context["max_length"])
         case "enum" | "literal_error":
-            return f"is not one of {context['expected']}{_near(fault.get('input'), context['expected'])}"
+            expected = str(context["expected"])
+            return Text("is not one of {expected}{hint}", expected=expected, hint=_near(fault.get("input"), expected))
         case "greater_than_equal":
-            return f"give at least {context['ge']}"
+            return Text("give at least {least}", least=context["ge"])
         case "less_than_equal":
-            return f"give at most {context['le']}"
+            return Text("give at most {most}", most=context["le"])
         case "json_invalid":
             return f"is not JSON: {context['error']}"
     return str(fault["msg"])
@@ -227,13 +231,13 @@ def words_of(fault: Mapping[str, Any]) -> str:
 def _near(given: object, expected: str) -> str:
     """Return the question that names a word near the given one. `expected` has the words in quotes."""
     near = did_you_mean(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
-    return near and f".{near}"
+    return near and Text(".{hint}", hint=near)
 
 
 def _repeated(given: object) -> str:
     """Return an input for a message: escaped, cut if it is long, and hidden if it holds a token."""
     if not isinstance(given, str) or _TOKEN in given:
-        return "what was given"
+        return Text("what was given")
     return repr(given) if len(given) <= MAX_REPEATED else f"{given[:MAX_REPEATED]!r}…"
 
 

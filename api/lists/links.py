@@ -31,6 +31,7 @@ from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Binding, FormalDecision, Ground, Instant, OnList
 from dnsfilter.policy.prohibited_lists import LinkGround, ListLink
+from dnsfilter.translatable import Text
 
 _ACTS: Mapping[LinkGround, str] = {
     LinkGround.LAW: "list_link.bind",
@@ -174,7 +175,9 @@ def _covers(other: BindingRow, wanted: Binding, now: Instant) -> bool:
 def accept(unit: UnitOfWork, link: ListLinkRow) -> None:
     """Accept all bindings that the agreement proposes, as the bound authority. Do nothing if none waits."""
     if link.ground != LinkGround.AGREEMENT:
-        raise Conflict(f"link {link.number} is by {link.ground}: only an agreement is accepted")
+        raise Conflict(
+            Text("link {number} is by {ground}: only an agreement is accepted", number=link.number, ground=link.ground)
+        )
     waiting = [
         each
         for each in repository.bindings(unit.session, link.number)
@@ -193,9 +196,15 @@ def adopt(unit: UnitOfWork, link: ListLinkRow, body: ListAdoption, services: Ser
     Do nothing if none waits. Without terms, each takes over the terms and the scope of the ban that it follows.
     """
     if link.ground != LinkGround.FOLLOWING:
-        raise Conflict(f"link {link.number} is by {link.ground}: only a list that is followed is adopted")
+        raise Conflict(
+            Text(
+                "link {number} is by {ground}: only a list that is followed is adopted",
+                number=link.number,
+                ground=link.ground,
+            )
+        )
     if link_state(link, unit.now_s) is LinkState.ENDED:
-        raise Conflict(f"link {link.number} has ended: follow the list again first")
+        raise Conflict(Text("link {number} has ended: follow the list again first", number=link.number))
     row = unit.session.get_one(ProhibitedListRow, link.list_number)
     owner = authorities.get(unit.session, link.authority)
     own = repository.bans(unit.session, link.authority)
@@ -243,7 +252,13 @@ def renew(unit: UnitOfWork, link: ListLinkRow, body: ListRenewal) -> None:
     owner = authorities.get(unit.session, link.authority)
     bans = adopted_bans(row, repository.bans(unit.session, link.authority))
     if not bans:
-        raise Conflict(f"{link.authority} has adopted no ban of {row.reference}: adopt them first")
+        raise Conflict(
+            Text(
+                "{authority} has adopted no ban of {reference}: adopt them first",
+                authority=link.authority,
+                reference=row.reference,
+            )
+        )
     before = shown_link(unit.session, link)
     _record(unit, link, "list_link.renew", before, {"renewed": [ban.service for ban in bans], **renewal_shown(body)})
     renew_all(unit, owner, bans, body, row)

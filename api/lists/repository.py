@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow, ListLinkRow, ProhibitedListRow
 from api.db.unknown_names import numbered
-from api.errors import Invalid, NotFound, did_you_mean
+from api.errors import Invalid, NotFound, did_you_mean, see_list
 from api.http.pagination import Paging, equal, select_page
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 def find(session: Session, authority: str, slug: str) -> ProhibitedListRow | None:
@@ -23,7 +24,14 @@ def get(session: Session, authority: str, slug: str) -> ProhibitedListRow:
     row = find(session, authority, slug)
     if row is None:
         theirs = session.scalars(select(ProhibitedListRow.slug).where(ProhibitedListRow.authority == authority))
-        raise NotFound(f"{authority} has no prohibited list {slug}.{did_you_mean(slug, theirs)}")
+        raise NotFound(
+            Text(
+                "{authority} has no prohibited list {slug}.{hint}",
+                authority=authority,
+                slug=slug,
+                hint=did_you_mean(slug, theirs),
+            )
+        )
     return row
 
 
@@ -35,7 +43,12 @@ def named(session: Session, reference: str, location: str) -> ProhibitedListRow:
         known = session.execute(select(ProhibitedListRow.authority, ProhibitedListRow.slug))
         hint = did_you_mean(reference, [f"{each.authority}/{each.slug}" for each in known])
         raise Invalid.at(
-            location, f'No prohibited list "{reference}".{hint or " See dnsfilterctl prohibited-list list."}'
+            location,
+            Text(
+                'No prohibited list "{reference}".{hint}',
+                reference=reference,
+                hint=hint or see_list("prohibited-list"),
+            ),
         )
     return row
 

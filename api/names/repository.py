@@ -13,6 +13,7 @@ from api.http.pagination import Paging, cut_page, decode_keys
 from api.names.state import is_on_name, is_refused
 from dnsfilter.policy.model import Instant
 from dnsfilter.policy.single_names import NameVerdict
+from dnsfilter.translatable import Text
 
 NamedRow: TypeAlias = BanRow | AllowedNameRow
 """The row of a single name: of a refused one, or of an allowed one."""
@@ -51,8 +52,10 @@ def get(session: Session, authority: str, name: str, now: Instant) -> NamedRow:
 def _no_name(session: Session, authority: str, name: str, now: Instant) -> str:
     known = [*(row.service for row in refused_names(session, authority, now))]
     known += [row.name for row in allowed_names(session, authority, now)]
-    hint = did_you_mean(name, known) or f" See dnsfilterctl name list {authority}."
-    return f"{authority} neither refuses nor allows {name} by itself.{hint}"
+    hint = did_you_mean(name, known) or Text(" See dnsfilterctl name list {authority}.", authority=authority)
+    return Text(
+        "{authority} neither refuses nor allows {name} by itself.{hint}", authority=authority, name=name, hint=hint
+    )
 
 
 def refused_names(session: Session, authority: str, now: Instant) -> Sequence[BanRow]:

@@ -37,6 +37,7 @@ from dnsfilter.policy.single_names import (
     latest_end,
     single_name,
 )
+from dnsfilter.translatable import Text
 from dnsfilter.wire.names import name_text, parse_name
 
 
@@ -139,8 +140,12 @@ def allow_as_filed(unit: UnitOfWork, owner: AuthorityRow, known: Sequence[Allowe
     for row in known:
         if not row.period.has_ended(unit.now_s):
             raise Conflict(
-                f"{row.name} is allowed with another time or reach, which a file cannot change. "
-                f"Remove it first: dnsfilterctl name remove {owner.slug} {row.name}"
+                Text(
+                    "{name} is allowed with another time or reach, which a file cannot change. "
+                    "Remove it first: {command}",
+                    name=row.name,
+                    command=f"dnsfilterctl name remove {owner.slug} {row.name}",
+                )
             )
     times = wanted.start, wanted.end, wanted.review_by
     _allow(unit, owner, WantedName(name_text(wanted.name), wanted.exact, *times, wanted.reason))
@@ -186,14 +191,20 @@ def _wanted(unit: UnitOfWork, owner: AuthorityRow, name: str, body: NameWrite) -
     if end is None and review is None:
         review = default_review(asked, time_zone)
     latest = latest_end(asked, time_zone)
-    for what, field, at in (("end", "end", end), ("review", "review_by", review)):
+    passed = {"end": Text("the end has passed at {at}: give a later time")}
+    passed["review_by"] = Text("the review has passed at {at}: give a later time")
+    for field, at in (("end", end), ("review_by", review)):
         if at is not None and at <= unit.now_s:
-            raise Invalid.at(f"body.{field}", f"the {what} has passed at {at_words(at, time_zone)}: give a later time")
+            raise Invalid.at(f"body.{field}", passed[field].filled(at=at_words(at, time_zone)))
         if at is not None and at > latest:
             raise Invalid.at(
                 f"body.{field}",
-                f"the {what} is more than {MAX_NAME_MONTHS} months ahead: give a time by "
-                f"{at_words(latest, time_zone)}; the name can be renewed then",
+                Text(
+                    "the {what} is more than {months} months ahead: give a time by {at}; the name can be renewed then",
+                    what=Text("end") if field == "end" else Text("review"),
+                    months=MAX_NAME_MONTHS,
+                    at=at_words(latest, time_zone),
+                ),
             )
     return WantedName(name, body.exact, unit.now_s, end, review, body.reason)
 
@@ -214,10 +225,17 @@ def _is_allowed_so(row: AllowedNameRow, wanted: WantedName) -> bool:
 def _demand_not_refused(unit: UnitOfWork, owner: AuthorityRow, wanted: WantedName) -> None:
     found = sorted(row.service for row in _freed(unit, owner, wanted))
     if found:
-        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        others = Text(" and {number} more", number=len(found) - 1) if len(found) > 1 else ""
         raise Conflict(
-            f"{owner.slug} refuses {found[0]}{others} by itself, which allowing {wanted.name} would undo. "
-            f"Remove it first: dnsfilterctl name remove {owner.slug} {found[0]}"
+            Text(
+                "{slug} refuses {found}{others} by itself, which allowing {name} would undo. "
+                "Remove it first: {command}",
+                slug=owner.slug,
+                found=found[0],
+                others=others,
+                name=wanted.name,
+                command=f"dnsfilterctl name remove {owner.slug} {found[0]}",
+            )
         )
 
 

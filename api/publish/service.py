@@ -33,6 +33,7 @@ from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import sign_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.translatable import Text
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 PRUNE_S = 60.0
@@ -183,7 +184,7 @@ class Publisher:
                 with self._database.reading() as session:
                     policy = policy_of(self._policies.load(session, int(self._clock())), self._catalogue)
             except SQLAlchemyError as error:
-                raise self._failure("the database cannot be read", error) from error
+                raise self._failure(Text("the database cannot be read"), error) from error
             self._compile_and_store(policy)
 
     def catch_up(self) -> None:
@@ -257,7 +258,8 @@ class Publisher:
             compiled = replace(compiled, manifest=sign_manifest(compiled.manifest, self._key))
             self._store.publish(compiled)
         except (DnsfilterError, OSError) as error:
-            raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
+            what = Text("revision {revision} is recorded, but not yet in force", revision=policy.revision)
+            raise self._failure(what, error) from error
         now_s = self._clock()
         self._announcements.announce(policy.revision, compiled.manifest, now_s)
         self._recorder.note(parse_manifest(compiled.manifest), int(now_s))
@@ -285,7 +287,7 @@ class Publisher:
         emit(log, logging.ERROR, "snapshot not published", reason=what, error=error)
         if any(is_disk_full(each) for each in (error, error.__cause__) if isinstance(each, Exception)):
             what = f"{what}: disk full, free some space in {self._store.directory}"
-        return NotPublished(f"{what}: publishing is retried automatically; do not repeat the act")
+        return NotPublished(Text("{what}: publishing is retried automatically; do not repeat the act", what=what))
 
     def _publish_again(self) -> bool:
         try:

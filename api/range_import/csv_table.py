@@ -17,6 +17,7 @@ from api.http.prefixes import shown, why_no_prefix
 from dnsfilter.policy.faults import prefix_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 from dnsfilter.policy.text_faults import text_fault
+from dnsfilter.translatable import Text, joined
 
 MEDIA_TYPE = "text/csv"
 MAX_ROWS = 100_000
@@ -61,11 +62,23 @@ def parse_table(text: str, site: str, reached: Callable[[int], None] | None = No
     """
     text = text.removeprefix("\ufeff")
     lines = csv_lines(text)
-    line, cells = next(lines, (1, "the file is empty"))
+    line, cells = next(lines, (1, Text("the file is empty")))
     header = [] if isinstance(cells, str) else [cell.strip().lower() for cell in cells]
     wrong = cells if isinstance(cells, str) else _header_fault(header)
     if wrong is not None:
-        return Table((), (fault(line, f"{wrong}. The first row must name the columns {', '.join(COLUMNS)}."),))
+        return Table(
+            (),
+            (
+                fault(
+                    line,
+                    Text(
+                        "{wrong}. The first row must name the columns {columns}.",
+                        wrong=wrong,
+                        columns=", ".join(COLUMNS),
+                    ),
+                ),
+            ),
+        )
     reading = _Reading(header, site)
     reading.read(lines, reached)
     return Table(tuple(reading.rows), tuple(reading.faults))
@@ -102,7 +115,7 @@ def csv_lines(text: str) -> Iterator[_Line]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, f"cannot be read as CSV: {error}"
+            yield line, Text("cannot be read as CSV: {why}", why=error)
             continue
         if any(map(str.strip, cells)):
             yield line, cells
@@ -111,11 +124,11 @@ def csv_lines(text: str) -> Iterator[_Line]:
 def _header_fault(header: Sequence[str]) -> str | None:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
-        return f"unknown column {shown(unknown[0])}"
+        return Text("unknown column {column}", column=shown(unknown[0]))
     missing = [name for name in NEEDED if name not in header]
     if missing:
-        return f"missing column {', '.join(missing)}"
-    return "a column is named twice" if len(set(header)) < len(header) else None
+        return Text("missing column {columns}", columns=", ".join(missing))
+    return Text("a column is named twice") if len(set(header)) < len(header) else None
 
 
 @dataclass(slots=True)
@@ -134,12 +147,14 @@ class _Reading:
             if reached is not None and count % _PROGRESS_ROWS == 0:
                 reached(count)
             if count == MAX_ROWS:
-                self.faults.append(fault(line, f"the file has more than {MAX_ROWS} rows: split it"))
+                self.faults.append(fault(line, Text("the file has more than {most} rows: split it", most=MAX_ROWS)))
                 return
             if isinstance(cells, str):
                 self.faults.append(fault(line, cells))
             elif len(cells) != len(self.header):
-                message = f"has {len(cells)} cells, but there are {len(self.header)} columns"
+                message = Text(
+                    "has {cells} cells, but there are {columns} columns", cells=len(cells), columns=len(self.header)
+                )
                 self.faults.append(fault(line, message))
             else:
                 self.take(line, dict(zip(self.header, map(str.strip, cells), strict=True)))
@@ -152,7 +167,7 @@ class _Reading:
             try:
                 return parse(cell)
             except ValueError as error:
-                wrong.append(f"{name}: {error}")
+                wrong.append(Text("{column}: {fault}", column=name, fault=str(error)))
                 return None
 
         site = read(_slug, "site", cells.get("site") or self.site)
@@ -164,44 +179,52 @@ class _Reading:
         if site is not None and prefix is not None:
             first = self.seen.setdefault((site, prefix), line)
             if first != line:
-                wrong.append(f"prefix: {prefix} at site {site} repeats {self.where}{first}: remove one")
+                repeated = Text(
+                    "prefix: {prefix} at site {site} repeats {row}: remove one",
+                    prefix=prefix,
+                    site=site,
+                    row=Text("line {number}", number=first) if self.where == LINE else f"{self.where}{first}",
+                )
+                wrong.append(repeated)
         if wrong or site is None or prefix is None or authority is None or label is None or not (funding and audience):
-            self.faults.append(fault(line, "; ".join(wrong), self.where))
+            self.faults.append(fault(line, joined(wrong), self.where))
         else:
             self.rows.append(Row(line, Range(prefix, authority, funding, audience, label, site)))
 
 
 def _slug(cell: str) -> str:
     if not cell:
-        raise ValueError("is missing")
+        raise ValueError(Text("is missing"))
     if not _SLUG.fullmatch(cell):
-        raise ValueError(f"{shown(cell)} is not a short name: use lower-case letters, digits and hyphens")
+        raise ValueError(
+            Text("{given} is not a short name: use lower-case letters, digits and hyphens", given=shown(cell))
+        )
     return cell
 
 
 def _prefix(cell: str) -> Prefix:
     if not cell:
-        raise ValueError("is missing")
+        raise ValueError(Text("is missing"))
     try:
         prefix = ip_network(cell)
     except ValueError as error:
         raise ValueError(why_no_prefix(cell)) from error
     wrong = prefix_fault(prefix)
     if wrong is not None:
-        raise ValueError(f"{prefix} {wrong}")
+        raise ValueError(Text("{prefix} {wrong}", prefix=prefix, wrong=wrong))
     return prefix
 
 
 def _word(words: Mapping[str, Value], cell: str) -> Value:
     if cell in words:
         return words[cell]
-    message = f"{shown(cell)} is not one of" if cell else "is missing: give one of"
-    raise ValueError(f"{message} {', '.join(words)}")
+    text = Text("{given} is not one of {words}") if cell else Text("is missing: give one of {words}")
+    raise ValueError(text.filled(given=shown(cell), words=", ".join(words)))
 
 
 def _label(cell: str) -> str:
     if len(cell) > MAX_LABEL:
-        raise ValueError(f"is longer than {MAX_LABEL} characters: shorten it")
+        raise ValueError(Text("is longer than {most} characters: shorten it", most=MAX_LABEL))
     wrong = text_fault(cell)
     if wrong is not None:
         raise ValueError(wrong)

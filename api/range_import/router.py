@@ -23,6 +23,7 @@ from api.range_import.running import Import, imports_of
 from api.range_import.service import DEFAULT_REMOVALS, Sync, Wanted
 from api.ranges.schemas import ImportProgressRead, ImportRead, RangesWrite, Stage
 from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.translatable import Text
 
 tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
@@ -64,7 +65,7 @@ def read_table(
     """Yield the table; raise `BadRows`, `Conflict` or `Withheld` before anybody has to wait for it."""
     if sync != (authority is not None):
         raise Invalid.at(
-            "query.authority", "give `authority` with `sync`, and only then: the owner of the ranges in the file"
+            "query.authority", Text("give `authority` with `sync`, and only then: the owner of the ranges in the file")
         )
     key = request.headers.get(idempotency.HEADER)
     with imports_of(request).watched(request, permit.caller.account, key) as watched:
@@ -123,6 +124,10 @@ def get_import(
     found = imports_of(request).find(account, key, recorded=recorded)
     if found is None:
         raise NotFound(
-            f'No import of this account has the key "{key}". Send the table with that key: it is imported only once.'
+            Text(
+                'No import of this account has the key "{key}". Send the table with that key: it is '
+                "imported only once.",
+                key=key,
+            )
         )
     return found

@@ -30,6 +30,7 @@ from api.ranges.schemas import Stage
 from api.ranges.service import shown_fields
 from api.spaces.registration import RegistrationRules, make_rules
 from dnsfilter.policy.model import Instant, Prefix, Range
+from dnsfilter.translatable import Text, either
 
 DEFAULT_REMOVALS = 10
 MAX_NAMED = 3
@@ -88,7 +89,7 @@ class Plan:
     def demand_allowed(self) -> None:
         """Raise `Withheld` if it is withheld."""
         if self.withheld:
-            raise Withheld(f"{self.withheld}. Nothing was done.")
+            raise Withheld(Text("{withheld}. Nothing was done.", withheld=self.withheld))
 
     @property
     def count(self) -> int:
@@ -132,7 +133,9 @@ def _demand(permit: Permit, owners: set[str]) -> None:
     own = permit.visible()
     if own is not None and owners and not own & owners:
         named = sorted(owners)[:MAX_NAMED]
-        raise Forbidden(f"this needs the role operator of {' or '.join(named)}{permit.ended(named)}")
+        raise Forbidden(
+            Text("this needs the role operator of {named}{ended}", named=either(named), ended=permit.ended(named))
+        )
 
 
 def make_plan(
@@ -231,20 +234,29 @@ def _rules(
 
 def _unknown(value: Range, authorities: Collection[str], sites: Collection[str]) -> str | None:
     if value.authority not in authorities:
-        return f"authority {value.authority} is not registered: correct it, or register it first"
-    return f"site {value.site} is not registered: correct it, or register it first" if value.site not in sites else None
+        return Text(
+            "authority {authority} is not registered: correct it, or register it first", authority=value.authority
+        )
+    if value.site not in sites:
+        return Text("site {site} is not registered: correct it, or register it first", site=value.site)
+    return None
 
 
 def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | None:
-    return f"authority {authority} is closed: name an open authority" if is_closed(closes_s, now_s) else None
+    text = Text("authority {authority} is closed: name an open authority", authority=authority)
+    return text if is_closed(closes_s, now_s) else None
 
 
 def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
     """Return why the row may not name its authority; None if it may."""
     if acting_for is not None and value.authority not in acting_for:
-        return f"you are not an operator of {value.authority}"
+        return Text("you are not an operator of {authority}", authority=value.authority)
     if sync is not None and (value.authority, value.site) != (sync.authority, sync.site):
-        return f"only ranges of {sync.authority} at site {sync.site} are synchronised: remove this row"
+        return Text(
+            "only ranges of {authority} at site {site} are synchronised: remove this row",
+            authority=sync.authority,
+            site=sync.site,
+        )
     return None
 
 
@@ -252,8 +264,13 @@ def _taken(value: Range, held: RegisteredRow, acting_for: frozenset[str] | None)
     """Return that another authority already has the prefix; None if not."""
     if held.authority == value.authority:
         return None
-    owner = held.authority if acting_for is None or held.authority in acting_for else "another authority"
-    return f"{value.prefix} at site {value.site} is already registered to {owner}"
+    owner = held.authority if acting_for is None or held.authority in acting_for else Text("another authority")
+    return Text(
+        "{prefix} at site {site} is already registered to {authority}",
+        prefix=value.prefix,
+        site=value.site,
+        authority=owner,
+    )
 
 
 def _missing(wanted: Wanted, known: Mapping[tuple[str, str], RegisteredRow], sync: Sync) -> list[RegisteredRow]:
@@ -267,16 +284,20 @@ def _missing(wanted: Wanted, known: Mapping[tuple[str, str], RegisteredRow], syn
 
 def _not_theirs(removed: Sequence[RegisteredRow], rules: Mapping[str, RegistrationRules]) -> list[Fault]:
     refused = ((held, rules[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
-    return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
+    return [
+        Fault(_subject(held), Text("is not in the file, and {why}", why=why))
+        for held, why in refused
+        if why is not None
+    ]
 
 
 def _check_exempted(session: Session, plan: Plan, now_s: Instant) -> None:
     exempted = repository.exempted(session, now_s)
     named = [held for held in plan.remove if (held.site, held.prefix) in exempted]
     if named:
-        message = "is not in the file, but an exemption names it: revoke or reject the exemption first"
+        message = Text("is not in the file, but an exemption names it: revoke or reject the exemption first")
         raise Conflict(
-            "Nothing was done: exemptions name ranges that would be removed.",
+            Text("Nothing was done: exemptions name ranges that would be removed."),
             [Fault(_subject(held), message) for held in named],
         )
 
@@ -285,15 +306,20 @@ def _withheld(plan: Plan, wanted: Wanted, sync: Sync) -> str:
     most = DEFAULT_REMOVALS if sync.most is None else sync.most
     count = len(plan.remove)
     if count > most:
-        return f"{_ranges(count)} would be removed, but at most {most} may be"
+        return Text("{ranges} would be removed, but at most {most} may be", ranges=_ranges(count), most=most)
     if count and not wanted.rows and sync.most is None:
-        left = f"the file has no rows, and {sync.authority} would have no range at site {sync.site}"
-        return f"{left}. If that is intended, give max_removals ({_ranges(count)})"
+        return Text(
+            "the file has no rows, and {authority} would have no range at site {site}. If that is intended, give "
+            "max_removals ({ranges})",
+            authority=sync.authority,
+            site=sync.site,
+            ranges=_ranges(count),
+        )
     return ""
 
 
 def _ranges(count: int) -> str:
-    return f"{count} range{'' if count == 1 else 's'}"
+    return Text("1 range") if count == 1 else Text("{count} ranges", count=count)
 
 
 def _act(name: str, before: _Columns | None, after: _Columns | None, concerned: Mapping[str, tuple[str, ...]]) -> Act:

@@ -6,10 +6,11 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
-from api.errors import NotFound
+from api.errors import NotFound, see_list
 from api.exemptions.state import is_live
 from api.http.pagination import Paging, Sorting, equal, select_page, sorted_page, within
 from dnsfilter.policy.model import Prefix
+from dnsfilter.translatable import Text
 
 SORTING = Sorting(
     RangeRow.id,
@@ -43,7 +44,14 @@ def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
     """Return the range with exactly that prefix; raise `NotFound` if there is none."""
     row = find(session, site, prefix)
     if row is None:
-        raise NotFound(f"range {prefix} is not registered at site {site}. See dnsfilterctl range list.")
+        raise NotFound(
+            Text(
+                "range {prefix} is not registered at site {site}.{hint}",
+                prefix=prefix,
+                site=site,
+                hint=see_list("range"),
+            )
+        )
     return row
 
 

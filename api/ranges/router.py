@@ -30,6 +30,7 @@ from api.ranges.schemas import (
     range_value,
 )
 from dnsfilter.policy.model import Audience, Funding, Policy
+from dnsfilter.translatable import Text
 
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
@@ -141,7 +142,9 @@ def put_range(
     the clients of a new range, for example if it lies inside another authority's range.
     """
     known = service.demand_put(unit, permit, *at, body.authority)
-    precondition.check(known.revision if known else None, f"range {at[1]} of site {at[0]}")
+    precondition.check(
+        known.revision if known else None, Text("range {prefix} of site {site}", prefix=at[1], site=at[0])
+    )
     before = held.publishing.current(unit)
     with keeping_enough_under_ban(unit, permit, {body.authority} if known else ()):
         row, created = service.put(unit, range_value(*at, body))

@@ -21,6 +21,7 @@ from api.ranges import repository
 from api.ranges.reading import read_site
 from api.spaces import service as spaces
 from dnsfilter.policy.model import DEFAULT_SITE, Prefix, Range
+from dnsfilter.translatable import Text
 
 
 def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
@@ -41,9 +42,9 @@ def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
 def remove_site(unit: UnitOfWork, row: SiteRow) -> None:
     """Remove a site that nothing refers to; raise `Conflict` otherwise."""
     if row.slug == DEFAULT_SITE:
-        raise Conflict(f"site {DEFAULT_SITE} cannot be removed")
+        raise Conflict(Text("site {site} cannot be removed", site=DEFAULT_SITE))
     if repository.site_in_use(unit.session, row.slug):
-        raise Conflict(f"site {row.slug} has space, ranges, exemptions or nodes and cannot be removed")
+        raise Conflict(Text("site {site} has space, ranges, exemptions or nodes and cannot be removed", site=row.slug))
     unit.record("site.remove", subject(row), _site_shown(row), None)
     unit.session.delete(row)
 
@@ -94,7 +95,14 @@ def put_known(
         unit.record("range.register", subject(row), None, shown(row), *concerned)
         return row, True
     if row.authority != wanted.authority:
-        raise Conflict(f"{row.prefix} at site {row.site} is already registered to {row.authority}")
+        raise Conflict(
+            Text(
+                "{prefix} at site {site} is already registered to {authority}",
+                prefix=row.prefix,
+                site=row.site,
+                authority=row.authority,
+            )
+        )
     given = {"label": wanted.label, "funding": str(wanted.funding), "audience": str(wanted.audience)}
     if any(getattr(row, field) != value for field, value in given.items()):
         before = shown(row)
@@ -112,7 +120,14 @@ def move(unit: UnitOfWork, row: RangeRow, wanted: Range) -> None:
     or the authority is closed.
     """
     if row.authority == wanted.authority:
-        raise Invalid.at("body.authority", f"{row.prefix} belongs to {row.authority} already: name another authority")
+        raise Invalid.at(
+            "body.authority",
+            Text(
+                "{prefix} belongs to {authority} already: name another authority",
+                prefix=row.prefix,
+                authority=row.authority,
+            ),
+        )
     session, now = unit.session, unit.now_s
     demand_open(authorities.named(session, wanted.authority, "body.authority"), now)
     _demand_unnamed(row, repository.exempted(session, now))
@@ -142,11 +157,21 @@ def taken_error(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
     own = permit.visible()
     if own is None or row.authority in own:
         return Conflict(
-            f"{row.prefix} at site {row.site} is already registered to {row.authority}. "
-            f"To move it: dnsfilterctl range move AUTHORITY {row.prefix}"
+            Text(
+                "{prefix} at site {site} is already registered to {authority}. To move it: {command}",
+                prefix=row.prefix,
+                site=row.site,
+                authority=row.authority,
+                command=f"dnsfilterctl range move AUTHORITY {row.prefix}",
+            )
         )
-    message = "is already registered to another authority. Ask an administrator."
-    return Forbidden(f"{row.prefix} at site {row.site} {message}")
+    return Forbidden(
+        Text(
+            "{prefix} at site {site} is already registered to another authority. Ask an administrator.",
+            prefix=row.prefix,
+            site=row.site,
+        )
+    )
 
 
 def remove(unit: UnitOfWork, row: RangeRow) -> None:
@@ -167,7 +192,13 @@ def remove_known(
 
 def _demand_unnamed(row: RangeRow, exempted: Collection[tuple[str, str]]) -> None:
     if (row.site, row.prefix) in exempted:
-        raise Conflict(f"an exemption names {row.prefix} at site {row.site}: revoke or reject it first")
+        raise Conflict(
+            Text(
+                "an exemption names {prefix} at site {site}: revoke or reject it first",
+                prefix=row.prefix,
+                site=row.site,
+            )
+        )
 
 
 def shown(row: RangeRow) -> Json:

@@ -15,6 +15,7 @@ from api.lists.state import listed_times
 from api.report.schemas import ListedReportRead, ListedTimeRead, NamedServiceRead, ReportedListRead
 from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 def adopted_list(session: Session, reference: str) -> ProhibitedListRow:
@@ -23,8 +24,11 @@ def adopted_list(session: Session, reference: str) -> ProhibitedListRow:
     if not row.versions:
         raise Invalid.at(
             "query.list",
-            f"{reference} is not adopted yet, and has no bans. "
-            f"Type: dnsfilterctl prohibited-list adopt {row.authority} {row.slug}",
+            Text(
+                "{reference} is not adopted yet, and has no bans. Type: {command}",
+                reference=reference,
+                command=f"dnsfilterctl prohibited-list adopt {row.authority} {row.slug}",
+            ),
         )
     return row
 
@@ -36,8 +40,16 @@ def bans_of(session: Session, row: ProhibitedListRow, authority: str, end: Insta
     """
     bans, is_own = repository.bans(session, authority), authority == row.authority
     if not is_own and not any(_is_from(row, ban) for ban in bans.values()):
-        hint = f"Bans that bind it are in the report of {row.authority}."
-        raise Invalid.at("query.list", f"{authority} has adopted no ban from {row.reference}. {hint}")
+        hint = Text("Bans that bind it are in the report of {authority}.", authority=row.authority)
+        raise Invalid.at(
+            "query.list",
+            Text(
+                "{authority} has adopted no ban from {reference}. {hint}",
+                authority=authority,
+                reference=row.reference,
+                hint=hint,
+            ),
+        )
     found = (bans.get(service) for service, times in listed_times(row).items() if times[0].since < end)
     return [ban for ban in found if ban is not None and (is_own or _is_from(row, ban))]
 

@@ -12,6 +12,7 @@ from dnsfilter.policy.calendar import after_day, local_day, local_midnight
 from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,13 @@ class ReportDays:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise Invalid.at("query.to", f"{self.last} is before {self.first}: give a later day")
+            raise Invalid.at(
+                "query.to", Text("{last} is before {first}: give a later day", last=self.last, first=self.first)
+            )
         if (self.last - self.first).days >= MAX_DAYS:
-            raise Invalid.at("query.to", f"a report covers at most {MAX_DAYS} days: give an earlier day")
+            raise Invalid.at(
+                "query.to", Text("a report covers at most {most} days: give an earlier day", most=MAX_DAYS)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,15 @@ class ReportTime:
     def of(cls, asked: ReportDays, zone: str, now_s: Instant) -> "ReportTime":
         """Return the time of these days in a zone. Raise `Invalid` for days to come."""
         if asked.last > (today := local_day(now_s, zone)):
-            raise Invalid.at("query.to", f"{asked.last} has not begun in {zone}: give {today} or an earlier day")
+            raise Invalid.at(
+                "query.to",
+                Text(
+                    "{last} has not begun in {zone}: give {today} or an earlier day",
+                    last=asked.last,
+                    zone=zone,
+                    today=today,
+                ),
+            )
         end = after_day(asked.last, zone)
         interval = asked.interval or interval_of(asked.first, asked.last)
         last_counted = min(asked.last, last_shown_day(now_s, zone))

@@ -32,6 +32,7 @@ from api.report.report_time import ReportDays
 from api.report.schemas import FileFormat, Interval, Language, ReportRead
 from api.report.service import Sources
 from api.timestamps import parse_date
+from dnsfilter.translatable import Text
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["report"])
 
@@ -160,7 +161,7 @@ def get_study(
 
 def _chosen(unit: UnitOfWork, held: Runtime, of: str | None, category: str | None) -> Chosen | None:
     if of is not None and category is not None:
-        raise Invalid.at("query.category", "give a list or a category, not both")
+        raise Invalid.at("query.category", Text("give a list or a category, not both"))
     if of is not None:
         return Chosen.of_list(unit.session, of)
     if category is None:

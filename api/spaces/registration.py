@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.http.prefixes import Key, PrefixMap, key_of, keys_around
 from dnsfilter.policy.model import Prefix
+from dnsfilter.translatable import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,17 @@ class RegistrationRules:
         It must not be inside another authority's range, nor contain space of another authority. The text names the site
         if it is given, and no authority except `authority`.
         """
-        named = f"{prefix}" if site is None else f"{prefix} at site {site}"
+        named = str(prefix) if site is None else Text("{prefix} at site {site}", prefix=prefix, site=site)
         if self.spaces.of(prefix) != authority:
-            return f"{named} is not in space allotted to {authority}. Ask an administrator."
+            return Text(
+                "{prefix} is not in space allotted to {authority}. Ask an administrator.",
+                prefix=named,
+                authority=authority,
+            )
         if self.ranges.around(prefix) not in (None, authority):
-            return f"{named} is inside another authority's range. Ask an administrator."
+            return Text("{prefix} is inside another authority's range. Ask an administrator.", prefix=named)
         if self.holding.get(key_of(prefix), frozenset()) - {authority}:
-            return f"{named} contains space of another authority. Ask an administrator."
+            return Text("{prefix} contains space of another authority. Ask an administrator.", prefix=named)
         return None
 
 

@@ -13,6 +13,7 @@ from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import DAY_S, Instant
+from dnsfilter.translatable import Text
 
 OPERATORS_S = MAX_SUSPENSION_S
 """Seconds for which an authority may be suspended in a day without an approver."""
@@ -22,26 +23,37 @@ def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant)
     """Raise `Forbidden` if the caller, who may suspend the authority, may not do so from now until `end`."""
     if caller.has(APPROVERS, authority):
         return
-    remedy = f"ask an approver of {authority} or an administrator of the installation."
+    remedy = Text("ask an approver of {authority} or an administrator of the installation.", authority=authority)
     bound = bound_bans(unit.session, (authority,), (unit.now_s, end))
     by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
     if by_law:
-        verb = "applies" if len(by_law) == 1 else "apply"
-        raise Forbidden(
-            f"{', '.join(by_law)} {verb} in {authority} by law, which an operator may not suspend: {remedy}"
-        )
+        several = Text("{bans} apply in {authority} by law, which an operator may not suspend: {remedy}")
+        one = Text("{bans} applies in {authority} by law, which an operator may not suspend: {remedy}")
+        text = one if len(by_law) == 1 else several
+        raise Forbidden(text.filled(bans=", ".join(by_law), authority=authority, remedy=remedy))
     now = unit.now_s
     spans = repository.spans(unit.session, authority, now - DAY_S, now + DAY_S)
     if suspended_s((*spans, (now, end)), now, end) <= OPERATORS_S:
         return
     time_zone = unit.session.get_one(AuthorityRow, authority).time_zone
-    before = f"{authority} is suspended for {_hours(suspended_s(spans, now, end))} in the 24 hours before "
     latest = _latest(spans, now)
     held = max((stop for start, stop in spans if start <= now), default=now)
     # The message shows minutes.
-    left = f"until {_clock(latest, time_zone)} at most" if latest - max(now, held) >= 60 else "none is left"
-    most = f"An operator may suspend it for {_hours(OPERATORS_S)} in 24: {left}"
-    raise Forbidden(f"{before}{_clock(end, time_zone)}, without this request. {most}. For more, {remedy}")
+    left = Text("none is left")
+    if latest - max(now, held) >= 60:
+        left = Text("until {clock} at most", clock=_clock(latest, time_zone))
+    raise Forbidden(
+        Text(
+            "{authority} is suspended for {before} in the 24 hours before {clock}, without this request. "
+            "An operator may suspend it for {most} in 24: {left}. For more, {remedy}",
+            authority=authority,
+            before=_hours(suspended_s(spans, now, end)),
+            clock=_clock(end, time_zone),
+            most=_hours(OPERATORS_S),
+            left=left,
+            remedy=remedy,
+        )
+    )
 
 
 def suspended_s(spans: Intervals, now: Instant, end: Instant) -> int:

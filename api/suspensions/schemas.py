@@ -8,12 +8,17 @@ from pydantic import Field, StringConstraints
 from api.http.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
+from dnsfilter.translatable import Text
 
 
 def _duration(text: str) -> int:
     duration_s = parse_duration(text)
     if duration_s > MAX_SUSPENSION_S:
-        raise ValueError(f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours: give a shorter time")
+        raise ValueError(
+            Text(
+                "{text!r} is longer than {hours} hours: give a shorter time", text=text, hours=MAX_SUSPENSION_S // 3600
+            )
+        )
     return duration_s
 
 

@@ -29,6 +29,7 @@ from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 def demand_of(_unit: UnitOfWork, permit: Permit, row: SuspensionRow) -> None:
@@ -48,14 +49,18 @@ def start(unit: UnitOfWork, caller: Caller, body: SuspensionWrite) -> Suspension
     if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
         given = at_words(end, time_zone_of(unit.session, authority))
         hours = MAX_SUSPENSION_S // 3600
-        raise Invalid.at("body.until", f"a suspension ends after now and within {hours} hours, not at {given}")
+        raise Invalid.at(
+            "body.until",
+            Text("a suspension ends after now and within {hours} hours, not at {given}", hours=hours, given=given),
+        )
     for held in repository.holding_of(unit.session, authority, unit.now_s):
         if end <= finish(held):
             until = at_words(finish(held), time_zone_of(unit.session, authority))
-            name = "All authorities are" if authority is None else f"{authority} is"
-            raise Conflict(
-                f"{name} already suspended until {until} (suspension {held.number}). End it, or give a later end."
-            )
+            text = Text("{authority} is already suspended until {until} (suspension {number}). {hint}")
+            if authority is None:
+                text = Text("All authorities are already suspended until {until} (suspension {number}). {hint}")
+            hint = Text("End it, or give a later end.")
+            raise Conflict(text.filled(authority=authority, until=until, number=held.number, hint=hint))
     if authority is not None:
         demand_start(unit, caller, authority, end)
     row = SuspensionRow(
@@ -78,7 +83,7 @@ def start(unit: UnitOfWork, caller: Caller, body: SuspensionWrite) -> Suspension
 def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
     """End the suspension now, with every other one of its authority in force. Raise `Conflict` if it has ended."""
     if not would_end_earlier(row, unit.now_s):
-        raise Conflict(f"suspension {row.number} has already ended")
+        raise Conflict(Text("suspension {number} has already ended", number=row.number))
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
         if not would_end_earlier(each, unit.now_s):
             continue
@@ -97,7 +102,7 @@ def shown(row: SuspensionRow) -> Json:
 def _wanted_end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
     """Return the wanted end. Raise `Invalid` if it is missing or wrong."""
     if (body.for_ is None) == (body.until is None):
-        raise Invalid.at("body", 'give either "for" or "until", not both')
+        raise Invalid.at("body", Text('give either "for" or "until", not both'))
     until = given_bound(body.until, time_zone_of(unit.session, body.authority), unit.asked_s, "body.until")
     return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 
@@ -115,8 +120,14 @@ def _demand_open(unit: UnitOfWork, authority: str) -> None:
     except Conflict as error:
         successor = _last_successor(unit, row)
         if successor is None:
-            raise Conflict(f"{error}: nothing is refused for it") from error
-        raise Conflict(f"{error}, and its ranges belong to {successor} now: suspend {successor}") from error
+            raise Conflict(Text("{error}: nothing is refused for it", error=str(error))) from error
+        raise Conflict(
+            Text(
+                "{error}, and its ranges belong to {successor} now: suspend {successor}",
+                error=str(error),
+                successor=successor,
+            )
+        ) from error
 
 
 def _last_successor(unit: UnitOfWork, row: AuthorityRow) -> str | None:

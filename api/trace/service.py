@@ -27,6 +27,7 @@ from api.trace.service_lists_naming import Listed, Lists, listed
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.decide import Standing, held_term
 from dnsfilter.policy.model import Address, Instant, WireName
+from dnsfilter.translatable import Text
 from dnsfilter.wire.names import name_text
 
 
@@ -46,7 +47,11 @@ def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     if at > now:
         raise Invalid.at(
             "query.at",
-            f"{text!r} is in the future: use /v1/decision or dnsfilterctl explain … --at TIME",
+            Text(
+                "{text!r} is in the future: use {command}",
+                text=text,
+                command="/v1/decision or dnsfilterctl explain … --at TIME",
+            ),
         )
     return at
 

@@ -30,6 +30,7 @@ from api.usage.service import note_reading
 from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.model import Audience, Funding
+from dnsfilter.translatable import Text
 
 CSV = "text/csv"
 TYPES = ("application/json", CSV)
@@ -167,11 +168,11 @@ def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> 
     permit.demand_named(body.authority)
     row = authorities.get(unit.session, body.authority)
     if body.from_ is None and body.to is None and body.range is None:
-        raise Invalid.at("body", 'give "from", "to" or "range"')
+        raise Invalid.at("body", Text('give "from", "to" or "range"'))
     first = _FIRST if body.from_ is None else parse_date(body.from_)
     last = _LAST if body.to is None else parse_date(body.to)
     if last < first:
-        raise Invalid.at("body.to", f"{last} is before {first}. Give a later day.")
+        raise Invalid.at("body.to", Text("{last} is before {first}. Give a later day.", last=last, first=first))
     return service.erase(unit, row, first, last, body.range, body.reason)
 
 
@@ -184,7 +185,9 @@ def _authority(unit: UnitOfWork, permit: Permit, slug: str) -> AuthorityRow:
 def _demand_complete(following: str | None) -> None:
     """Raise Invalid if rows follow those of a table in CSV."""
     if following is not None:
-        raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
+        raise Invalid.at(
+            "query.from", Text("the table has more than {most} rows. Give a shorter period.", most=MAX_ROWS)
+        )
 
 
 def _wants_csv(request: Request, format_: str | None) -> bool:
@@ -204,9 +207,9 @@ def _days(first: str | None, last: str | None, newest: date) -> tuple[date, date
     end = newest if last is None else parse_date(last)
     start = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else parse_date(first)
     if end < start:
-        raise Invalid.at("query.to", f"{end} is before {start}. Give a later day.")
+        raise Invalid.at("query.to", Text("{end} is before {start}. Give a later day.", end=end, start=start))
     if (end - start).days >= MAX_DAYS:
-        raise Invalid.at("query.from", f"the period is longer than {MAX_DAYS} days. Give a later day.")
+        raise Invalid.at("query.from", Text("the period is longer than {most} days. Give a later day.", most=MAX_DAYS))
     return start, end
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dnsfilter.policy.model import Instant, WeeklyHours
+from dnsfilter.translatable import Text
 
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MINUTES_PER_DAY = 1440
@@ -38,11 +39,11 @@ class Span:
 def zone(time_zone: str) -> ZoneInfo:
     """Return the zone with that IANA name. Raise ValueError, which names it, if there is none."""
     if not _ZONE_NAME.fullmatch(time_zone):
-        raise ValueError(f"unknown time zone {time_zone!r}")
+        raise ValueError(Text("unknown time zone {time_zone!r}", time_zone=time_zone))
     try:
         return ZoneInfo(time_zone)
     except (KeyError, OSError, ValueError) as error:
-        raise ValueError(f"unknown time zone {time_zone!r}") from error
+        raise ValueError(Text("unknown time zone {time_zone!r}", time_zone=time_zone)) from error
 
 
 def instant_text(at: Instant) -> str:
@@ -54,7 +55,7 @@ def parse_instant(text: str) -> Instant:
     """Return the instant of an RFC 3339 time with a zone. Raise ValueError if the text is invalid."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no zone")
+        raise ValueError(Text("{text!r} has no zone", text=text))
     return int(at.timestamp())
 
 
@@ -106,14 +107,20 @@ def parse_span(text: str) -> Span:
     said = text.strip().lower()
     if _MINUTES_OR_MONTHS.fullmatch(said):
         number = said.removesuffix("m").strip()
-        raise ValueError(f'{text!r} can mean minutes or months: write "{number} minutes" or "{number} months"')
+        raise ValueError(
+            Text(
+                '{text!r} can mean minutes or months: write "{number} minutes" or "{number} months"',
+                text=text,
+                number=number,
+            )
+        )
     seconds = _exact_s(said)
     if seconds:
         return Span(seconds=seconds)
     match = _SPAN.fullmatch(said)
     if match is None or int(match[1]) == 0:
         forms = '"4 minutes", "72 hours", "30 days" or "6 months"'
-        raise ValueError(f"{text!r} is not a span of time: write for example {forms}")
+        raise ValueError(Text("{text!r} is not a span of time: write for example {forms}", text=text, forms=forms))
     count = int(match[1])
     match match[2][0]:
         case "d":
@@ -142,7 +149,9 @@ def parse_duration(text: str) -> int:
     """
     duration_s = _exact_s(text.strip().lower())
     if not duration_s:
-        raise ValueError(f'{text!r} is not a duration: write for example "30m", "1h30m" or "30 minutes"')
+        raise ValueError(
+            Text('{text!r} is not a duration: write for example "30m", "1h30m" or "30 minutes"', text=text)
+        )
     return duration_s
 
 
@@ -208,11 +217,15 @@ def parse_hours(text: str, time_zone: str) -> WeeklyHours:
     match = _HOURS.fullmatch(text.strip().replace("–", "-"))
     if match is None:
         forms = '"Mon-Fri 09:00-12:00", or "12-14h" for every day'
-        raise ValueError(f"{text!r} is not valid as weekly hours: write for example {forms}")
+        raise ValueError(
+            Text("{text!r} is not valid as weekly hours: write for example {forms}", text=text, forms=forms)
+        )
     zone(time_zone)
     start, end = _minute(match[2], match[3], text), _minute(match[4], match[5], text)
     if start >= end:
-        raise ValueError(f"the hours {text!r} end before they start: write hours across midnight as two entries")
+        raise ValueError(
+            Text("the hours {text!r} end before they start: write hours across midnight as two entries", text=text)
+        )
     return WeeklyHours(_parse_days(match[1] or f"{DAY_NAMES[0]}-{DAY_NAMES[-1]}", text), start, end, time_zone)
 
 
@@ -278,14 +291,23 @@ def _parse_days(days: str, text: str) -> frozenset[int]:
 
 def _day(name: str, text: str) -> int:
     if name.title() not in DAY_NAMES:
-        raise ValueError(f"{name!r} in {text!r} is not a day: write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
+        raise ValueError(
+            Text("{name!r} in {text!r} is not a day: write Mon, Tue, Wed, Thu, Fri, Sat or Sun", name=name, text=text)
+        )
     return DAY_NAMES.index(name.title())
 
 
 def _minute(hour: str, minute: str | None, text: str) -> int:
     minutes = 60 * int(hour) + int(minute or 0)
     if int(minute or 0) > 59 or minutes > MINUTES_PER_DAY:
-        raise ValueError(f"{hour}:{minute or '00'} in {text!r} is not a time of day (00:00 to 24:00)")
+        raise ValueError(
+            Text(
+                "{hour}:{minute} in {text!r} is not a time of day (00:00 to 24:00)",
+                hour=hour,
+                minute=minute or "00",
+                text=text,
+            )
+        )
     return minutes
 
 

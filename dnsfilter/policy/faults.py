@@ -39,6 +39,7 @@ from dnsfilter.policy.model import (
 )
 from dnsfilter.policy.name_faults import name_problems, tier_problems
 from dnsfilter.policy.text_faults import slug_faults, text_faults
+from dnsfilter.translatable import Text
 
 _SERVICE_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 """The own part of a service's slug. `api.http.patterns` has the same rule for requests."""
@@ -68,11 +69,11 @@ def usage_fault(word: str) -> str | None:
 def prefix_fault(prefix: Prefix) -> str | None:
     """Return why the prefix cannot be registered, or None."""
     if isinstance(prefix, IPv6Network) and prefix.network_address.scope_id is not None:
-        return "has a scope id: a range contains addresses, not one machine's interface"
+        return Text("has a scope id: a range contains addresses, not one machine's interface")
     if isinstance(prefix, IPv6Network) and prefix.subnet_of(_MAPPED):
-        return "is IPv4-mapped: write the IPv4 prefix"
+        return Text("is IPv4-mapped: write the IPv4 prefix")
     if any(type(prefix) is type(local) and prefix.subnet_of(local) for local in _LINK_LOCAL):  # type: ignore[arg-type]
-        return "is link-local: the same address is another machine on every link"
+        return Text("is link-local: the same address is another machine on every link")
     return None
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR
 from dnsfilter.policy.calendar import is_span, local_day, local_instant, local_midnight, zone
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import EnglishDay, Text
 
 DEFAULT_ZONE = "Europe/Brussels"
 """The zone of a new authority, and of times that belong to no authority."""
@@ -77,13 +78,20 @@ def parse_written(text: str) -> Written:
         offset = _offset(match)
     except ValueError as error:
         why = (
-            "is not a date: the calendar has no such day"
+            Text("{text!r} is not a date: the calendar has no such day")
             if match["hour"] is None
-            else "is not a time: no clock shows it"
+            else Text("{text!r} is not a time: no clock shows it")
         )
-        raise ValueError(f"{text!r} {why}") from error
+        raise ValueError(why.filled(text=text)) from error
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
-        raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(
+            Text(
+                "{text!r} lies outside the years {first_year} to {last_year}",
+                text=text,
+                first_year=FIRST_YEAR,
+                last_year=LAST_YEAR,
+            )
+        )
     name = match["name"]
     clock = None if match["hour"] is None else local.time()
     return Written(text, local.date(), clock, offset, None if name is None else name.upper())
@@ -110,8 +118,14 @@ def instant_of(written: Written, time_zone: str, now: Instant, *, second: bool =
                 return at
     shows = local_time(local_instant(local, time_zone), time_zone)
     raise ValueError(
-        f"{written.text!r}: clocks of {time_zone} show {shows.tzname()} then, not {written.name}: "
-        f"write {shows.tzname()}, or an offset such as {shows.isoformat()[-6:]}"
+        Text(
+            "{text!r}: clocks of {time_zone} show {zone} then, not {name}: write {zone}, or an offset such as {offset}",
+            text=written.text,
+            time_zone=time_zone,
+            zone=shows.tzname(),
+            name=written.name,
+            offset=shows.isoformat()[-6:],
+        )
     )
 
 
@@ -126,7 +140,15 @@ def day_of(written: Written, time_zone: str, now: Instant, *, past: bool = False
     if ahead == 0:
         clock = "" if written.clock is None else f" {written.clock:%H:%M}"
         other = today + timedelta(days=-7 if past else 7)
-        raise ValueError(f"{written.text!r} can mean today or {day_words(other)}: write today{clock} or {other}{clock}")
+        raise ValueError(
+            Text(
+                "{text!r} can mean today or {day}: write today{clock} or {date}{clock}",
+                text=written.text,
+                day=day_words(other),
+                clock=clock,
+                date=other.isoformat(),
+            )
+        )
     return today + timedelta(days=ahead - 7 if past else ahead)
 
 
@@ -143,19 +165,26 @@ def is_midnight(at: Instant, time_zone: str) -> bool:
 def at_words(at: Instant, time_zone: str = DEFAULT_ZONE) -> str:
     """Return day and time: "25 November 2026 11:00:05 CET"."""
     local = local_time(at, time_zone)
-    return f"{day_words(local)} {local:%H:%M:%S} {local.tzname()}"
+    return Text("{day} {clock} {zone}", day=day_words(local), clock=f"{local:%H:%M:%S}", zone=local.tzname())
 
 
 def day_words(day: date) -> str:
     """Return a day: "25 November 2026"."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+    return EnglishDay(f"{day.day} {MONTHS[day.month - 1]} {day.year}", day)
 
 
 def _parse_said(text: str) -> Written:
     match = _SAID.fullmatch(text)
     if match is None or not text:
-        length = " It is a length of time: only `for` takes one." if is_span(text) else ""
-        raise ValueError(f"{text!r} is not a date or time: write for example {EXAMPLES}.{length}")
+        length = Text(" It is a length of time: only `for` takes one.") if is_span(text) else ""
+        raise ValueError(
+            Text(
+                "{text!r} is not a date or time: write for example {examples}.{length}",
+                text=text,
+                examples=EXAMPLES,
+                length=length,
+            )
+        )
     clock = None if match["hour"] is None else time(int(match["hour"]), int(match["minute"]))
     return Written(text, None, clock, said=(match["day"] or "").lower())
 

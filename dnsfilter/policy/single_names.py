@@ -23,6 +23,7 @@ from dnsfilter.policy.model import (
     Tier,
     WireName,
 )
+from dnsfilter.translatable import Text
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import ROOT, is_at_or_below, label_count, name_text, parse_name, suffixes
 
@@ -84,9 +85,16 @@ def parse_single_name(text: str) -> WireName:
     """
     name = parse_typed_name(text)
     if label_count(name) < 2:
-        raise ValueError(f"{name_text(name)!r} is a top-level domain: write a name below it, such as www.example.com")
+        raise ValueError(
+            Text(
+                "{name!r} is a top-level domain: write a name below it, such as www.example.com",
+                name=name_text(name),
+            )
+        )
     if _HOST.fullmatch(name_text(name)) is None:
-        raise ValueError(f"{name_text(name)!r} is not the name of a host: write for example www.example.com")
+        raise ValueError(
+            Text("{name!r} is not the name of a host: write for example www.example.com", name=name_text(name))
+        )
     return name
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dnsfilter.errors import Problem
 from dnsfilter.policy.bounds import MAX_TEXT
+from dnsfilter.translatable import Text
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """The slug of an authority or a site. `api.http.patterns` has the same rule for requests."""
@@ -23,9 +24,9 @@ def text_fault(text: str) -> str | None:
     if text.isprintable():
         return None
     if _UNPRINTABLE.search(text):
-        return "has a line break or another control character"
+        return Text("has a line break or another control character")
     hidden = [one for one in text if one not in _JOINERS and unicodedata.category(one) in ("Cf", "Cs")]
-    return f"has an invisible character: U+{ord(hidden[0]):04X}" if hidden else None
+    return Text("has an invisible character: U+{number:04X}", number=ord(hidden[0])) if hidden else None
 
 
 def slug_faults(location: str, slug: str) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 import re
 from ipaddress import ip_address
 
+from dnsfilter.translatable import Text
 from dnsfilter.wire.names import name_text
 from dnsfilter.wire.unicode_names import parse_unicode_name
 
@@ -28,14 +29,14 @@ def parse_typed_name(text: str) -> bytes:
     authority = _matched(_NAME, text) if scheme is None else _matched(_URL_HOST, text[scheme.end() :])
     host = _without_port(authority.removeprefix(_matched(_USER, authority)))
     if not host:
-        raise ValueError("a name is required: write for example www.tiktok.com")
+        raise ValueError(Text("a name is required: write for example www.tiktok.com"))
     _demand_no_address(host)
     name = parse_unicode_name(host)
     if not host.isascii():
         # Letters and digits of other widths become ASCII.
         _demand_no_address(name_text(name))
     if scheme is not None and not _HOST.fullmatch(name_text(name)):
-        raise ValueError(f"{host!r} is not a host name: write for example www.tiktok.com")
+        raise ValueError(Text("{host!r} is not a host name: write for example www.tiktok.com", host=host))
     return name
 
 
@@ -53,14 +54,16 @@ def _without_port(text: str) -> str:
         return text
     host, port = found["host"], found["port"]
     if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise ValueError(f"{port!r} is not a port after {host!r}: write for example www.tiktok.com")
+        raise ValueError(
+            Text("{port!r} is not a port after {host!r}: write for example www.tiktok.com", port=port, host=host)
+        )
     return host
 
 
 def _demand_no_address(host: str) -> None:
     """Raise ValueError for an address. A host whose last label is a number is also one (WHATWG URL)."""
     if host.startswith("[") or _is_address(host) or host.removesuffix(".").rpartition(".")[2].isdigit():
-        raise ValueError(f"a name is required, not an address: {host}")
+        raise ValueError(Text("a name is required, not an address: {host}", host=host))
 
 
 def _is_address(text: str) -> bool:

@@ -20,6 +20,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden
 from api.http.dependencies import Runtime, part_of, permit, runtime, sent_body, unit_of_work
 from api.http.routes import Route
+from dnsfilter.translatable import Text
 
 
 def carry_out(row: RequestRow, unit: UnitOfWork, request: Request) -> None:
@@ -39,8 +40,14 @@ def carry_out(row: RequestRow, unit: UnitOfWork, request: Request) -> None:
         # FastAPI resolves the other parameters as it did first. It needs an event loop, and this thread has none.
         asyncio.run(_called(route, _sent_again(row, route, request), values))
     except Forbidden as error:
-        message = f"account {row.requested_by} may no longer do this: {error}. Reject request {row.number}"
-        raise Conflict(message) from error
+        raise Conflict(
+            Text(
+                "account {account} may no longer do this: {why}. Reject request {number}",
+                account=row.requested_by,
+                why=str(error),
+                number=row.number,
+            )
+        ) from error
 
 
 def _permit(row: RequestRow, unit: UnitOfWork, route: Route) -> Permit:

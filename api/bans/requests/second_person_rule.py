@@ -25,6 +25,7 @@ from api.errors import Conflict, Invalid
 from api.publish.lifted_refusals import LiftedRefusal, lifted_refusals
 from dnsfilter.policy.intervals import FOREVER, difference, union, until
 from dnsfilter.policy.model import Mode, Policy
+from dnsfilter.translatable import Text
 
 MODE_ACTS = frozenset({"request.approve", *(f"{what}.set_{mode}" for what in ("ban", "list") for mode in Mode)})
 """Acts that only set modes. They need and keep reasons of their own, and cause notices of their own."""
@@ -103,9 +104,10 @@ class _PolicyComparison:
         lifts = [_stored(item) for item in lifted]
         if approval is not None and not _within(lifts, approval.lifts):
             raise Conflict(
-                "the policy has changed since this was requested: it would lift more than the request says, or give "
-                "other addresses. "
-                "Reject the request; it can be made again"
+                Text(
+                    "the policy has changed since this was requested: it would lift more than the request "
+                    "says, or give other addresses. Reject the request; it can be made again"
+                )
             )
         if not lifts:
             return
@@ -124,7 +126,11 @@ class _PolicyComparison:
             return
         if len(waiting) > 1:
             named = " and ".join(waiting)
-            raise Conflict(f"approvers of {named} must each decide: make the change separately for each authority")
+            raise Conflict(
+                Text(
+                    "approvers of {named} must each decide: make the change separately for each authority", named=named
+                )
+            )
         raise _WaitsFor(self._wanted(waiting[0], sent, lifts, reason))
 
     def _sets_only_modes(self) -> bool:
@@ -134,8 +140,10 @@ class _PolicyComparison:
         all_of_it = self.permit.rule.where is RoleScope.INSTALLATION
         needing = sorted(slug for slug in authorities if self.rules[slug].reason)
         if needing and not reason and not all_of_it and not self._sets_only_modes():
-            message = f"{needing[0]} requires a reason when less is refused: give one"
-            raise Invalid.at("query.reason", message)
+            raise Invalid.at(
+                "query.reason",
+                Text("{authority} requires a reason when less is refused: give one", authority=needing[0]),
+            )
 
     def _wanted(self, authority: str, sent: SentRequest, lifts: list[Json], reason: str) -> service.Wanted:
         acts = [

@@ -17,6 +17,7 @@ from api.db.unit_of_work import Approval, UnitOfWork
 from api.errors import Conflict
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,14 @@ def _demand_none_waiting(unit: UnitOfWork, wanted: Wanted) -> None:
     for known in repository.waiting(unit.session, wanted.authority, unit.now_s):
         if known.object == wanted.object:
             command = f'dnsfilterctl request withdraw {known.number} --reason "…"'
-            waits = f"Request {known.number} about {known.object} is already waiting for a decision."
-            raise Conflict(f"{waits} To ask for something else, withdraw it first: {command}")
+            waits = Text(
+                "Request {number} about {object} is already waiting for a decision.",
+                number=known.number,
+                object=known.object,
+            )
+            raise Conflict(
+                Text("{waits} To ask for something else, withdraw it first: {command}", waits=waits, command=command)
+            )
 
 
 def approve(unit: UnitOfWork, permit: Permit, row: RequestRow, note: str) -> bool:
@@ -110,8 +117,15 @@ def _demand_waiting(unit: UnitOfWork, row: RequestRow) -> None:
     """Raise `Conflict` if the request does not wait."""
     state = request_state(row, unit.now_s)
     if state is not RequestState.REQUESTED:
-        why = ": all that it would lift has ended. Ask again" if state is RequestState.LAPSED else ""
-        raise Conflict(f"Request {row.number} is {state} and can no longer be decided{why}.")
+        why = Text(": all that it would lift has ended. Ask again") if state is RequestState.LAPSED else ""
+        raise Conflict(
+            Text(
+                "Request {number} is {state} and can no longer be decided{why}.",
+                number=row.number,
+                state=state,
+                why=why,
+            )
+        )
 
 
 def _record(unit: UnitOfWork, row: RequestRow, act: str, note: str, **at: Any) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from fastapi import Path, Response
 
-from api.console.frame.calls import Refused, calls
+from api.console.frame.calls import Refused, calls, said_by_api
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
 from api.console.today import own_authorities
@@ -36,7 +36,7 @@ async def put(visit: Visiting, form: OwnForm) -> Response:
     try:
         name = name_text(parse_single_name(form.text("name")))
     except ValueError as error:
-        return await _page(visit, authority, Form(form.fields, [Fault("path.name", str(error))]), 422)
+        return await _page(visit, authority, Form(form.fields, [Fault("path.name", said_by_api(str(error)))]), 422)
     body = {**form.given("verdict", "reason", "until"), "exact": form.text("exact") == "yes"}
     try:
         answer = await visit.act("put_name", {"slug": authority, "name": name}, body)

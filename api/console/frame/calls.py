@@ -1,7 +1,7 @@
 """Call operations of the API within the process: the same route, permit, transaction and audit entry as by HTTP."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -15,7 +15,9 @@ from api.auth.judged_acts import JSON
 from api.auth.roles import Rule
 from api.errors import Fault, NotFound
 from api.http.dependencies import IN_CONSOLE
+from api.http.problems import TEXTS, Texts
 from api.http.routes import Route
+from dnsfilter.translatable import Text, joined
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Values = Mapping[str, object]
@@ -52,13 +54,33 @@ class File:
 class Refused(Exception):
     """An operation that was refused: its problem (RFC 9457)."""
 
-    def __init__(self, answer: Answer) -> None:
-        found = answer.json or {}
-        super().__init__(found.get("detail", ""))
+    def __init__(self, answer: Answer, texts: Texts) -> None:
+        super().__init__(texts.detail)
         self.answer = answer
         self.status = answer.status
-        self.detail: str = found.get("detail", "")
-        self.faults = [Fault(each["location"], each["message"]) for each in found.get("faults", ())]
+        self.detail = said_by_api(texts.detail)
+        self.faults = faults_by_api(texts.faults)
+
+
+class English(str):
+    """A text of the API without a template: no catalogue translates it. Pages mark it as English."""
+
+
+def said_by_api(text: str) -> str:
+    """Return a text of the API: one that a page can translate, or else one that it marks as English."""
+    return text if isinstance(text, Text) else English(text)
+
+
+def one_text(texts: Sequence[str]) -> str:
+    """Return texts as one, so that the page shows it in its language only if it can show all of them so."""
+    if any(isinstance(text, English) for text in texts):
+        return English("; ".join(texts))
+    return joined(texts)
+
+
+def faults_by_api(faults: Iterable[Fault]) -> list[Fault]:
+    """Return faults of the API, with such texts."""
+    return [Fault(each.location, said_by_api(each.message)) for each in faults]
 
 
 def calls(*operations: str) -> Callable[[Endpoint], Endpoint]:
@@ -105,7 +127,7 @@ class Caller:
         route, scope = self._prepared(operation, path, query, file.media_type, given)
         answer = await _answer(route, scope, sent)
         if answer.status >= 400:
-            raise Refused(answer)
+            raise Refused(answer, scope.get(TEXTS, Texts("", ())))
         return answer
 
     def passed_on(self, operation: str, headers: Mapping[str, str]) -> Response:
@@ -174,7 +196,7 @@ def _scope(
 ) -> dict[str, Any]:
     """Return the scope of a request for a route, from the scope of the page's request: same client, id and slot."""
     if not all(str(value) and "/" not in str(value) for value in path.values()):
-        raise NotFound("There is nothing at this address. Go back, and choose from the page.")
+        raise NotFound(Text("There is nothing at this address. Go back, and choose from the page."))
     url = str(route.url_path_for(route.name, **path))
     given = [(name, _text(value)) for name, value in query.items() if value is not None]
     scope: dict[str, Any] = {

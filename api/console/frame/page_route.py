@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.auth.sessions import SIGN_IN
-from api.console.frame.calls import Refused, declared_calls
+from api.console.frame.calls import Refused, declared_calls, said_by_api
 from api.console.frame.language import language_of
 from api.console.frame.page_words import N_
 from api.console.frame.rendering import render
@@ -59,7 +59,7 @@ class PageRoute(APIRoute):
                 answer = _error_page(request, error.status, error.detail)
             except ApiError as error:
                 kind, detail, _ = cause(error)
-                answer = _error_page(request, kind.status, detail)
+                answer = _error_page(request, kind.status, said_by_api(detail))
             except RequestValidationError:
                 answer = _error_page(request, 422, "")
             except HTTPException as error:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Literal
 
 from babel.dates import format_skeleton, format_timedelta, get_day_names
@@ -16,6 +17,7 @@ from api.usage.release import Figure
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
 from dnsfilter.policy.model import Instant
+from dnsfilter.translatable import EnglishDay, Text
 
 DOMAIN = "console"
 
@@ -35,6 +37,24 @@ class Words:
         """Return a text of the console, with `{…}` filled in."""
         said = translations(self.language, DOMAIN).gettext(english)
         return said.format(**values) if values else said
+
+    def said(self, text: str) -> str:
+        """Return a text of the API in the language, if it has a template. Return other texts as they are."""
+        if not isinstance(text, Text):
+            return text
+        values = {name: self._value(value) for name, value in text.values.items()}
+        return self.translate(text.template, **values)
+
+    def _value(self, value: object) -> object:
+        match value:
+            case Text():
+                return self.said(value)
+            case EnglishDay(day=day) | (date() as day):
+                return day_words(day, self.language)
+            case StrEnum():
+                word = self.policy(value.value)
+                return word if word != value.value else self.translate(word.replace("_", " "))
+        return value
 
     def count(self, one: str, many: str, number: int, **values: object) -> str:
         """Return a text with a number, which replaces `{n}`, in singular or plural, with the other `{…}` filled in."""

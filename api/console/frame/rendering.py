@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from api.console.frame.calls import English
 from api.console.frame.language import NAMES
 from api.console.frame.page_words import N_, Words
 from api.console.frame.static_files import url_of
@@ -68,4 +69,5 @@ NAVIGATION = (
 )
 """The pages of the navigation: path and name."""
 TEMPLATES.filters["width"] = width_of
+TEMPLATES.tests["english"] = lambda text: isinstance(text, English)
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

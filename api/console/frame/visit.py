@@ -17,7 +17,7 @@ from api.auth.caller import Caller as Holder
 from api.auth.passkeys import Purpose, signer
 from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
-from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, read, rule_of
+from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, one_text, read, rule_of
 from api.console.frame.language import language_of
 from api.console.frame.page_route import ProofNeeded, SignInNeeded
 from api.console.frame.page_words import Words
@@ -28,6 +28,7 @@ from api.errors import Fault, Forbidden, NotAuthenticated
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
+from dnsfilter.translatable import Text
 
 Found = TypeVar("Found")
 ON_EVERY_PAGE = frozenset({"get_self", "list_suspensions", "list_authorities", "list_passkeys"})
@@ -57,7 +58,7 @@ class Form:
 
     def fault(self, name: str) -> str:
         """Return what is wrong with a field, or an empty text."""
-        return "; ".join(each.message for each in self.faults if self.field_of(each) == name)
+        return one_text([each.message for each in self.faults if self.field_of(each) == name])
 
     def field_of(self, fault: Fault) -> str:
         """Return the field of a fault: "ranges" for the location "body.ranges.0". Empty for one of the form itself."""
@@ -234,7 +235,7 @@ async def _own_form(visit: Visiting, form: SentForm) -> Form:
     With the signature of a passkey it also confirms the session. Raise ProofNeeded if that is not accepted.
     """
     if not hmac.compare_digest(form.text(CSRF).encode(), visit.csrf.encode()):
-        raise Forbidden("The form is from another session. Go back, reload the page, and send it again.")
+        raise Forbidden(Text("The form is from another session. Go back, reload the page, and send it again."))
     visit.form = Form({name: values for name, values in form.fields.items() if name != PROOF})
     if PROOF in form.fields:
         await visit.demand_proof(await run_in_threadpool(_confirm, visit, form.text(PROOF)))

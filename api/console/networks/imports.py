@@ -1,11 +1,12 @@
 """Import a table of networks: check it, correct the rows that are wrong, then import all of it or nothing."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Response
 
-from api.console.frame.calls import File, Refused, calls, read
+from api.console.frame.calls import File, Refused, calls, one_text, read
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
 from api.console.networks.choices import sites
@@ -58,15 +59,15 @@ async def take(visit: Visiting, form: OwnForm) -> Response:
 
 def checked_rows(text: str, faults: Sequence[Fault]) -> list[CheckedRow]:
     """Return the rows of a table, its heading first, each with its fault. Of a long table, return the faulty ones."""
-    wrong: dict[int, str] = {}
+    wrong = defaultdict[int, list[str]](list)
     for each in faults:
-        line = line_of(each)
-        wrong[line] = f"{wrong[line]}; {each.message}" if line in wrong else each.message
+        wrong[line_of(each)].append(each.message)
     lines = csv_lines(text.removeprefix("\ufeff"))
     rows = [
-        CheckedRow(line, [cells] if isinstance(cells, str) else cells, wrong.pop(line, "")) for line, cells in lines
+        CheckedRow(line, [cells] if isinstance(cells, str) else cells, one_text(wrong.pop(line, [])))
+        for line, cells in lines
     ]
-    rows += [CheckedRow(line, [], message) for line, message in wrong.items()]
+    rows += [CheckedRow(line, [], one_text(messages)) for line, messages in wrong.items()]
     return rows if len(rows) <= MAX_SHOWN else [each for each in rows if each.fault][:MAX_SHOWN]
 
 

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from api.auth.roles import AUDITORS, OPERATORS
 from api.authorities.schemas import AuthorityRead
-from api.console.frame.calls import Refused, Values, calls, read
+from api.console.frame.calls import Refused, Values, calls, faults_by_api, read
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
 from api.console.networks.choices import audiences, fundings, named, sites
@@ -97,7 +97,7 @@ async def register(visit: Visiting, form: OwnForm) -> Response:
     except Refused as error:
         return await _new_page(visit, form.refused(error), 422)
     except Invalid as error:
-        return await _new_page(visit, Form(form.fields, list(error.faults)), 422)
+        return await _new_page(visit, Form(form.fields, faults_by_api(error.faults)), 422)
     if rehearsing:
         return await _new_page(visit, form, would=read(RangeWritten, answer))
     return visit.done("{}/{site}/{address}/{length}".format(PATH, **path), "registered")

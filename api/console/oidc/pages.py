@@ -20,6 +20,7 @@ from api.db.unit_of_work import Access, Actor, UnitOfWork
 from api.errors import NotFound
 from api.http.dependencies import Runtime, RuntimeDep, request_id
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.translatable import Text
 
 log = logging.getLogger("dnsfilter.api")
 router = pages()
@@ -29,7 +30,7 @@ def _provider(request: Request) -> Provider:
     """Return the provider. Raise NotFound if the settings name none."""
     found = request.app.state.identity_provider
     if not isinstance(found, Provider):
-        raise NotFound("Signing in with an organisation is switched off. Use a link that signs you in.")
+        raise NotFound(Text("Signing in with an organisation is switched off. Use a link that signs you in."))
     return found
 
 

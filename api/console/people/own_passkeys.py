@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from api.auth.passkeys import Purpose, register, registration_options, signer, signing_options
 from api.auth.sessions import begin_with_passkey
 from api.auth.tokens import held_token
-from api.console.frame.calls import calls
+from api.console.frame.calls import calls, faults_by_api, said_by_api
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, SentForm, Visiting, host_of
 from api.console.people.people import PATH, people_page
@@ -62,9 +62,9 @@ async def add(visit: Visiting, form: OwnForm) -> Response:
     try:
         await run_in_threadpool(_add, visit, form)
     except Invalid as error:
-        return await people_page(visit, Form(form.fields, list(error.faults)), 422)
+        return await people_page(visit, Form(form.fields, faults_by_api(error.faults)), 422)
     except ApiError as error:
-        return await people_page(visit, Form(form.fields, [Fault("", str(error))]), 422)
+        return await people_page(visit, Form(form.fields, [Fault("", said_by_api(str(error)))]), 422)
     return visit.done(PATH, "passkey_added")
 
 
