@@ -355,7 +355,7 @@ def test_refused_name_has_a_report(town: Plane) -> None:
     report = town.done("GET", "/v1/authorities/town/bans/example.com/report?from=2026-09-21&to=2026-09-21")
     assert [part["service"] for part in report["bans"]] == ["example.com"]
     assert (
-        "naam geweigerd"
+        "naam geblokkeerd"
         in town.call(
             "GET",
             "/v1/authorities/town/bans/example.com/report?from=2026-09-21&to=2026-09-21",

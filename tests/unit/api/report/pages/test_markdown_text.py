@@ -65,7 +65,7 @@ def test_a_translated_report_has_no_names_of_the_program_and_no_english_days(
 
 
 def test_the_first_page_has_one_conclusion_the_end_of_the_data_and_a_place_to_sign(ghent: ReportRead) -> None:
-    first, _, rest = markdown_text(ghent, Language.DUTCH).partition("\n## Besluit")
+    first, _, rest = markdown_text(ghent, Language.DUTCH).partition("\n## Formeel besluit")
     (conclusion,) = re.findall(r"^\*\*(.*)\*\*$", first, re.MULTILINE)
     assert conclusion.startswith("Het verbod op TikTok was 185 d 0 u 0 min van kracht. Gedurende 8 u 45 min van de")
     assert "Gedurende 7 d 0 u 0 min telde het de vragen alleen" in conclusion

@@ -51,9 +51,11 @@ def test_every_text_is_translated_and_nothing_else(language: Language) -> None:
 @pytest.mark.parametrize("language", Language)
 def test_a_text_is_read_from_the_catalogue_and_filled_in(language: Language) -> None:
     words = Words(MADE, language)
-    assert words.text("Formal decision") == {"nl": "Besluit", "fr": "Décision", "de": "Beschluss"}.get(
-        language, "Formal decision"
-    )
+    assert words.text("Formal decision") == {
+        "nl": "Formeel besluit",
+        "fr": "Décision formelle",
+        "de": "Förmlicher Beschluss",
+    }.get(language, "Formal decision")
     assert words.text("{at} by {account}", at="<now>", account="{name}").startswith("<now>")
 
 
