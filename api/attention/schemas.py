@@ -47,7 +47,7 @@ class MatterRead(Read):
 
 
 class NodeCountsRead(Read):
-    """The number of nodes by state. They have no names: every role may know whether DNS is well."""
+    """The number of nodes by state. They have no names: every role may know whether DNS works."""
 
     current: int
     held: int

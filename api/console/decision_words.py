@@ -96,7 +96,9 @@ def _of_winner(w: Words, found: DecisionRead, winner: WinnerRead, about: Conside
         yield w.translate("The ban of {authority} refuses it from {time} on.", authority=authority, time=until)
         return
     if found.verdict != "refuse":
-        text = N_("Answered and counted, because {authority} monitors {service} and does not refuse it.")
+        text = N_(
+            "Answered and counted, because {authority} only counts the queries for {service}, and does not refuse them."
+        )
         yield w.translate(text, authority=authority, service=service)
         return
     yield _refused(w, winner, authority, service, zone)
@@ -120,10 +122,10 @@ def _refused(w: Words, winner: WinnerRead, authority: str, service: str, zone: s
         return w.translate("Refused, because {authority} banned {service} by decision {reference}.", **values)
     values["day"] = w.through(winner.end, zone)
     if is_single_name(winner.service):
-        return w.translate("Refused, because {authority} refuses the name {service}, until {day}.", **values)
+        return w.translate("Refused, because {authority} refuses the name {service}, through {day}.", **values)
     if not winner.reference:
-        return w.translate("Refused, because {authority} banned {service}, until {day}.", **values)
-    text = N_("Refused, because {authority} banned {service} by decision {reference}, until {day}.")
+        return w.translate("Refused, because {authority} banned {service}, through {day}.", **values)
+    text = N_("Refused, because {authority} banned {service} by decision {reference}, through {day}.")
     return w.translate(text, **values)
 
 

@@ -1,4 +1,4 @@
-"""Today: the bans of the caller's authorities, what needs attention, what was refused, and whether DNS is well."""
+"""Today: the bans of the caller's authorities, what needs attention, what was refused, and whether DNS works."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -118,5 +118,5 @@ async def _choices(visit: Visit, slug: str) -> list[tuple[str, str]]:
     return [
         *((BAN + each.service, translate("Ban on {service}", service=each.service)) for each in bans),
         *((LIST + each, translate("Prohibited list {name}", name=each)) for each in lists),
-        (STUDY, translate("Study of the services that are only monitored")),
+        (STUDY, translate("Study of the services that are only counted")),
     ]

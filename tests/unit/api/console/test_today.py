@@ -48,7 +48,7 @@ def test_the_refused_week_is_a_chart_with_a_table_and_hides_small_numbers(sessio
 def test_the_state_of_dns_is_one_line(session: Session) -> None:
     assert "No node reports." in session.shown("/console")
     Machine.enrolled(session.plane, "office-1").report(revision=session.plane.revision())
-    assert "DNS is well." in session.shown("/console")
+    assert "DNS works." in session.shown("/console")
     session.plane.clock.now += 120
     assert "1 does not report." in session.shown("/console/today/now")
 

@@ -27,7 +27,7 @@ def spoken(session: Session, **changes: str) -> str:
 
 def test_a_refusal_is_explained_in_words_with_its_decision_its_end_and_whom_to_ask(session: Session) -> None:
     said = spoken(session)
-    assert said.startswith("Refused, because Stad banned Alpha by decision C-1, until ")
+    assert said.startswith("Refused, because Stad banned Alpha by decision C-1, through ")
     assert said.endswith("If you have questions, contact Stad: ict@example.org.")
     shown = session.shown(asked())
     assert "This ban decides." in shown
@@ -117,7 +117,7 @@ def _bound(plane: Plane) -> None:
         (
             lambda plane: plane.done("PATCH", ALPHA, {"mode": "monitor", "mode_reason": REASON}),
             {},
-            "Answered and counted, because Stad monitors Alpha and does not refuse it.",
+            "Answered and counted, because Stad only counts the queries for Alpha, and does not refuse them.",
             "This ban decides.",
         ),
         (
@@ -130,7 +130,7 @@ def _bound(plane: Plane) -> None:
         (
             _bound,
             {"name": "www.beta1.example.org"},
-            "Refused, because Zone banned Beta by decision C-1, until ",
+            "Refused, because Zone banned Beta by decision C-1, through ",
             "This ban decides.",
         ),
     ],
@@ -163,7 +163,7 @@ def test_a_past_time_is_answered_by_the_policy_of_then(session: Session) -> None
 
 def test_a_future_time_is_answered_by_the_policy_of_now(session: Session) -> None:
     shown = session.shown(asked(at="2028-01-01T12:00"))
-    assert "by what is decided now" in shown
+    assert "if nothing is changed before" in shown
     assert "its term has ended" in shown
 
 

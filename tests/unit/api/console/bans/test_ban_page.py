@@ -101,7 +101,7 @@ def test_a_fault_is_next_to_its_field_and_nothing_changes(session: Session, fiel
 def test_a_ban_can_only_count(session: Session) -> None:
     assert session.send(SWITCH, mode="monitor").headers["location"] == f"{PAGE}?done=counting"
     page = session.shown(PAGE)
-    assert "counted only" in page
+    assert "counted, not refused" in page
     assert "Refuse it now" in page
 
 
@@ -123,10 +123,10 @@ def test_what_the_switch_concerns_is_said_before_it(session: Session) -> None:
     session.plane.done("POST", "/v1/bindings", law)
     page = session.shown(PAGE)
     for said in (
-        "It concerns 1 range of this authority.",
+        "It concerns 1 network of this authority.",
         "It also concerns 1 other authority, which the ban binds.",
         "It concerns 1 network there.",
-        "No node has enrolled.",
+        "No node is connected.",
         "It takes effect at once.",
         "zone is bound by law: act 1",
     ):

@@ -45,7 +45,7 @@ def test_a_fault_of_a_renewal_is_next_to_its_field(session: Session, changes: di
 def test_a_ban_is_ended_early_for_a_reason(session: Session) -> None:
     page = session.shown(f"{PAGE}/end")
     assert "It cannot be undone." in page
-    assert "It concerns 1 range of this authority." in page
+    assert "It concerns 1 network of this authority." in page
     answer = session.send(f"{PAGE}/end", reason=REASON, at="2026-10-01T12:00", reference="C-3")
     assert answer.headers["location"] == f"{PAGE}?done=ended"
     (term,) = session.plane.done("GET", API)["terms"]

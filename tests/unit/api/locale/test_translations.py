@@ -39,7 +39,7 @@ def messages(language: str) -> Iterator[tuple[str, str]]:
         with (files("api") / "locale" / language / "LC_MESSAGES" / f"{catalogue}.po").open("rb") as file:
             for message in read_po(file, locale=language):
                 english = message.id if isinstance(message.id, str) else message.id[0]
-                said = message.string if isinstance(message.string, str) else message.string[0]
+                said = message.string if isinstance(message.string, str) else (message.string or [""])[0]
                 yield re.sub(r"\{\w+\}", "", english), said
 
 
