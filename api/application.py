@@ -55,6 +55,7 @@ from api.notices.router import router as notices
 from api.onboarding.router import router as onboarding
 from api.overlaps.nesting import Layouts
 from api.overlaps.router import overlaps
+from api.peers.router import router as peers
 from api.policies.router import router as policies
 from api.publish.past_cache import PastPolicyCache
 from api.publish.service import Publisher
@@ -131,6 +132,7 @@ ROUTERS = (
     captures,
     coverage,
     audit,
+    peers,
     attention,
     notices,
     webhooks,

@@ -33,6 +33,7 @@ from api.http.dependencies import Runtime
 from api.installation import commands, opening
 from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
+from api.peers.peer_job import MAX_REGISTER, PeerJob
 from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.startup_check import reconcile_with_store
@@ -86,7 +87,8 @@ def serve(settings: Settings) -> int:
         )
         registry.register(Scraped(partial(collectors.notices, notifier)))
         certificate = _certificate(settings.tls, registry)
-        background = parts.checkpoint_job, notifier, parts.events, parts.feeds, parts.integrity, parts.fleet
+        fetching = parts.feeds, parts.peers
+        background = parts.checkpoint_job, notifier, parts.events, *fetching, parts.integrity, parts.fleet
         _start((publisher, *background, certificate), stack)
         urls = " and ".join(listener.url for listener in listeners)
         listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
@@ -108,6 +110,7 @@ class _Parts:
     fleet: Fleet
     events: EventJob
     feeds: FeedJob
+    peers: PeerJob
     integrity: Integrity
 
 
@@ -134,6 +137,7 @@ def _make_parts(settings: Settings, stack: ExitStack) -> _Parts:
         Fleet(database, publisher, clock),
         EventJob(database, token_key, names, destinations, clock, private=settings.webhook_networks),
         FeedJob(database, publisher, Fetcher(settings.feed_networks, settings.feed_dir), clock),
+        PeerJob(database, Fetcher(settings.feed_networks, most=MAX_REGISTER), clock),
         integrity,
     )
 

@@ -26,7 +26,8 @@ from api.lists.reading import not_adopted
 from api.nodes.repository import NodeSummary
 from api.nodes.schemas import OLDER
 from api.nodes.schemas import State as NodeState
-from api.timestamps import timestamp_text
+from api.peers.repository import broken
+from api.timestamps import optional_text, timestamp_text
 from api.updates.schemas import UpdateState
 from api.updates.state import in_state as update_in_state
 from api.usage.state import CoverageState
@@ -188,6 +189,15 @@ def of_audit_log(session: Session, now: Instant, *, damaged: bool, named: bool) 
     if last is not None and last.seq != head(session)[0] and now - last.time_s > CHECKPOINT_LATE_S:
         found = MatterObjectRead(object="audit", authority=None, at=timestamp_text(last.time_s))
         yield from matter(Matter.CHECKPOINT_OLD, 1, [found])
+
+
+def of_peers(session: Session, *, named: bool) -> Iterator[MatterRead]:
+    """Yield the other installations with a checkpoint that does not continue the held ones, if `named`."""
+    rows = broken(session) if named else ()
+    objects = (
+        MatterObjectRead(object=subject(row), authority=None, at=optional_text(row.broken_s)) for row in rows[:FIRST]
+    )
+    yield from matter(Matter.PEER_BROKEN, len(rows), objects)
 
 
 def of_nodes(known: Sequence[tuple[NodeSummary, NodeState]], *, named: bool) -> Iterator[MatterRead]:

@@ -33,9 +33,9 @@ def get_attention(
 ) -> AttentionRead:
     """List what ends, waits or is behind in the authorities in which the caller has a role, the most urgent first.
 
-    Each matter has its number and its first ten objects. Only auditors and administrators see the names of nodes, and
-    whether the newest checkpoint is old. Bans end or are reviewed within thirty days. Ranges are counted every five
-    minutes.
+    Each matter has its number and its first ten objects. Only auditors and administrators see the names of nodes, which
+    peers are broken, and whether the newest checkpoint is old. Bans end or are reviewed within thirty days. Ranges are
+    counted every five minutes.
     """
     visible, named = permit.visible(), permit.caller.has(AUDITORS, None)
     summaries = nodes.summaries(unit.session)
@@ -43,6 +43,7 @@ def get_attention(
     counted = Counter(states)
     found = [
         *matters.of_audit_log(unit.session, unit.now_s, damaged=held.database.damage is not None, named=named),
+        *matters.of_peers(unit.session, named=named),
         *matters.of_nodes(list(zip(summaries, states, strict=True)), named=named),
         *matters.of_ranges(ranges.counts(), visible),
         *matters.Look(unit.session, unit.now_s, visible).matters(),

@@ -12,6 +12,7 @@ class Matter(StrEnum):
     """Why something needs attention, the most urgent first."""
 
     AUDIT_DAMAGED = "audit_damaged"
+    PEER_BROKEN = "peer_broken"
     CHECKPOINT_OLD = "checkpoint_old"
     NODE_BEHIND = "node_behind"
     NODE_SILENT = "node_silent"

@@ -36,6 +36,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     ),
     "notice": ("test",),
     "passkey": ("add", "remove"),
+    "peer": ("set", "break", "end"),
     "policy": ("apply", "load", "rollback"),
     "range": ("register", "change", "remove", "transfer"),
     "refusals": ("lift",),

@@ -94,6 +94,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
             "Show the answer that a client got at a past time, and the decision, ban, acts and lists behind it.",
         ),
         "audit": Command("operation.audit", "List acts, and export and verify the audit log."),
+        "peer": Command("operation.peers", "Hold the checkpoints of other installations, as they publish them."),
         "usage": Command("operation.usage_counts", "Show and erase what was counted for an authority's clients."),
         "notice": Command("operation.notices", "Inspect notices that authorities get by mail."),
         "webhook": Command("operation.webhooks", "Manage webhooks: receivers of acts and notices by HTTP."),

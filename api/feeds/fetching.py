@@ -63,12 +63,14 @@ class Fetched:
 class Fetcher:
     """Fetch feeds. Several threads may use it.
 
-    Servers on the internet and in the networks `private` may be asked. Files must be below `directory`.
+    Servers on the internet and in the networks `private` may be asked. Files must be below `directory`. Content may
+    have `most` bytes, else MAX_CONTENT.
     """
 
-    def __init__(self, private: Sequence[Prefix] = (), directory: Path | None = None) -> None:
+    def __init__(self, private: Sequence[Prefix] = (), directory: Path | None = None, most: int | None = None) -> None:
         self._private = private
         self._directory = directory
+        self._most = most
 
     @cached_property
     def _secure(self) -> ssl.SSLContext:
@@ -79,7 +81,7 @@ class Fetcher:
         """Return the content of a source; None if it has not changed since `known`. Raise FetchError."""
         if source.startswith(HTTPS):
             return self._fetch_url(source, known)
-        read = read_file(self._directory, source, known.etag, MAX_CONTENT)
+        read = read_file(self._directory, source, known.etag, self._most or MAX_CONTENT)
         return None if read is None else Fetched(read[0], Validators(read[1]))
 
     def _fetch_url(self, url: str, known: Validators) -> Fetched | None:
@@ -106,7 +108,7 @@ class Fetcher:
                     response = client.send(request, stream=True, follow_redirects=False)
                     try:
                         if response.next_request is None:
-                            return _read(response, host, known)
+                            return _read(response, host, known, self._most or MAX_CONTENT)
                     finally:
                         response.close()
                 request = response.next_request
@@ -127,7 +129,7 @@ def _secure_host(url: httpx2.URL) -> str:
     return url.host
 
 
-def _read(response: httpx2.Response, host: str, known: Validators) -> Fetched | None:
+def _read(response: httpx2.Response, host: str, known: Validators, most: int) -> Fetched | None:
     """Return the content of an answer; None if it has not changed. Raise FetchError, and errors of the connection."""
     status = response.status_code
     if status == 304 and known != Validators():
@@ -135,9 +137,9 @@ def _read(response: httpx2.Response, host: str, known: Validators) -> Fetched | 
     if status != 200:
         raise FetchError(Failure.STATUS, f"{host} answered {status} instead of the list: check the URL in a browser")
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    pieces = _limited(response.iter_raw(), MAX_SENT, f"{host} sent")
+    pieces = _limited(response.iter_raw(), min(MAX_SENT, most), f"{host} sent")
     if encoding in _GZIP:
-        pieces = _limited(_inflated(pieces, host), MAX_CONTENT, f"the list of {host}, decompressed, has")
+        pieces = _limited(_inflated(pieces, host), most, f"the list of {host}, decompressed, has")
     elif encoding not in ("", "identity"):
         raise FetchError(Failure.DAMAGED, f"{host} sent an encoding that nobody asked for: ask its operator for gzip")
     content = b"".join(pieces)

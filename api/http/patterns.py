@@ -39,6 +39,8 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
 URL = r"^[!-~]+$"
+PUBLIC_KEY = r"^[0-9a-f]{64}$"
+"""The public key of checkpoints."""
 FEED_SOURCE = r"^[!-~](?:[ -~]*[!-~])?$"
 """A URL, or the path of a file, which may have blanks inside."""
 MIN_REASON = 3
@@ -58,6 +60,7 @@ OF_PATTERN: Mapping[str, Text] = {
     DAY_OR_NONE: _NO_DAY,
     # A link may hold a password: do not repeat it.
     LINK: Text("is not a link: write for example https://www.example.org/decisions/118"),
+    PUBLIC_KEY: Text("{given} is not a public key: write the 64 hexadecimal digits that a checkpoint has as key"),
     URL: Text("is not a URL: write for example https://siem.example.org/dnsfilter"),
     FEED_SOURCE: Text(
         "is not a URL or path of ASCII characters: write for example https://lists.example.org/games.txt"

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     BINDING_ENDED = "binding_ended"
     BOUND_BAN_GOES_ON = "bound_ban_goes_on"
     FEED_FAILING = "feed_failing"
+    PEER_BROKEN = "peer_broken"
     LIST_ADDITION = "list_addition"
     LIST_PROPOSAL = "list_proposal"
     NODE_SUSPENDED = "node_suspended"

@@ -8,7 +8,7 @@ Facts:
 - `category`: a category of services
 - `number`: the number of a request, an exemption, a binding, a capture or an update; `service`: the slug of its service
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
-- `feed`: the slug of an own service
+- `feed`: the slug of an own service; `peer`: the name of another installation
 - `asked`: pending names that clients ask for most, each with its queries; `asked_count`: how many there are
 - `range`: a prefix; `deleted_s`: when the file of a capture is deleted
 - `resumes_s`: when a ban applies again; `still_s`: the end of another suspension in force
@@ -158,7 +158,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         if key in facts:
             slug = facts[key]
             values[key] = _("all authorities") if slug is None else names.authority(slug, language)
-    for key in ("number", "node", "site", "range", "revision", "reference", "feed", "category"):
+    for key in ("number", "node", "site", "range", "revision", "reference", "feed", "category", "peer"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:
         values |= _nodes(sorted(facts["nodes"]), language)

@@ -51,6 +51,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.ALLOWED_NAME_REVIEW: _SHOW_NAME,
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",
     Kind.FEED_FAILING: "dnsfilterctl feed show {feed}",
+    Kind.PEER_BROKEN: "dnsfilterctl peer show {peer}\ndnsfilterctl peer checkpoints {peer}",
     Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
     Kind.LIST_ADDITION: "dnsfilterctl list-link adopt {number} --legal-basis BASIS --reference REFERENCE",
     Kind.LIST_PROPOSAL: "dnsfilterctl prohibited-list add {authority_slug} {slug} {slugs} --legal-basis BASIS "
@@ -266,6 +267,12 @@ TEXTS: Mapping[Kind, Text] = {
         "the names of {feed} are no longer updated",
         "A fetch of the list for {feed} failed {at}, and so did every later one. The names in force do not change.",
         "To see the reason:",
+    ),
+    Kind.PEER_BROKEN: Text(
+        "the audit log of {peer} contradicts its checkpoints",
+        "A checkpoint of {peer}, first seen {at}, does not continue those that are held here. Its audit log may have "
+        "been altered or restored from a backup. The held checkpoints are the evidence.",
+        "Ask its administrators. To see the reason:",
     ),
     Kind.LIST_ADDITION: Text(
         "services of {service} that you have not adopted",

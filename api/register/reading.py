@@ -8,12 +8,17 @@ from api.audit.service import checkpoint_of, identity
 from api.bans.state import is_held, live_terms, mode_setting_at, state_of
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
+from api.peers import repository as peers
+from api.peers.reading import read_holding
+from api.peers.schemas import PeerState
+from api.peers.state import peer_state
 from api.register import repository
 from api.register.schemas import (
     PublishedBanRead,
     PublishedCheckpointRead,
     PublishedDecisionRead,
     PublishedExemptionsRead,
+    PublishedHoldingRead,
     PublishedTermRead,
     RegisterEntryRead,
     RegisterRead,
@@ -42,6 +47,7 @@ def read_register(session: Session, row: AuthorityRow, services: Mapping[str, Se
         as_of=timestamp_text(now),
         bans=_bans(session, row, services, now),
         checkpoint=_checkpoint(session),
+        holds=_holds(session),
     )
 
 
@@ -87,6 +93,20 @@ def _term(row: BanRow, term: TermRow, time_zone: str) -> PublishedTermRead:
 def _decision(stored: Json) -> PublishedDecisionRead:
     """Return a formal decision without the ban that it follows: that one's authority may publish nothing."""
     return PublishedDecisionRead(**{name: text for name, text in stored.items() if name in _DECISION})
+
+
+def _holds(session: Session) -> list[PublishedHoldingRead]:
+    held = peers.holdings(session)
+    return [
+        PublishedHoldingRead(
+            **read_holding(held[row.name]).model_dump(),
+            name=row.name,
+            url=row.url,
+            continues=peer_state(row) is not PeerState.BROKEN,
+        )
+        for row in peers.peers(session)
+        if row.name in held and row.ended_s is None
+    ]
 
 
 def _checkpoint(session: Session) -> PublishedCheckpointRead | None:

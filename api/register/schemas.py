@@ -5,6 +5,7 @@ from pydantic import Field
 from api.bans.schemas import State
 from api.http.formal_decisions import FormalDecisionRead
 from api.http.schemas import Day, Read, ServiceSlug, Slug, Timestamp
+from api.peers.schemas import HoldingRead
 from dnsfilter.policy.model import Kind, Mode, Reply
 
 
@@ -63,8 +64,19 @@ class PublishedCheckpointRead(Read):
     signature: str
 
 
+class PublishedHoldingRead(HoldingRead):
+    """What this installation holds of another one's audit log. `continues`: no checkpoint contradicts another."""
+
+    name: Slug
+    url: str
+    continues: bool
+
+
 class RegisterRead(RegisterEntryRead):
-    """The register of an authority at `as_of`: its bans in force and the last checkpoint of the audit log."""
+    """The register of an authority at `as_of`: its bans in force and the last checkpoint of the audit log.
+
+    `holds` has the other installations whose checkpoints are held here.
+    """
 
     languages: list[str]
     time_zone: str
@@ -72,3 +84,4 @@ class RegisterRead(RegisterEntryRead):
     as_of: Timestamp
     bans: list[PublishedBanRead]
     checkpoint: PublishedCheckpointRead | None
+    holds: list[PublishedHoldingRead]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, String
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
@@ -77,6 +77,52 @@ class CheckpointRow(Base):
     key: Mapped[str] = mapped_column(String(64))
     signature: Mapped[str] = mapped_column(String(128))
     delivered: Mapped[list[str]]
+
+
+class PeerRow(Base):
+    """Another installation. `url` is its public register as JSON, `key` the public key of its checkpoints.
+
+    `failures` counts fetches since the last good one, at `good_s`; `failure` is why the last one failed. `broken` says
+    why a checkpoint, first seen at `broken_s`, does not continue the held ones.
+    """
+
+    __tablename__ = "peers"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    url: Mapped[str] = mapped_column(String(500))
+    key: Mapped[str] = mapped_column(String(64))
+    made_s: Mapped[int]
+    next_s: Mapped[int] = mapped_column(index=True)
+    fetched_s: Mapped[int | None]
+    good_s: Mapped[int | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    failure: Mapped[str] = mapped_column(String(200), default="")
+    broken: Mapped[str] = mapped_column(String(300), default="")
+    broken_s: Mapped[int | None]
+    ended_s: Mapped[int | None]
+    revision: Mapped[int]
+
+
+class HeldCheckpointRow(Base):
+    """A checkpoint of another installation, as it was signed. Rows are added only.
+
+    `contradicts` marks evidence: it does not continue the others.
+    """
+
+    __tablename__ = "held_checkpoints"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    peer: Mapped[str] = mapped_column(ForeignKey("peers.name"), index=True)
+    checkpoint: Mapped[int]
+    installation: Mapped[str] = mapped_column(String(32))
+    seq: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    time: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(128))
+    seen_s: Mapped[int]
+    contradicts: Mapped[bool]
 
 
 class VersionRow(Base):

@@ -17,6 +17,7 @@ from api.notices.due.due_lists import due_list_additions, due_list_proposals, gr
 from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_names import due_names
 from api.notices.due.due_nodes import due_nodes
+from api.notices.due.due_peers import due_peers
 from api.notices.due.due_updates import due_asked_names, due_removed_names, due_updates
 from api.notices.kinds import Due, Hour
 from blocklists.catalogue import Catalogue
@@ -49,6 +50,7 @@ def due(session: Session, hour: Hour, services: Mapping[str, Service], packaged:
         due_suspensions,
         due_captures,
         due_feeds,
+        due_peers,
         due_nodes,
     )
     for one in chain.from_iterable(topic(session, hour) for topic in topics):

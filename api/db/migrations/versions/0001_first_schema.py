@@ -59,6 +59,7 @@ def upgrade() -> None:
     _updates()
     _loaded_catalogues()
     _feeds()
+    _peers()
     _bans()
     _prohibited_lists()
     _exemptions()
@@ -310,6 +311,25 @@ def _feeds() -> None:
         _column("next_s", _BIG, index=True),
         *_columns(_BIG, "every_s", "made_s", "names", "skipped", "failures", "revision"),
         *_columns(_BIG, "fetched_s", "good_s", "failing_since_s", "last_update", nullable=True),
+    )
+
+
+def _peers() -> None:
+    op.create_table(
+        "peers",
+        *_text_keys(name=63),
+        *_texts(url=500, key=64, failure=200, broken=300),
+        _column("next_s", _BIG, index=True),
+        *_columns(_BIG, "made_s", "failures", "revision"),
+        *_columns(_BIG, "fetched_s", "good_s", "broken_s", "ended_s", nullable=True),
+    )
+    _numbered_table(
+        "held_checkpoints",
+        "number",
+        _column("peer", sa.String(63), sa.ForeignKey("peers.name"), index=True),
+        *_texts(installation=32, hash=64, time=20, key=64, signature=128),
+        *_columns(_BIG, "checkpoint", "seq", "seen_s"),
+        _column("contradicts", sa.Boolean()),
     )
 
 

@@ -79,6 +79,7 @@ def make_world(plane: Plane) -> World:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     plane.done("POST", "/v1/nodes", {"name": "office-1"})
     plane.done("POST", "/v1/webhooks", _WEBHOOK)
+    plane.done("PUT", "/v1/peers/harbour", _PEER)
     with_mail(plane, 1, "network@example.org")
     bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
     agreements = {slug: _number(plane, "/v1/bindings", _binding(f"{slug}/alpha", to)) for slug, to in bound.items()}
@@ -353,6 +354,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 
 
 _TOKEN = {"label": "another", "for": "1 day"}
+_PEER = {"url": "https://dns.example.org/v1/register/harbour", "key": "a" * 64}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
 _CATALOGUE = {"file": signed(1000, {"zeta": text_of("zeta", {1: ["zeta.example"]})}).decode()}
 _OBJECTED = "shop.example.net"
@@ -425,6 +427,11 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/nodes/{name}/enrolment": ("/v1/nodes/office-1/enrolment", None),
     "GET /v1/unregistered": ("/v1/unregistered", None),
     "POST /v1/notices/test": ("/v1/notices/test", {}),
+    "GET /v1/peers": ("/v1/peers", None),
+    "GET /v1/peers/{name}": ("/v1/peers/harbour", None),
+    "GET /v1/peers/{name}/checkpoints": ("/v1/peers/harbour/checkpoints", None),
+    "PUT /v1/peers/{name}": ("/v1/peers/harbour", {**_PEER, "key": "b" * 64}),
+    "DELETE /v1/peers/{name}": ("/v1/peers/harbour", None),
     "GET /v1/webhooks": ("/v1/webhooks", None),
     "POST /v1/webhooks": ("/v1/webhooks", _WEBHOOK),
     "GET /v1/webhooks/{number}": ("/v1/webhooks/1", None),

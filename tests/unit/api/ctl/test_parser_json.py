@@ -158,6 +158,13 @@ notice test
 webhook add https://siem.example.org/dnsfilter
 webhook list
 webhook remove 1
+peer set harbour https://dns.example.org/v1/register/harbour \
+    --key 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+peer list
+peer show harbour
+peer checkpoints harbour
+peer checkpoints harbour --held
+peer end harbour
 capture start ghent 127.0.5.0/24 --for 10m --reason "a fault"
 capture list
 capture end 1 --reason "found it" --delete
