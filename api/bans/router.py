@@ -1,7 +1,7 @@
 """/v1/bans and /v1/authorities/{slug}/bans."""
 
-from collections.abc import Callable
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -11,10 +11,23 @@ from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
 from api.bans.reading import read_ban, read_bans
-from api.bans.schemas import BanReachRead, BanRead, BanReference, BanWarningRead, BanWrite, Ending, Renewal, State
+from api.bans.schemas import (
+    MAX_MOVED,
+    BanReachRead,
+    BanRead,
+    BanReference,
+    BanWarningRead,
+    BanWrite,
+    Ending,
+    MovedRangeRead,
+    MovedRangesRead,
+    Renewal,
+    State,
+)
 from api.bans.wanted_change import Subject
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid, did_you_mean
 from api.http.dependencies import PermitDep, RuntimeDep, UnitDep, tag
 from api.http.parameters import (
     DEFAULT_LIMIT,
@@ -31,9 +44,9 @@ from api.http.permits import AnyAccount, OperatorOfPath, ReaderOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
 from api.http.routes import Route
 from api.http.schemas import Page, ServiceSlug, Slug
-from api.publish.ban_reach import ban_reach
+from api.publish.ban_reach import Moved, ban_reach, moved_ranges
 from api.suspensions.repository import suspended
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import Audience, Funding, Instant, Mode
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -60,6 +73,14 @@ FollowsFilter = Annotated[
     BanReference | None, Query(description="Only bans whose formal decision, or that of a term, follows this ban.")
 ]
 
+OtherFunding = Annotated[
+    str | None,
+    Query(max_length=60, description="Compare with a ban that covers devices paid for so, such as `public,private`."),
+]
+OtherAudience = Annotated[
+    str | None, Query(max_length=60, description="Compare with a ban that covers devices of these: `staff,pupils`.")
+]
+
 Sort = Annotated[
     Literal[
         "number", "-number", "authority", "-authority", "service", "-service", "mode", "-mode", "revision", "-revision"
@@ -81,6 +102,7 @@ async def ban_warnings(request: Request) -> BanWarnings:
     return found
 
 
+Word = TypeVar("Word", Funding, Audience)
 Answer = Callable[[AuthorityRow, BanRow], BanRead]
 
 
@@ -144,15 +166,33 @@ def get_ban(owner: Owner, row: Shown, _permit: AnyAccount, answer: AnswerDep) ->
 
 
 @of_authority.get("/{service}/reach", summary="Count the ranges of a ban", responses=documented(NOT_FOUND))
-def get_ban_reach(_owner: Owner, row: Shown, unit: UnitDep, held: RuntimeDep, _permit: ReaderOfPath) -> BanReachRead:
-    """Count the ranges in which the ban applies while it refuses: those that switching it changes."""
-    found = ban_reach(held.publishing.current(unit), row.number, unit.now_s)
+def get_ban_reach(
+    _owner: Owner,
+    row: Shown,
+    unit: UnitDep,
+    held: RuntimeDep,
+    _permit: ReaderOfPath,
+    funding: OtherFunding = None,
+    audience: OtherAudience = None,
+) -> BanReachRead:
+    """Count the ranges in which the ban applies while it refuses: those that switching it changes.
+
+    With `funding` or `audience`, also say which ranges it would gain and lose if it covered these.
+    """
+    policy = held.publishing.current(unit)
+    found = ban_reach(policy, row.number, unit.now_s)
+    gained, lost = None, None
+    if funding is not None or audience is not None:
+        wanted = _words(Funding, funding, row.funding, "funding"), _words(Audience, audience, row.audience, "audience")
+        gained, lost = map(_moved, moved_ranges(policy, row.number, *wanted, unit.now_s))
     return BanReachRead(
         ranges=found.ranges,
         exempted=found.exempted,
         uncovered=found.uncovered,
         bound=found.bound,
         bound_ranges=found.bound_ranges,
+        gained=gained,
+        lost=lost,
     )
 
 
@@ -241,6 +281,21 @@ def end_ban(
     """End the ban at `at`, now or later. Terms that begin after that are removed."""
     acts.end(unit, owner, row, body)
     return answer(owner, row)
+
+
+def _words(kind: type[Word], text: str | None, held: Sequence[str], name: str) -> frozenset[Word]:
+    """Return the words of a comma-separated text, or without one those held."""
+    known, given = [str(each) for each in kind], held if text is None else text.split(",")
+    wrong = next((each for each in given if each not in known), None)
+    if wrong is not None:
+        message = f'"{wrong}" is none of {", ".join(known)}.{did_you_mean(wrong, known)}'
+        raise Invalid.at(f"query.{name}", message)
+    return frozenset(map(kind, given))
+
+
+def _moved(found: Moved) -> MovedRangesRead:
+    first = [MovedRangeRead(site=each.site, prefix=str(each.prefix), label=each.label) for each in found.own]
+    return MovedRangesRead(ranges=len(first), first=first[:MAX_MOVED], bound_ranges=found.bound_ranges)
 
 
 def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:

@@ -216,11 +216,34 @@ class BanRead(ShownBan):
     revision: int
 
 
+class MovedRangeRead(Read):
+    """A range that another scope covers, or no longer."""
+
+    site: Slug
+    prefix: str
+    label: str
+
+
+MAX_MOVED = 20
+
+
+class MovedRangesRead(Read):
+    """The ranges that another scope of a ban gains or loses: of its authority, and of those that it binds.
+
+    `first` has at most 20 of its authority.
+    """
+
+    ranges: int
+    first: list[MovedRangeRead]
+    bound_ranges: int
+
+
 class BanReachRead(Read):
     """The registered ranges in which a ban applies while it refuses and a term is in force, without suspensions.
 
     `ranges` are those of its authority that it covers, and `exempted` those of them that an exemption frees now.
-    `bound` authorities have `bound_ranges` that it covers too.
+    `bound` authorities have `bound_ranges` that it covers too. `gained` and `lost` compare with the scope that the
+    request gives; null without one.
     """
 
     ranges: int
@@ -228,3 +251,5 @@ class BanReachRead(Read):
     uncovered: int
     bound: int
     bound_ranges: int
+    gained: MovedRangesRead | None
+    lost: MovedRangesRead | None

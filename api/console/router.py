@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api.console import adopt, audit, lists, nodes, sign_in, styles, suspend, today, unknown_page
-from api.console.bans import ban_page, listing, names_behind, names_page, terms_page
+from api.console.bans import ban_page, change_page, listing, names_behind, names_page, terms_page
 from api.console.exemptions import exemption_form, exemption_pages
 from api.console.frame import static_files
 from api.console.frame.page_route import PageRoute
@@ -38,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
     listing.router,
     ban_page.router,
+    change_page.router,
     nodes.router,
     terms_page.router,
     names_behind.router,

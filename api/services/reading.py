@@ -1,9 +1,22 @@
 """Convert catalogue entries to API answers."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from api.db.base import Json
 from api.db.models import ServiceRow, UpdateRow
 from api.publish.service_lists import service_of
-from api.services.schemas import ImportedListRead, ServiceRead, ServiceSummary, SourceRead, TierRead
+from api.services.names_listing import ListedName
+from api.services.schemas import (
+    ImportedListRead,
+    ServiceNameRead,
+    ServiceNamesRead,
+    ServiceRead,
+    ServiceSummary,
+    SourceRead,
+    TierRead,
+    TierSummary,
+)
 from api.updates.schemas import UpdateRead
 from blocklists.catalogue import Entry, TierEntry
 from blocklists.list_file import ReadList
@@ -102,6 +115,31 @@ def read_own(row: ServiceRow, service: Service, held_back: UpdateRow | None) -> 
             )
             for tier in plain(service.tiers)
         ],
+    )
+
+
+def read_names(
+    service: Service, entry: Entry | None, items: Sequence[ListedName], following: str | None
+) -> ServiceNamesRead:
+    """Return a page of the names of a service. The texts of its tiers are those of the packaged `entry`."""
+    texts = {} if entry is None else {tier.number: tier for tier in entry.tiers}
+    counts = Counter[int]()
+    for tier in service.tiers:
+        counts[tier.number] += len(tier.domains) + len(tier.hosts)
+    return ServiceNamesRead(
+        slug=service.slug,
+        name=service.name,
+        tiers=[
+            TierSummary(
+                number=number,
+                title=texts[number].title if number in texts else "",
+                description=texts[number].description if number in texts else "",
+                names=names,
+            )
+            for number, names in sorted(counts.items())
+        ],
+        items=[ServiceNameRead(tier=each.tier, name=each.name, exact=each.exact) for each in items],
+        next=following,
     )
 
 

@@ -11,6 +11,7 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid, NotFound, unknown
 from api.http.dependencies import COSTLY, RuntimeDep, UnitDep, tag
 from api.http.file_bodies import FileBody
+from api.http.pagination import decode_keys
 from api.http.parameters import PagingDep
 from api.http.path_rows import by_slug, row_to_change, row_to_read
 from api.http.permits import AnyAccount, OperatorOfPath
@@ -19,10 +20,12 @@ from api.http.routes import Route
 from api.http.schemas import Line, OwnSlug, Page, ServiceSlug, Slug
 from api.services import repository
 from api.services import service as acts
+from api.services.names_listing import FIRST, ListedName, names_after
 from api.services.reading import (
     read_imported,
     read_loaded,
     read_loaded_summary,
+    read_names,
     read_own,
     read_own_summary,
     read_service,
@@ -34,6 +37,7 @@ from api.services.schemas import (
     NamesFileWrite,
     NamesWrite,
     Note,
+    ServiceNamesRead,
     ServicePatch,
     ServiceRead,
     ServiceSummary,
@@ -57,6 +61,7 @@ LIST = FileBody("text/plain", NamesFileWrite)
 ListFormat = Annotated[
     Format | None, Query(alias="format", description="Format of the list; by default found by its beginning.")
 ]
+OfTier = Annotated[int | None, Query(ge=1, le=9, description="Only names of this tier.")]
 ExactNames = Annotated[
     bool | None, Query(description="Whether names mean only themselves; by default as the format says.")
 ]
@@ -104,6 +109,24 @@ def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep, unit: 
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:
         raise NotFound(unknown("service", slug, held.publishing.services(unit))) from error
+
+
+@router.get("/{slug}/names", summary="List the names of a service", responses=documented(NOT_FOUND))
+def list_service_names(
+    _permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep, unit: UnitDep, paging: PagingDep, tier: OfTier = None
+) -> ServiceNamesRead:
+    """List the names of a service by tier and name, also those that are only monitored yet."""
+    services = held.publishing.services(unit)
+    service = services.get(slug)
+    if service is None:
+        raise NotFound(unknown("service", slug, services))
+    entry = next((entry for entry in held.catalogue.entries if entry.slug == slug), None)
+    after = FIRST
+    if paging.cursor is not None:
+        number, name, exact = decode_keys(paging.cursor, (int, str, int))
+        after = ListedName(int(number), str(name), bool(exact))
+    items, following = paging.cut(names_after(service, after, tier), lambda one: (one.tier, one.name, int(one.exact)))
+    return read_names(service, entry, items, following)
 
 
 @own_services.get("", summary="List an authority's own services", responses=documented(NOT_FOUND))

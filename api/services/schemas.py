@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.http.patterns import PRINTABLE
-from api.http.schemas import Line, Read, Strict
+from api.http.schemas import Line, Page, Read, Strict
 from api.updates.schemas import UpdateRead
 from blocklists.formats.known import Format
 
@@ -74,6 +74,31 @@ class TierRead(Read):
     description: str
     domains: list[str]
     hosts: list[str]
+
+
+class TierSummary(Read):
+    """One tier, without its names."""
+
+    number: int
+    title: str
+    description: str
+    names: int
+
+
+class ServiceNameRead(Read):
+    """A name of a service."""
+
+    tier: int
+    name: str
+    exact: bool
+
+
+class ServiceNamesRead(Page[ServiceNameRead]):
+    """A page of the names of a service, and all its tiers."""
+
+    slug: str
+    name: str
+    tiers: list[TierSummary]
 
 
 class SourceRead(Read):

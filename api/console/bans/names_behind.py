@@ -9,36 +9,26 @@ from api.console.bans.ban_page import Service, Slug, path_of
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Visiting
-from api.services.schemas import ServiceRead
+from api.http.parameters import Cursor
+from api.services.schemas import ServiceNamesRead
 
 router = pages()
 PER_PAGE = 200
+Group = Annotated[int | None, Query(ge=1, le=9)]
 
 
 @router.get("/bans/{slug}/{service}/names")
-@calls("get_ban", "get_service")
-async def names(
-    visit: Visiting, slug: Slug, service: Service, page: Annotated[int, Query(ge=1, le=100_000)] = 1
-) -> Response:
-    """Show a page of the names, those of the ban's groups first."""
+@calls("get_ban", "list_service_names")
+async def names(visit: Visiting, slug: Slug, service: Service, group: Group = None, cursor: Cursor = None) -> Response:
+    """Show a page of the names, of all groups or of one."""
     ban = await visit.read(BanRead, "get_ban", {"slug": slug, "service": service})
-    found = await visit.read(ServiceRead, "get_service", {"slug": service})
-    tiers = sorted(found.tiers, key=lambda tier: (tier.number not in ban.tiers, tier.number))
-    listed = [
-        (tier, name, below)
-        for tier in tiers
-        for names_of, below in ((tier.domains, True), (tier.hosts, False))
-        for name in names_of
-    ]
-    first = (page - 1) * PER_PAGE
+    query = {"tier": group, "limit": PER_PAGE, "cursor": cursor}
+    found = await visit.read(ServiceNamesRead, "list_service_names", {"slug": service}, query)
     return await visit.page(
         "ban_names.html.jinja",
         ban=ban,
         service=found,
-        tiers=tiers,
-        listed=listed[first : first + PER_PAGE],
-        count=len(listed),
-        page=page,
-        has_more=len(listed) > first + PER_PAGE,
+        listed=found.items,
+        group=group,
         path=path_of(slug, service),
     )

@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, str] = {
     "/console/reports/show": "/console/reports/show?authority=ghent&about=ban:tiktok&from=2024-01-01&to=2024-01-31",
     "/console/networks/{site}/{address}/{length}": "/console/networks/default/127.0.5.0/24",
     "/console/bans/{slug}/{service}": "/console/bans/ghent/tiktok",
+    "/console/bans/{slug}/{service}/change": "/console/bans/ghent/tiktok/change",
     "/console/bans/{slug}/{service}/renew": "/console/bans/ghent/tiktok/renew",
     "/console/bans/{slug}/{service}/end": "/console/bans/ghent/tiktok/end",
     "/console/bans/{slug}/{service}/names": "/console/bans/ghent/tiktok/names",

@@ -397,6 +397,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/spaces/gaps": ("/v1/spaces/gaps", None),
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),
+    "GET /v1/services/{slug}/names": ("/v1/services/alpha/names", None),
     "GET /v1/catalogue": ("/v1/catalogue", None),
     "PUT /v1/catalogue": ("/v1/catalogue", _CATALOGUE),
     "GET /v1/bans": ("/v1/bans", None),

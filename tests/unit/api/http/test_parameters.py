@@ -47,6 +47,7 @@ FREE = {
     "ended",
     "waiting",
     "valid",
+    "tier",
 }
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)

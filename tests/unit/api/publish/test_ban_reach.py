@@ -11,7 +11,7 @@ def _reach(town: Plane) -> tuple[int, int, int, int, int]:
     found = ban_reach(town.publisher.committed(), 1, int(town.clock()))
     answer = town.done("GET", "/v1/authorities/town/bans/alpha/reach")
     numbers = found.ranges, found.exempted, found.uncovered, found.bound, found.bound_ranges
-    assert tuple(answer.values()) == numbers
+    assert tuple(answer.values()) == (*numbers, None, None)
     return numbers
 
 
@@ -26,6 +26,22 @@ def test_ranges_are_counted_that_a_ban_covers_exempts_and_binds(town: Plane) -> 
     assert _reach(town) == (2, 0, 1, 1, 1)
     town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
     assert _reach(town) == (2, 1, 1, 1, 1)
+
+
+def test_another_scope_gains_and_loses_ranges(town: Plane) -> None:
+    town.done("PUT", f"{RANGES}/192.0.2.0/25", {"authority": "town", "funding": "private", "audience": "pupils"})
+    town.done("POST", "/v1/bindings", {"ban": "town/alpha", **LAW})
+    path = "/v1/authorities/town/bans/alpha/reach"
+    before = town.done("GET", path)
+    answer = town.done("GET", f"{path}?funding=private,public&audience=pupils")
+    gained = [{"site": "default", "prefix": "192.0.2.0/25", "label": ""}]
+    assert answer["gained"] == {"ranges": 1, "first": gained, "bound_ranges": 0}
+    assert (answer["lost"]["ranges"], answer["lost"]["bound_ranges"]) == (before["ranges"], before["bound_ranges"])
+    same = town.done("GET", f"{path}?funding=public,partly_public")
+    assert [same[key]["ranges"] for key in ("gained", "lost")] == [0, 0]
+    refused = town.call("GET", f"{path}?funding=public,publik")
+    assert refused.status_code == 422
+    assert 'Did you mean "public"?' in refused.json()["faults"][0]["message"]
 
 
 def test_only_readers_of_the_authority_count_its_ranges(town: Plane) -> None:
