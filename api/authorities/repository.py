@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import combining, normalize
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
@@ -83,13 +84,27 @@ def page(
     kind: str | None,
     group: str | None,
     mine: frozenset[str] | None,
+    matching: str | None,
     sort: str,
     paging: Paging,
 ) -> tuple[Sequence[AuthorityRow], str | None]:
-    """Return a page of authorities in the order of `sort`; only those of `mine`, unless it is None."""
+    """Return a page of authorities in the order of `sort`; only those of `mine` and `matching`, unless it is None."""
     wanted = equal({AuthorityRow.kind: kind, AuthorityRow.group: group}) + within(AuthorityRow.slug, mine)
+    if matching is not None:
+        wanted += within(AuthorityRow.slug, _with(session, matching))
     statement = select(AuthorityRow).where(*wanted)
     return sorted_page(session, statement, SORTING, sort, *paging)
+
+
+def _with(session: Session, text: str) -> frozenset[str]:
+    """Return the authorities that have a text in their slug or in a name."""
+    wanted, rows = _plain(text), session.execute(select(AuthorityRow.slug, AuthorityRow.names))
+    return frozenset(slug for slug, names in rows if any(wanted in _plain(each) for each in (slug, *names.values())))
+
+
+def _plain(text: str) -> str:
+    """Return a text without accents, in lower case: people type "liege" for "Liège"."""
+    return "".join(each for each in normalize("NFKD", text.casefold()) if not combining(each))
 
 
 def in_use(session: Session, slug: str) -> bool:

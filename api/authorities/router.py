@@ -30,6 +30,13 @@ Sort = Annotated[
     Query(description="Sort order; `-` means descending. `revision` is the last change."),
 ]
 
+Matching = Annotated[
+    str | None,
+    Query(
+        max_length=100, description="Only those with this text in their slug or a name. Accents and case do not count."
+    ),
+]
+
 Shown = Annotated[AuthorityRow, row_to_read(by_slug, repository.get)]
 Changed = Annotated[AuthorityRow, row_to_change(by_slug, repository.get)]
 Put = Annotated[AuthorityRow | None, row_to_change(by_slug, repository.find)]
@@ -45,10 +52,11 @@ def list_authorities(
     paging: PagingDep,
     kind: Kind | None = None,
     group: ShortLine | None = None,
+    matching: Matching = None,
     sort: Sort = "slug",
 ) -> Page[AuthorityRead]:
     """List authorities, by slug unless `sort` is given."""
-    rows, following = repository.page(unit.session, kind, group, mine, sort, paging)
+    rows, following = repository.page(unit.session, kind, group, mine, matching, sort, paging)
     return Page(items=[read_authority(row, unit.now_s) for row in rows], next=following)
 
 

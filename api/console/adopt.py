@@ -10,11 +10,11 @@ from itertools import groupby
 from fastapi import Response
 
 from api.bans.schemas import BanRead
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_
-from api.console.frame.visit import Form, OwnForm, Visit, Visiting
-from api.console.today import own_authorities
+from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
 from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
 from api.ranges.schemas import RangeRead
@@ -55,7 +55,7 @@ class Reach:
 @calls("list_services", "list_bans")
 async def adopt(visit: Visiting, follow: bool = False) -> Response:
     """Show the first step: of a new ban, or of one that follows another authority's."""
-    return await _step(visit, Form(), "follow" if follow else "what")
+    return await _step(visit, query_form(visit.request), "follow" if follow else "what")
 
 
 @router.post("/adopt")
@@ -83,14 +83,13 @@ async def _check(visit: Visit, form: Form) -> Response:
     ban = BanRead.model_validate((await visit.act("put_ban", where, _body(form), {"dry_run": True})).json)
     found = await visit.read(Page[RangeRead], "list_ranges", query={"authority": ban.authority, "limit": MAX_LIMIT})
     covered = sum(each.funding in ban.funding and each.audience in ban.audience for each in found.items)
-    owner = next((each for each in await own_authorities(visit) if each.slug == ban.authority), None)
     return await _shown(
         visit,
         form,
         CHECK,
         ban=ban,
         reach=Reach(covered, found.next is not None),
-        zone=DEFAULT_ZONE if owner is None else owner.time_zone,
+        zone=visit.zones.get(ban.authority, DEFAULT_ZONE),
     )
 
 

@@ -11,10 +11,10 @@ from api.audit.acts import ACTS, FAMILIES
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.auth.roles import AUDITORS
 from api.authorities.schemas import AuthorityRead
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls, read
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Visit, Visiting, query_form
-from api.console.today import own_authorities
 from api.http.schemas import Page
 from api.peers.schemas import PeerRead
 from api.server.schemas import ReadinessRead
@@ -57,7 +57,7 @@ async def audit(visit: Visiting) -> Response:
         following=None if found.next is None else {**form.given(*FILTERS), "cursor": found.next},
         names={0: visit.words.translate("the installation"), **names},
         choices=_choices(visit, form, authorities, accounts),
-        zone=_zone(form, authorities),
+        zone=_zone(visit, form, authorities),
         checkpoints=await _checkpoints(visit),
         peers=await _peers(visit),
         trouble=await _trouble(visit),
@@ -123,11 +123,12 @@ def _choices(
         "act": acts,
         "account": people,
     }
-    return {name: [("", words.translate("All")), *pairs] for name, pairs in found.items()}
+    every = [("", words.translate("All"))]
+    return {name: pairs if name == "authority" else every + pairs for name, pairs in found.items()}
 
 
-def _zone(form: Form, authorities: Sequence[AuthorityRead]) -> str:
+def _zone(visit: Visit, form: Form, authorities: Sequence[AuthorityRead]) -> str:
     """Return the time zone of the chosen authority, or of the only one."""
     wanted = form.text("authority")
-    zones = [each.time_zone for each in authorities if wanted in ("", each.slug)]
+    zones = [each.time_zone for each in authorities] if not wanted else [visit.zones.get(wanted, DEFAULT_ZONE)]
     return zones[0] if len(set(zones)) == 1 else DEFAULT_ZONE

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
+from api.auth.roles import OPERATORS
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
@@ -45,7 +46,13 @@ async def one_list(visit: Visiting, slug: Slug, list_slug: Slug) -> Response:
     """Show a list with its services, its versions and its links."""
     found = await visit.read(ListRead, "get_list", {"slug": slug, "list_slug": list_slug})
     links = await visit.read(Page[LinkRead], "list_links", query={"list": f"{slug}/{list_slug}", "limit": ON_PAGE})
-    return await visit.page("list.html.jinja", found=found, links=links.items, zone=DEFAULT_ZONE)
+    return await visit.page(
+        "list.html.jinja",
+        found=found,
+        links=links.items,
+        zone=visit.zones.get(slug, DEFAULT_ZONE),
+        may_act=visit.may("adopt_list", slug),
+    )
 
 
 async def _act(visit: Visit, form: Form, operation: str, number: int, body: object) -> Response:
@@ -65,6 +72,7 @@ async def _page(visit: Visit, cursor: str | None, form: Form, faulty: int = 0, s
         form=form,
         faulty=faulty,
         found=found,
+        prepares=visit.holder.anywhere(OPERATORS),
         waiting=[
             (each, "adopt" if each.ground == "following" else "accept")
             for each in links.items

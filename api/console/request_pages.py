@@ -15,7 +15,6 @@ from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_, Words
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
-from api.console.today import own_authorities
 from api.http.schemas import Page
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Mode
@@ -50,14 +49,13 @@ async def requests(
     """List the requests of one state, by default those that wait."""
     query = {"state": state, "limit": LISTED, "cursor": cursor}
     found = await visit.read(Page[RequestRead], "list_requests", query=query)
-    zones = {each.slug: each.time_zone for each in await own_authorities(visit)}
     return await visit.page(
         "requests.html.jinja",
         found=found,
         states=STATES,
         state=state,
         wishes={
-            each.number: list(_wishes(visit.words, each, zones.get(each.authority, DEFAULT_ZONE)))
+            each.number: list(_wishes(visit.words, each, visit.zones.get(each.authority, DEFAULT_ZONE)))
             for each in found.items
         },
         accounts=await account_words(visit, {each.requested_by for each in found.items}),

@@ -3,7 +3,19 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.console import adopt, audit, lists, nodes, sign_in, styles, suspend, today, unknown_page
+from api.console import (
+    adopt,
+    audit,
+    authority_choice,
+    lists,
+    new_list,
+    nodes,
+    sign_in,
+    styles,
+    suspend,
+    today,
+    unknown_page,
+)
 from api.console.bans import ban_page, change_page, listing, names_behind, names_page, terms_page
 from api.console.exemptions import exemption_form, exemption_pages
 from api.console.frame import static_files
@@ -23,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sign_in.router,
     own_passkeys.router,
     people.router,
+    authority_choice.router,
     one_account.router,
     styles.router,
     why,
@@ -45,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     names_page.router,
     adopt.router,
     lists.router,
+    new_list.router,
     unknown_page.router,
 )
 

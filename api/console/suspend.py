@@ -2,11 +2,10 @@
 
 from fastapi import Response
 
-from api.authorities.schemas import AuthorityRead
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Form, Looking, OwnForm, Visit, Visiting
-from api.console.today import own_authorities
+from api.console.frame.visit import Form, Looking, OwnForm, Visit, Visiting, query_form
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
 
@@ -20,7 +19,7 @@ ALL = "*"
 @calls("list_suspensions")
 async def suspend(visit: Visiting) -> Response:
     """Show the suspensions in force and the recent ones, and the form that starts one."""
-    return await _page(visit, Form())
+    return await _page(visit, query_form(visit.request))
 
 
 @router.get("/suspended")
@@ -64,15 +63,11 @@ async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
         "suspend.html.jinja",
         status=status,
         form=form,
-        choices=_choices(visit, authorities),
+        choices=[(each.slug, visit.words.name(each.names)) for each in authorities],
+        everywhere=[(ALL, visit.words.translate("All authorities"))] if visit.holder.administers else [],
         durations=[("30m", _minutes(visit, 30)), *((f"{hours}h", _hours(visit, hours)) for hours in (1, 2, 4))],
         recent=recent.items,
     )
-
-
-def _choices(visit: Visit, authorities: list[AuthorityRead]) -> list[tuple[str, str]]:
-    own = [(each.slug, visit.words.name(each.names)) for each in authorities]
-    return [*own, (ALL, visit.words.translate("All authorities"))] if visit.holder.administers else own
 
 
 def _minutes(visit: Visit, minutes: int) -> str:

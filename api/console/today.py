@@ -11,9 +11,10 @@ from api.attention.schemas import AttentionRead
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead, State
 from api.bindings.schemas import BindingRead, BindingState
+from api.console.authority_choice import chosen_authority, own_authorities
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Looking, Visit, Visiting
+from api.console.frame.visit import Form, Looking, Visit, Visiting
 from api.console.refused_week import week_of
 from api.http.parameters import MAX_LIMIT, Cursor
 from api.http.schemas import Page, Slug
@@ -32,11 +33,12 @@ async def today(visit: Visiting, authority: Chosen = None, cursor: Cursor = None
     known = await _known(visit)
     if not known.first:
         return await visit.page("today_without_role.html.jinja")
-    chosen = known.by_slug.get(authority or "", known.first[0])
+    chosen = await chosen_authority(visit, authority or "", known.first) or known.first[0]
     return await visit.page(
         "today.html.jinja",
         **await _now(visit, known, cursor),
         chosen=chosen,
+        form=Form(),
         choices=[(each.slug, visit.words.name(each.names)) for each in known.first],
         week=await week_of(visit, chosen),
         may_adopt=any(visit.may("put_ban", each.slug) for each in known.first),
@@ -54,7 +56,7 @@ async def now(visit: Looking, cursor: Cursor = None) -> Response:
 class Authorities:
     """The first authorities in which the caller has a role. `are_all` says whether there are no others."""
 
-    first: Sequence[AuthorityRead]
+    first: list[AuthorityRead]
     are_all: bool
 
     @property
@@ -74,14 +76,9 @@ class Bans:
     bound: Sequence[BindingRead]
 
 
-async def own_authorities(visit: Visit) -> list[AuthorityRead]:
-    """Return the first authorities in which the caller has a role, or of all for a role in the installation."""
-    return list((await _known(visit)).first)
-
-
 async def _known(visit: Visit) -> Authorities:
-    found = await visit.read(Page[AuthorityRead], "list_authorities", query={"mine": True, "limit": MAX_LIMIT})
-    return Authorities(found.items, found.next is None)
+    found = await own_authorities(visit)
+    return Authorities(found, not visit.has_more_authorities)
 
 
 async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str, Any]:
@@ -90,10 +87,9 @@ async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str
     wanted = {"mine": True, "sort": "authority", "limit": ON_PAGE, "cursor": cursor}
     bans = await visit.read(Page[BanRead], "list_bans", query=wanted)
     bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": MAX_LIMIT})
-    by_slug = known.by_slug
     return {
         "attention": attention,
-        "zones": {slug: each.time_zone for slug, each in by_slug.items()},
+        "zones": visit.zones,
         "zone": DEFAULT_ZONE,
         "own": _of_authorities(visit, known, bans, [] if bindings.next else bindings.items),
         "following": bans.next,
@@ -113,7 +109,7 @@ def _of_authorities(
         Bans(
             slug,
             visit.words.name(by_slug[slug].names) if slug in by_slug else slug,
-            by_slug[slug].time_zone if slug in by_slug else DEFAULT_ZONE,
+            visit.zones.get(slug, DEFAULT_ZONE),
             [ban for ban in own.get(slug, ()) if ban.state is not State.LAPSED],
             [each for each in bindings if each.authority == slug and each.state is BindingState.IN_FORCE],
         )

@@ -10,7 +10,7 @@ from api.catalogue.repository import categories_in_force
 from api.db.models import AuthorityRow, ListLinkRow, ProhibitedListRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
-from api.http.parameters import AuthorityFilter, PagingDep
+from api.http.parameters import AuthorityFilter, DryRun, PagingDep
 from api.http.path_rows import by_number, by_slug, demand_own, row_to_change, row_to_read
 from api.http.permits import AnyAccount, ApproverOfObject, OperatorOfObject, OperatorOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -122,11 +122,14 @@ def adopt_list(
     held: RuntimeDep,
     _permit: OperatorOfPath,
     response: Response,
+    dry_run: DryRun = False,
 ) -> ListRead:
     """Adopt a ban on each service of the list, by one formal decision with terms.
 
-    A service that the authority bans already keeps its ban, and is in `kept`.
+    A service that the authority bans already keeps its ban, and is in `kept`. With `dry_run` the answer is the list as
+    it would be.
     """
+    unit.rehearsing = dry_run
     kept = acts.adopt(unit, owner, row, body, held.publishing.services(unit))
     return _answer(unit, held, row, response, kept)
 

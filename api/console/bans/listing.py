@@ -3,11 +3,11 @@
 from fastapi import Response
 
 from api.bans.schemas import BanRead, State
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_
-from api.console.frame.visit import Visiting
-from api.console.today import own_authorities
+from api.console.frame.visit import Visiting, query_form
 from api.http.schemas import Page
 
 router = pages()
@@ -37,11 +37,9 @@ async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: st
         following=found.next,
         authority=authority,
         state=state,
-        zones={each.slug: each.time_zone for each in own},
-        authorities=[
-            ("", visit.words.translate("All your authorities")),
-            *((each.slug, visit.words.name(each.names)) for each in own),
-        ],
+        zones=visit.zones,
+        form=query_form(visit.request),
+        authorities=[(each.slug, visit.words.name(each.names)) for each in own],
         has_several=len(own) > 1,
         states=[("", _("All")), *((str(key), _(name)) for key, name in STATES)],
     )

@@ -5,13 +5,14 @@ from urllib.parse import quote
 
 from fastapi import Path, Response
 
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls, said_by_api
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
-from api.console.today import own_authorities
 from api.errors import Fault
 from api.http.schemas import Page
 from api.names.schemas import NameRead
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.single_names import parse_single_name
 from dnsfilter.wire.names import name_text
 
@@ -78,7 +79,6 @@ async def _page(visit: Visit, authority: str, form: Form, status: int = 200, cur
         authority = own[0].slug
     query = {"authority": authority or None, "limit": PER_PAGE, "cursor": cursor or None}
     found = await visit.read(Page[NameRead], "list_names", query=query)
-    zones = {each.slug: each.time_zone for each in own}
     return await visit.page(
         "single_names.html.jinja",
         status=status,
@@ -86,7 +86,7 @@ async def _page(visit: Visit, authority: str, form: Form, status: int = 200, cur
         authority=authority,
         names=found.items,
         following=found.next,
-        zone=zones.get(authority, "Europe/Brussels"),
+        zone=visit.zones.get(authority, DEFAULT_ZONE),
         authorities=[(each.slug, visit.words.name(each.names)) for each in own],
         may_act=visit.may("put_name", authority),
     )
@@ -94,13 +94,12 @@ async def _page(visit: Visit, authority: str, form: Form, status: int = 200, cur
 
 async def _name(visit: Visit, slug: str, name: str, form: Form, status: int = 200) -> Response:
     found = await visit.read(NameRead, "get_name", {"slug": slug, "name": name})
-    zones = {each.slug: each.time_zone for each in await own_authorities(visit)}
     return await visit.page(
         "single_name.html.jinja",
         status=status,
         form=form,
         name=found,
         path=f"{PATH}/{quote(slug)}/{quote(name)}",
-        zone=zones.get(slug, "Europe/Brussels"),
+        zone=visit.zones.get(slug, DEFAULT_ZONE),
         may_act=visit.may("remove_name", slug) and found.ended is None,
     )

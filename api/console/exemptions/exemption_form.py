@@ -8,11 +8,11 @@ from fastapi import Response
 from api.auth.roles import OPERATORS
 from api.bans.schemas import BanRead, State
 from api.bindings.schemas import BindingRead, BindingState
+from api.console.authority_choice import own_authorities
 from api.console.exemptions.exemption_pages import PATH
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
-from api.console.today import own_authorities
 from api.errors import Fault
 from api.exemptions.schemas import ExemptionRead
 from api.http.schemas import Page
@@ -61,7 +61,7 @@ async def send(visit: Visiting, form: OwnForm) -> Response:
 
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     own = [each for each in await own_authorities(visit) if visit.holder.has(OPERATORS, each.slug)]
-    authority = form.text("authority") or (own[0].slug if len(own) == 1 else "")
+    authority = form.text("authority") or (own[0].slug if len(own) == 1 and not visit.has_more_authorities else "")
     bans, ranges = list[str](), Page[RangeRead](items=[])
     if authority:
         bans = await _bans(visit, authority)
@@ -72,7 +72,7 @@ async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
         "exemption_ask.html.jinja",
         status=status,
         form=form,
-        own=own,
+        own=[(each.slug, visit.words.name(each.names)) for each in own],
         authority=authority,
         bans=bans if not chosen or chosen in bans else [chosen, *bans],
         ranges=ranges,

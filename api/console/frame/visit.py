@@ -12,7 +12,8 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.accounts.schemas import PasskeyRead, SelfRead
+from api.accounts.repository import names
+from api.accounts.schemas import PasskeyRead
 from api.auth.caller import Caller as Holder
 from api.auth.passkeys import Purpose, signer
 from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
@@ -31,8 +32,8 @@ from api.suspensions.schemas import SuspensionRead
 from dnsfilter.translatable import Text
 
 Found = TypeVar("Found")
-ON_EVERY_PAGE = frozenset({"get_self", "list_suspensions", "list_authorities", "list_passkeys"})
-"""Operations of the frame: every page shows the account and the suspensions in force, and may ask for a passkey."""
+ON_EVERY_PAGE = frozenset({"get_authority", "list_suspensions", "list_authorities", "list_passkeys"})
+"""Operations of the frame: pages show the suspensions in force, let choose an authority, and may ask for a passkey."""
 CSRF, PROOF = "csrf", "proof"
 MAX_FIELDS = 500
 
@@ -91,13 +92,22 @@ class Visit:
     holder: Holder
     proven_s: int
     """When the visitor last signed in, or confirmed the session."""
+    name: str
+    """The name of the visitor's account, or an empty text."""
     form: Form = field(default_factory=Form)
     """The form that was sent."""
+    has_more_authorities: bool = False
+    """Whether the visitor has more authorities than a form lists."""
 
     @cached_property
     def language(self) -> str:
         """Return the language of the page."""
         return language_of(self.request)
+
+    @cached_property
+    def zones(self) -> Mapping[str, str]:
+        """Return the time zone of each authority."""
+        return {each.slug: each.time_zone for each in self.held.publishing.committed().authorities}
 
     @cached_property
     def words(self) -> Words:
@@ -162,7 +172,6 @@ class Visit:
             self.language,
             status=status,
             visit=self,
-            me=await self.read(SelfRead, "get_self"),
             **await self._suspended(),
             done=self.request.query_params.get("done", ""),
             **values,
@@ -208,9 +217,10 @@ def _opened(request: Request, held: RuntimeDep, *, prolongs: bool) -> Visit:
             raise SignInNeeded
         row, _ = held_token(session, found.token)
         renewed = may_prolong(row, session, now_s)
+        name = "".join(each.name for each in names(session, [found.account]).values())
     if renewed and prolongs:
         prolong(held.database, found.token, now_s)
-    return Visit(request, held, token, found, row.proven_s or row.created_s)
+    return Visit(request, held, token, found, row.proven_s or row.created_s, name)
 
 
 Visiting = Annotated[Visit, Depends(_visit)]

@@ -6,11 +6,11 @@ from fastapi import Response
 
 from api.auth.roles import AUDITORS, OPERATORS
 from api.authorities.schemas import AuthorityRead
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, Values, calls, faults_by_api, read
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
 from api.console.networks.choices import audiences, fundings, named, sites
-from api.console.today import own_authorities
 from api.errors import Invalid
 from api.http.prefixes import PrefixMap, parse_prefix
 from api.http.schemas import Page
@@ -52,7 +52,7 @@ async def networks(visit: Visiting) -> Response:
         fundings=fundings(visit),
         ranges=found.items,
         following=None if found.next is None else {**form.given(*FILTERS), "authority": chosen, "cursor": found.next},
-        zone=next((each.time_zone for each in authorities if each.slug == chosen), DEFAULT_ZONE),
+        zone=visit.zones.get(chosen, DEFAULT_ZONE),
         registers=visit.holder.has(OPERATORS, chosen),
         sees_unregistered=visit.holder.has(AUDITORS, None),
     )

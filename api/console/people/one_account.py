@@ -5,12 +5,12 @@ from fastapi import Request, Response
 from api.accounts.schemas import AccountRead, GrantRead, SignInLinkMade
 from api.auth.roles import APPROVERS, OF_AUTHORITY, READERS, Role
 from api.authorities.schemas import AuthorityRead
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls, read
 from api.console.frame.page_route import pages
-from api.console.frame.visit import Form, OwnForm, Visit, Visiting, host_of
+from api.console.frame.visit import Form, OwnForm, Visit, Visiting, host_of, query_form
 from api.console.people.people import NO_GRANT
 from api.console.people.people import PATH as PEOPLE
-from api.console.today import own_authorities
 from api.http.schemas import Page
 
 router = pages()
@@ -22,7 +22,7 @@ INSTALLATION = "*"
 @calls("get_account", "list_grants")
 async def account(visit: Visiting, account: int) -> Response:
     """Show an account with its roles."""
-    return await _page(visit, account, Form())
+    return await _page(visit, account, query_form(visit.request))
 
 
 @router.post("/people/{account}/grants")
@@ -82,6 +82,7 @@ async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Res
     if visit.holder.anywhere(READERS):
         grants = await visit.read(Page[GrantRead], "list_grants", query={"account": number, "limit": 200})
     own = number == visit.holder.account
+    grants_all = visit.holder.administers and not own
     return await visit.page(
         "account.html.jinja",
         status=status,
@@ -90,9 +91,10 @@ async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Res
         grants=sorted(grants.items, key=lambda each: (each.state == "ended", each.number)),
         linking=visit.holder.administers and not own and shown.disabled is None,
         ends=lambda authority: visit.holder.has(APPROVERS, authority),
-        granting=() if own else _granting(visit, authorities),
+        granting=[] if own else _granting(visit, authorities),
+        everywhere=[(INSTALLATION, visit.words.translate("This installation"))] if grants_all else [],
         roles=[str(role) for role in Role if visit.holder.administers or role in OF_AUTHORITY],
-        zones={each.slug: each.time_zone for each in authorities},
+        zones=visit.zones,
     )
 
 
@@ -108,7 +110,4 @@ async def _end_page(visit: Visit, account: int, number: int, form: Form, status:
 
 def _granting(visit: Visit, authorities: list[AuthorityRead]) -> list[tuple[str, str]]:
     """Return the authorities in which the visitor may grant roles, with their names."""
-    found = [
-        (each.slug, visit.words.name(each.names)) for each in authorities if visit.holder.has(APPROVERS, each.slug)
-    ]
-    return [*found, (INSTALLATION, visit.words.translate("This installation"))] if visit.holder.administers else found
+    return [(each.slug, visit.words.name(each.names)) for each in authorities if visit.holder.has(APPROVERS, each.slug)]

@@ -55,7 +55,7 @@ def sign_in(request: Request, held: RuntimeDep, form: SentForm) -> Response:
 
 
 @router.post("/people/passkeys")
-@calls("list_accounts", "list_grants", "list_tokens")
+@calls("get_self", "list_accounts", "list_grants", "list_tokens")
 async def add(visit: Visiting, form: OwnForm) -> Response:
     """Add a passkey to one's own account."""
     await visit.demand_proof()

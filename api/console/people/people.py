@@ -2,12 +2,12 @@
 
 from fastapi import Response
 
-from api.accounts.schemas import AccountRead, GrantRead, PasskeyRead, TokenRead
+from api.accounts.schemas import AccountRead, GrantRead, PasskeyRead, SelfRead, TokenRead
 from api.auth.roles import READERS
+from api.console.authority_choice import own_authorities
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
-from api.console.today import own_authorities
 from api.http.schemas import Page
 
 router = pages()
@@ -17,7 +17,7 @@ NO_GRANT: Page[GrantRead] = Page(items=[], next=None)
 
 
 @router.get("/people")
-@calls("list_accounts", "list_grants", "list_tokens")
+@calls("get_self", "list_accounts", "list_grants", "list_tokens")
 async def people(visit: Visiting, after: str = "", roles_after: str = "", authority: str = "") -> Response:
     """Show one's own sessions, tokens and passkeys, and a page of the accounts and roles that one may see."""
     return await people_page(visit, Form(), after=after, roles_after=roles_after, authority=authority)
@@ -52,7 +52,8 @@ async def people_page(
         names={each.number: each.name for each in accounts.items},
         authority=authority,
         authorities=[(each.slug, visit.words.name(each.names)) for each in authorities],
-        zones={each.slug: each.time_zone for each in authorities},
+        zones=visit.zones,
+        me=await visit.read(SelfRead, "get_self"),
     )
 
 

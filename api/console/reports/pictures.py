@@ -8,10 +8,10 @@ from io import StringIO
 from fastapi import Response
 
 from api.authorities.schemas import AuthorityRead
+from api.console.authority_choice import chosen_authority, own_authorities
 from api.console.frame.calls import Answer, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Visit, Visiting, query_form
-from api.console.today import own_authorities
 from api.http.schemas import Page
 from api.report.pages.charts import Caption, Series, bars
 from api.report.pages.content import Chart, Table
@@ -34,8 +34,7 @@ async def pictures(visit: Visiting) -> Response:
     """Show what was refused each day or week, and which networks ask."""
     form = query_form(visit.request)
     authorities = await own_authorities(visit)
-    chosen = next((each for each in authorities if each.slug == form.text("authority")), None)
-    chosen = chosen or next(iter(authorities), None)
+    chosen = await chosen_authority(visit, form.text("authority"), authorities)
     interval = Interval.WEEK if form.text("by") == Interval.WEEK else Interval.DAY
     charts = [] if chosen is None else [await _refused(visit, chosen, interval), await _coverage(visit, chosen)]
     return await visit.page(

@@ -7,10 +7,10 @@ from fastapi import Response
 from api.auth.roles import ACCOUNTABLE
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead
+from api.console.authority_choice import chosen_authority, own_authorities
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Visit, Visiting, query_form
-from api.console.today import own_authorities
 from api.http.schemas import Page
 from api.report.pages.report_sections import content_of
 from api.report.schemas import FileFormat, Language, ReportRead
@@ -88,8 +88,7 @@ async def _refused(visit: Visit, form: Form, error: Refused) -> Response:
 async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
     found = await own_authorities(visit)
     authorities = [each for each in found if visit.holder.has(ACCOUNTABLE, each.slug)]
-    chosen = next((each for each in authorities if each.slug == form.text("authority")), None)
-    chosen = chosen or next(iter(authorities), None)
+    chosen = await chosen_authority(visit, form.text("authority"), authorities)
     first, last = _default_days(visit, chosen)
     return await visit.page(
         "reports/choose.html.jinja",

@@ -19,6 +19,7 @@ OF_AUTHORITY = ("reader", "operator", "approver")
 MOST_BYTES = 100_000
 EXAMPLES: Mapping[str, str] = {
     "/console/exemptions/{number}": "/console/exemptions/2",
+    "/console/lists/{slug}/{list_slug}/adopt": "/console/lists/ghent/apps/adopt",
     "/console/lists/{slug}/{list_slug}": "/console/lists/ghent/apps",
     "/console/people/{account}": "/console/people/2",
     "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
@@ -36,6 +37,7 @@ EXAMPLES: Mapping[str, str] = {
 NOT_OPENED = (
     "/console/today/now",
     "/console/suspended",
+    "/console/authorities/known",
     "/console/passkeys/options/sign-in",
     "/console/passkeys/options/{purpose}",
     "/console/sign-in/{code}",

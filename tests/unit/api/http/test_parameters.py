@@ -48,6 +48,7 @@ FREE = {
     "waiting",
     "valid",
     "tier",
+    "matching",
 }
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)
