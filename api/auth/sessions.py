@@ -131,6 +131,8 @@ def confirm(unit: UnitOfWork, row: TokenRow) -> None:
 def may_prolong(row: TokenRow, session: Session, now_s: Instant) -> bool:
     """Return whether a session in use would end at least a minute later if it was prolonged."""
     assert row.expires_s is not None
+    if row.expires_s + RENEWED_S > now_s + IDLE_S:
+        return False
     return row.expires_s + RENEWED_S <= _end(session, row, now_s)
 
 

@@ -52,6 +52,8 @@ MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 
 IN_CONSOLE = "in_console"
 """Key of the scope of a request that a page of the console makes: its token is that of a session."""
+KNOWN_CALLER = "known_caller"
+"""Key of the scope of a read that a page makes: its caller, whom the page's own request has just authenticated."""
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -173,6 +175,9 @@ def _unknown_first(held: Runtime) -> Iterator[None]:
 
 
 def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    known: Caller | None = request.scope.get(KNOWN_CALLER)
+    if known is not None:
+        return known
     now_s = int(held.clock())
     found: Caller | Refused | None = None
     if credentials is not None:
@@ -186,15 +191,20 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
     if not isinstance(found, Caller):
         raise NotAuthenticated(NO_TOKEN if found is None else TOKEN_NOT_ACCEPTED)
     request.scope["token_known"] = True
+    note_day(held, found, now_s)
+    return found
+
+
+def note_day(held: Runtime, caller: Caller, now_s: int) -> None:
+    """Store once a day that the caller's token is used."""
     try:
-        if note_use(held.database, found, now_s):
+        if note_use(held.database, caller, now_s):
             with held.database.writing() as session:
                 sweep(session, now_s)
                 idempotency.sweep(session, now_s)
     except SQLAlchemyError as error:
         # A read-only database still serves reads. An act gets the error itself.
         emit(log, logging.WARNING, "the day of a token's use was not stored", error=type(error).__name__)
-    return found
 
 
 def note_failure(

@@ -11,10 +11,11 @@ from pydantic import TypeAdapter
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
+from api.auth.caller import Caller as Holder
 from api.auth.judged_acts import JSON
 from api.auth.roles import Rule
 from api.errors import Fault, NotFound
-from api.http.dependencies import IN_CONSOLE
+from api.http.dependencies import IN_CONSOLE, KNOWN_CALLER
 from api.http.problems import TEXTS, Texts
 from api.http.routes import Route
 from dnsfilter.translatable import Text, joined
@@ -101,10 +102,14 @@ def declared_calls(endpoint: Callable[..., Any]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Calls operations with a session's token, within one request of a page."""
+    """Calls operations with a session's token, within one request of a page.
+
+    `holder` is the authenticated caller, for reads. An act authenticates the token again, and so do reads after it.
+    """
 
     request: Request
     token: str
+    holder: Holder | None
     allowed: frozenset[str]
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -145,7 +150,8 @@ class Caller:
         if operation not in self.allowed:
             raise ValueError(f"the page does not declare that it calls {operation}")
         route = _route(self.request.app.router.routes, operation)
-        return route, _scope(self.request.scope, route, path or {}, query or {}, headers) | {"media_type": media_type}
+        scope = _scope(self.request.scope, route, path or {}, query or {}, headers) | {"media_type": media_type}
+        return route, scope | {KNOWN_CALLER: self.holder if scope["method"] == "GET" else None}
 
     def _headers(self, sent: bytes, media_type: str, others: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         named = {"authorization": f"Bearer {self.token}", "content-length": str(len(sent)), **self.headers}

@@ -24,9 +24,10 @@ from api.console.frame.page_route import ProofNeeded, SignInNeeded
 from api.console.frame.page_words import Words
 from api.console.frame.rendering import render
 from api.console.frame.sensitive_acts import is_sensitive
+from api.db.models import TokenRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Fault, Forbidden, NotAuthenticated
-from api.http.dependencies import Runtime, RuntimeDep, request_id
+from api.http.dependencies import Runtime, RuntimeDep, note_day, request_id
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
 from dnsfilter.translatable import Text
@@ -98,6 +99,7 @@ class Visit:
     """The form that was sent."""
     has_more_authorities: bool = False
     """Whether the visitor has more authorities than a form lists."""
+    _has_acted: bool = False
 
     @cached_property
     def language(self) -> str:
@@ -119,10 +121,10 @@ class Visit:
         """Return the token that every form of this session carries."""
         return csrf_token(self.held.token_key, self.token)
 
-    @cached_property
+    @property
     def _caller(self) -> Caller:
         declared = declared_calls(self.request.scope["endpoint"])
-        return Caller(self.request, self.token, declared | ON_EVERY_PAGE)
+        return Caller(self.request, self.token, None if self._has_acted else self.holder, declared | ON_EVERY_PAGE)
 
     def may(self, operation: str, authority: str | None) -> bool:
         """Return whether the caller holds a role for an operation in an authority. The operation decides in the end."""
@@ -148,6 +150,7 @@ class Visit:
         """
         if is_sensitive(operation, body):
             await self.demand_proof()
+        self._has_acted = True
         return await self._caller.call(operation, path, query, body, headers)
 
     async def demand_proof(self, fault: str = "") -> None:
@@ -215,9 +218,10 @@ def _opened(request: Request, held: RuntimeDep, *, prolongs: bool) -> Visit:
         found = authenticate(session, held.token_key, token, now_s, request_id(request), in_console=True)
         if not isinstance(found, Holder):
             raise SignInNeeded
-        row, _ = held_token(session, found.token)
+        row = session.get_one(TokenRow, found.token)
         renewed = may_prolong(row, session, now_s)
         name = "".join(each.name for each in names(session, [found.account]).values())
+    note_day(held, found, now_s)
     if renewed and prolongs:
         prolong(held.database, found.token, now_s)
     return Visit(request, held, token, found, row.proven_s or row.created_s, name)

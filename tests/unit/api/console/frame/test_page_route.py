@@ -3,6 +3,7 @@
 from api.application import routes
 from api.console.frame.security_headers import HEADERS
 from api.console.router import page_routes
+from tests.support.statements import statements
 from tests.unit.api.console.conftest import Session
 
 
@@ -22,3 +23,13 @@ def test_a_page_that_does_not_exist_says_so_in_the_language_of_the_browser(sessi
     answer = session.get("/console/no-such-page")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_page_authenticates_its_session_once_and_each_act_again(session: Session) -> None:
+    csrf = session.csrf()
+    with statements(session.plane.database) as read:
+        session.shown("/console/suspend")
+    with statements(session.plane.database) as acted:
+        answer = session.send("/console/suspend", csrf=csrf, authority="town", reason="a fault")
+    assert answer.status_code == 303, answer.text
+    assert [sum("JOIN accounts" in each for each in made) for made in (read, acted)] == [1, 3]
