@@ -126,37 +126,53 @@ def _service(
 
 def read_link(session: Session, link: ListLinkRow, now: Instant) -> LinkRead:
     """Return a link with the services that it brought, and those that wait."""
-    row = session.get_one(ProhibitedListRow, link.list_number)
-    bound, waiting = list[str](), list[str]()
-    if link.ground == LinkGround.FOLLOWING:
-        if link_state(link, now) is not LinkState.ENDED:
-            theirs, own = (repository.bans(session, slug) for slug in (row.authority, link.authority))
-            waiting = [ban.service for ban in not_taken_over(row, theirs, own, now)]
-    else:
-        bans = {ban.number: ban.service for ban in repository.bans(session, row.authority).values()}
-        for binding in repository.bindings(session, link.number):
-            state = binding_state(binding, now)
-            if state is not BindingState.ENDED:
-                (waiting if state is BindingState.PROPOSED else bound).append(bans[binding.ban])
-    return LinkRead(**_link_fields(row, link), state=link_state(link, now), bound=bound, waiting=waiting)
+    return read_links(session, [link], now)[0]
+
+
+def read_links(session: Session, links: Sequence[ListLinkRow], now: Instant) -> list[LinkRead]:
+    """Return links with the services that each brought, and those that wait. Few statements read them together."""
+    rows = repository.by_number(session, {link.list_number for link in links})
+    following = [link for link in links if link.ground == LinkGround.FOLLOWING]
+    live = [link for link in following if link_state(link, now) is not LinkState.ENDED]
+    bound: dict[int, list[str]] = {link.number: [] for link in links}
+    waiting: dict[int, list[str]] = {link.number: [] for link in links} | _not_adopted(session, rows, live, now)
+    for binding, service in repository.bindings_of(session, links):
+        state = binding_state(binding, now)
+        if binding.link is not None and state is not BindingState.ENDED:
+            (waiting if state is BindingState.PROPOSED else bound)[binding.link].append(service)
+    return [
+        LinkRead(
+            **_link_fields(rows[link.list_number], link),
+            state=link_state(link, now),
+            bound=bound[link.number],
+            waiting=waiting[link.number],
+        )
+        for link in links
+    ]
 
 
 def not_adopted(session: Session, links: Sequence[ListLinkRow], now: Instant) -> dict[int, int]:
     """Return how many services of the list wait for each of these live links by following, if any do, by number."""
-    of = ProhibitedListRow.number.in_({link.list_number for link in links})
-    rows = {row.number: row for row in session.scalars(select(ProhibitedListRow).where(of))} if links else {}
-    owners = {row.authority for row in rows.values()} | {link.authority for link in links}
+    rows = repository.by_number(session, {link.list_number for link in links}) if links else {}
+    found = _not_adopted(session, rows, links, now)
+    return {number: len(services) for number, services in found.items() if services}
+
+
+def _not_adopted(
+    session: Session, rows: Mapping[int, ProhibitedListRow], links: Sequence[ListLinkRow], now: Instant
+) -> dict[int, list[str]]:
+    """Return the services of the list that wait for each of these live links by following. `rows` are the lists."""
+    owners = {rows[link.list_number].authority for link in links} | {link.authority for link in links}
     bans: dict[str, dict[str, BanRow]] = {owner: {} for owner in owners}
-    services = {service for row in rows.values() for service in row.service_versions}
+    services = {service for link in links for service in rows[link.list_number].service_versions}
     wanted = select(BanRow).where(BanRow.authority.in_(owners), BanRow.service.in_(services))
     for ban in session.scalars(wanted) if services else ():
         bans[ban.authority][ban.service] = ban
-    found = {
-        link.number: len(not_taken_over(row, bans[row.authority], bans[link.authority], now))
+    return {
+        link.number: [ban.service for ban in not_taken_over(row, bans[row.authority], bans[link.authority], now)]
         for link in links
         for row in (rows[link.list_number],)
     }
-    return {number: count for number, count in found.items() if count}
 
 
 def shown_link(session: Session, link: ListLinkRow) -> Json:

@@ -1,6 +1,6 @@
 """Queries on prohibited lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, exists, not_, or_, select
 from sqlalchemy.orm import Session
@@ -112,6 +112,25 @@ def links_of(session: Session, authority: str, now: Instant) -> Sequence[ListLin
 def bindings(session: Session, link: int) -> Sequence[BindingRow]:
     """Return the bindings that a link made, including ended ones."""
     return session.scalars(select(BindingRow).where(BindingRow.link == link).order_by(BindingRow.number)).all()
+
+
+def by_number(session: Session, numbers: Collection[int]) -> Mapping[int, ProhibitedListRow]:
+    """Return lists by number."""
+    row = ProhibitedListRow
+    return {each.number: each for each in session.scalars(select(row).where(row.number.in_(numbers)))}
+
+
+def bindings_of(session: Session, links: Sequence[ListLinkRow]) -> Sequence[tuple[BindingRow, str]]:
+    """Return the bindings that links made, with the service of each, by number. Include ended ones."""
+    statement = select(BindingRow, BanRow.service).join(BanRow, BanRow.number == BindingRow.ban)
+    made = BindingRow.link.in_([link.number for link in links])
+    return [(row, service) for row, service in session.execute(statement.where(made).order_by(BindingRow.number))]
+
+
+def links_by_number(session: Session, numbers: Sequence[int]) -> Sequence[ListLinkRow]:
+    """Return the links with these numbers, in order."""
+    statement = select(ListLinkRow).where(ListLinkRow.number.in_(numbers))
+    return session.scalars(statement.order_by(ListLinkRow.number)).all()
 
 
 def link_page(

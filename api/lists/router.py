@@ -1,5 +1,6 @@
 """/v1/lists, /v1/authorities/{slug}/lists and /v1/list-links."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,7 +11,7 @@ from api.catalogue.repository import categories_in_force
 from api.db.models import AuthorityRow, ListLinkRow, ProhibitedListRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import RuntimeDep, UnitDep, tag
-from api.http.parameters import AuthorityFilter, DryRun, PagingDep
+from api.http.parameters import MAX_LIMIT, AuthorityFilter, DryRun, PagingDep
 from api.http.path_rows import by_number, by_slug, demand_own, row_to_change, row_to_read
 from api.http.permits import AnyAccount, ApproverOfObject, OperatorOfObject, OperatorOfPath
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, documented
@@ -19,7 +20,7 @@ from api.http.schemas import Page, Slug
 from api.lists import links as link_acts
 from api.lists import repository
 from api.lists import service as acts
-from api.lists.reading import read_link, read_list, read_summary
+from api.lists.reading import read_link, read_links, read_list, read_summary
 from api.lists.schemas import (
     LinkEnding,
     LinkRead,
@@ -229,11 +230,17 @@ def list_links(
     row = None if of is None else repository.named(unit.session, of, "query.list")
     if waiting:
         numbers = repository.link_numbers(unit.session, authority, row, paging.after(int) or 0)
-        found = (read_link(unit.session, repository.get_link(unit.session, each), unit.now_s) for each in numbers)
-        items, following = paging.cut((each for each in found if each.waiting), lambda one: one.number)
+        items, following = paging.cut(_waiting(unit, numbers), lambda one: one.number)
         return Page(items=list(items), next=following)
     rows, following = repository.link_page(unit.session, authority, row, paging)
-    return Page(items=[read_link(unit.session, each, unit.now_s) for each in rows], next=following)
+    return Page(items=read_links(unit.session, rows, unit.now_s), next=following)
+
+
+def _waiting(unit: UnitOfWork, numbers: Sequence[int]) -> Iterator[LinkRead]:
+    """Yield the links with services that wait, a batch at a time: most requests need only the first."""
+    for first in range(0, len(numbers), MAX_LIMIT):
+        batch = repository.links_by_number(unit.session, numbers[first : first + MAX_LIMIT])
+        yield from (each for each in read_links(unit.session, batch, unit.now_s) if each.waiting)
 
 
 @links.get("/{number}", summary="Get a link", responses=documented(NOT_FOUND))

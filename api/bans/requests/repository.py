@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from api.bans.requests.schemas import RequestState
 from api.bans.requests.state import in_state
@@ -34,7 +34,7 @@ def page(
     cursor: str | None,
 ) -> tuple[Sequence[RequestRow], str | None]:
     """Return a page of requests by number; only those in the authorities `visible`, unless it is None."""
-    statement = select(RequestRow)
+    statement = select(RequestRow).options(undefer(RequestRow.body))
     if visible is not None:
         statement = statement.where(RequestRow.authority.in_(visible))
     if state is not None:
