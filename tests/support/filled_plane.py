@@ -231,29 +231,28 @@ slug = "apps"
 
 [[list.version]]
 adds = ["wechat"]
-decision = %(decision)s
+decision = DECISION
 
 [[list.version.term]]
-%(term)s
+TERM
 [[name]]
 authority = "{slug}"
 name = "refused.example.org"
 verdict = "refuse"
 reason = "phishing"
-%(term)s
+TERM
 [[name]]
 authority = "{slug}"
 name = "allowed.example.net"
 verdict = "allow"
 reason = "the museum needs it"
-%(term)s
+TERM
 [[exemption]]
 of = "{slug}"
 service = "tiktok"
 ranges = ["{prefix}"]
 reason = "promotion"
-%(term)s"""
-    % {"decision": _DECISION, "term": _TERM}
+TERM""".replace("DECISION", _DECISION).replace("TERM", _TERM)
     + "".join(
         f"""
 [[ban]]

@@ -188,6 +188,11 @@ def read(kind: type[Found], answer: Answer) -> Found:
     return TypeAdapter(kind).validate_json(answer.body)
 
 
+def is_read(request: Request, operation: str) -> bool:
+    """Return whether an operation only reads."""
+    return "GET" in (_route(request.app.router.routes, operation).methods or ())
+
+
 def rule_of(request: Request, operation: str) -> Rule:
     """Return which roles an operation needs, and where."""
     return _route(request.app.router.routes, operation).rule

@@ -150,7 +150,7 @@ class Visit:
         """
         if is_sensitive(operation, body):
             await self.demand_proof()
-        self._has_acted = True
+        self._has_acted |= not is_read(self.request, operation)
         return await self._caller.call(operation, path, query, body, headers)
 
     async def demand_proof(self, fault: str = "") -> None:

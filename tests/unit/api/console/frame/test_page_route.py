@@ -28,7 +28,7 @@ def test_a_page_that_does_not_exist_says_so_in_the_language_of_the_browser(sessi
 def test_a_page_authenticates_its_session_once_and_each_act_again(session: Session) -> None:
     csrf = session.csrf()
     with statements(session.plane.database) as read:
-        session.shown("/console/suspend")
+        session.shown("/console")
     with statements(session.plane.database) as acted:
         answer = session.send("/console/suspend", csrf=csrf, authority="town", reason="a fault")
     assert answer.status_code == 303, answer.text

@@ -1,4 +1,4 @@
-"""Pages ask the database as often for many rows as for few."""
+"""All pages: what they ask of the database, and what they show of it."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from api.console.router import page_routes
 from blocklists.catalogue import Catalogue
 from tests.support.filled_plane import PAGES, fill, page_of, slug_of
+from tests.support.hostile_texts import MARK, breaches, spoil
 from tests.support.statements import statements
 from tests.unit.api.conftest import make_plane
 from tests.unit.api.console.conftest import signed_in
@@ -27,6 +28,7 @@ WITHOUT_ROWS = frozenset(
         "/console/{rest:path}",
     }
 )
+WITHOUT_DATA = "/console/styles"
 
 
 def test_every_page_with_rows_has_an_address() -> None:
@@ -56,3 +58,37 @@ def executed(directory: Path, services: Catalogue, *, authorities: int, days: in
             found.setdefault(path, []).append(len(made))
     plane.database.close()
     return found
+
+
+def test_every_page_shows_hostile_texts_as_text(tmp_path: Path, packaged: Catalogue) -> None:
+    plane = make_plane(tmp_path / "state", packaged)
+    plane.publisher.publish_current()
+    fill(plane, authorities=3, days=2, acting=2)
+    session = signed_in(plane)
+    spoil(plane.database.engine)
+    for path in PAGES:
+        address = page_of(path, plane, 1)
+        answer = session.get(address) if address else None
+        if answer is None or not answer.headers["content-type"].startswith("text/html"):
+            continue
+        assert answer.status_code == 200, address
+        assert list(breaches(answer.text)) == [], address
+        assert MARK in answer.text or path == WITHOUT_DATA, f"{address} shows no text of the database"
+    plane.database.close()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p><img src=x></p>",
+        "<script>alert(1)</script>",
+        '<script src="//elsewhere.example.org/x.js"></script>',
+        "<p onclick=x>",
+        '<a href="javascript:x">',
+        "<p style=x>",
+        "a\u202eb",
+        "a\x1bb",
+    ],
+)
+def test_a_page_that_data_breaks_is_noticed(page: str) -> None:
+    assert list(breaches(page))
