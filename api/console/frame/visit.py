@@ -18,7 +18,7 @@ from api.auth.caller import Caller as Holder
 from api.auth.passkeys import Purpose, signer
 from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
-from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, one_text, read, rule_of
+from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, is_read, one_text, read, rule_of
 from api.console.frame.language import language_of
 from api.console.frame.page_route import ProofNeeded, SignInNeeded
 from api.console.frame.page_words import Words
