@@ -44,6 +44,7 @@ PAGES: Mapping[str, str] = {
     "/console/requests": "/console/requests",
     "/console/requests/{number}": "/console/requests/1",
     "/console/suspend": "/console/suspend",
+    "/console/suspended": "/console/suspended",
     "/console/networks": "/console/networks",
     "/console/networks/unregistered": "/console/networks/unregistered",
     "/console/networks/new": "/console/networks/new",
