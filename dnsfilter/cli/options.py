@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.local.private_files import make_private
@@ -65,6 +64,8 @@ def has_only_policy(options: argparse.Namespace) -> bool:
 
 def config_of(options: argparse.Namespace) -> Config:
     """Load the configuration that the options mean. Raise ConfigError with every problem."""
+    from dnsfilter.config.load import default_config, load_config
+
     return default_config() if has_only_policy(options) else load_config(config_path(options.config))
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
+from dnsfilter.config.file_text import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import DAY_S, Instant, Policy, Service, WireName

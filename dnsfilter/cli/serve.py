@@ -27,13 +27,16 @@ from dnsfilter.cli.options import (
 )
 from dnsfilter.cli.publishing import policy_files, prepare_policy, publish_policy_file
 from dnsfilter.config.client_tables import learning_problems
-from dnsfilter.config.load import MAX_CONFIG_BYTES, MAX_POLICY_BYTES, default_config, load_text, parse_config
+from dnsfilter.config.file_text import MAX_CONFIG_BYTES, MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.local.drain_request import forget_drain
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
+from dnsfilter.supervisor.read_apart import in_fork, parse, parse_apart
 from dnsfilter.supervisor.reload_steps import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, this_program
@@ -50,7 +53,9 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    add_files(add_command(commands, "serve", serve, "run the resolver in the foreground"))
+    command = add_command(commands, "serve", serve, "run the resolver in the foreground")
+    command.set_defaults(is_service=True)
+    add_files(command)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -59,7 +64,7 @@ def serve(options: argparse.Namespace) -> int:
     handover = take_handover()
     path = None if has_only_policy(options) else config_path(options.config)
     text = "" if path is None else load_text(path, MAX_CONFIG_BYTES)
-    config = _config(text, path)
+    config = parse_apart(text, path)
     check_listen(config, handover.endpoints)
     engine = chosen_kind()
     logs.setup()
@@ -80,7 +85,7 @@ def serve(options: argparse.Namespace) -> int:
         feed.take(policy_files(options.policy, config, now, now))
     else:
         if options.policy is not None:
-            publish_policy_file(options.policy, config, store, feed.wall_s())
+            in_fork(lambda: _published(options.policy, config, store, feed.wall_s()))
         pull = None if follow is None else partial(pull_policy, config, one_time_token)
         load_first(feed, config, pull, least=handover.trial_of or 0)
 
@@ -89,7 +94,7 @@ def serve(options: argparse.Namespace) -> int:
 
     def draft(texts: Mapping[Path, str]) -> Draft:
         written = "" if path is None else texts[path]
-        fresh = _config(written, path)
+        fresh = parse(written, path)
         if faults := learning_problems(fresh.clients, int(time.time())):
             raise ConfigError(faults)
         if options.policy is None:
@@ -114,8 +119,9 @@ def serve(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _config(text: str, path: Path | None) -> Config:
-    return default_config() if path is None else parse_config(text, path)
+def _published(path: Path, config: Config, store: SnapshotStore, now: Instant) -> bytes:
+    publish_policy_file(path, config, store, now)
+    return b""
 
 
 def _one_time_token(config: Config) -> str | None:

@@ -12,6 +12,7 @@ from dnsfilter.telemetry.terminal import say
 def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "up", up, "run resolver and control plane together on this machine")
+    command.set_defaults(is_service=True)
     command.add_argument(
         "--state-dir",
         type=Path,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
-from dnsfilter.config.file_schema import ClientsTable
 from dnsfilter.config.locations import Fault
 from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
 from dnsfilter.errors import Problem
@@ -12,13 +12,16 @@ from dnsfilter.policy.calendar import after_day, local_instant
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
 from dnsfilter.policy.model import Instant, Prefix
 
+if TYPE_CHECKING:
+    from dnsfilter.config.file_schema import ClientsTable
+
 PRIVATE = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"))
 )
 """Networks that are not routed on the Internet: RFC 1918, 6598 and 4193, and loopback."""
 
 
-def clients_of(table: ClientsTable) -> Clients:
+def clients_of(table: "ClientsTable") -> Clients:
     """Return the clients of a table without faults."""
     until = None if table.learn_until is None else end_of(table.learn_until)
     allowed, proxies = (
@@ -28,7 +31,7 @@ def clients_of(table: ClientsTable) -> Clients:
     return Clients(table.unregistered, allowed, until, proxies)
 
 
-def client_faults(table: ClientsTable) -> Iterator[Fault]:
+def client_faults(table: "ClientsTable") -> Iterator[Fault]:
     """Yield the faults of a table."""
     answered = table.unregistered is not Unregistered.REFUSE
     if answered and not table.allowed:
@@ -60,7 +63,7 @@ def _prefix_faults(key: str, prefixes: Iterable[Prefix | None], everybody: str) 
         seen.add(prefix)
 
 
-def _learning_faults(table: ClientsTable) -> Iterator[Fault]:
+def _learning_faults(table: "ClientsTable") -> Iterator[Fault]:
     location = ("clients", "learn_until")
     if table.unregistered is not Unregistered.LEARN:
         if table.learn_until is not None:

@@ -17,6 +17,7 @@ from dnsfilter.config.file_schema import (
     OverrideTable,
     read_tables,
 )
+from dnsfilter.config.file_text import MAX_CONFIG_BYTES, load_text
 from dnsfilter.config.locations import Fault, KeyPath, parse_toml
 from dnsfilter.config.node_config import (
     Cache,
@@ -35,8 +36,6 @@ from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_CONFIG_BYTES = 4 << 20
-MAX_POLICY_BYTES = 16 << 20
 
 
 def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
@@ -61,22 +60,6 @@ def parse_config(text: str, path: Path, resolv_conf: Path = RESOLV_CONF) -> Conf
     if found:
         raise ConfigError(found)
     return _config(file, servers, path.parent)
-
-
-def load_text(path: Path, max_bytes: int) -> str:
-    """Return the text of a file. Raise ConfigError if it is unreadable, too large or not UTF-8."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except OSError as error:
-        raise ConfigError((Problem(str(path), f"cannot be read: {(error.strerror or str(error)).lower()}"),)) from error
-    if len(content) > max_bytes:
-        raise ConfigError((Problem(str(path), f"is larger than {max_bytes} bytes"),))
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError((Problem(f"{path}:{line}", "is not UTF-8 text"),)) from error
 
 
 def _upstream_servers(file: ConfigFile, resolv_conf: Path) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
+from dnsfilter.config.file_text import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.locations import parse_toml
 from dnsfilter.config.name_tables import GuardedFault, unguarded
 from dnsfilter.config.policyfile import parse_loaded

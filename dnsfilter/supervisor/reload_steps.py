@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.load import load_text
+from dnsfilter.config.file_text import load_text
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem
 from dnsfilter.supervisor.sockets import Listening, open_listening

@@ -1,6 +1,7 @@
 """Reports of workers about networks in no range; time limits for silent workers."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import pickle
@@ -42,7 +43,8 @@ WORKERS = 2
 PATIENCE_S = 60.0
 TURN_S = 0.8 * LATE_S
 STARTS = WorkerStarts()
-"""The crews of all tests have one zygote. It ends with this process."""
+"""The crews of all tests have one zygote."""
+atexit.register(STARTS.close)
 
 
 @pytest.fixture
