@@ -24,7 +24,7 @@ from api.accounts.schemas import (
     TokenWrite,
 )
 from api.auth.authentication_failures import KEPT_S
-from api.auth.passkeys import of_account
+from api.auth.passkey_rows import of_account
 from api.auth.permit import Permit
 from api.auth.sessions import LINK_S, SIGN_IN, make_link
 from api.db.models import AccountRow, GrantRow, PasskeyRow, TokenRow

@@ -15,7 +15,7 @@ from api.accounts.state import has_ended
 from api.auth.caller import Caller
 from api.auth.lineage import made_for_others
 from api.auth.passkey_removal import remove_passkey as remove
-from api.auth.passkeys import of_account
+from api.auth.passkey_rows import of_account
 from api.auth.permit import Permit
 from api.auth.revocation import revoke, shown_token
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role

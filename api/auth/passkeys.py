@@ -7,8 +7,6 @@ used is stored, until its end, so that nobody without a passkey can fill the dat
 import hmac
 import json
 import secrets
-from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +35,7 @@ from webauthn.helpers.structs import (
 )
 
 from api.auth.passkey_removal import shown_passkey
+from api.auth.passkey_rows import Purpose, of_account
 from api.auth.tokens import digest
 from api.db.models import NameRow, PasskeyRow, TokenRow, UsedChallengeRow
 from api.db.subjects import subject
@@ -59,19 +58,6 @@ NOT_ADDED = Text("The passkey was not added. Try again.")
 _PLAIN = 24
 _FAILURES = (WebAuthnException, ValueError, TypeError, KeyError)
 """What the library raises for an answer that is malformed, or not signed as it should be."""
-
-
-class Purpose(StrEnum):
-    """The purpose of a challenge."""
-
-    SIGN_IN = "sign-in"
-    REGISTER = "register"
-    CONFIRM = "confirm"
-
-
-def of_account(session: Session, account: int) -> Sequence[PasskeyRow]:
-    """Return the passkeys of an account by number."""
-    return session.scalars(select(PasskeyRow).where(PasskeyRow.account == account).order_by(PasskeyRow.number)).all()
 
 
 def registration_options(session: Session, key: bytes, token: TokenRow, host: str, now_s: Instant) -> str:

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from api.accounts.repository import names
 from api.accounts.schemas import PasskeyRead
 from api.auth.caller import Caller as Holder
-from api.auth.passkeys import Purpose, signer
+from api.auth.passkey_rows import Purpose
 from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
 from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, is_read, one_text, read, rule_of
@@ -258,6 +258,8 @@ async def _own_form(visit: Visiting, form: SentForm) -> Form:
 
 def _confirm(visit: Visit, proof: str) -> str:
     """Confirm the session with a passkey. Return what is wrong, or an empty text."""
+    from api.auth.passkeys import signer
+
     now_s = int(visit.held.clock())
     try:
         with visit.held.database.writing() as session:

@@ -1,21 +1,13 @@
 """OpenID Connect: what is asked of a provider, and which of its answers are valid. Pure, and the door to authlib.
 
-The authorization code flow with PKCE (OpenID Connect Core 1.0 section 3.1, RFC 7636).
+The authorization code flow with PKCE (OpenID Connect Core 1.0 section 3.1, RFC 7636). Its libraries are imported by
+the first sign-in: few installations need them, and they take 4 MB.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
-
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-from joserfc.jws import JWSRegistry
 
 from api.console.oidc.sign_in_attempt import Attempt
 from api.console.oidc.sign_in_failures import NOT_VALID, SignInFailed
@@ -84,6 +76,9 @@ def read_metadata(issuer: str, found: Mapping[str, Any]) -> Metadata:
 
 def authorization_url(provider: IdentityProvider, metadata: Metadata, attempt: Attempt) -> str:
     """Return where the browser goes to sign in."""
+    from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+    from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
     url: str = prepare_grant_uri(
         metadata.authorization,
         provider.client_id,
@@ -108,6 +103,9 @@ def token_request(
     provider: IdentityProvider, metadata: Metadata, secret: str, attempt: Attempt, code: str
 ) -> TokenRequest:
     """Return the request for the tokens of a code."""
+    from authlib.oauth2.auth import ClientAuth
+    from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
     body = prepare_token_request(
         "authorization_code", redirect_uri=provider.console_url + CALLBACK, code=code, code_verifier=attempt.verifier
     )
@@ -128,6 +126,12 @@ def verified_claims(
     now_s: Instant,
 ) -> Mapping[str, Any]:
     """Return the claims of an ID token. Raise SignInFailed unless its signature and all that it says are valid."""
+    from authlib.oidc.core import CodeIDToken
+    from joserfc import jwt
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+    from joserfc.jws import JWSRegistry
+
     try:
         decoded = jwt.decode(
             tokens["id_token"],

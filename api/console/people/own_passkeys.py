@@ -1,9 +1,12 @@
-"""Passkeys: sign in with one, add one, remove one, and what a browser needs to make or use one."""
+"""Passkeys: sign in with one, add one, remove one, and what a browser needs to make or use one.
+
+What verifies them is imported by the first request that needs it: its library takes 6 MB.
+"""
 
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth.passkeys import Purpose, register, registration_options, signer, signing_options
+from api.auth.passkey_rows import Purpose
 from api.auth.sessions import begin_with_passkey
 from api.auth.tokens import held_token
 from api.console.frame.calls import calls, faults_by_api, said_by_api
@@ -22,6 +25,8 @@ JSON = "application/json"
 @router.get("/passkeys/options/sign-in")
 def sign_in_options(request: Request, held: RuntimeDep) -> Response:
     """Return what a browser needs to sign in with any passkey of these pages."""
+    from api.auth.passkeys import signing_options
+
     with held.database.reading() as session:
         made = signing_options(session, held.token_key, Purpose.SIGN_IN, None, host_of(request), int(held.clock()))
     return Response(made, media_type=JSON)
@@ -30,6 +35,8 @@ def sign_in_options(request: Request, held: RuntimeDep) -> Response:
 @router.get("/passkeys/options/{purpose}")
 def options(visit: Visiting, purpose: Purpose) -> Response:
     """Return what a browser needs to add a passkey, or to confirm the session with one."""
+    from api.auth.passkeys import registration_options, signing_options
+
     now_s, key, host = int(visit.held.clock()), visit.held.token_key, host_of(visit.request)
     with visit.held.database.reading() as session:
         token, _ = held_token(session, visit.holder.token)
@@ -43,6 +50,8 @@ def options(visit: Visiting, purpose: Purpose) -> Response:
 @router.post("/passkeys/sign-in")
 def sign_in(request: Request, held: RuntimeDep, form: SentForm) -> Response:
     """Begin the session of a passkey."""
+    from api.auth.passkeys import signer
+
     demand_own_page(request)
     now_s, key = int(held.clock()), held.token_key
     try:
@@ -77,6 +86,8 @@ async def remove(visit: Visiting, _form: OwnForm, number: int) -> Response:
 
 
 def _add(visit: Visiting, form: Form) -> None:
+    from api.auth.passkeys import register
+
     with visit.held.database.writing() as session:
         unit = UnitOfWork(session, visit.holder.actor, int(visit.held.clock()))
         token, _ = held_token(session, visit.holder.token)
