@@ -15,7 +15,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.local.private_files import read_private, replace_private, writing
 
 TAKEN_S = 5.0
-"""Seconds to wait for the supervisor, which looks every 20 ms."""
+"""Seconds to wait for the supervisor, which looks every 40 ms."""
 _PAUSE_S = 0.02
 _MAX_BYTES = 4096
 

@@ -13,7 +13,6 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -53,8 +52,8 @@ if TYPE_CHECKING:
     from dnsfilter.control.link import Control
     from dnsfilter.supervisor.web import StatusServer
 
-POLL_S = 0.02
-"""Seconds between two polls of the store: a fifth of the time in which a change must be in force."""
+POLL_S, FILES_S = 0.02, 0.04
+"""Seconds between two looks at workers, and at files unless it is woken: a change must be in force within 0.1."""
 CONTROL_STOP_S = 0.5
 """Seconds that a stop waits for a running report to the control plane, or for a write to disk."""
 TAKEOVER_S = 45.0
@@ -102,7 +101,7 @@ class Supervisor:
         self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
         self._drain = Drain()
         self._ready_sent = self._stopping = False
-        self._woken = asyncio.Event()
+        self._woken, self._files_at = asyncio.Event(), 0.0
         self._reload_queue = ReloadQueue(self._reload, self._upgrade)
         self._outcomes = Outcomes(means.text)
         self._control: Control | None = None
@@ -296,20 +295,24 @@ class Supervisor:
         self._wake()
 
     def _wake(self) -> None:
+        self._files_at = 0.0
         self._woken.set()
 
     async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)  # `wait_for` would make a task
+        await self._woken.wait()
+        timer.cancel()
         self._woken.clear()
 
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
             self._handle_death(death, now)
         self._vitals.look(now)
-        self._look_for_snapshot(now)
+        if now >= self._files_at:
+            self._files_at = now + FILES_S
+            self._look_for_snapshot(now)
+            self._look_for_requests(now)
         self._recovery.look(now)
-        self._look_for_requests(now)
         self._ready_sent = self._ready_sent or self.unready() is None
         if self._ready_sent:
             self._outcomes.look(self._feed.remark)
