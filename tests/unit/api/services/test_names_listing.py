@@ -9,8 +9,8 @@ from tests.unit.api.conftest import Plane
 
 
 def _tier(number: int, domains: str = "", hosts: str = "", enforced_from: int | None = None) -> Tier:
-    parts = (frozenset(map(parse_name, names.split())) for names in (domains, hosts))
-    return Tier(number, *parts, enforced_from)
+    covered, exact = (frozenset(map(parse_name, names.split())) for names in (domains, hosts))
+    return Tier(number, covered, exact, enforced_from)
 
 
 SERVICE = Service(

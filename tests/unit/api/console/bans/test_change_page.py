@@ -1,6 +1,7 @@
 """Changing what a ban covers and what devices get: the form, the check with what it does, the act."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ PAGE = "/console/bans/town/alpha"
 CHANGE = f"{PAGE}/change"
 API = "/v1/authorities/town/bans/alpha"
 REASON = "the schools have networks of their own"
-WANTED: dict[str, str | list[str]] = {
+WANTED: dict[str, Any] = {
     "reply": "address",
     "addresses": "192.0.2.80, 2001:db8::80",
     "funding": ["public", "partly_public"],
@@ -98,7 +99,12 @@ def test_a_fault_is_next_to_its_field_and_nothing_changes(
 
 
 def test_what_changes_nothing_is_said(session: Session) -> None:
-    same = {"reply": "refused", "funding": ["public", "partly_public"], "audience": ["staff"], "tiers": ["1", "2"]}
+    same: dict[str, Any] = {
+        "reply": "refused",
+        "funding": ["public", "partly_public"],
+        "audience": ["staff"],
+        "tiers": ["1", "2"],
+    }
     answer = session.send(CHANGE, to="check", has_groups="yes", **same)
     assert answer.status_code == 422
     assert "This is how the ban is now." in answer.text
