@@ -1,5 +1,6 @@
 """Today: the bans of the caller's authorities, what needs attention, what was refused, and whether DNS works."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +17,7 @@ from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Looking, Visit, Visiting
 from api.console.refused_week import week_of
+from api.exemptions.schemas import ExemptionRead, ExemptionState
 from api.http.parameters import MAX_LIMIT, Cursor
 from api.http.schemas import Page, Slug
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -27,7 +29,7 @@ Chosen = Annotated[Slug | None, Query(description="The authority whose week is s
 
 
 @router.get("")
-@calls("get_attention", "list_bans", "list_bindings", "list_usage")
+@calls("get_attention", "list_bans", "list_bindings", "list_exemptions", "list_usage")
 async def today(visit: Visiting, authority: Chosen = None, cursor: Cursor = None) -> Response:
     """Show today's page."""
     known = await _known(visit)
@@ -46,7 +48,7 @@ async def today(visit: Visiting, authority: Chosen = None, cursor: Cursor = None
 
 
 @router.get("/today/now")
-@calls("get_attention", "list_bans", "list_bindings")
+@calls("get_attention", "list_bans", "list_bindings", "list_exemptions")
 async def now(visit: Looking, cursor: Cursor = None) -> Response:
     """Show what changes on today's page. The page fetches it every 30 seconds."""
     return visit.fragment("today_now.html.jinja", **await _now(visit, await _known(visit), cursor))
@@ -87,12 +89,16 @@ async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str
     wanted = {"mine": True, "sort": "authority", "limit": ON_PAGE, "cursor": cursor}
     bans = await visit.read(Page[BanRead], "list_bans", query=wanted)
     bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": MAX_LIMIT})
+    wanted = {"state": ExemptionState.IN_FORCE, "limit": MAX_LIMIT}
+    exemptions = await visit.read(Page[ExemptionRead], "list_exemptions", query=wanted)
     return {
         "attention": attention,
         "zones": visit.zones,
         "zone": DEFAULT_ZONE,
         "own": _of_authorities(visit, known, bans, [] if bindings.next else bindings.items),
         "following": bans.next,
+        "exemptions": Counter(each.ban for each in exemptions.items if not exemptions.next),
+        "exemptions_left_out": exemptions.next is not None,
         "bound_left_out": bindings.next is not None,
         "here": f"?cursor={cursor}" if cursor else "",
     }

@@ -14,6 +14,8 @@ from api.console.bans.time_line import terms_chart
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting
+from api.exemptions.schemas import ExemptionRead, ExemptionState
+from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
 from api.revisions.schemas import NodesOfRevision
 from dnsfilter.policy.instants import local_time
@@ -35,6 +37,7 @@ SHOWN = (
     "get_ban_reach",
     "list_bans",
     "list_bindings",
+    "list_exemptions",
     "list_nodes_of_revision",
     "list_requests",
 )
@@ -90,6 +93,7 @@ async def _page(visit: Visit, slug: str, service: str, form: Form, status: int =
         reach=reach,
         bound=bound,
         followers=followers.items,
+        exemptions=await _exemptions(visit, subject) if reach is not None else [],
         nodes=await _nodes(visit, found.revision) if reach is not None else None,
         waiting=await _waiting(visit, subject) if authority.off_needs_approver and reach is not None else [],
         may_act=visit.may("patch_ban", slug),
@@ -101,6 +105,11 @@ async def _page(visit: Visit, slug: str, service: str, form: Form, status: int =
 
 async def _nodes(visit: Visit, revision: int) -> NodesOfRevision:
     return await visit.read(NodesOfRevision, "list_nodes_of_revision", {"number": revision}, {"limit": 1})
+
+
+async def _exemptions(visit: Visit, subject: str) -> list[ExemptionRead]:
+    wanted = {"ban": subject, "state": ExemptionState.IN_FORCE, "limit": MAX_LIMIT}
+    return (await visit.read(Page[ExemptionRead], "list_exemptions", query=wanted)).items
 
 
 async def _waiting(visit: Visit, subject: str) -> list[RequestRead]:
@@ -117,6 +126,6 @@ def _ends(visit: Visit, now: int, zone: str) -> list[tuple[str, str]]:
     return [
         *([(evening, _("Until 18:00 today"))] if local.hour < EVENING else []),
         (morning, _("Until tomorrow morning, 08:00")),
+        (OPEN, _("Until somebody switches the ban on again")),
         (OTHER, _("Until another time")),
-        (OPEN, _("Without an end, until somebody refuses again")),
     ]

@@ -88,7 +88,8 @@ async def _refused(visit: Visit, form: Form, error: Refused) -> Response:
 async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
     found = await own_authorities(visit)
     authorities = [each for each in found if visit.holder.has(ACCOUNTABLE, each.slug)]
-    chosen = await chosen_authority(visit, form.text("authority"), authorities)
+    asked = form.text("authority")
+    chosen = await chosen_authority(visit, asked, authorities) if asked or len(authorities) == 1 else None
     first, last = _default_days(visit, chosen)
     return await visit.page(
         "reports/choose.html.jinja",

@@ -80,7 +80,7 @@ def test_a_ban_is_toggled_renewed_and_ended_and_dig_sees_it(
         if scripts:
             page.evaluate("window.loaded = 'once'")
 
-        _switch_off(page, lambda: page.get_by_label("Without an end").check())
+        _switch_off(page, lambda: page.get_by_label("Until somebody switches the ban on again").check())
         with _changed(machine, "switched off"):
             _click(page, "Switch the ban off")
         _says(page, "The ban is off.")

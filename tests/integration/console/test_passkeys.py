@@ -72,7 +72,7 @@ def test_a_sensitive_act_asks_for_the_passkey_and_goes_on(console: ConsolePlane,
     page = person.open("/console/suspend")
     page.get_by_label("For which authority?").select_option("*")
     page.get_by_label("Why?").fill("nothing works any more")
-    page.get_by_role("button", name="Refuse nothing from now on").click()
+    page.get_by_role("button", name="Suspend all bans now").click()
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     assert person.axe() == []
     assert console.ask("GET", "/v1/suspensions?state=in_force")["items"] == []

@@ -63,3 +63,15 @@ def test_every_page_counts_down_to_the_end_in_the_zone_of_the_authority(
     assert "It ends by itself in 1 minute." in part
     session.plane.clock.now += 60
     assert session.shown("/console/suspended").split() == ["<div", 'id="suspended">', "</div>"]
+
+
+def test_no_authority_of_several_is_chosen_beforehand(session: Session) -> None:
+    session.plane.done("PUT", "/v1/authorities/isle", authority())
+    for path in ("/console/suspend", "/console/networks/new", "/console/adopt", "/console/reports"):
+        asked = session.shown(path).partition('<select id="authority"')[2].partition("</select>")[0]
+        assert '<option value="">Choose…</option>' in asked, path
+        assert " selected" not in asked, path
+    assert '<option value="isle" selected>' in session.shown("/console/networks/new?authority=isle")
+    assert session.send("/console/suspend", authority="", reason=REASON).status_code == 422
+    _, token = session.plane.account("desk", ("operator", "town"))
+    assert "Choose…" not in signed_in(session.plane, token).shown("/console/suspend")

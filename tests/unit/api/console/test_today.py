@@ -45,8 +45,22 @@ def test_the_refused_week_is_a_chart_with_a_table_and_hides_small_numbers(sessio
     assert "nothing is counted" in session.shown("/console")
 
 
+def test_exemptions_in_force_are_next_to_the_state_of_their_ban(session: Session) -> None:
+    plane = session.plane
+    assert "exemption in force" not in session.shown("/console")
+    body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "2 days", "reason": "the museum shows films"}
+    number = plane.done("POST", "/v1/exemptions", body)["number"]
+    assert "exemption in force" not in session.shown("/console/bans/town/alpha")
+    plane.done("POST", f"/v1/exemptions/{number}/approve", token=plane.other())
+    for path in ("/console", "/console/today/now"):
+        assert 'href="/console/exemptions?state=in_force">1 exemption in force</a>' in session.shown(path)
+    assert f'href="/console/exemptions/{number}">1 exemption in force</a>' in session.shown("/console/bans/town/alpha")
+
+
 def test_the_state_of_dns_is_one_line(session: Session) -> None:
-    assert "No node reports." in session.shown("/console")
+    page = session.shown("/console")
+    assert "reports to this console." in page
+    assert "Nothing." not in page
     Machine.enrolled(session.plane, "office-1").report(revision=session.plane.revision())
     assert "DNS works." in session.shown("/console")
     session.plane.clock.now += 120

@@ -126,7 +126,7 @@ def test_what_the_switch_concerns_is_said_before_it(session: Session) -> None:
         "It concerns 1 network of this authority.",
         "It also concerns 1 other authority, which the ban binds.",
         "It concerns 1 network there.",
-        "No node is connected.",
+        "A filter on the machine of this console applies the change all the same.",
         "It takes effect at once.",
         "zone is bound by law: act 1",
     ):

@@ -24,7 +24,7 @@ def test_networks_are_listed_with_what_asks_in_them(session: Session) -> None:
     Machine.enrolled(session.plane, "office-1").use(batch(ranges=[{"prefix": "192.0.2.0/24", "queries": 30}]))
     page = session.shown(f"{NETWORKS}?authority=town")
     assert ">192.0.2.0/24</a>" in page
-    assert "asks</span>" in page
+    assert "uses it</span>" in page
     assert "198.51.100.0/24" not in page
     assert "No network." in session.shown(f"{NETWORKS}?authority=town&audience=pupils")
     assert "192.0.2.0/24" in session.shown(f"{NETWORKS}?authority=town&audience=staff&funding=public")
