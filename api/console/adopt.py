@@ -135,10 +135,6 @@ async def _shown(visit: Visit, form: Form, step: str, **values: object) -> Respo
     )
 
 
-_NOTHING: Mapping[str, object] = {"authorities": [], "services": [], "bans": [], "ban": None, "reach": None, "zone": ""}
-"""What only some steps show."""
-
-
 def _steps(form: Form, step: str = "") -> Mapping[str, tuple[str, ...]]:
     return FOLLOWING if step == "follow" or form.text("follows") or form.text("to") == "follow" else STEPS
 

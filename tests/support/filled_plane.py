@@ -61,13 +61,18 @@ PAGES: Mapping[str, str] = {
     "/console/bans/{slug}/{service}/renew": "/console/bans/{slug}/tiktok/renew",
     "/console/bans/{slug}/{service}/end": "/console/bans/{slug}/tiktok/end",
     "/console/bans/{slug}/{service}/names": "/console/bans/{slug}/tiktok/names",
+    "/console/bans/{slug}/{service}/change": "/console/bans/{slug}/tiktok/change",
     "/console/nodes": "/console/nodes",
     "/console/names": "/console/names",
     "/console/names/{slug}": "/console/names/{slug}",
     "/console/names/{slug}/{name}": "/console/names/{slug}/refused.example.org",
     "/console/adopt": "/console/adopt",
     "/console/lists": "/console/lists",
+    "/console/lists/new": "/console/lists/new",
     "/console/lists/{slug}/{list_slug}": "/console/lists/{slug}/apps",
+    "/console/lists/{slug}/{list_slug}/adopt": "/console/lists/{slug}/apps/adopt",
+    "/console/authorities": "/console/authorities",
+    "/console/authorities/known": "/console/authorities/known?authority=body",
 }
 """An address of each page with rows, by the path of its route. Empty: the answer is all there is."""
 

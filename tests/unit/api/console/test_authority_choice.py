@@ -98,7 +98,7 @@ def test_times_of_any_authority_are_in_its_zone(many: Session) -> None:
     assert "1 October 2026, 12:30" in many.shown(f"/console/people/{number}")
 
 
-def test_a_page_of_a_ban_calls_at_most_eight_operations(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_a_ban_calls_nine_operations(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     town.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
     law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "act 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", law)
@@ -112,4 +112,4 @@ def test_a_page_of_a_ban_calls_at_most_eight_operations(town: Plane, monkeypatch
     visitor = signed_in(town)
     monkeypatch.setattr(Caller, "call", counted)
     visitor.shown("/console/bans/town/alpha")
-    assert len(made) == 8
+    assert len(made) == 9

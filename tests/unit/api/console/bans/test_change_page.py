@@ -38,7 +38,7 @@ def _tag(page: str) -> str:
 def test_the_form_has_each_reply_with_its_consequences_and_what_holds_now(session: Session) -> None:
     page = session.shown(CHANGE)
     for said in (
-        "Many devices then ask the next resolver",
+        "A device that knows another resolver may get round it",
         "people see a warning there",
         "Devices ask no other resolver",
     ):
