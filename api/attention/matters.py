@@ -65,13 +65,15 @@ class Look:
 
     def _bans(self) -> Iterator[MatterRead]:
         wanted = (ban_in_state(State.ENDING, self.now), *self._within(BanRow.authority))
-        count = self.session.scalar(select(func.count()).select_from(BanRow).where(*wanted))
-        rows = self.session.scalars(select(BanRow).where(*wanted).order_by(BanRow.number).limit(LOOKED_AT))
+        rows = self.session.scalars(select(BanRow).where(*wanted).order_by(BanRow.number).limit(LOOKED_AT)).all()
+        count = len(rows)
+        if count == LOOKED_AT:
+            count = self.session.scalar(select(func.count()).select_from(BanRow).where(*wanted)) or 0
         dated = [(found, row) for row in rows if (found := due(row.terms, self.now)) is not None]
         dated.sort(key=lambda each: each[0].at)
         yield from matter(
             Matter.BAN_ENDING,
-            count or 0,
+            count,
             (
                 MatterObjectRead(
                     object=subject(row),

@@ -18,7 +18,7 @@ from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Looking, Visit, Visiting
 from api.console.refused_week import week_of
 from api.exemptions.schemas import ExemptionRead, ExemptionState
-from api.http.parameters import MAX_LIMIT, Cursor
+from api.http.parameters import Cursor
 from api.http.schemas import Page, Slug
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
@@ -88,8 +88,8 @@ async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str
     attention = await visit.read(AttentionRead, "get_attention")
     wanted = {"mine": True, "sort": "authority", "limit": ON_PAGE, "cursor": cursor}
     bans = await visit.read(Page[BanRead], "list_bans", query=wanted)
-    bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": MAX_LIMIT})
-    wanted = {"state": ExemptionState.IN_FORCE, "limit": MAX_LIMIT}
+    bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": ON_PAGE})
+    wanted = {"state": ExemptionState.IN_FORCE, "limit": ON_PAGE}
     exemptions = await visit.read(Page[ExemptionRead], "list_exemptions", query=wanted)
     return {
         "attention": attention,

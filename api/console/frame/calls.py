@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -185,7 +186,13 @@ Found = TypeVar("Found")
 
 def read(kind: type[Found], answer: Answer) -> Found:
     """Return the body of an answer as a value of the API's schema."""
-    return TypeAdapter(kind).validate_json(answer.body)
+    found: Found = _adapter(kind).validate_json(answer.body)  # type: ignore[arg-type] # mypy: no class is hashable
+    return found
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def is_read(request: Request, operation: str) -> bool:
