@@ -13,12 +13,13 @@ def __getattr__(name: str) -> str:
 def _installed_version() -> str:
     """Return what `importlib.metadata.version` returns, whose import takes 30 ms and 1 MB."""
     import sys
+    from glob import glob
     from pathlib import Path
 
     prefix = "Version: "
     for directory in sys.path:
-        for path in Path(directory).glob(f"{__name__}-*.dist-info/METADATA"):
-            versions = (line for line in path.read_text().splitlines() if line.startswith(prefix))
+        for found in glob(f"{__name__}-*.dist-info/METADATA", root_dir=directory):
+            versions = (line for line in Path(directory, found).read_text().splitlines() if line.startswith(prefix))
             return next(versions).removeprefix(prefix)
     from importlib.metadata import version
 

@@ -56,7 +56,9 @@ def test_an_exemption_is_asked_for_from_why_approved_by_another_account_and_revo
 ) -> None:
     reason = f"{HOSTILE} {scripts}"
     with two(console, browser, scripts, tokens["operator"], None) as (desk, chief):
-        assert spoken(desk).startswith("Refused, because Stad Gent banned TikTok by decision EXAMPLE-GNT-2023-1, through")
+        assert spoken(desk).startswith(
+            "Refused, because Stad Gent banned TikTok by decision EXAMPLE-GNT-2023-1, through"
+        )
         page = desk.page
         page.get_by_role("link", name="Ask for an exemption").click()
         expect(page.get_by_label(OFFICES)).to_be_checked()

@@ -162,6 +162,7 @@ def checked_by_nobody(config: Path) -> list[str]:
         "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.doctor.node_files; "
         "import dnsfilter.cli.upstream_questions; "
         "from dnsfilter.engine.choice import chosen_kind, engine_class; engine_class(chosen_kind()); "
+        "dnsfilter.cli.main.make_parser(); dnsfilter.__version__; "
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
         "dnsfilter.cli.main.main(['check', '--config', sys.argv[1], '--json'])"
     )
