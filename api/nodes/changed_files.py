@@ -10,7 +10,7 @@ from dnsfilter.snapshot.file_changes import changes_between
 from dnsfilter.snapshot.stored.store import SnapshotStore
 
 WORTH: Final = 4
-"""Changes are sent if the file is at least so many times as large."""
+"""The file must be this many times as large as its changes; otherwise nodes fetch the file."""
 
 
 class ChangedFiles:

@@ -31,7 +31,8 @@ from dnsfilter.policy.model import DAY_S
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300
 """Seconds by which a node's clock may be ahead of this one."""
-_BYTES = {"type": "string", "format": "binary"}
+_FILE = "application/octet-stream"
+_FILE_CONTENT = {_FILE: {"schema": {"type": "string", "format": "binary"}}}
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 
@@ -108,11 +109,8 @@ async def get_own_snapshot(
     response_class=Response,
     responses={
         **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
-        200: {"description": "the content of the file", "content": {"application/octet-stream": {"schema": _BYTES}}},
-        226: {
-            "description": "what changed since the file in `since`",
-            "content": {"application/octet-stream": {"schema": _BYTES}},
-        },
+        200: {"description": "the content of the file", "content": _FILE_CONTENT},
+        226: {"description": "what changed since the file in `since`", "content": _FILE_CONTENT},
     },
 )
 def get_own_file(
@@ -129,12 +127,12 @@ def get_own_file(
         held.enter_context(fleet.downloads.held(node.number))
         changes = None if since is None else fleet.changed_files.between(since, sha256)
         if changes is not None:
-            return Response(changes, HTTPStatus.IM_USED, media_type="application/octet-stream")
+            return Response(changes, HTTPStatus.IM_USED, media_type=_FILE)
         file = fleet.publisher.store.open_named(sha256)
         if file is None:
             raise NotFound(f"no snapshot has a file {sha256}")
         held.enter_context(file)
-        return file_download(file, held.pop_all(), "application/octet-stream")
+        return file_download(file, held.pop_all(), _FILE)
 
 
 @router.post("/self/report", summary="Report the state of a node")

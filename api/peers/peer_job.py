@@ -48,7 +48,7 @@ class NotRead(Exception):
 
 
 class PeerJob:
-    """Hold the checkpoints of the peers of one database. `start` starts a thread. `round` also works without it."""
+    """Fetches for the peers of one database. `start` starts a thread that calls `round`; tests call `round`."""
 
     def __init__(self, database: Database, fetcher: Fetcher, clock: Callable[[], float]) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Read the files of a node that starts in a process of their own: what that takes is not kept.
+"""Read the files of a starting node in a process of their own, whose memory is free again afterwards.
 
 The libraries that check a configuration and a policy take 10 MB, which a node needs only at its start and at a reload.
 """

@@ -186,7 +186,7 @@ class PendingQueries(_Message, frozen=True):
     lost: Count
 
 
-Wish: TypeAlias = DropPrivileges | StartWorker
+ZygoteOrder: TypeAlias = DropPrivileges | StartWorker
 Order: TypeAlias = Sockets | Setup | Listen | Policy | Record | Flush | Stop
 Report: TypeAlias = (
     InForce
@@ -201,7 +201,7 @@ Report: TypeAlias = (
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
-_WISHES: msgspec.msgpack.Decoder[Wish] = msgspec.msgpack.Decoder(Wish)
+_ZYGOTE_ORDERS: msgspec.msgpack.Decoder[ZygoteOrder] = msgspec.msgpack.Decoder(ZygoteOrder)
 _ANSWERS: msgspec.msgpack.Decoder[WorkerStarted] = msgspec.msgpack.Decoder(WorkerStarted)
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _REPORTS: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
@@ -212,7 +212,9 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(sock: socket.socket, message: Wish | WorkerStarted | Order | Report, descriptors: Sequence[int] = ()) -> None:
+def send(
+    sock: socket.socket, message: ZygoteOrder | WorkerStarted | Order | Report, descriptors: Sequence[int] = ()
+) -> None:
     """Send one message with duplicates of `descriptors`. Raise OSError if the peer has closed or does not read."""
     socket.send_fds(sock, [_ENCODER.encode(message)], list(descriptors))
 
@@ -225,9 +227,9 @@ def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
     return _receive(sock, _ORDERS)
 
 
-def receive_wish(sock: socket.socket) -> tuple[Wish, list[int]] | None:
+def receive_zygote_order(sock: socket.socket) -> tuple[ZygoteOrder, list[int]] | None:
     """Return the next message to the zygote as `receive_order` does."""
-    return _receive(sock, _WISHES)
+    return _receive(sock, _ZYGOTE_ORDERS)
 
 
 def receive_answer(sock: socket.socket) -> WorkerStarted | None:

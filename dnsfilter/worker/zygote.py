@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from dnsfilter.engine.choice import VARIABLE
-from dnsfilter.worker.channel import DropPrivileges, StartWorker, WorkerStarted, pair, receive_wish, send
+from dnsfilter.worker.channel import DropPrivileges, StartWorker, WorkerStarted, pair, receive_zygote_order, send
 from dnsfilter.worker.privileges import allow_reading_by_own_user, become, keep_only
 from dnsfilter.worker.process_title import WORKER, ZYGOTE, set_title
 
@@ -60,7 +60,7 @@ def _import() -> None:
 def _serve(channel: socket.socket) -> None:
     """Start workers until the channel closes."""
     _leave_the_supervisor(channel)
-    while (received := receive_wish(channel)) is not None:
+    while (received := receive_zygote_order(channel)) is not None:
         match received:
             case (DropPrivileges(user), _):
                 if user is not None:
