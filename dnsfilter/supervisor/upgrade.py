@@ -33,8 +33,8 @@ VARIABLE = "DNSFILTER_HANDOVER"
 """Environment variable with the number of a descriptor: sealed memory that describes the other descriptors."""
 ANSWERED = "trial: answered"
 """The line that a trial prints when it has proved that it answers."""
-TRIAL_S = 60.0
-"""Time limit of a trial in seconds."""
+TRIAL_S = 80.0
+"""Time limit of a trial in seconds. systemd waits for 90 until a reload is over."""
 _LAST_LINES = 80
 _LOG = logging.getLogger("dnsfilter.node")
 

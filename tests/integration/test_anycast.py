@@ -79,7 +79,7 @@ def path(router: Bird) -> list[str]:
 
 
 def becomes(router: Bird, wanted: list[str]) -> bool:
-    return eventually(lambda: path(router) == wanted, 60, 0.1)
+    return eventually(lambda: path(router) == wanted, every_s=0.1)
 
 
 def test_route_follows_the_node(office: tuple[NodeWithin, Bird, Namespace]) -> None:
@@ -91,7 +91,7 @@ def test_route_follows_the_node(office: tuple[NodeWithin, Bird, Namespace]) -> N
             asking.sendto(query(f"{secrets.token_hex(4)}.example.org"), (NODE, 53))
             return path(router) == ["64512"] * 3
 
-        assert eventually(lost, 60, 0.1), "lost upstreams make the route the last choice, and withdraw it never"
+        assert eventually(lost, every_s=0.1), "lost upstreams make the route the last choice, and withdraw it never"
     drain = subprocess.Popen(node.drain_command(10))
     try:
         assert becomes(router, [])

@@ -21,7 +21,7 @@ def _call(api: Api, method: str, path: str, value: object = None) -> Any:
     headers = {"Authorization": f"Bearer {api.token()}", "Content-Type": "application/json"}
     body = None if value is None else json.dumps(value).encode()
     request = urllib.request.Request(f"{api.url}{path}", body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -59,13 +59,13 @@ def test_capture_of_a_range_ends_without_the_control_plane_and_is_deleted_by_an_
     asked = {"authority": "ghent", "prefix": "127.0.5.0/24", "for": "30s", "reason": "names do not resolve"}
     number = _call(api, "POST", "/v1/captures", asked)["number"]
     file = node.state / "node" / "captures" / f"{number}.jsonl"
-    assert eventually(file.exists, 30)
+    assert eventually(file.exists)
     _query(node)
     assert eventually(lambda: len(_queries(file)) >= 4)
     assert api.stop() == 0
     _query(node)
     assert eventually(lambda: len(_queries(file)) >= 8)
-    assert eventually(lambda: '"end"' in file.read_text(), 60, 0.5)
+    assert eventually(lambda: '"end"' in file.read_text(), every_s=0.5)
     _query(node)
     found = _queries(file)
     assert len(found) == 8
@@ -80,5 +80,5 @@ def test_capture_of_a_range_ends_without_the_control_plane_and_is_deleted_by_an_
     with node, api:
         assert file.exists()
         _call(api, "POST", f"/v1/captures/{number}/end", {"reason": "found it", "delete": True})
-        assert eventually(lambda: not file.exists(), 30)
+        assert eventually(lambda: not file.exists())
     assert list(file.parent.iterdir()) == []

@@ -73,7 +73,7 @@ def front(config: tuple[Path, int]) -> Iterator[int]:
         process = subprocess.Popen(command, env=program.env, stdout=log, stderr=log)
 
     try:
-        assert eventually(lambda: answers(port), 30, 0.2), (directory / "log").read_text()
+        assert eventually(lambda: answers(port), every_s=0.2), (directory / "log").read_text()
         yield port
     finally:
         end(process)
@@ -111,7 +111,7 @@ def test_console_takes_the_node_out_and_back(front: int, config: tuple[Path, int
             dig("health.dnsfilter.internal", port=front, bind=OFFICE, timeout_s=1)
     finally:
         order("setAuto")
-    assert eventually(lambda: answers(front), 30, 0.2)
+    assert eventually(lambda: answers(front), every_s=0.2)
 
 
 def test_deployed_configuration_is_valid() -> None:

@@ -27,7 +27,7 @@ def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority
             node.process.send_signal(signal.SIGUSR2)
             assert eventually(lambda: node.logged("trial of the upgrade started"))
             command = drain(node, "--for", "3")
-            assert eventually(lambda: status_of(node.ready_url()) == 503, 20)
+            assert eventually(lambda: status_of(node.ready_url()) == 503)
             assert node.process.poll() is None
             assert node.dig("plain.example.org").rcode == "NOERROR"
             load.until_answered(50)

@@ -51,7 +51,7 @@ def test_signed_update_reaches_the_zone_and_its_signed_answer_the_client(
     node: Node, controller: Knot, ask: Callable[..., dns.message.Message]
 ) -> None:
     host = ask.__name__
-    answer = ask(update(SECRET, host), "127.0.0.1", timeout=20, port=node.port, source=CLIENT)
+    answer = ask(update(SECRET, host), "127.0.0.1", timeout=60, port=node.port, source=CLIENT)
     assert answer.rcode() == dns.rcode.NOERROR
     assert answer.had_tsig  # dnspython has checked the signature
     assert node.dig(f"{host}.corp.internal", bind=CLIENT).rdata("A") == ["192.0.2.7"]
@@ -70,7 +70,7 @@ def test_update_in_hand_is_answered_before_the_end(tmp_path: Path) -> None:
         connection, _ = server.accept()
         with connection:
             node.process.send_signal(signal.SIGTERM)
-            assert eventually(lambda: node.logged("worker ended"), 20)
+            assert eventually(lambda: node.logged("worker ended"))
             answer = message[:2] + b"\xa8\0" + bytes(8)
             connection.sendall(len(answer).to_bytes(2, "big") + answer)
             client.settimeout(20)
@@ -80,7 +80,7 @@ def test_update_in_hand_is_answered_before_the_end(tmp_path: Path) -> None:
 
 def test_refusal_of_the_server_is_passed_back(node: Node) -> None:
     message = update(WRONG, "pc").to_wire()
-    with socket.create_connection(("127.0.0.1", node.port), timeout=20, source_address=(CLIENT, 0)) as asking:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=60, source_address=(CLIENT, 0)) as asking:
         asking.sendall(len(message).to_bytes(2, "big") + message)
         answer = asking.recv(4096)
     assert answer[5] & 15 == dns.rcode.NOTAUTH

@@ -37,7 +37,7 @@ def node(plane: Played, tmp_path: Path, authority: Knot) -> Iterator[SmallDisk]:
 
 
 def readiness(node: SmallDisk) -> str:
-    with urllib.request.urlopen(node.ready_url(), timeout=5) as response:
+    with urllib.request.urlopen(node.ready_url(), timeout=60) as response:
         return str(response.read().decode())
 
 
@@ -88,7 +88,7 @@ def test_a_local_suspension_and_its_end_hold_in_memory_until_the_disk_takes_them
     journal = node.disk / "node" / "journal.jsonl"
     assert not journal.exists() or journal.read_text() == ""
     filler.unlink()
-    assert eventually(lambda: not unwritten(node), 30)
+    assert eventually(lambda: not unwritten(node))
     assert eventually(lambda: node.logged("local acts are on disk now", "acts=3"))
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     acts = [(line["act"], line["authority"]) for line in lines if "act" in line]
@@ -112,11 +112,11 @@ def test_the_control_plane_says_that_its_disk_is_full(tmp_path: Path) -> None:
             assert client.get("/readyz").json()["reason"] is None
             filler = fill(api.disk)
             modes = cycle(["off", "enforce"])
-            assert eventually(lambda: toggle(next(modes)).json().get("type") == "/problems/database-unavailable", 60)
+            assert eventually(lambda: toggle(next(modes)).json().get("type") == "/problems/database-unavailable")
             assert toggle("off").json()["detail"].startswith("nothing was recorded: disk full. ")
-            assert eventually(lambda: client.get("/readyz").status_code == 503, 30)
+            assert eventually(lambda: client.get("/readyz").status_code == 503)
             assert "is full" in client.get("/readyz").json()["reason"]
             assert client.get("/v1/authorities/ghent/bans/tiktok").status_code == 200
             filler.unlink()
-            assert eventually(lambda: client.get("/readyz").status_code == 200, 60)
+            assert eventually(lambda: client.get("/readyz").status_code == 200)
             assert toggle("off").status_code == 200

@@ -42,7 +42,7 @@ def nodes(machine: Installed) -> str:
 
 def reported(holds: Callable[[], bool]) -> bool:
     """Return whether the control plane learns something from the node, which reports every ten seconds."""
-    return eventually(holds, within_s=30, every_s=1)
+    return eventually(holds, every_s=1)
 
 
 def roots(machine: Installed) -> list[str]:

@@ -128,7 +128,7 @@ def test_a_default_address_of_a_family_that_is_not_here_is_left_out_and_a_config
         with log.open("wb") as output:
             node = subprocess.Popen(space.command(*command, str(plain)), stderr=output)
         try:
-            assert eventually(lambda: space.status_of("127.0.0.1:9153") == 200, 60), log.read_text()
+            assert eventually(lambda: space.status_of("127.0.0.1:9153") == 200), log.read_text()
         finally:
             node.terminate()
             node.wait()

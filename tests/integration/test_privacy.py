@@ -33,12 +33,12 @@ def _call(api: Api, method: str, path: str, value: object = None, token: str | N
     headers = {"Authorization": f"Bearer {token or api.token()}", "Content-Type": "application/json"}
     body = None if value is None else json.dumps(value).encode()
     request = urllib.request.Request(f"{api.url}{path}", body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
 def _text(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return bytes(answer.read()).decode()
 
 
@@ -115,7 +115,7 @@ def _query(node: Node) -> None:
 
 def _reported(node: Node, api: Api) -> None:
     """Wait until the node has reported: a stop then sends what it has counted since."""
-    assert eventually(lambda: _call(api, "GET", "/v1/nodes/office-1")["seen"] is not None, 30)
+    assert eventually(lambda: _call(api, "GET", "/v1/nodes/office-1")["seen"] is not None)
     assert node.stop() == 0
 
 
@@ -129,7 +129,7 @@ def test_client_is_found_nowhere_and_a_running_day_is_not_shown(tmp_path: Path, 
         _reported(node, api)
     assert [trace for trace in (CLIENT.encode(), ip_address(CLIENT).packed) if trace in memory] == []
     assert [path for path in counters if path.exists()] == [], "names are gone with the node"
-    assert eventually(lambda: _counted(api.state) == [("monitored", QUERIES)], 20)
+    assert eventually(lambda: _counted(api.state) == [("monitored", QUERIES)])
     shown = [_call(api, "GET", f"/v1/usage?authority=diest&by={by}") for by in ("day", "hour", "range")]
     assert [page["items"] for page in shown] == [[], [], []], "the day is not over"
     assert _states(api) == {"diest": ["asking"], "mechelen": ["never"]}
@@ -160,7 +160,7 @@ def test_client_at_level_client_has_a_pseudonym_and_its_address_is_nowhere(
         pages = _text(f"http://{node.metrics_address}/metrics")
         _reported(node, api)
     path = "/v1/usage/clients?authority=ghent"
-    assert eventually(lambda: bool(_call(api, "GET", path, token=approver)["items"]), 20)
+    assert eventually(lambda: bool(_call(api, "GET", path, token=approver)["items"]))
     shown = _call(api, "GET", path, token=approver)["items"]
     assert {(item["service"], item["ban_authority"]) for item in shown} == {("tiktok", "ghent")}
     assert sum(item["queries"] for item in shown) == QUERIES

@@ -95,5 +95,5 @@ def test_it_answers_on_a_socket_that_systemd_hands_over(page: RefusalPage) -> No
         assert page.curl("www.video.example", port=port).startswith("HTTP/1.1 451 ")
     finally:
         started.terminate()
-        _, said = started.communicate(timeout=20)
+        _, said = started.communicate(timeout=60)
     assert started.returncode == 0, said

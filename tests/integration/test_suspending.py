@@ -53,11 +53,11 @@ def test_a_local_suspension_ends_by_itself(node: Node) -> None:
     assert refused(node)
     assert refused(node, MECHELEN)
     done(node, "suspend", "ghent", "--for", "6s", "--reason", "the council votes by video")
-    assert eventually(lambda: not refused(node), within_s=3)
+    assert eventually(lambda: not refused(node))
     answer = node.dig(NAME, bind=GHENT)
     assert all(record.ttl_s <= 6 for record in answer.answers)
     assert refused(node, MECHELEN)
-    assert eventually(lambda: refused(node), within_s=20)
+    assert eventually(lambda: refused(node))
     assert done(node, "suspend", "--list") == "nothing is suspended on this node\n"
 
 
@@ -72,7 +72,7 @@ def test_a_local_suspension_survives_a_restart_and_is_ended_locally(node: Node) 
     assert not refused(node)
     assert node.process is not None
     node.process.send_signal(signal.SIGUSR2)
-    assert eventually(lambda: node.log.read_text().count("node starts") == 3, 120)
+    assert eventually(lambda: node.log.read_text().count("node starts") == 3)
     assert eventually(lambda: status_of(node.ready_url()) == 200)
     assert not refused(node)
     done(node, "suspend", "--end")
@@ -92,7 +92,7 @@ def test_names_that_a_node_sets_by_itself_hold_at_once_and_over_a_restart(node: 
     why = ("--authority", "ghent", "--reason", "the control plane is away")
     done(node, "name", "allow", NAME, *why)
     done(node, "name", "refuse", "phishing.example.com", *why, "--for", "7d")
-    assert eventually(lambda: rcodes(GHENT)[0] != "REFUSED" == rcodes(GHENT)[1], within_s=3)
+    assert eventually(lambda: rcodes(GHENT)[0] != "REFUSED" == rcodes(GHENT)[1])
     assert rcodes(MECHELEN) == before
     assert node.metrics()['dnsfilter_local_names{authority="ghent",verdict="refuse"}'] == 1
     node.stop()
@@ -102,7 +102,7 @@ def test_names_that_a_node_sets_by_itself_hold_at_once_and_over_a_restart(node: 
     assert any(key.startswith(counted) and "phishing.example.com" in key for key in node.metrics())
     for name in (NAME, "phishing.example.com"):
         done(node, "name", "end", name, "--authority", "ghent")
-    assert eventually(lambda: rcodes(GHENT) == before, within_s=3)
+    assert eventually(lambda: rcodes(GHENT) == before)
     journal = (node.state / "node" / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["act"] for line in journal] == ["allow_name", "refuse_name", "end_name", "end_name"]
 
@@ -121,7 +121,7 @@ def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: 
     assert eventually(lambda: served() and served("+tcp"), within_s=4)
     explained = done(node, "explain", UNREGISTERED, NAME)
     assert "the client is in no registered range, and is answered because all are suspended" in explained
-    assert eventually(lambda: not served() and not served("+tcp"), within_s=20)
+    assert eventually(lambda: not served() and not served("+tcp"))
 
 
 @pytest.mark.slow

@@ -214,7 +214,7 @@ def test_a_worker_that_was_kept_from_running_decides_what_waits_by_the_newest(tm
 
 def settled(node: Node) -> list[int]:
     """Wait until a node's one worker and its standby are ready. Return their processes."""
-    assert eventually(lambda: node.log.read_text().count("snapshot in force") == 2, 30)
+    assert eventually(lambda: node.log.read_text().count("snapshot in force") == 2)
     return node.worker_pids()
 
 

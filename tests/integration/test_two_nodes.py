@@ -61,7 +61,7 @@ def test_upgrade_does_not_move_the_address(pair: TwoNodes) -> None:
     before, moves = first.worker_pids(), pair.moves()
     assert first.process is not None
     first.process.send_signal(signal.SIGUSR2)
-    assert eventually(lambda: not set(before) & set(first.worker_pids()) and first.is_ready(), 60)
+    first.await_other_workers(before)
     assert (pair.at(), pair.moves()) == ([True, False], moves), pair.log()
 
 
@@ -85,5 +85,5 @@ def drain(pair: TwoNodes) -> None:
         assert first.process is not None
         assert first.process.poll() is None, "the node ended before the other had the address"
         assert draining.wait(60) == 0
-    assert eventually(lambda: first.process is not None and first.process.poll() == 0, 30)
+    assert eventually(lambda: first.process is not None and first.process.poll() == 0)
     first.start()

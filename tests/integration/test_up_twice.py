@@ -26,6 +26,6 @@ def test_second_start_is_refused_and_a_kill_leaves_no_process(fresh_machine: Sin
     assert fresh_machine.process is not None
     fresh_machine.process.kill()
     fresh_machine.process.wait()
-    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts), 30)
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
     assert status_of(f"{fresh_machine.api_url}/healthz") is None
     fresh_machine.start()

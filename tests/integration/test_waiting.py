@@ -83,10 +83,10 @@ def test_a_command_that_waits_returns_when_the_slowest_node_has_the_change(world
     world.halt(signal.SIGSTOP)
     command = world.toggle("--mode", "off", "--reason", "a test of three nodes", "--wait")
     try:
-        assert eventually(lambda: world.rcodes(world.fast) == ["NOERROR"] * 2, 30, 0.2)
+        assert eventually(lambda: world.rcodes(world.fast) == ["NOERROR"] * 2, every_s=0.2)
         revision = world.request("GET", "/v1/revisions?limit=1")["items"][0]["number"]
         reached = f"/v1/revisions/{revision}/nodes"
-        assert eventually(lambda: world.request("GET", reached)["having"] == 2, 30)
+        assert eventually(lambda: world.request("GET", reached)["having"] == 2)
         assert (world.rcodes([world.slow]), command.poll()) == (["REFUSED"], None)
         world.halt(signal.SIGCONT)
         _, errors = command.communicate(timeout=60)

@@ -21,7 +21,7 @@ def test_a_command_runs_while_unbound_answers_and_unbound_ends_with_it(tmp_path:
     script = PROJECT / "scripts/with-unbound"
     ran = subprocess.run([script, tmp_path, sys.executable, "-c", ASK], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout.strip()) == (7, "127.0.0.1"), ran.stderr + (tmp_path / "unbound/log").read_text()
-    assert eventually(lambda: not _is_open("127.0.0.1", 5335), 20), "Unbound still runs"
+    assert eventually(lambda: not _is_open("127.0.0.1", 5335)), "Unbound still runs"
 
 
 def _is_open(address: str, port: int) -> bool:

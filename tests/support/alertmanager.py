@@ -20,7 +20,7 @@ from tests.support.namespaces import tool
 from tests.support.nodes import eventually
 from tests.support.ports import free_port
 
-START_S = 30.0
+START_S = 90.0
 TEMPLATE = Path("/usr/share/prometheus/alertmanager/default.tmpl")
 STOP_S = 10.0
 

@@ -19,7 +19,7 @@ import dns.message
 from dnsfilter.telemetry.metrics import Transport
 from tests.support.engines import data, edes, query
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 PAUSE_S = 0.002
 _MARK = re.compile(rb"revision=(\d+)|\br(\d+)@")
 """A pattern for the revision in a reply: in the text of the health name, or in the contact of a refusal."""

@@ -105,7 +105,7 @@ def serving(arguments: Sequence[str], log: Path) -> Iterator[Forked]:
     log.touch()
     process = start(["dnsfilter-api", *arguments], log, log.parent)
     try:
-        assert eventually(lambda: "dnsfilter-api: listening" in log.read_text() or process.poll() is not None, 60)
+        assert eventually(lambda: "dnsfilter-api: listening" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield process
         process.terminate()

@@ -50,7 +50,7 @@ def api_paths() -> frozenset[str]:
 
 def _status(url: str) -> int:
     try:
-        with urlopen(url, timeout=10) as answer:
+        with urlopen(url, timeout=60) as answer:
             return int(answer.status)
     except HTTPError as error:
         error.close()

@@ -25,7 +25,7 @@ from tests.support.fake_clock import REREAD_S
 _FORKS = get_context("forkserver")
 _IMPORTED = f"{__package__}.imported_programs"
 _FORKS.set_forkserver_preload([_IMPORTED])
-LONGEST_S = 60
+LONGEST_S = 180
 _running: "set[Forked]" = set()
 _servers: dict[str, forkserver.ForkServer] = {}
 """The fork servers with a library that the loader loads first, by the library's path."""

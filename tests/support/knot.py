@@ -17,7 +17,7 @@ import dns.query
 from tests.support.components import component, end
 from tests.support.ports import free_port
 
-START_S = 20.0
+START_S = 60.0
 PROBE_S = 0.1
 
 CONFIG = """\

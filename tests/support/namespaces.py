@@ -22,7 +22,7 @@ from tests.support.dig import DigResult, dig
 from tests.support.knot import PROBE_S, Knot
 from tests.support.nodes import Node, program
 
-START_S = 20.0
+START_S = 60.0
 STOP_S = 10.0
 ANSWER_S = 5.0
 UP_S = 10

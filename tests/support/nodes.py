@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy/examples/belgium-2023.toml"
-START_S = 60.0
+START_S = PATIENCE_S = 180.0
 STOP_S = 20.0
 
 
@@ -150,6 +150,10 @@ class Node(Process):
         """Return the process id of the serving worker, of a node with one worker and its standby."""
         return self.worker_pids()[0]
 
+    def await_other_workers(self, before: Collection[int]) -> None:
+        """Wait until none of these process ids is a worker's, and the node is ready."""
+        assert eventually(lambda: not set(before) & set(self.worker_pids()) and self.is_ready()), self.log.read_text()
+
     def logged(self, *parts: str) -> bool:
         """Return whether one line of the log has all these parts."""
         return any(all(part in line for part in parts) for line in self.log.read_text().splitlines())
@@ -242,13 +246,13 @@ def status_of(url: str) -> int | None:
 
 def scrape(address: str) -> dict[str, float]:
     """Return the samples of a metrics page, by name with labels."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as response:
         lines = response.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.02) -> bool:
+def eventually(holds: Callable[[], bool], within_s: float = PATIENCE_S, every_s: float = 0.02) -> bool:
     """Return whether `holds()` becomes true before the time is up.
 
     Pass a longer pause if each check starts a program.

@@ -35,8 +35,8 @@ class Office(SingleMachine):
         config = self.state / "dnsfilter.toml"
         config.write_text(f"trust_clock = true\n{config.read_text()}")
         os.kill(self.child("dnsfilter serve"), signal.SIGHUP)
-        assert eventually(lambda: "configuration reloaded" in self.log.read_text(), 30)
-        assert eventually(self.is_ready, 30)
+        assert eventually(lambda: "configuration reloaded" in self.log.read_text())
+        assert eventually(self.is_ready)
         return self
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class Office(SingleMachine):
     def settle(self) -> None:
         """Wait until the resolver answers by the newest revision."""
         revision = self.request("GET", "/readyz").json()["revision"]
-        assert eventually(lambda: self._revision() == revision, 30), f"revision {revision} is not in force"
+        assert eventually(lambda: self._revision() == revision), f"revision {revision} is not in force"
 
     def _revision(self) -> int:
         texts = self.dig("health.dnsfilter.internal", "TXT").rdata("TXT")

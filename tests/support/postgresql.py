@@ -21,7 +21,7 @@ from api.db.session import Database
 from tests.support.components import component
 
 USER = "dnsfilter"
-START_S = 30
+START_S = 90
 FILLED = ("installation", "sites", "versions")
 """The tables that have rows after the migrations."""
 # Tests need no durability: a crash of the test machine may lose this data.

@@ -16,7 +16,7 @@ from tests.support.alert_rules import RUNBOOK
 from tests.support.components import component
 from tests.support.ports import free_port
 
-START_S = 30
+START_S = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Prometheus:
     def _asked(self, kind: str, expression: str, **more: int) -> list[dict[str, Any]]:
         data = urllib.parse.urlencode({"query": expression, **more}).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}", data, timeout=10) as response:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}", data, timeout=60) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:

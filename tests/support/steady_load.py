@@ -65,7 +65,7 @@ class ConstantLoad:
 
     def until_answered(self, number: int) -> None:
         """Wait for this number of further answers. Raise AssertionError if they do not come."""
-        wanted, deadline = self.answered + number, time.monotonic() + 30
+        wanted, deadline = self.answered + number, time.monotonic() + 180
         while self.answered < wanted:
             assert time.monotonic() < deadline, self.tally
             time.sleep(0.01)

@@ -108,7 +108,7 @@ class Asking:
     def until_answered(self, number: int) -> None:
         """Wait for this number of further answers. Raise AssertionError if they do not come."""
         wanted = self.answered + number
-        assert eventually(lambda: self.answered >= wanted, 30), (self.answered, self.lost)
+        assert eventually(lambda: self.answered >= wanted), (self.answered, self.lost)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -171,7 +171,7 @@ class TwoNodes:
                 asking.sendto(query(f"{secrets.token_hex(4)}.example.org"), (address, 53))
                 return holds()
 
-            assert eventually(ask_and_look, 30, 0.1), self.log()
+            assert eventually(ask_and_look, every_s=0.1), self.log()
 
     def log(self) -> str:
         """Return the end of both logs of keepalived."""
@@ -179,7 +179,7 @@ class TwoNodes:
 
     def until_at(self, first: bool) -> None:
         """Wait until only the first machine has the addresses, or only the second, and answers over IPv6."""
-        assert eventually(lambda: self.at() == [first, not first], 30, 0.05), self.log()
+        assert eventually(lambda: self.at() == [first, not first], every_s=0.05), self.log()
         one, other = self.keepers
         assert eventually(lambda: one.noted(master=first) and other.noted(master=not first)), self.log()
         assert eventually(self._is_answered_over_ipv6), self.log()

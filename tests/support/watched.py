@@ -10,7 +10,7 @@ from tests.support.alertmanager import Received, alertmanager
 from tests.support.nodes import SingleMachine, eventually
 from tests.support.prometheus import Prometheus, prometheus
 
-WITHIN_S = 60.0
+WITHIN_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)

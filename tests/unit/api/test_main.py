@@ -189,7 +189,7 @@ def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> Non
     log.touch()
     process = start(["dnsfilter-api", *arguments], log, ROOT)
     try:
-        assert eventually(lambda: "dnsfilter-api: listening" in log.read_text(), 60)
+        assert eventually(lambda: "dnsfilter-api: listening" in log.read_text())
         code, out, err = run_api(arguments)
         assert (code, out) == (1, "")
         assert f"process {process.pid} uses the database {tmp_path}/dnsfilter.sqlite3" in err.splitlines()[-1]

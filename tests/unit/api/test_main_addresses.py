@@ -41,7 +41,7 @@ def serving(state: Path, options: Sequence[str], space: Namespace | None = None)
     log.touch()
     process = _started([*own, *options], log, space)
     try:
-        assert eventually(lambda: "listening on" in log.read_text() or process.poll() is not None, 60)
+        assert eventually(lambda: "listening on" in log.read_text() or process.poll() is not None)
         found = re.search(r"listening on (.+), metrics", log.read_text())
         assert found is not None, log.read_text()
         yield found.group(1).split(" and ")

@@ -37,7 +37,7 @@ class Served:
         options = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
         self.log.touch()
         self.process = start_fork(["dnsfilter-api", *options, *arguments], self.log, ROOT)
-        assert eventually(lambda: "listening on" in self.text() or self.process.poll() is not None, 60)
+        assert eventually(lambda: "listening on" in self.text() or self.process.poll() is not None)
         assert self.process.poll() is None, self.text()
 
     def text(self) -> str:
@@ -110,7 +110,7 @@ def test_a_renewed_certificate_is_loaded_without_losing_a_connection(
         assert eventually(lambda: "the old one stays" in served.text())
         assert serial_of(url, authority) == second
         third = authority.issue(*files)
-        assert eventually(lambda: serial_of(url, authority) == third, 30)
+        assert eventually(lambda: serial_of(url, authority) == third)
         # The connection from the beginning.
         assert client.get("/readyz").json()["ready"] is True
     with pytest.raises(httpx.ConnectError):

@@ -34,7 +34,7 @@ def starts() -> Iterator[WorkerStarts]:
 
 def status_of(process: ChildProcess) -> int | None:
     """Wait for the end of a worker. Return its status."""
-    eventually(lambda: process.poll() is not None, 30)
+    eventually(lambda: process.poll() is not None)
     return process.returncode
 
 

@@ -36,7 +36,7 @@ def fields(pid: int) -> dict[str, str]:
 
 def ends(process: ChildProcess, sock: socket.socket) -> None:
     sock.close()
-    assert eventually(lambda: process.poll() is not None, 30)
+    assert eventually(lambda: process.poll() is not None)
 
 
 def descriptors(pid: int) -> list[str]:

@@ -93,7 +93,7 @@ def test_a_process_that_is_tied_to_its_parent_ends_with_it() -> None:
         pid, is_parent, is_another = process.stdout.readline().split()
         assert (is_parent, is_another) == ("True", "False")
         process.kill()
-    assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 30)
+    assert eventually(lambda: not Path(f"/proc/{pid}").exists())
 
 
 @root_only
@@ -110,4 +110,4 @@ def test_a_tie_to_the_parent_outlives_a_change_of_user() -> None:
         pid = process.stdout.readline().strip()
         process.kill()
         process.wait()
-        assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 30)
+        assert eventually(lambda: not Path(f"/proc/{pid}").exists())

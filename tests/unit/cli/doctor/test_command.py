@@ -92,11 +92,11 @@ def test_advice_about_files_that_are_not_in_force_leads_to_a_clean_bill(tmp_path
         node.config.write_text("nonsense")  # the trial of an upgrade fails by it
         assert node.process is not None
         node.process.send_signal(signal.SIGUSR2)
-        assert eventually(lambda: found("upgrade") != [], 60)
+        assert eventually(lambda: found("upgrade") != [])
         assert "USR2" in found("upgrade")[0]["advice"]
         node.config.write_text(good)
         node.process.send_signal(signal.SIGUSR2)
-        assert eventually(lambda: found("upgrade") == [] and found("configuration") == [], 90)
+        assert eventually(lambda: found("upgrade") == [] and found("configuration") == [])
 
 
 def run(*arguments: str) -> object:
