@@ -124,9 +124,14 @@ class Decision:
 def decide(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Decision:
     """Return the decision for `client` at `site` if it queries `name` at `at`."""
     registered = range_of(policy, site, client)
+    considered = consider(policy, registered, name, at) if registered is not None else ()
+    return decided(policy, registered, considered, at)
+
+
+def decided(policy: Policy, registered: Range | None, considered: Sequence[Considered], at: Instant) -> Decision:
+    """Return the decision for a client in the range `registered`, for which these bans were considered."""
     if registered is None:
         return Decision(Verdict.PASS, None, admitted=any(_suspends(s, None, at) for s in policy.suspensions))
-    considered = consider(policy, registered, name, at)
     standing = [item for item in considered if item.applies]
     monitored = frozenset(item.ban.service for item in standing if not item.enforces)
     if not standing:
@@ -192,13 +197,13 @@ def standings(policy: Policy, registered: Range, at: Instant) -> Iterator[Consid
 
 def bans_concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
     """Yield the bans of `authority` without bindings, and those bound to it with their bindings, in force or not."""
+    bindings = [binding for binding in policy.bindings if binding.authority == authority]
+    bound = {binding.ban for binding in bindings}
     for ban in policy.bans:
         if ban.authority == authority:
             yield ban, ()
-        else:
-            bindings = tuple(b for b in policy.bindings if b.ban == ban.number and b.authority == authority)
-            if bindings:
-                yield ban, bindings
+        elif ban.number in bound:
+            yield ban, tuple(binding for binding in bindings if binding.ban == ban.number)
 
 
 def matched_tiers(service: Service, name: WireName) -> dict[int, WireName]:

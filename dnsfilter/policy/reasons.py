@@ -11,7 +11,7 @@ from dnsfilter.policy.decide import (
     Standing,
     consider,
     covers,
-    decide,
+    decided,
     matched_tiers,
     range_of,
 )
@@ -62,10 +62,10 @@ def explain(
 
     `off_since` has the time since which bans are off, by number, if known.
     """
-    decision = decide(policy, site, client, name, at)
     registered = range_of(policy, site, client)
     services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
     considered = consider(policy, registered, name, at) if registered is not None else ()
+    decision = decided(policy, registered, considered, at)
     zone = _zone(policy, registered)
     off = [item for item in considered if registered is not None and _only_off(item, registered, at)]
     cause, about = _cause(decision, services, considered, off)
