@@ -5,7 +5,17 @@ from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import EngineClock, Reference
-from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
+from dnsfilter.engine.interface import (
+    Capture,
+    Captured,
+    Drop,
+    Event,
+    Miss,
+    NodeLabel,
+    Reply,
+    StreamListening,
+    Update,
+)
 from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.udp_listener import UdpListener
@@ -26,6 +36,7 @@ class CompiledEngine:
     """Implements `Engine`: ordinary queries in C, all others by the slow path."""
 
     make_cache: ClassVar[Callable[[int, int], Cache]]
+    streams: StreamListening
     def __init__(
         self,
         *,

@@ -1,5 +1,6 @@
 """The interface of an engine, and the values that cross it."""
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
@@ -80,7 +81,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client.
+    """A dynamic update for one of these servers. `reply` answers the client; it is None for a caller of `answer`.
 
     Call `count` with the outcome, FORWARDED, FAILED or LIMITED, and the response code.
     """
@@ -136,12 +137,33 @@ class Captured:
     dropped: Mapping[int, int] = field(default_factory=dict)
 
 
+class StreamListening(Protocol):
+    """Serves the connections of listening TCP sockets: DNS over TCP for clients (RFC 7766)."""
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept connections on this socket. The caller owns it and keeps it open until `unlisten`."""
+
+    def unlisten(self, sock: socket.socket) -> None:
+        """Stop accepting on this socket. Open connections stay open."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether any connection waits for an answer or has one to read."""
+
+    def close(self) -> None:
+        """Stop accepting and end every connection."""
+
+
 class Engine(Protocol):
     """Answers queries from snapshot, cache and upstreams.
 
     `wall_s` is wall time in seconds UTC; `boot_ms` is CLOCK_BOOTTIME in milliseconds. No method raises because of data
     from a peer.
     """
+
+    @property
+    def streams(self) -> StreamListening | None:
+        """Return what serves streams as part of `poll`. If it is None, a StreamServer can, by `answer` and `forward`."""
 
     def fileno(self) -> int:
         """Return the epoll descriptor, readable when `poll` has work."""

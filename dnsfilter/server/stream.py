@@ -1,4 +1,7 @@
-"""DNS over TCP for clients (RFC 7766): pipelined queries, and answers in any order."""
+"""DNS over TCP for clients (RFC 7766): pipelined queries, and answers in any order.
+
+It serves engines that do not serve streams in their own loop, and specifies what those do that do.
+"""
 
 import asyncio
 import socket
@@ -41,19 +44,20 @@ class StreamServer:
         self._turned_away = turned_away
         self._connections: dict[_Connection, None] = {}
         self._per_client: Counter[bytes] = Counter()
-        self._servers: list[asyncio.Server] = []
+        self.most_unsent = MOST_UNSENT
+        self._servers: dict[socket.socket, asyncio.Server] = {}
 
-    async def listen(self, sock: socket.socket) -> asyncio.Server:
-        """Serve the connections of one listening socket. `unlisten` or `close` closes it."""
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept connections on this socket. The caller owns it and keeps it open until `unlisten`."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(self, self._resolver), sock=sock, backlog=BACKLOG)
-        self._servers.append(server)
-        return server
+        # The server closes its socket.
+        self._servers[sock] = await loop.create_server(
+            lambda: _Connection(self, self._resolver), sock=sock.dup(), backlog=BACKLOG
+        )
 
-    def unlisten(self, server: asyncio.Server) -> None:
-        """Stop accepting on the socket of that `listen`. Open connections stay open."""
-        self._servers.remove(server)
-        server.close()
+    def unlisten(self, sock: socket.socket) -> None:
+        """Stop accepting on this socket. Open connections stay open."""
+        self._servers.pop(sock).close()
 
     @property
     def is_busy(self) -> bool:
@@ -62,8 +66,8 @@ class StreamServer:
 
     def close(self) -> None:
         """Stop accepting and end every connection."""
-        for server in self._servers:
-            server.close()
+        for sock in list(self._servers):
+            self.unlisten(sock)
         for connection in list(self._connections):
             connection.end()
 
@@ -138,7 +142,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
-        transport.set_write_buffer_limits(high=MOST_UNSENT)
+        transport.set_write_buffer_limits(high=self._server.most_unsent)
         peer = transport.get_extra_info("peername")
         if not peer:
             transport.abort()

@@ -20,7 +20,7 @@ from typing import cast
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
-from dnsfilter.engine.interface import NodeLabel
+from dnsfilter.engine.interface import NodeLabel, StreamListening
 from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.resolver import Resolver
@@ -74,10 +74,10 @@ _LOG = logging.getLogger("dnsfilter.worker")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The listeners and servers of one set of sockets while it is read."""
+    """The listeners and TCP sockets of one set while it is read."""
 
     udp: Sequence[UdpListener]
-    tcp: Sequence[asyncio.Server]
+    tcp: Sequence[socket.socket]
 
 
 class Worker:
@@ -121,7 +121,7 @@ class Worker:
         if isinstance(self._engine, Serving):
             loop.wait_in(self._engine)
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
-        self._streams = StreamServer(
+        self._streams: StreamListening = self._engine.streams or StreamServer(
             self._resolver,
             config.clients,
             config.limits,
@@ -231,16 +231,16 @@ class Worker:
                 reading = self._reading.pop(number)
                 for listener in reading.udp:
                     self._engine.unlisten(listener)
-                for server in reading.tcp:
-                    self._streams.unlisten(server)
+                for sock in reading.tcp:
+                    self._streams.unlisten(sock)
             for number in self._wanted - self._reading.keys():
                 udp, tcp = self._sets[number]
                 listeners = [UdpListener(sock) for sock in udp]
                 for listener in listeners:
                     self._engine.listen(listener)
-                # The server closes its socket, but this process may get an order to listen there again.
-                servers = [await self._streams.listen(sock.dup()) for sock in tcp]
-                self._reading[number] = _Reading(listeners, servers)
+                for sock in tcp:
+                    await self._streams.listen(sock)
+                self._reading[number] = _Reading(listeners, tcp)
 
     def _swap(self, policy: Policy, descriptors: Sequence[int]) -> None:
         self._counters.received = policy.revision

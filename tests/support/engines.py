@@ -436,6 +436,7 @@ def running(
     longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
     listen: str = "127.0.0.1",
     directory: Path | None = None,
+    clock: FakeClock | None = None,
 ) -> Iterator[Rig]:
     """Run an engine of that kind between a listening socket and these upstreams. Close the upstreams at the end.
 
@@ -456,7 +457,7 @@ def running(
         path = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         counters = CounterBlock.create(path / "counters", len(zones.endpoints), capacity=1_024)
         stack.callback(counters.close)
-        clock, snapshot = FakeClock(wall_s), snapshot_of(policy, made_s)
+        clock, snapshot = clock or FakeClock(wall_s), snapshot_of(policy, made_s)
         engine = make_engine(
             kind,
             listeners=[UdpListener(sock)],

@@ -33,7 +33,9 @@ class CompiledEngine:
             zones.endpoints, zones.views, self._epoll.fileno(), upstream_slots(len(zones.endpoints)), self._slots,
             trust_ad, longest_wait_ms, limits, cache,
         )
-        self._table = PendingTable(self._pending, self._named)
+        proxies = Prefixes(clients.trusted_proxies)
+        connections = Connections(limits, proxies, self._alarm, self._slots, self._epoll.fileno())
+        self._table = PendingTable(self._pending, self._named, connections)
         failures = Failures(self._pending)
         self._slow_path = SlowPath(
             table=self._table, health=self._pending.health, failures=failures, cache=cache, zones=zones,
@@ -47,14 +49,16 @@ class CompiledEngine:
         self._recording = Recording()
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
-            clock, counters, Prefixes(clients.trusted_proxies), self._recording,
+            clock, counters, proxies, self._recording,
         )
+        self.streams = self._loop.streams
         self.swap(snapshot, since_ms, reference)
 
     def fileno(self):
         return self._epoll.fileno()
 
     def close(self):
+        self.streams.close()
         self._pending.close()
         self._fast.release()
         self._loop.release()

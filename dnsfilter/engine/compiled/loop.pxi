@@ -36,6 +36,9 @@ cdef enum:
     FOR_PYTHON = 2          # `Loop.poll` has events, or a new policy must come into force before queries are read
 
 
+cdef class Streams
+
+
 @cython.final
 cdef class Loop:
     """Serve the sockets and the deadlines of one engine. `slow_path` is a SlowPath over `table`."""
@@ -44,6 +47,7 @@ cdef class Loop:
     cdef Pending pending
     cdef SlowTurn slow
     cdef Delivery delivery
+    cdef readonly Streams streams
     cdef Batch batch
     cdef Times times
     cdef Durations durations
@@ -66,7 +70,8 @@ cdef class Loop:
         bint trust_ad, clock, counters, Prefixes proxies, Recording recording not None,
     ):
         self.fast, self.pending, self.recording = fast, table.pending, recording
-        self.delivery, self.batch = Delivery(fast, table.pending, trust_ad), Batch(proxies)
+        self.delivery, self.batch = Delivery(fast, table.pending, table.connections, trust_ad), Batch(proxies)
+        self.streams = Streams(table.connections, self)
         self.slow = SlowTurn(slow_path, table, listening, self.batch, self.delivery, recording)
         self.times, self.durations = Times(clock), Durations(counters.slots)
         self.alarm, self.listening, self.epoll_fd, self.watched_fd = alarm, listening, epoll_fd, -1
@@ -80,6 +85,7 @@ cdef class Loop:
     def release(self):
         """Release the memory of the counters. Do not poll afterwards."""
         self.durations.slots = self.slots = self.revisions = None
+        self.streams.release()
 
     def watch(self, int fd):
         """Have `serve` return when this descriptor is readable. Without one (-1), the alarm makes `epoll_fd` readable."""
@@ -91,7 +97,7 @@ cdef class Loop:
         cdef int count
         for _ in range(budget):
             count = 0 if self.slow.failed is not None else epoll_wait(self.epoll_fd, ready, MOST_READY, 0)
-            if count <= 0 or not self.owns_any(ready, count):
+            if self.slow.failed is not None or not self.owns_any(ready, count):
                 break
             self.take_turn(ready, count)
         self.set_alarm()
@@ -127,15 +133,15 @@ cdef class Loop:
 
     cdef int wait_ms(self, int64_t until_ns, int64_t now_ns) noexcept nogil:
         """Return how long to wait for a descriptor: until this instant or the next deadline; -1 is without end."""
-        cdef int64_t alarm_ms = self.times.alarm_ms(self.pending.next_alarm())
+        cdef int64_t alarm_ms = self.times.alarm_ms(self.next_alarm())
         cdef int64_t at_ns = sooner(until_ns, alarm_ms * NS_PER_MS if alarm_ms >= 0 else -1)
         if at_ns < 0:
             return -1
         return <int>min(max(at_ns - now_ns + NS_PER_MS - 1, <int64_t>0) // NS_PER_MS, <int64_t>LONGEST_POLL_MS)
 
     cdef bint owns_any(self, const epoll_event* ready, int count) noexcept nogil:
-        """Return whether a descriptor is ready that is not the watched one."""
-        return count > 1 or (count == 1 and ready[0].data.fd != self.watched_fd)
+        """Return whether there is work: a descriptor is ready that is not the watched one, or a connection waits."""
+        return count > 1 or (count == 1 and ready[0].data.fd != self.watched_fd) or self.streams.has_work()
 
     cdef bint take_turn(self, const epoll_event* ready, int count) noexcept nogil:
         """Serve each of these descriptors, and what is due. Return whether the watched one is among them."""
@@ -147,11 +153,12 @@ cdef class Loop:
             if ready[i].data.fd == self.watched_fd:
                 foreign = True
             else:
-                self.serve_descriptor(ready[i].data.fd)
+                self.serve_descriptor(ready[i].data.fd, ready[i].events)
         alarm_ms = self.pending.next_alarm() if self.watched_fd >= 0 else -1
         if 0 <= alarm_ms <= self.now_ms:
             self.slow.expire()
         self.delivery.flush(self.times, self.durations)
+        self.streams.finish_turn()
         self.slots[self.cache_entries] = self.fast.store.count
         self.slots[self.cache_bytes] = self.fast.store.memory()
         self.slow.end_turn()
@@ -164,7 +171,7 @@ cdef class Loop:
         self.at = self.times.instant(self.wall_s, self.now_ms)
         self.slow.begin_turn(self.wall_s, self.boot_ns)
 
-    cdef void serve_descriptor(self, int fd) noexcept nogil:
+    cdef void serve_descriptor(self, int fd, uint32_t events) noexcept nogil:
         cdef const Listening* source
         if self.pending.owns(fd):
             self.read_answers(fd)
@@ -172,6 +179,8 @@ cdef class Loop:
         source = self.listening.at(fd)
         if source != NULL:
             self.read_questions(source)
+        elif self.streams.owns(fd):
+            self.streams.serve(fd, events)
         elif fd == self.alarm.fd:
             self.alarm.clear()
             self.slow.expire()
@@ -179,7 +188,11 @@ cdef class Loop:
     def set_alarm(self):
         """Set the alarm for the next work that no datagram announces. `serve` needs none."""
         if self.watched_fd < 0:
-            self.alarm.set(self.times.alarm_ms(self.pending.next_alarm()))
+            self.alarm.set(self.times.alarm_ms(self.next_alarm()))
+
+    cdef int64_t next_alarm(self) noexcept nogil:
+        """Return when there is work that no descriptor announces, in milliseconds of CLOCK_BOOTTIME; -1 is never."""
+        return sooner(self.pending.next_alarm(), self.streams.next_alarm())
 
     # Queries of clients.
 
@@ -259,7 +272,7 @@ cdef class Loop:
         cdef Entry* entry
         cdef int result
         origin.client_size = self.batch.client(i, &origin.client)
-        origin.listener = source.reply_fd
+        origin.stream, origin.listener = 0, source.reply_fd
         origin.peer, origin.peer_size = header.msg_name, header.msg_namelen
         origin.control, origin.control_size = NULL, 0
         if header.msg_control != NULL and keep_local_address(header):

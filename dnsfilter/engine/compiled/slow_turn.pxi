@@ -1,6 +1,8 @@
 # The slow path's part of a turn: the only methods of the main loop that need Python. They take the interpreter's lock
 # and raise nothing. `take_events`, and so `poll`, raises what failed, once the turn's other clients have their replies.
 
+from dataclasses import replace as with_changes
+
 from dnsfilter.engine.interface import Drop, Reply, Update
 from dnsfilter.engine.slow_path.case import Turn
 
@@ -103,6 +105,39 @@ cdef class SlowTurn:
             Turn(wall_s, boot_ms * NS_PER_MS), message, client, transport, None if range_class < 0 else range_class
         )
 
+    # Messages of connections.
+
+    cdef void decide_stream(
+        self, Connection* connection, const uint8_t* message, uint32_t size, int range_class
+    ) noexcept with gil:
+        """Let the slow path decide on a message. If that fails, the connection ends."""
+        try:
+            self._decide_stream(connection, <bytes>(<const char*>message)[:size], range_class)
+        except BaseException as error:
+            connection.doomed = True
+            self._fail(error)
+
+    cdef int _decide_stream(self, Connection* connection, bytes message, int range_class) except -1:
+        cdef Connections connections = self.table.connections
+        cdef bytes client = <bytes>(<const char*>connection.address)[: connection.address_size]
+        cdef bint keepalive = asks_keepalive(message, <uint32_t>len(message))
+        outcome = self.slow_path.decide_message(
+            self._turn(), message, client, Transport.TCP, None if range_class < 0 else range_class
+        )
+        if isinstance(outcome, Reply):
+            connections.copy_reply(outcome.message)
+            if self.recording.active:
+                self.recording.recorder.replied(client, Transport.TCP, outcome.message)
+            connections.add_reply(<uint32_t>len(outcome.message), keepalive)
+            return 0
+        connection.waiting += 1
+        reply = stream_reply(connections, connections.handle_of(connection), keepalive)
+        if isinstance(outcome, Update):
+            self._turn().events.append(with_changes(outcome, reply=reply))
+        else:
+            self.slow_path.forward(self._turn(), outcome, reply=reply)
+        return 0
+
     # Answers of upstreams.
 
     cdef void take_answer(self, int result, int fd, const Arrived* arrived) noexcept with gil:
@@ -154,8 +189,27 @@ cdef class SlowTurn:
             self._fail(error)
 
     cdef void record_delivery(self, const Waiting* waiting) noexcept with gil:
-        """Record the reply that was just put into the outbox."""
+        """Record the reply that was just delivered."""
         try:
-            self.recording.delivered(self.delivery.outbox, waiting)
+            self.recording.delivered(self.delivery, waiting)
+        except BaseException as error:
+            self._fail(error)
+
+    cdef void record_stream(self, const Connection* connection, const uint8_t* reply, uint32_t size) noexcept with gil:
+        """Record a reply to a connection."""
+        try:
+            self.recording.record(
+                connection.address, connection.address_size, Transport.TCP, <const char*>reply, size
+            )
+        except BaseException as error:
+            self._fail(error)
+
+    cdef void record_stream_drop(
+        self, const Connection* connection, const uint8_t* message, uint32_t size
+    ) noexcept with gil:
+        """Record that a message of a connection gets no answer."""
+        client = <bytes>(<const char*>connection.address)[: connection.address_size]
+        try:
+            self.recording.recorder.decided(<bytes>(<const char*>message)[:size], client, Transport.TCP, Drop())
         except BaseException as error:
             self._fail(error)

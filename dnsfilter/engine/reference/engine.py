@@ -14,7 +14,17 @@ from dnsfilter.cache.answer_cache import AnswerCache, Cache
 from dnsfilter.cache.failure_cache import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, EngineClock, Reference
-from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
+from dnsfilter.engine.interface import (
+    Capture,
+    Captured,
+    Drop,
+    Event,
+    Miss,
+    NodeLabel,
+    Reply,
+    StreamListening,
+    Update,
+)
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.pending_names import PendingCount
 from dnsfilter.engine.range_counts import RangeCounts
@@ -49,6 +59,7 @@ BATCH = 64
 class ReferenceEngine:
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
+    streams: ClassVar[StreamListening | None] = None
     make_cache: ClassVar[Callable[[int, int], Cache]] = AnswerCache
     """Make this engine's cache from its limit in bytes and the seconds that an answer is kept after its TTL."""
 

@@ -1,6 +1,6 @@
 """A question to upstreams, its waiting queries, and its results."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,7 +15,10 @@ from dnsfilter.wire.query import Query, Question, question_of
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A query that waits for an exchange, and where its reply goes: a listener's peer, or a stream's ticket."""
+    """A query that waits for an exchange, and where its reply goes: a listener's peer, or a stream.
+
+    `reply` answers a stream that the engine serves itself. Another has a ticket.
+    """
 
     query: Query
     client: bytes
@@ -24,6 +27,7 @@ class Waiter:
     peer: PeerAddress | None = None
     source: Ancillary = field(default_factory=list)
     ticket: int = 0
+    reply: Callable[[bytes], object] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -113,11 +113,17 @@ class Forwarder:
             message = policy.fail(case, found)
         if policy.recorder is not None:
             policy.recorder.replied(waiter.client, transport, message)
+        self.send(turn, waiter, message)
+        self.time(waiter.asked_ns)
+
+    def send(self, turn: Turn, waiter: Waiter, message: bytes) -> None:
+        """Send the reply to a waiting query, or hand it up."""
         if waiter.listener is not None and waiter.peer is not None:
             waiter.listener.send(message, waiter.peer, waiter.source)
+        elif waiter.reply is not None:
+            waiter.reply(message)
         else:
             turn.events.append(Answered(waiter.ticket, message))
-        self.time(waiter.asked_ns)
 
     def time(self, asked_ns: int) -> None:
         """Measure how long a reply took, if it is one of those that are measured."""

@@ -4,13 +4,13 @@ The reference engine uses it for everything. The compiled engine uses it for wha
 chains, truncated answers, failures, timeouts, streams.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from dnsfilter.cache.answer_cache import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Answered, Capture, Captured, Miss, NodeLabel, Reply, Update
+from dnsfilter.engine.interface import Capture, Captured, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.dynamic_updates import decide_update, is_taken
 from dnsfilter.engine.slow_path.exchange import Waiter
@@ -127,11 +127,12 @@ class SlowPath:
         """Ask upstream, or join an equal question. Return False if there is neither room nor a stale answer."""
         return self._forwarder.ask(turn, miss, waiter)
 
-    def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
-        """Ask for a stream's client, whose reply is this ticket's event, now or in a later turn."""
-        if not self.ask(turn, miss, Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket)):
+    def forward(self, turn: Turn, miss: Miss, ticket: int = 0, reply: Callable[[bytes], object] | None = None) -> None:
+        """Ask for a stream's client, whose reply goes to `reply` or is this ticket's event, now or in a later turn."""
+        waiter = Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket, reply=reply)
+        if not self.ask(turn, miss, waiter):
             self.policy.count_reply(Rcode.SERVFAIL)
-            turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
+            self._forwarder.send(turn, waiter, empty_reply(miss.query, Rcode.SERVFAIL))
 
     def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
         """Settle a datagram of an upstream for exchange `number`. A message of None is an ICMP error."""

@@ -3,9 +3,12 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeAlias
 
 import dns.edns
 import dns.message
@@ -13,16 +16,31 @@ import dns.rcode
 import pytest
 
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
+from dnsfilter.engine.interface import StreamListening
 from dnsfilter.resolver import Resolver
-from dnsfilter.server import stream
-from dnsfilter.server.stream import StreamServer
+from dnsfilter.server.stream import MOST_UNSENT, StreamServer
+from dnsfilter.telemetry.metrics import Limit
+from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream_pool import StreamPool
 from tests.contract.cases import RECORDS, office
-from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, UNREGISTERED, Rig, data, query, running
+from tests.support.engines import (
+    GHENT,
+    MECHELEN,
+    NO_RATES,
+    PATIENCE_S,
+    UNREGISTERED,
+    FakeClock,
+    Rig,
+    data,
+    query,
+    running,
+)
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
 from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, silent
+from tests.support.starting import kind
 
+__all__ = ["kind"]
 REGISTERED = Clients(Unregistered.REFUSE)
 
 
@@ -58,19 +76,27 @@ class Client:
 
 @dataclass
 class Served:
-    """A listening server, its reported numbers of connections, and the rig behind it."""
+    """A listening server, and the rig behind it."""
 
     rig: Rig
     address: tuple[str, int]
-    server: StreamServer
-    opened: list[int]
-    turned_away: list[None]
+    server: StreamListening
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, source: str = GHENT) -> Client:
         client = Client(*await asyncio.open_connection(*self.address, local_addr=(source, 0)))
         self.clients.append(client)
         return client
+
+    @property
+    def open(self) -> int:
+        """Return the number of connections, as the node counts it."""
+        return self.rig.counters.slots[TCP_CONNECTIONS]
+
+    @property
+    def turned_away(self) -> int:
+        """Return how many connections were refused or closed because a limit was reached."""
+        return self.rig.counters.slots[LIMITED[Limit.CONNECTIONS]]
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -82,33 +108,67 @@ class Served:
         self.rig.upstream.say(asked, reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)))
 
 
+class RunningClock(FakeClock):
+    """A clock whose boot time runs as the machine's does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead_ns = self.now_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def boot_ns(self) -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + self._ahead_ns
+
+    def alarm_ms(self, at_ms: int) -> int:
+        return at_ms - self._ahead_ns // 1_000_000
+
+
 @asynccontextmanager
-async def serving(
-    upstream: Scripted | None = None, limits: Limits = NO_RATES, clients: Clients = REGISTERED
+async def _serving(
+    kind: str,
+    upstream: Scripted | None = None,
+    limits: Limits = NO_RATES,
+    clients: Clients = REGISTERED,
+    *,
+    most_unsent: int = MOST_UNSENT,
+    clock: FakeClock | None = None,
 ) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
-    opened: list[int] = []
-    turned_away: list[None] = []
-    with running("reference", office(), known, limits=limits) as rig:
+    with running(kind, office(), known, clients=clients, limits=limits, clock=clock) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
-            server = StreamServer(resolver, clients, limits, opened.append, lambda: turned_away.append(None))
-            sock = socket.create_server(("127.0.0.1", 0))
-            # Connections inherit the small buffer: the server notices at once when a client reads.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
-            await server.listen(sock)
-            served = Served(rig, sock.getsockname(), server, opened, turned_away)
-            try:
-                yield served
-            finally:
-                for client in served.clients:
-                    client.close()
-                server.close()
-                await resolver.close()
-                await asyncio.sleep(0)
+            server: StreamListening = rig.engine.streams or StreamServer(
+                resolver,
+                clients,
+                limits,
+                lambda count: rig.counters.set(TCP_CONNECTIONS, count),
+                lambda: rig.counters.add(LIMITED[Limit.CONNECTIONS]),
+            )
+            server.most_unsent = most_unsent  # type: ignore[attr-defined]
+            with socket.create_server(("127.0.0.1", 0)) as sock:
+                # Connections inherit the small buffer: the server notices at once when a client reads.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+                await server.listen(sock)
+                served = Served(rig, sock.getsockname(), server)
+                try:
+                    yield served
+                finally:
+                    for client in served.clients:
+                        client.close()
+                    server.close()
+                    await resolver.close()
+                    await asyncio.sleep(0)
 
 
-async def test_query_is_answered_by_the_policy_of_the_connections_address() -> None:
+Serving: TypeAlias = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@pytest.fixture
+def serving(kind: str) -> Serving:
+    """Return a context manager that serves streams with an engine of that kind."""
+    return partial(_serving, kind)
+
+
+async def test_query_is_answered_by_the_policy_of_the_connections_address(serving: Serving) -> None:
     async with serving() as served:
         for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
             client = await served.connect(source)
@@ -117,7 +177,7 @@ async def test_query_is_answered_by_the_policy_of_the_connections_address() -> N
 
 
 @each_row(("name", "before"), [("plain.example.org", 0), ("www.tiktok.com", 1), ("localhost", 0)])
-def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(name: str, before: int) -> None:
+def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(serving: Serving, name: str, before: int) -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connection_idle_s=7)) as served:
             client = await served.connect()
@@ -130,7 +190,7 @@ def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(name: str,
     asyncio.run(check())
 
 
-async def test_many_queries_on_one_connection_are_all_answered() -> None:
+async def test_many_queries_on_one_connection_are_all_answered(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         client.send(*(query("plain.example.org", id=number) for number in range(200)))
@@ -139,7 +199,7 @@ async def test_many_queries_on_one_connection_are_all_answered() -> None:
         assert all(data(message) == ["A 198.51.100.10"] for message in found)
 
 
-async def test_answers_are_sent_in_the_order_in_which_they_are_ready() -> None:
+async def test_answers_are_sent_in_the_order_in_which_they_are_ready(serving: Serving) -> None:
     async with serving(Scripted(silent)) as served:
         asked = served.rig.upstream.asked
         client = await served.connect()
@@ -151,7 +211,7 @@ async def test_answers_are_sent_in_the_order_in_which_they_are_ready() -> None:
             assert (await client.receive()).id == number
 
 
-async def test_a_query_may_come_byte_by_byte() -> None:
+async def test_a_query_may_come_byte_by_byte(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -162,7 +222,7 @@ async def test_a_query_may_come_byte_by_byte() -> None:
         assert {(await client.receive()).id for _ in range(2)} == {5, 6}
 
 
-async def test_frames_may_share_a_segment_or_be_split() -> None:
+async def test_frames_may_share_a_segment_or_be_split(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         data = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
@@ -173,7 +233,7 @@ async def test_frames_may_share_a_segment_or_be_split() -> None:
 
 
 @pytest.mark.parametrize("most", [32, 3])
-async def test_number_of_pending_queries_is_limited(most: int) -> None:
+async def test_number_of_pending_queries_is_limited(serving: Serving, most: int) -> None:
     async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
         asked = served.rig.upstream.asked
         client = await served.connect()
@@ -194,7 +254,7 @@ async def test_number_of_pending_queries_is_limited(most: int) -> None:
         assert len(seen) == count
 
 
-async def test_client_that_closes_its_sending_side_gets_its_answers() -> None:
+async def test_client_that_closes_its_sending_side_gets_its_answers(serving: Serving) -> None:
     async with serving(Scripted(silent)) as served:
         asked = served.rig.upstream.asked
         client = await served.connect()
@@ -205,40 +265,40 @@ async def test_client_that_closes_its_sending_side_gets_its_answers() -> None:
             served.answer(each)
         assert {(await client.receive()).id for _ in range(2)} == {1, 2}
         assert await client.until_closed() == b""
-        await served.until(lambda: served.opened[-1] == 0)
+        await served.until(lambda: served.open == 0)
 
 
-async def test_client_that_closes_within_a_frame_is_disconnected() -> None:
+async def test_client_that_closes_within_a_frame_is_disconnected(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         client.writer.write(framed(query("plain.example.org"))[:-3])
         client.writer.write_eof()
         assert await client.until_closed() == b""
-        assert served.opened == [1, 0]
+        await served.until(lambda: served.open == 0)
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
-async def test_closed_connection_is_forgotten_and_others_are_answered(abruptly: bool) -> None:
+async def test_closed_connection_is_forgotten_and_others_are_answered(serving: Serving, abruptly: bool) -> None:
     async with serving(Scripted(silent)) as served:
         asked = served.rig.upstream.asked
         leaving, staying = await served.connect(), await served.connect(MECHELEN)
         leaving.send(query("a.example.org", id=1), query("b.example.org", id=2))
         staying.send(query("a.example.org", id=9))
-        await served.until(lambda: len(asked) == 2 and served.opened[-1] == 2)
+        await served.until(lambda: len(asked) == 2 and served.open == 2)
         if abruptly:
             linger = struct.pack("ii", 1, 0)
             leaving.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         leaving.close()
         if abruptly:
-            await served.until(lambda: served.opened[-1] == 1)
+            await served.until(lambda: served.open == 1)
         for each in list(asked):
             served.answer(each)
         assert (await staying.receive()).id == 9
-        await served.until(lambda: served.opened[-1] == 1)
+        await served.until(lambda: served.open == 1)
 
 
 @pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
-async def test_message_without_an_answer_ends_the_connection(message: bytes) -> None:
+async def test_message_without_an_answer_ends_the_connection(serving: Serving, message: bytes) -> None:
     async with serving() as served:
         client = await served.connect()
         client.send(message, query("plain.example.org"))
@@ -247,8 +307,9 @@ async def test_message_without_an_answer_ends_the_connection(message: bytes) -> 
 
 
 @pytest.mark.heavy
-async def test_idle_connection_ends_but_a_waiting_one_does_not() -> None:
-    async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
+async def test_idle_connection_ends_but_a_waiting_one_does_not(serving: Serving) -> None:
+    limits = replace(NO_RATES, connection_idle_s=0.05)
+    async with serving(Scripted(silent), limits=limits, clock=RunningClock()) as served:
         asked = served.rig.upstream.asked
         waiting = await served.connect(MECHELEN)
         waiting.send(query("a.example.org", id=4))
@@ -260,26 +321,26 @@ async def test_idle_connection_ends_but_a_waiting_one_does_not() -> None:
         served.answer(asked[0])
         assert (await waiting.receive()).id == 4
         assert await waiting.until_closed() == b""
-        assert served.opened[-1] == 0
+        assert served.open == 0
 
 
-async def test_connections_per_client_are_limited() -> None:
+async def test_connections_per_client_are_limited(serving: Serving) -> None:
     async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
         held = [await served.connect() for _ in range(3)]
-        await served.until(lambda: served.opened[-1:] == [3])
+        await served.until(lambda: served.open == 3)
         assert await (await served.connect()).until_closed() == b""
-        assert len(served.turned_away) == 1
+        assert served.turned_away == 1
         other = await served.connect(MECHELEN)
         other.send(query("plain.example.org", id=1))
         assert (await other.receive()).id == 1
         held[0].close()
-        await served.until(lambda: served.opened[-1] == 3)
+        await served.until(lambda: served.open == 3)
         again = await served.connect()
         again.send(query("plain.example.org", id=2))
         assert (await again.receive()).id == 2
 
 
-async def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -> None:
+async def test_client_over_the_rate_limit_is_disconnected_and_another_is_not(serving: Serving) -> None:
     async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
         other = await served.connect(MECHELEN)
         client = await served.connect()
@@ -295,7 +356,7 @@ async def test_client_over_the_rate_limit_is_disconnected_and_another_is_not() -
         assert served.rig.outcomes()["tcp", "refused"] == 10
 
 
-async def test_least_recently_used_connection_is_closed_at_the_limit() -> None:
+async def test_least_recently_used_connection_is_closed_at_the_limit(serving: Serving) -> None:
     async with serving(limits=replace(NO_RATES, connections=3)) as served:
         first, second, third = [await served.connect() for _ in range(3)]
         for client in (second, third, first):
@@ -308,11 +369,11 @@ async def test_least_recently_used_connection_is_closed_at_the_limit() -> None:
         for client in (third, first):
             client.send(query("plain.example.org", id=5))
             assert (await client.receive()).id == 5
-        assert max(served.opened) == 3
-        assert len(served.turned_away) == 1
+        assert served.open == 3
+        assert served.turned_away == 1
 
 
-async def test_waiting_connections_are_not_closed_at_the_limit() -> None:
+async def test_waiting_connections_are_not_closed_at_the_limit(serving: Serving) -> None:
     async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
         asked = served.rig.upstream.asked
         busy = [await served.connect() for _ in range(2)]
@@ -332,32 +393,28 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
 
 
 @pytest.mark.heavy
-async def test_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
-
-    async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.1)) as served:
+async def test_client_that_does_not_read_is_disconnected(serving: Serving) -> None:
+    limits = replace(NO_RATES, connection_idle_s=0.1)
+    async with serving(Scripted(wide), limits=limits, most_unsent=2_000, clock=RunningClock()) as served:
         client = await served.connect()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.send(*[query("wide.example.org", "TXT")] * 3_000)
-        await served.until(lambda: served.opened[-1:] == [1])
+        await served.until(lambda: served.open == 1)
         for number in (3, 4):  # while the client does not read, and afterwards
             other = await served.connect(MECHELEN)
             other.send(query("plain.example.org", id=number))
             assert (await other.receive()).id == number
             other.writer.close()
-            await served.until(lambda: served.opened[-1] == 0)
+            await served.until(lambda: served.open == 0)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
-async def test_slowly_reading_client_gets_all_answers(
-    monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
-) -> None:
+async def test_slowly_reading_client_gets_all_answers(serving: Serving, most_unsent: int, pause_s: float) -> None:
     """The server holds back queries, or answers: then it checks after 0.6 s whether the client has read more."""
-    monkeypatch.setattr(stream, "MOST_UNSENT", most_unsent)
     number = 1_500
-
-    async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.6)) as served:
+    limits = replace(NO_RATES, connection_idle_s=0.6)
+    async with serving(Scripted(wide), limits=limits, most_unsent=most_unsent, clock=RunningClock()) as served:
         client = await served.connect()
         client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         client.send(*[query("wide.example.org", "TXT", id=each) for each in range(number)])
@@ -370,7 +427,7 @@ async def test_slowly_reading_client_gets_all_answers(
 
 
 @pytest.mark.heavy
-async def test_client_with_many_queries_does_not_block_others() -> None:
+async def test_client_with_many_queries_does_not_block_others(serving: Serving) -> None:
     async with serving() as served:
         other = await served.connect(MECHELEN)
         other.send(query("plain.example.org"))
@@ -384,27 +441,27 @@ async def test_client_with_many_queries_does_not_block_others() -> None:
 
 
 @pytest.mark.heavy
-async def test_client_with_many_queries_that_closes_gets_all_answers() -> None:
+async def test_client_with_many_queries_that_closes_gets_all_answers(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         client.send(*(query("plain.example.org", id=number) for number in range(1_000)))
         client.writer.write_eof()
         assert {(await client.receive()).id for _ in range(1_000)} == set(range(1_000))
         assert await client.until_closed() == b""
-        assert served.opened[-1] == 0
+        assert served.open == 0
 
 
-async def test_closing_the_server_ends_every_connection() -> None:
+async def test_closing_the_server_ends_every_connection(serving: Serving) -> None:
     async with serving() as served:
         clients = [await served.connect() for _ in range(3)]
-        await served.until(lambda: served.opened[-1:] == [3])
+        await served.until(lambda: served.open == 3)
         served.server.close()
         for client in clients:
             assert await client.until_closed() == b""
-        assert served.opened[-1] == 0
+        assert served.open == 0
 
 
-async def test_largest_frame_is_read_and_answered() -> None:
+async def test_largest_frame_is_read_and_answered(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         wire = query("plain.example.org", id=8)
@@ -412,7 +469,7 @@ async def test_largest_frame_is_read_and_answered() -> None:
         assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
 
 
-async def test_header_of_a_trusted_proxy_names_the_client_of_a_connection() -> None:
+async def test_header_of_a_trusted_proxy_names_the_client_of_a_connection(serving: Serving) -> None:
     async with serving(clients=BEHIND_PROXY) as served:
         for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
             client = await served.connect(PROXY)
@@ -422,7 +479,7 @@ async def test_header_of_a_trusted_proxy_names_the_client_of_a_connection() -> N
             assert found == [rcode, rcode]
 
 
-async def test_header_may_arrive_in_pieces() -> None:
+async def test_header_may_arrive_in_pieces(serving: Serving) -> None:
     async with serving(clients=BEHIND_PROXY) as served:
         client = await served.connect(PROXY)
         for byte in header(GHENT, TCP4, b"\x04\0\x01x") + framed(query("www.tiktok.com")):
@@ -435,43 +492,43 @@ async def test_header_may_arrive_in_pieces() -> None:
 @each_row(
     "start", [framed(query("plain.example.org")), header(GHENT, 0x00), header(GHENT, more=bytes(500)), b"\r\n\r\nX"]
 )
-def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(start: bytes) -> None:
+def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(serving: Serving, start: bytes) -> None:
     async def check() -> None:
         async with serving(clients=BEHIND_PROXY) as served:
             client = await served.connect(PROXY)
             client.writer.write(start)
             assert await client.until_closed() == b""
             assert served.rig.outcomes() == {("tcp", "dropped"): 1}
-            await served.until(lambda: served.opened[-1] == 0)
+            await served.until(lambda: served.open == 0)
 
     asyncio.run(check())
 
 
-async def test_limit_of_connections_applies_to_the_client_in_the_header() -> None:
+async def test_limit_of_connections_applies_to_the_client_in_the_header(serving: Serving) -> None:
     limits = replace(NO_RATES, connections_per_client=1)
     async with serving(limits=limits, clients=BEHIND_PROXY) as served:
         waiting = [await served.connect(PROXY) for _ in range(2)]
-        await served.until(lambda: served.opened[-1:] == [2])
+        await served.until(lambda: served.open == 2)
         for source, client in zip((GHENT, MECHELEN), waiting, strict=True):
             client.writer.write(header(source))
             client.send(query("plain.example.org"))
             await client.receive()
-        assert served.turned_away == []
+        assert served.turned_away == 0
         client = await served.connect(PROXY)
         client.writer.write(header(MECHELEN))
         assert await client.until_closed() == b""
-        assert (served.turned_away, served.opened[-1]) == ([None], 2)
+        assert (served.turned_away, served.open) == (1, 2)
 
 
-async def test_connections_that_send_no_header_are_closed_when_idle() -> None:
+async def test_connections_that_send_no_header_are_closed_when_idle(serving: Serving) -> None:
     limits = replace(NO_RATES, connection_idle_s=0.05)
-    async with serving(limits=limits, clients=BEHIND_PROXY) as served:
+    async with serving(limits=limits, clients=BEHIND_PROXY, clock=RunningClock()) as served:
         client = await served.connect(PROXY)
         client.writer.write(header(GHENT)[:-1])
         assert await client.until_closed() == b""
 
 
-async def test_header_of_anybody_else_is_no_query() -> None:
+async def test_header_of_anybody_else_is_no_query(serving: Serving) -> None:
     async with serving(clients=BEHIND_PROXY) as served:
         client = await served.connect(GHENT)
         client.writer.write(header(MECHELEN) + bytes(0x0D0A))

@@ -66,13 +66,16 @@ cdef class Delivery:
     cdef FastPath fast
     cdef Pending pending
     cdef Outbox outbox
+    cdef Connections connections
+    cdef const uint8_t* last_reply  # of `deliver`, and its size
+    cdef uint32_t last_size
     cdef bint trust_ad
     cdef uint64_t delivered         # replies so far, of which one in eight is timed
     cdef int64_t[64] asked_ns       # arrival times of the timed queries
     cdef int timed
 
-    def __init__(self, FastPath fast, Pending pending, bint trust_ad):
-        self.fast, self.pending, self.trust_ad = fast, pending, trust_ad
+    def __init__(self, FastPath fast, Pending pending, Connections connections, bint trust_ad):
+        self.fast, self.pending, self.connections, self.trust_ad = fast, pending, connections, trust_ad
         self.outbox = Outbox()
         self.delivered = 0
         self.timed = 0
@@ -103,22 +106,37 @@ cdef class Delivery:
         )
 
     cdef int deliver(self, const Waiting* waiting, Entry* entry, int64_t at, int64_t now_ms) noexcept nogil:
-        """Put the reply to a waiting query into the outbox. Return False if the slow path must answer."""
+        """Put the reply to a waiting query into the outbox, or to those of its connection.
+
+        Return False if the slow path must answer.
+        """
         cdef Asked asked
+        cdef Connection* connection
+        cdef bint stream = waiting.stream != 0
+        cdef uint8_t* out = self.connections.next_reply() if stream else self.outbox.next_reply()
         cdef int size, range_class
         if waiting.handed:
             return False
         range_class = self.fast.table.find(waiting.address, waiting.address_size)
         if not self.fast.may_ask(range_class, waiting.address, waiting.address_size, at):
             return False
-        if not read_query(<const uint8_t*>(waiting + 1), waiting.message_size, &asked):
+        if not read_query(<const uint8_t*>(waiting + 1), waiting.message_size, stream, &asked):
             return False
         size = self.fast.serve(
-            &asked, entry, range_class, 0, DELIVERED, at, now_ms, udp_limit_of(&asked), self.outbox.next_reply()
+            &asked, entry, range_class, stream, DELIVERED, at, now_ms,
+            STREAM_ROOM if stream else udp_limit_of(&asked), out,
         )
         if size <= 0:
             return False
-        self.outbox.add(waiting, <uint32_t>size)
+        self.last_reply, self.last_size = out, <uint32_t>size
+        if stream:
+            connection = self.connections.answer(
+                waiting.stream, <uint32_t>size, asks_keepalive(asked.message, asked.size)
+            )
+            if connection != NULL:
+                self.connections.add_due(connection)
+        else:
+            self.outbox.add(waiting, <uint32_t>size)
         self.delivered += 1
         if self.delivered % SAMPLE_EVERY == 0 and self.timed < OUTBOX:
             self.asked_ns[self.timed] = waiting.asked_ns

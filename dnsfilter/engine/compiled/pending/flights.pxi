@@ -20,6 +20,7 @@ cdef struct Waiting:
     Client* client
     int64_t handed              # number of the Waiter from Python, which makes all fields below void; 0: none
     int64_t asked_ns
+    uint64_t stream             # as in Origin; a connection has no listener, peer and control
     int listener
     uint16_t message_size
     uint8_t address_size

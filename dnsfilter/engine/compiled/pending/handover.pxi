@@ -77,13 +77,14 @@ cdef class PendingTable:
     """Implements `Table` of engine/slow_path/pending_table.py. `listeners` maps reply descriptors to listeners."""
 
     cdef Pending pending
+    cdef Connections connections
     cdef dict listeners
     cdef dict exchanges         # by number
     cdef dict handed            # Waiters that Python handed in, by number
     cdef int64_t last_number
 
-    def __init__(self, Pending pending not None, dict listeners not None):
-        self.pending, self.listeners = pending, listeners
+    def __init__(self, Pending pending not None, dict listeners not None, Connections connections not None):
+        self.pending, self.listeners, self.connections = pending, listeners, connections
         self.exchanges, self.handed, self.last_number = {}, {}, 0
 
     def __len__(self):
@@ -173,10 +174,15 @@ cdef class PendingTable:
 
     cdef object waiter_of(self, const Waiting* waiting):
         """Return the Waiter of a waiting query. Call it at most once for each."""
+        cdef const uint8_t* message = <const uint8_t*>(waiting + 1)
         if waiting.handed:
             return self.handed.pop(waiting.handed)
-        query = parse_query(<bytes>(<const uint8_t*>(waiting + 1))[: waiting.message_size])
+        query = parse_query(<bytes>message[: waiting.message_size], stream=waiting.stream != 0)
         client = <bytes>waiting.address[: waiting.address_size]
+        if waiting.stream:
+            keepalive = asks_keepalive(message, waiting.message_size)
+            reply = stream_reply(self.connections, waiting.stream, keepalive)
+            return Waiter(query, client, waiting.asked_ns, reply=reply)
         peer = peer_of(<bytes>waiting.peer[: waiting.peer_size])
         source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
         return Waiter(query, client, waiting.asked_ns, self.listeners[waiting.listener], peer, source)

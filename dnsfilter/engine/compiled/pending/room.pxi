@@ -1,6 +1,7 @@
 # Limits on waiting queries, per client and in all, as in engine/reference/room.py. `client_block` defines a client.
 #
 #   enter(address, size)   count one more waiting query of that client; NULL if there is no room
+#   find, add              the same in two steps, without limits
 #   leave(client)          count one less; the last call frees `client`
 
 from os import urandom
@@ -75,8 +76,10 @@ cdef class Room:
         cdef uint64_t hash
         cdef Client* client
         client = self.find(address, size, &hash)
-        if not self.has_room(client):
-            return NULL
+        return self.add(client, hash, address, size) if self.has_room(client) else NULL
+
+    cdef Client* add(self, Client* client, uint64_t hash, const uint8_t* address, uint32_t size) noexcept nogil:
+        """Count one more of what `find` returned, without limits. Return NULL if there is no memory."""
         if client == NULL:
             client = <Client*>calloc(1, sizeof(Client))
             if client == NULL:

@@ -174,12 +174,12 @@ cdef int refusal_rcode(const Asked* asked, const OptFound* opt, bint has_records
     return RCODE_FORMERR if has_records else -1
 
 
-cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
-    """Parse a query over UDP that can be answered into `out`. Return False if `message` is none."""
+cdef bint read_query(const uint8_t* message, uint32_t size, bint stream, Asked* out) noexcept nogil:
+    """Parse a query that can be answered into `out`. Return False if `message` is none."""
     cdef Fault fault
     if read_plain(message, size, out):
         return True
-    if read_odd(message, size, False, out, &fault) != ODD_QUERY:
+    if read_odd(message, size, stream, out, &fault) != ODD_QUERY:
         return False
     if out.qtype == TYPE_ANY and out.qclass == CLASS_IN:
         look_for_alias(out)

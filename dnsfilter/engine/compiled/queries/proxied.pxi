@@ -15,6 +15,17 @@ cdef enum:
     PROXY_V2_PROXY = 0x21
 
 
+cdef uint32_t proxy_header_bytes(const uint8_t* data, uint32_t size) noexcept nogil:
+    """Return the size of the header with which `data` begins, or how much is needed to know it; 0 if it is not valid."""
+    cdef uint32_t header
+    if memcmp(data, PROXY_SIGNATURE, min(size, <uint32_t>12)) != 0:
+        return 0
+    if size < PROXY_START:
+        return PROXY_START
+    header = PROXY_START + (<uint32_t>data[14] << 8 | data[15])
+    return header if data[12] & 0xF0 == PROXY_V2_LOCAL and header <= PROXY_MOST_BYTES else 0
+
+
 cdef uint32_t read_proxy_header(
     const uint8_t* data, uint32_t size, const uint8_t** client, int* client_size
 ) noexcept nogil:

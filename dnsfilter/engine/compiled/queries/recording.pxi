@@ -18,12 +18,14 @@ cdef class Recording:
         cdef int i, size
         for i in range(batch.reply_count):
             size = batch.client_of_reply(i, &client)
-            self._record(client, size, &batch.out_parts[i])
+            self.record(client, size, Transport.UDP, <const char*>batch.out_parts[i].iov_base, batch.out_parts[i].iov_len)
         return 0
 
-    cdef int delivered(self, Outbox outbox, const Waiting* waiting) except -1:
-        """Record the reply that was just put into the outbox."""
-        return self._record(waiting.address, waiting.address_size, &outbox.parts[outbox.count - 1])
+    cdef int delivered(self, Delivery delivery, const Waiting* waiting) except -1:
+        """Record the reply that was just delivered."""
+        transport = Transport.TCP if waiting.stream else Transport.UDP
+        reply = <const char*>delivery.last_reply
+        return self.record(waiting.address, waiting.address_size, transport, reply, delivery.last_size)
 
     cdef int dropped(self, Batch batch, int i) except -1:
         """Record that datagram `i` of a batch gets no answer."""
@@ -33,7 +35,8 @@ cdef class Recording:
         self.recorder.decided(message, <bytes>(<const char*>client)[:size], Transport.UDP, Drop())
         return 0
 
-    cdef int _record(self, const uint8_t* client, int client_size, const iovec* part) except -1:
-        reply = <bytes>(<const char*>part.iov_base)[: part.iov_len]
-        self.recorder.replied(<bytes>(<const char*>client)[:client_size], Transport.UDP, reply)
+    cdef int record(
+        self, const uint8_t* client, int client_size, object transport, const char* reply, size_t size
+    ) except -1:
+        self.recorder.replied(<bytes>(<const char*>client)[:client_size], transport, <bytes>reply[:size])
         return 0

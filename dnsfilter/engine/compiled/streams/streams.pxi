@@ -1,0 +1,295 @@
+# DNS over TCP for clients (RFC 7766), as server/stream.py: pipelined queries, and replies in any order.
+#
+#   a listening socket     accept a few connections                   `Streams.accept`
+#   a connection           read once, take the complete messages      `Streams.read`, `Streams.take`
+#                          steps 2 to 8 of loop.pxi for each message  `Streams.ask`
+#                          send the replies together                  `Connections.settle`
+#   an upstream's answer   `Delivery.deliver` gives replies to the connections
+#   the end of a turn      send those, and take messages that waited  `Streams.finish_turn`
+
+import socket
+
+cdef extern from *:
+    """
+    static int accept_stream(int fd, struct sockaddr_storage *peer) {
+        socklen_t size = sizeof *peer;
+        return accept4(fd, (struct sockaddr *)peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    """
+    int accept_stream(int fd, sockaddr_storage* peer) nogil
+
+from libc.errno cimport ENOBUFS, ENOMEM
+
+cdef enum:
+    ACCEPTS = 64            # of one listening socket in a turn
+    REST_MS = 1000          # without new connections, after the system had no room for one
+
+
+@cython.final
+cdef class Streams:
+    """Implements `StreamListening` of engine/interface.py in the engine's loop."""
+
+    cdef Connections connections
+    cdef Loop loop              # None after `release`
+    cdef dict listening         # sockets by descriptor
+    cdef uint8_t[4096] inbox    # READ_ROOM
+    cdef uint32_t turn
+    cdef int64_t accept_at_ms   # when to accept again; -1: now
+
+    def __init__(self, Connections connections not None, Loop loop not None):
+        self.connections, self.loop, self.listening = connections, loop, {}
+        self.turn, self.accept_at_ms = 1, -1
+
+    # The interface.
+
+    async def listen(self, sock):
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+        if not self.connections.remember(sock.fileno(), LISTENS):
+            raise MemoryError
+        if watch_stream(self.connections.epoll_fd, sock.fileno(), EPOLLIN, True) < 0:
+            raise OSError(errno, os.strerror(errno))
+        self.listening[sock.fileno()] = sock
+
+    def unlisten(self, sock):
+        del self.listening[sock.fileno()]
+        self.connections.by_fd[<int>sock.fileno()] = 0
+        unwatch_stream(self.connections.epoll_fd, sock.fileno())
+
+    @property
+    def is_busy(self):
+        return self.connections.is_busy()
+
+    def close(self):
+        for sock in list(self.listening.values()):
+            self.unlisten(sock)
+        self.connections.close()
+
+    @property
+    def most_unsent(self):
+        return self.connections.most_unsent
+
+    @most_unsent.setter
+    def most_unsent(self, uint32_t most):
+        self.connections.most_unsent = most
+
+    def release(self):
+        """Release the memory of the counters. Serve nothing afterwards."""
+        self.loop = self.connections.slots = None
+
+    # The loop.
+
+    cdef inline bint owns(self, int fd) noexcept nogil:
+        return self.connections.place_at(fd) != 0
+
+    cdef inline bint has_work(self) noexcept nogil:
+        """Return whether `finish_turn` has work that no descriptor announces."""
+        return self.connections.due != NULL
+
+    cdef int64_t next_alarm(self) noexcept nogil:
+        return sooner(self.connections.next_alarm(), self.accept_at_ms)
+
+    cdef void expire(self) noexcept nogil:
+        """Handle what is due by the clock."""
+        self.connections.expire()
+        if 0 <= self.accept_at_ms <= self.loop.now_ms:
+            self.accept_at_ms = -1
+            self.watch(EPOLLIN)
+
+    cdef void serve(self, int fd, uint32_t events) noexcept nogil:
+        """Serve a readable or writable descriptor that `owns` knows."""
+        cdef uint32_t place = self.connections.place_at(fd)
+        cdef Connection* connection
+        self.connections.now_ms = self.loop.now_ms
+        if place == LISTENS:
+            self.accept(fd)
+            return
+        connection = &self.connections.places[place - 1]
+        if connection.taken_in == self.turn:
+            return  # opened in this turn: the event is of an earlier connection with that descriptor
+        if events & (EPOLLERR | EPOLLHUP):
+            self.connections.end(connection)
+            return
+        if events & connection.events & EPOLLIN and not has_frame(connection):
+            self.read(connection)
+        self.connections.settle(connection)
+
+    cdef void finish_turn(self) noexcept nogil:
+        """Send what was answered in this turn, take messages that have waited, and end connections that are idle."""
+        cdef Connection* last = self.connections.last_due
+        cdef Connection* connection
+        cdef bint is_last = False
+        self.connections.now_ms = self.loop.now_ms
+        while self.connections.due != NULL and not is_last:
+            is_last = self.connections.due == last
+            connection = self.connections.next_of_due()
+            if connection == NULL:
+                continue
+            if connection.taken_in != self.turn and has_frame(connection) and self.connections.may_take(connection):
+                self.take_unread(connection)
+            self.connections.settle(connection)
+        self.expire()
+        self.turn += 1
+
+    # Connections.
+
+    cdef void accept(self, int fd) noexcept nogil:
+        cdef sockaddr_storage peer
+        cdef Connection* made
+        cdef int accepted
+        for _ in range(ACCEPTS):
+            accepted = accept_stream(fd, &peer)
+            if accepted >= 0:
+                made = self.connections.open_one(accepted, &peer)
+                if made == NULL:
+                    close_stream(accepted)
+                else:
+                    made.taken_in = self.turn
+            elif errno == EAGAIN:
+                return
+            elif errno == EMFILE or errno == ENFILE or errno == ENOBUFS or errno == ENOMEM:
+                # The event would come again at once.
+                self.accept_at_ms = self.loop.now_ms + REST_MS
+                self.watch(0)
+                return
+
+    cdef void watch(self, uint32_t events) noexcept with gil:
+        """Wait for these events of all listening sockets."""
+        for fd in self.listening:
+            watch_stream(self.connections.epoll_fd, fd, events, False)
+
+    cdef void read(self, Connection* connection) noexcept nogil:
+        """Read once, and take the complete messages."""
+        cdef ByteQueue* unread = &connection.unread
+        cdef uint32_t room, used, held = held_bytes(unread)
+        cdef ssize_t size
+        if held:
+            room = min(max(held, <uint32_t>LEAST_ROOM), LARGEST_FRAME - held)
+            if not make_room(unread, room):
+                connection.doomed = True
+                return
+            size = receive_stream(connection.fd, unread.data + unread.end, room)
+        else:
+            size = receive_stream(connection.fd, self.inbox, READ_ROOM)
+        if size == 0:
+            connection.ended = True
+        elif size < 0:
+            connection.doomed = errno != EAGAIN and errno != EINTR
+        elif held:
+            unread.end += <uint32_t>size
+            self.take_unread(connection)
+        else:
+            used = self.take(connection, self.inbox, <uint32_t>size)
+            if used < size and not add_bytes(unread, self.inbox + used, <uint32_t>size - used):
+                connection.doomed = True
+
+    cdef void take_unread(self, Connection* connection) noexcept nogil:
+        cdef ByteQueue* unread = &connection.unread
+        drop_bytes(unread, self.take(connection, unread.data + unread.start, held_bytes(unread)))
+
+    cdef uint32_t take(self, Connection* connection, const uint8_t* data, uint32_t size) noexcept nogil:
+        """Answer the complete messages at the start of `data`, within the limits. Return how many bytes these are."""
+        cdef uint32_t used = 0, length, taken = 0
+        self.connections.current, connection.taken_in = connection, self.turn
+        if connection.header_due:
+            used = self.take_header(connection, data, size)
+        while self.connections.may_take(connection) and taken < self.connections.most_queries and not connection.header_due:
+            length = big16(data + used) if size - used >= FRAME_HEAD else STREAM_ROOM
+            if size - used < FRAME_HEAD + length:
+                break
+            if self.connections.outbox_size > OUTBOX_ROOM - LARGEST_FRAME or (
+                self.connections.outbox_size + held_bytes(&connection.unsent) > self.connections.most_unsent
+            ):
+                self.connections.push(connection)
+                continue
+            used += FRAME_HEAD + length
+            taken += 1
+            self.ask(connection, data + used - length, length)
+        self.connections.current = NULL
+        if taken:
+            self.connections.touch(connection)
+        return used
+
+    cdef uint32_t take_header(self, Connection* connection, const uint8_t* data, uint32_t size) noexcept nogil:
+        """Take the client from a trusted proxy's header. Return the header's size; 0 if it is not complete or valid."""
+        cdef const uint8_t* address = connection.address
+        cdef int address_size = 0
+        cdef uint32_t header = proxy_header_bytes(data, size)
+        if header > size:
+            return 0
+        header = read_proxy_header(data, size, &address, &address_size) if header else 0
+        if not header:
+            self.loop.fast.slots[self.loop.fast.outcomes[1][AS_DROPPED]] += 1
+            connection.doomed = True
+            return 0
+        if address_size:
+            memcpy(connection.address, address, address_size)
+            connection.address_size = <uint8_t>address_size
+        connection.header_due = False
+        connection.client = self.connections.admit(connection.address, connection.address_size)
+        connection.doomed = connection.client == NULL
+        return header
+
+    # Messages.
+
+    cdef void ask(self, Connection* connection, const uint8_t* message, uint32_t size) noexcept nogil:
+        """Answer one message. One without an answer ends the connection."""
+        cdef Asked asked
+        cdef LookAhead ahead
+        cdef uint8_t* out = self.connections.next_reply()
+        cdef const uint8_t* client = connection.address
+        cdef int result, client_size = connection.address_size
+        if read_plain(message, size, &asked):
+            self.loop.fast.look_ahead(&asked, client, client_size, self.loop.at, &ahead)
+            result = answer_plain(
+                self.loop.fast, &asked, &ahead, client, client_size, 1, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+            )
+        else:
+            result = answer_odd(
+                self.loop.fast, message, size, &asked, &ahead, client, client_size, 1, self.loop.at, self.loop.now_ms, out
+            )
+        if result == MISS:
+            result = self.ask_upstream(connection, &asked, &ahead, out)
+        if result == HAND_OVER:
+            self.loop.slow.decide_stream(connection, message, size, ahead.range_class)
+        elif result > 0:
+            if self.loop.recording.active:
+                self.loop.slow.record_stream(connection, out, <uint32_t>result)
+            self.connections.add_reply(<uint32_t>result, asks_keepalive(message, size))
+        elif result == DROPPED:
+            if self.loop.recording.active:
+                self.loop.slow.record_stream_drop(connection, message, size)
+            self.connections.push(connection)
+            connection.doomed = True
+
+    cdef int ask_upstream(
+        self, Connection* connection, Asked* asked, LookAhead* ahead, uint8_t* out
+    ) noexcept nogil:
+        """Ask upstream. If there is no room, answer from stale data or SERVFAIL."""
+        cdef Origin origin
+        cdef Entry* entry
+        cdef int result
+        origin.client, origin.client_size = connection.address, connection.address_size
+        origin.stream = self.connections.handle_of(connection)
+        origin.listener, origin.peer, origin.peer_size = -1, connection.address, 0
+        origin.control, origin.control_size = NULL, 0
+        result = self.loop.pending.begin(asked, ahead.view, ahead.hash, &origin, self.loop.boot_ns)
+        if result == ELSEWHERE:
+            return HAND_OVER
+        if result != FULL:
+            connection.waiting += 1
+            return WAITS
+        entry = self.loop.fast.store.find(
+            ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, ahead.hash, self.loop.now_ms
+        )
+        if entry != NULL:
+            return self.loop.fast.serve(
+                asked, entry, ahead.range_class, 1, AS_STALE, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+            )
+        if self.loop.fast.store.has_other(asked, ahead.view, self.loop.now_ms):
+            return HAND_OVER
+        self.loop.fast.drop_waiting(1)
+        if self.loop.recording.active:
+            self.loop.slow.record_stream_drop(connection, asked.message, asked.size)
+        self.loop.fast.count_reply(RCODE_SERVFAIL)
+        return <int>write_empty(asked, RCODE_SERVFAIL, -1, NULL, 0, STREAM_ROOM, out)
