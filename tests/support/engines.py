@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -26,7 +26,7 @@ import dns.rdataclass
 from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, StreamListening, Truncated, Update
 from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
@@ -186,6 +186,29 @@ class Client:
         self._socket.close()
 
 
+class StreamClient:
+    """A TCP client with its own address. The constructor sends its query."""
+
+    def __init__(self, address: str, server: tuple[str, int], message: bytes) -> None:
+        self._socket = socket.create_connection(server, PATIENCE_S, (address, 0))
+        self._socket.setblocking(False)
+        self._socket.send(len(message).to_bytes(2, "big") + message)
+        self._received = b""
+
+    def receive(self) -> bytes | None:
+        """Return the next reply, or None if it is not complete."""
+        with suppress(BlockingIOError):
+            self._received += self._socket.recv(65535)
+        end = 2 + int.from_bytes(self._received[:2], "big")
+        if len(self._received) < max(end, 3):
+            return None
+        found, self._received = self._received[2:end], self._received[end:]
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 class Rig:
     """An engine with clients on one side and scripted upstreams on the other. Tests move it step by step."""
 
@@ -209,6 +232,7 @@ class Rig:
         self.answered: dict[int, bytes] = {}
         self._stack = stack
         self._tickets = count(1)
+        self._streams: socket.socket | None = None
 
     @property
     def upstream(self) -> Scripted:
@@ -254,6 +278,10 @@ class Rig:
         if transport is Transport.UDP:
             sender = self.send(message, client)
             return lambda: self.wait(sender)
+        if self.engine.streams is not None:
+            asker = StreamClient(client, self._stream_address(self.engine.streams), message)
+            self._stack.callback(asker.close)
+            return lambda: parsed(self.until(asker.receive))
         outcome = self.judge(message, client, transport)
         match outcome:
             case Reply(found):
@@ -267,6 +295,14 @@ class Rig:
     def ask(self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> dns.message.Message:
         """Return the reply to one query. Upstreams act as scripted."""
         return self.begin(message, client, transport)()
+
+    def _stream_address(self, streams: StreamListening) -> tuple[str, int]:
+        """Return where the engine serves streams. Begin to on first use."""
+        if self._streams is None:
+            self._streams = self._stack.enter_context(socket.create_server((self.server[0], 0)))
+            with suppress(StopIteration):  # it waits for nothing
+                streams.listen(self._streams).__await__().send(None)
+        return self.server[0], self._streams.getsockname()[1]
 
     def forward(self, miss: Miss) -> int:
         """Hand a stream client's miss to the engine. Return the ticket under which `answered` will have the reply."""

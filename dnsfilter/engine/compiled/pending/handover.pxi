@@ -74,7 +74,10 @@ cdef tuple packed_endpoint(endpoint):
 
 @cython.final
 cdef class PendingTable:
-    """Implements `Table` of engine/slow_path/pending_table.py. `listeners` maps reply descriptors to listeners."""
+    """Implements `Table` of engine/slow_path/pending_table.py. `listeners` maps reply descriptors to listeners.
+
+    `connections` are those whose queries may wait, if any.
+    """
 
     cdef Pending pending
     cdef Connections connections
@@ -83,7 +86,7 @@ cdef class PendingTable:
     cdef dict handed            # Waiters that Python handed in, by number
     cdef int64_t last_number
 
-    def __init__(self, Pending pending not None, dict listeners not None, Connections connections not None):
+    def __init__(self, Pending pending not None, dict listeners not None, Connections connections=None):
         self.pending, self.listeners, self.connections = pending, listeners, connections
         self.exchanges, self.handed, self.last_number = {}, {}, 0
 

@@ -31,7 +31,7 @@ cdef class Streams:
 
     cdef Connections connections
     cdef Loop loop              # None after `release`
-    cdef dict listening         # sockets by descriptor
+    cdef dict listening         # descriptors by socket
     cdef uint8_t[4096] inbox    # READ_ROOM
     cdef uint32_t turn
     cdef int64_t accept_at_ms   # when to accept again; -1: now
@@ -45,23 +45,25 @@ cdef class Streams:
     async def listen(self, sock):
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
-        if not self.connections.remember(sock.fileno(), LISTENS):
-            raise MemoryError
-        if watch_stream(self.connections.epoll_fd, sock.fileno(), EPOLLIN, True) < 0:
+        cdef int fd = sock.fileno()
+        if watch_stream(self.connections.epoll_fd, fd, EPOLLIN, True) < 0:
             raise OSError(errno, os.strerror(errno))
-        self.listening[sock.fileno()] = sock
+        if not self.connections.remember(fd, LISTENS):
+            unwatch_stream(self.connections.epoll_fd, fd)
+            raise MemoryError
+        self.listening[sock] = fd
 
     def unlisten(self, sock):
-        del self.listening[sock.fileno()]
-        self.connections.by_fd[<int>sock.fileno()] = 0
-        unwatch_stream(self.connections.epoll_fd, sock.fileno())
+        cdef int fd = self.listening.pop(sock)
+        self.connections.by_fd[fd] = 0
+        unwatch_stream(self.connections.epoll_fd, fd)
 
     @property
     def is_busy(self):
         return self.connections.is_busy()
 
     def close(self):
-        for sock in list(self.listening.values()):
+        for sock in list(self.listening):
             self.unlisten(sock)
         self.connections.close()
 
@@ -155,7 +157,7 @@ cdef class Streams:
 
     cdef void watch(self, uint32_t events) noexcept with gil:
         """Wait for these events of all listening sockets."""
-        for fd in self.listening:
+        for fd in self.listening.values():
             watch_stream(self.connections.epoll_fd, fd, events, False)
 
     cdef void read(self, Connection* connection) noexcept nogil:
