@@ -7,6 +7,7 @@ import os
 import secrets
 import select
 import socket
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ import dns.rdataclass
 from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, StreamListening, Truncated, Update
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
 from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
@@ -192,8 +193,12 @@ class StreamClient:
     def __init__(self, address: str, server: tuple[str, int], message: bytes) -> None:
         self._socket = socket.create_connection(server, PATIENCE_S, (address, 0))
         self._socket.setblocking(False)
-        self._socket.send(len(message).to_bytes(2, "big") + message)
         self._received = b""
+        self.send(message)
+
+    def send(self, message: bytes) -> None:
+        """Send another query."""
+        self._socket.send(len(message).to_bytes(2, "big") + message)
 
     def receive(self) -> bytes | None:
         """Return the next reply, or None if it is not complete."""
@@ -204,6 +209,20 @@ class StreamClient:
             return None
         found, self._received = self._received[2:end], self._received[end:]
         return found
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def is_closed(self) -> bool:
+        """Return whether the server has closed the connection."""
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
 
     def close(self) -> None:
         self._socket.close()
@@ -267,7 +286,18 @@ class Rig:
         self._stack.callback(sender.close)
         return sender
 
-    def wait(self, client: Client) -> dns.message.Message:
+    def connect(self, message: bytes, client: str = GHENT) -> StreamClient:
+        """Send a query over TCP from a client's address, to an engine that serves streams."""
+        assert self.engine.streams is not None
+        if self._streams is None:
+            self._streams = self._stack.enter_context(socket.create_server((self.server[0], 0)))
+            with suppress(StopIteration):  # it waits for nothing
+                self.engine.streams.listen(self._streams).__await__().send(None)
+        asker = StreamClient(client, (self.server[0], self._streams.getsockname()[1]), message)
+        self._stack.callback(asker.close)
+        return asker
+
+    def wait(self, client: Client | StreamClient) -> dns.message.Message:
         """Move engine and upstreams until the client has its reply. Return the reply."""
         return parsed(self.until(client.receive))
 
@@ -279,8 +309,7 @@ class Rig:
             sender = self.send(message, client)
             return lambda: self.wait(sender)
         if self.engine.streams is not None:
-            asker = StreamClient(client, self._stream_address(self.engine.streams), message)
-            self._stack.callback(asker.close)
+            asker = self.connect(message, client)
             return lambda: parsed(self.until(asker.receive))
         outcome = self.judge(message, client, transport)
         match outcome:
@@ -295,14 +324,6 @@ class Rig:
     def ask(self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> dns.message.Message:
         """Return the reply to one query. Upstreams act as scripted."""
         return self.begin(message, client, transport)()
-
-    def _stream_address(self, streams: StreamListening) -> tuple[str, int]:
-        """Return where the engine serves streams. Begin to on first use."""
-        if self._streams is None:
-            self._streams = self._stack.enter_context(socket.create_server((self.server[0], 0)))
-            with suppress(StopIteration):  # it waits for nothing
-                streams.listen(self._streams).__await__().send(None)
-        return self.server[0], self._streams.getsockname()[1]
 
     def forward(self, miss: Miss) -> int:
         """Hand a stream client's miss to the engine. Return the ticket under which `answered` will have the reply."""
