@@ -163,7 +163,7 @@ class Engine(Protocol):
 
     @property
     def streams(self) -> StreamListening | None:
-        """Return what serves streams as part of `poll`. If it is None, a StreamServer can, by `answer` and `forward`."""
+        """Return what serves streams as part of `poll`; None if a StreamServer must, by `answer` and `forward`."""
 
     def fileno(self) -> int:
         """Return the epoll descriptor, readable when `poll` has work."""
