@@ -411,7 +411,7 @@ async def test_answer_that_an_upstream_truncates_is_complete(serving: Serving) -
 
 @pytest.mark.heavy
 async def test_clients_are_answered_while_a_thousand_connections_are_idle(serving: Serving) -> None:
-    limits = replace(NO_RATES, connections=1_010, connections_per_client=1_010)
+    limits = replace(NO_RATES, connections=1_010, connections_per_client=1_010, connection_idle_s=600)
     async with serving(limits=limits) as served:
         idle = [await served.connect(MECHELEN) for _ in range(1_000)]
         await served.until(lambda: served.open == 1_000)
