@@ -96,9 +96,7 @@ def _of_winner(w: Words, found: DecisionRead, winner: WinnerRead, about: Conside
         yield w.translate("The ban of {authority} refuses it from {time} on.", authority=authority, time=until)
         return
     if found.verdict != "refuse":
-        text = N_(
-            "Answered and counted, because {authority} only counts the queries for {service}, and does not refuse them."
-        )
+        text = N_("Answered and counted, because {authority} only monitors {service}, and does not refuse it.")
         yield w.translate(text, authority=authority, service=service)
         return
     yield _refused(w, winner, authority, service, zone)
@@ -154,7 +152,7 @@ def _why(w: Words, row: ConsideredRead, found: DecisionRead) -> Iterator[str]:
             yield w.translate("Set aside here, because the authority allows this name.")
     if row.pending_until is not None and row.standing == Standing.PENDING:
         until = w.at(row.pending_until, zone)
-        yield w.translate("The name is new on the list: only counted until {time}, then refused.", time=until)
+        yield w.translate("The name is new on the list: only monitored until {time}, then refused.", time=until)
     if row.ahead is not None:
         text = N_("Exemption {number} sets it aside here from {time} on.")
         yield w.translate(text, number=row.ahead.number, time=w.at(row.ahead.next, zone))
@@ -164,7 +162,7 @@ def _in_force(w: Words, row: ConsideredRead, found: DecisionRead) -> str:
     if _decides(row, found):
         return w.translate("This ban decides.")
     if row.mode == Mode.MONITOR:
-        return w.translate("It counts the query, and refuses nothing.")
+        return w.translate("It monitors: it counts the query, and refuses nothing.")
     if row.bound and found.winner is not None and not found.winner.bound:
         return w.translate("It would refuse too, but the authority's own ban comes first.")
     return w.translate(

@@ -37,7 +37,7 @@ ACTS = {
 """The acts on a request: the operation, and what the page then says."""
 WISHES = {
     Mode.OFF: N_("Switch the ban {ban} off"),
-    Mode.MONITOR: N_("Only count for the ban {ban}, and refuse nothing"),
+    Mode.MONITOR: N_("Only monitor for the ban {ban}, and refuse nothing"),
 }
 
 

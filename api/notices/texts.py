@@ -117,8 +117,8 @@ TEXTS: Mapping[Kind, Text] = {
         "To see who did this and why:",
     ),
     Kind.BAN_MONITORED: Text(
-        "the ban on {service} now only counts queries",
-        "The ban on {service} ({authority}) was set to monitor mode {at}. It counts queries but does not refuse them.",
+        "the ban on {service} now only monitors",
+        "The ban on {service} ({authority}) was set to monitoring {at}. It counts queries but does not refuse them.",
         "To see who did this and why:",
     ),
     Kind.BAN_BACK: Text(

@@ -67,7 +67,7 @@ ENFORCED = Panel(
 )  # fmt: skip
 NOT_ENFORCED = Panel(
     title="Bans not enforced", kind="stat", width=8, decimals=0, colours=ZERO_IS_USUAL,
-    question="How many bans are off, only count, or have no term now, because they lapsed or have not begun?",
+    question="How many bans are off, only monitor, or have no term now, because they lapsed or have not begun?",
     queries={
         "off": if_api_answers(f'count({in_mode("off")})'),
         "monitor": if_api_answers(f'count({in_mode("monitor")})'),
@@ -127,7 +127,7 @@ STATE = (
     ),
     Panel(
         title="Mode of each ban", kind="table", width=8, columns={**BAN_COLUMNS, "Value": "Mode"}, values=MODES,
-        question="Which bans refuse, which only count, which are off, and which have no term?",
+        question="Which bans refuse, which only monitor, which are off, and which have no term?",
         queries={"": MODE},
     ),
     Panel(

@@ -10,7 +10,7 @@ from tests.support.nodes import eventually
 
 PAGE = "docs/tutorial/office-in-30-minutes.md"
 SETUP = blocks(PAGE, "2. Set up, and refuse nobody")[0]
-ADOPT = blocks(PAGE, "5. Ban TikTok, and only count")[0]
+ADOPT = blocks(PAGE, "5. Ban TikTok, and only monitor")[0]
 ENFORCE = blocks(PAGE, "6. Refuse it")[0]
 HERE, SECOND, UNREGISTERED = "192.0.2.53", "192.0.2.17", "10.1.2.3"
 """Addresses of this machine, of the second one, and of a client in a network that is not registered."""
@@ -45,7 +45,7 @@ def follow(sh: Callable[[str], str]) -> None:
     assert "389 dc1.corp.example." in sh(here)
     assert "0 findings" in sh(here)
 
-    _, ask, look = blocks(PAGE, "5. Ban TikTok, and only count")
+    _, ask, look = blocks(PAGE, "5. Ban TikTok, and only monitor")
     sh(ADOPT)
     assert eventually(lambda: "203.0.113.81" in sh(_from(SECOND, ask)))
     assert eventually(

@@ -30,7 +30,7 @@ EVENING, MORNING = 18, 8
 """Hours of the day until which a ban is offered to be off."""
 OTHER, OPEN = "other", "open"
 """Choices of an end in the form that are no time."""
-DONE = {Mode.OFF: "switched-off", Mode.ENFORCE: "refusing-again", Mode.MONITOR: "counting"}
+DONE = {Mode.OFF: "switched-off", Mode.ENFORCE: "refusing-again", Mode.MONITOR: "monitoring"}
 SHOWN = (
     "get_authority",
     "get_ban",
@@ -59,7 +59,7 @@ async def ban(visit: Visiting, slug: Slug, service: Service) -> Response:
 @router.post("/bans/{slug}/{service}/switch")
 @calls(*SHOWN, "patch_ban")
 async def switch(visit: Visiting, form: OwnForm, slug: Slug, service: Service) -> Response:
-    """Set the mode: switch the ban off, also until a time, refuse again, or only count."""
+    """Set the mode: switch the ban off, also until a time, refuse again, or only monitor."""
     body = form.given("mode", "mode_reason")
     end = form.text("at") if form.text("until") == OTHER else form.text("until")
     if body.get("mode") == Mode.OFF and form.text("until") != OPEN:

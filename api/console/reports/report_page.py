@@ -1,5 +1,6 @@
 """Report and study: chosen by authority and period, shown as they print, and downloaded."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from fastapi import Response
@@ -14,7 +15,7 @@ from api.console.frame.visit import Form, Visit, Visiting, query_form
 from api.http.schemas import Page
 from api.report.pages.report_sections import content_of
 from api.report.schemas import FileFormat, Language, ReportRead
-from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.calendar import local_day, parse_instant
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
 router = pages()
@@ -90,33 +91,51 @@ async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
     authorities = [each for each in found if visit.holder.has(ACCOUNTABLE, each.slug)]
     asked = form.text("authority")
     chosen = await chosen_authority(visit, asked, authorities) if asked or len(authorities) == 1 else None
-    first, last = _default_days(visit, chosen)
+    bans = await _bans(visit, chosen.slug) if chosen else []
+    about = _choices(visit, bans)
+    first, last = _default_days(visit, chosen, _reported(bans, form.text("about") or about[0][0]))
     return await visit.page(
         "reports/choose.html.jinja",
         status=status,
         form=form,
         authorities=[(each.slug, visit.words.name(each.names)) for each in authorities],
         chosen=chosen,
-        about=await _choices(visit, chosen.slug) if chosen else [],
+        about=about,
         first=first,
         last=last,
     )
 
 
-def _default_days(visit: Visit, authority: AuthorityRead | None) -> tuple[date, date]:
-    """Return the first and the last of the days before today in the authority's time zone."""
+def _default_days(visit: Visit, authority: AuthorityRead | None, bans: Iterable[BanRead]) -> tuple[date, date]:
+    """Return the days before today in the authority's time zone, from the first day on which one of the bans held."""
     zone = authority.time_zone if authority else DEFAULT_ZONE
     today = local_day(int(visit.held.clock()), zone)
-    return today - timedelta(days=DEFAULT_DAYS), today - timedelta(days=1)
+    first, last = today - timedelta(days=DEFAULT_DAYS), today - timedelta(days=1)
+    held = min((_first_day(each, zone) for each in bans), default=first)
+    first = max(first, min(held, today))
+    return first, max(first, last)
 
 
-async def _choices(visit: Visit, slug: str) -> list[tuple[str, str]]:
+def _first_day(ban: BanRead, zone: str) -> date:
+    """Return the first day of a ban: no term has effect before it is recorded."""
+    return local_day(min(max(map(parse_instant, (each.start, each.recorded))) for each in ban.terms), zone)
+
+
+async def _bans(visit: Visit, slug: str) -> list[BanRead]:
+    return (await visit.read(Page[BanRead], "list_authority_bans", {"slug": slug}, {"limit": 200})).items
+
+
+def _reported(bans: Iterable[BanRead], about: str) -> list[BanRead]:
+    """Return the bans of a report about one, about a list, or of a study."""
+    return [each for each in bans if about in (BAN + each.service, f"{LIST}{each.prohibited_list}", STUDY)]
+
+
+def _choices(visit: Visit, bans: Iterable[BanRead]) -> list[tuple[str, str]]:
     """Return what a report may be about: each ban, each prohibited list, and the monitored services."""
-    bans = (await visit.read(Page[BanRead], "list_authority_bans", {"slug": slug}, {"limit": 200})).items
     lists = sorted({each.prohibited_list for each in bans if each.prohibited_list})
     translate = visit.words.translate
     return [
         *((BAN + each.service, translate("Ban on {service}", service=each.service)) for each in bans),
         *((LIST + each, translate("Prohibited list {name}", name=each)) for each in lists),
-        (STUDY, translate("Study of the services that are only counted")),
+        (STUDY, translate("Study of services that are only monitored")),
     ]

@@ -106,7 +106,7 @@ def _of_ban(words: Words, ban: BanReportRead) -> Iterator[str]:
             ),
             ban.partly_in_force,
         ),
-        (_("For {length} it only counted queries and answered them."), ban.only_monitored),
+        (_("For {length} it only monitored: it counted queries and answered them."), ban.only_monitored),
         (_("For {length} it answered with the addresses that it gives, not with a refusal."), ban.addressed),
     ):
         if spans:

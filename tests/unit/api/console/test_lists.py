@@ -65,7 +65,7 @@ def test_a_list_starts_from_a_category_is_checked_and_adopted_as_a_study(town: P
     assert check.status_code == 200, check.text
     page = " ".join(check.text.split())
     assert "1 service is banned already. Its ban stays as it is: alpha" in page
-    assert "Answer and count, without refusing: a study" in page
+    assert "Only monitor, for a study: answer, and count the queries" in page
     assert town.done("GET", "/v1/authorities/town/lists/play")["state"] == "draft"
     back = desk.send(ADOPT, to="form", mode="monitor", **DECISION).text
     assert 'value="T-2"' in back

@@ -117,7 +117,7 @@ def _bound(plane: Plane) -> None:
         (
             lambda plane: plane.done("PATCH", ALPHA, {"mode": "monitor", "mode_reason": REASON}),
             {},
-            "Answered and counted, because Stad only counts the queries for Alpha, and does not refuse them.",
+            "Answered and counted, because Stad only monitors Alpha, and does not refuse it.",
             "This ban decides.",
         ),
         (

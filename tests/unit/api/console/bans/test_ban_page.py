@@ -22,7 +22,7 @@ def operator(town: Plane) -> Session:
     ("change", "said"),
     [
         ({"mode": "enforce"}, "<strong>Refused."),
-        ({"mode": "monitor"}, "Answered and counted, not refused."),
+        ({"mode": "monitor"}, "Monitored: answered and counted, not refused."),
         ({"mode": "off"}, "The ban is off until somebody switches it on."),
         ({"mode": "off", "for": "2h"}, "The ban is off until 21 September 2026, 18:13"),
     ],
@@ -99,9 +99,9 @@ def test_a_fault_is_next_to_its_field_and_nothing_changes(session: Session, fiel
 
 
 def test_a_ban_can_only_count(session: Session) -> None:
-    assert session.send(SWITCH, mode="monitor").headers["location"] == f"{PAGE}?done=counting"
+    assert session.send(SWITCH, mode="monitor").headers["location"] == f"{PAGE}?done=monitoring"
     page = session.shown(PAGE)
-    assert "counted, not refused" in page
+    assert "monitored, not refused" in page
     assert "Refuse it now" in page
 
 

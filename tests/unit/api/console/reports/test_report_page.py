@@ -6,7 +6,7 @@ import pytest
 
 from api.report.pages.html_page import html_page
 from api.report.schemas import Language, ReportRead
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, ban
 from tests.unit.api.console.conftest import Session, signed_in
 
 REPORTS = "/console/reports"
@@ -14,12 +14,34 @@ DAYS = "from=2026-09-21&to=2026-09-21"
 OF_BAN = f"authority=town&about=ban:alpha&{DAYS}"
 
 
-def test_the_form_offers_the_bans_of_the_authority_and_the_days_before_today(session: Session) -> None:
+def test_the_form_offers_the_bans_of_the_authority(session: Session) -> None:
     page = session.shown(f"{REPORTS}?authority=town")
     assert '<option value="ban:alpha"' in page
-    assert 'value="2026-08-22"' in page
-    assert 'value="2026-09-20"' in page
     assert '<option value="ban:alpha"' not in session.shown(f"{REPORTS}?authority=zone")
+
+
+@pytest.mark.parametrize(
+    ("later_days", "about", "first", "last"),
+    [
+        pytest.param(0, "ban:alpha", "2026-09-21", "2026-09-21", id="a ban that began today"),
+        pytest.param(5, "ban:alpha", "2026-09-21", "2026-09-25", id="a ban of five days"),
+        pytest.param(5, "ban:beta", "2026-09-23", "2026-09-25", id="a ban of three days"),
+        pytest.param(5, "study", "2026-09-21", "2026-09-25", id="all bans: the first of them"),
+        pytest.param(40, "ban:beta", "2026-10-01", "2026-10-30", id="an old ban: thirty days"),
+    ],
+)
+def test_the_days_offered_begin_with_the_ban(
+    session: Session, later_days: int, about: str, first: str, last: str
+) -> None:
+    plane = session.plane
+    began = plane.clock.now
+    plane.clock.now = began + min(2, later_days) * 86_400
+    decided_before = ban(terms=[{"start": "2026-08-01", "for": "6 months"}])
+    plane.done("PUT", "/v1/authorities/town/bans/beta", decided_before)
+    plane.clock.now = began + later_days * 86_400
+    page = signed_in(plane).shown(f"{REPORTS}?authority=town&about={about}")
+    assert f'name="from" value="{first}"' in page
+    assert f'name="to" value="{last}"' in page
 
 
 def test_a_report_is_shown_with_the_parts_of_its_own_page(session: Session) -> None:
