@@ -104,11 +104,12 @@ async def _page(visit: Visit, number: int, form: Form, status: int = 200) -> Res
 
 def _wishes(w: Words, found: RequestRead, zone: str) -> Iterator[str]:
     """Yield what the request would do, each act once."""
-    if found.ban is not None and found.mode is Mode.OFF and found.until is not None:
+    service = (found.ban or "").partition("/")[2]
+    if service and found.mode is Mode.OFF and found.until is not None:
         until = w.at(found.until, zone)
-        yield w.translate("Switch the ban {ban} off until {time}", ban=found.ban, time=until)
-    elif found.ban is not None and found.mode in WISHES:
-        yield w.translate(WISHES[found.mode], ban=found.ban)
+        yield w.translate("Switch the ban {ban} off until {time}", ban=service, time=until)
+    elif service and found.mode in WISHES:
+        yield w.translate(WISHES[found.mode], ban=service)
     else:
         for act, subject in dict.fromkeys((each.act, each.object) for each in found.acts):
             yield w.translate("{act}: {object}", act=w.policy(act), object=subject)

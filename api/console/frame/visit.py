@@ -30,6 +30,7 @@ from api.errors import Fault, Forbidden, NotAuthenticated
 from api.http.dependencies import Runtime, RuntimeDep, note_day, request_id
 from api.http.schemas import Page
 from api.suspensions.schemas import SuspensionRead
+from dnsfilter.policy.model import Authority
 from dnsfilter.translatable import Text
 
 Found = TypeVar("Found")
@@ -109,7 +110,16 @@ class Visit:
     @cached_property
     def zones(self) -> Mapping[str, str]:
         """Return the time zone of each authority."""
-        return {each.slug: each.time_zone for each in self.held.publishing.committed().authorities}
+        return {slug: each.time_zone for slug, each in self._authorities.items()}
+
+    @cached_property
+    def _authorities(self) -> Mapping[str, Authority]:
+        return {each.slug: each for each in self.held.publishing.committed().authorities}
+
+    def named(self, slug: str) -> str:
+        """Return the name of an authority in the page's language, or the slug of one that is unknown."""
+        known = self._authorities.get(slug)
+        return known.name(self.language) if known else slug
 
     @cached_property
     def words(self) -> Words:

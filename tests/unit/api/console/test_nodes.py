@@ -19,7 +19,7 @@ def test_each_node_has_its_policy_its_age_and_what_was_done_on_it(session: Sessi
         names=[{"authority": "town", "name": "example.org", "exact": False, "verdict": "allow", "until": LATER}],
     )
     page = session.shown("/console/nodes")
-    expected = ("office-1", "up to date", "In use for 2 hours", "9.9.9", "Nothing is refused for town until")
+    expected = ("office-1", "up to date", "In use for 2 hours", "9.9.9", "Nothing is refused for Stad until")
     for text in (*expected, "1 name is refused or allowed", f"Revision {session.plane.revision()}"):
         assert text in page
     session.plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})

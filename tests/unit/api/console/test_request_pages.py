@@ -30,7 +30,7 @@ def operator(session: Session) -> Session:
 
 def test_a_request_says_in_words_what_would_change_and_who_asked(operator: Session) -> None:
     listed = unescape(operator.shown("/console/requests"))
-    assert "Switch the ban town/alpha off until 21 September 2026, 18:00" in listed
+    assert "Switch the ban alpha off until 21 September 2026, 18:00" in listed
     shown = operator.shown("/console/requests/1")
     for text in ("desk", REASON, "staff, public money", "alpha"):
         assert text in unescape(shown)

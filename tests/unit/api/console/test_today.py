@@ -15,7 +15,7 @@ def test_bans_are_shown_with_state_dates_and_decision(session: Session) -> None:
     law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "act 9", "date": "2026-09-01"}
     plane.done("POST", "/v1/bindings", law)
     page = session.shown("/console")
-    for text in ("in force", "in force, ends soon", "town: the ban on beta ends", "by law, from town", "act 9"):
+    for text in ("in force", "in force, ends soon", "Stad: the ban on beta ends", "by law, from Stad", "act 9"):
         assert text in page
     plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off", "for": "2 hours", "mode_reason": "an event"})
     assert "until 21 September 2026, 18:13" in session.shown("/console")

@@ -128,7 +128,7 @@ def test_what_the_switch_concerns_is_said_before_it(session: Session) -> None:
         "It concerns 1 network there.",
         "A filter on the machine of this console applies the change all the same.",
         "It takes effect at once.",
-        "zone is bound by law: act 1",
+        "Stad is bound by law: act 1",
     ):
         assert said in page
 

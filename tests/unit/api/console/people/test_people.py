@@ -21,7 +21,7 @@ def test_an_administrator_sees_every_account_and_role(session: Session) -> None:
     shown = session.shown("/console/people")
     assert "desk</a>" in shown
     assert "the installation&#39;s administrator" in shown
-    assert re.search(r"<td>operator</td><td>town</td><td>[^<]+ 2027</td>", shown)
+    assert re.search(r"<td>operator</td><td>Stad</td><td>[^<]+ 2027</td>", shown)
 
 
 def test_accounts_and_roles_of_one_authority_are_shown(session: Session) -> None:

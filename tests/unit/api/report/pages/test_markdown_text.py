@@ -68,7 +68,7 @@ def test_the_first_page_has_one_conclusion_the_end_of_the_data_and_a_place_to_si
     first, _, rest = markdown_text(ghent, Language.DUTCH).partition("\n## Formeel besluit")
     (conclusion,) = re.findall(r"^\*\*(.*)\*\*$", first, re.MULTILINE)
     assert conclusion.startswith("Het verbod op TikTok was 185 d 0 u 0 min van kracht. Gedurende 8 u 45 min van de")
-    assert "Gedurende 7 d 0 u 0 min telde het de vragen alleen" in conclusion
+    assert "Gedurende 7 d 0 u 0 min mat het alleen: vragen" in conclusion
     assert "Geblokkeerde vragen tot en met 1 september 2027:" in conclusion
     assert "- Gegevens tot: 01/09/2027\n- Vragen geteld tot en met: 01/09/2027\n" in first
     assert re.findall(r"^- (Naam|Functie|Plaats en datum|Handtekening): (?:\\_)+$", first, re.MULTILINE) == [
