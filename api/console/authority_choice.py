@@ -31,11 +31,9 @@ async def own_authorities(visit: Visit) -> list[AuthorityRead]:
 
 
 async def chosen_authority(visit: Visit, slug: str, first: list[AuthorityRead]) -> AuthorityRead | None:
-    """Return the authority of that short name, which need not be among the first; else the first, or None."""
-    known = next((each for each in first if each.slug == slug), None)
-    if known is None and slug and visit.has_more_authorities:
-        known = await visit.read(AuthorityRead, "get_authority", {"slug": slug})
-    return known or next(iter(first), None)
+    """Return the authority of that short name, or without one the first, or None. What the page reads of it decides."""
+    known = next((each for each in first if each.slug == slug or not slug), None)
+    return known if known or not slug else await visit.read(AuthorityRead, "get_authority", {"slug": slug})
 
 
 @router.get("/authorities")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from api.db.base import Base
 from api.db.models import (
@@ -34,15 +34,15 @@ PAGES: Mapping[str, str] = {
     "/console": "/console",
     "/console/today/now": "/console/today/now",
     "/console/people": "/console/people",
-    "/console/people/{account}": "/console/people/2",
-    "/console/people/{account}/grants/{number}/end": "/console/people/2/grants/2/end",
+    "/console/people/{account}": "/console/people/{account}",
+    "/console/people/{account}/grants/{number}/end": "/console/people/{account}/grants/{grant}/end",
     "/console/styles": "/console/styles",
     "/console/why": "/console/why?client={client}&name=www.tiktok.com",
     "/console/exemptions/ask": "/console/exemptions/ask?authority={slug}",
     "/console/exemptions": "/console/exemptions",
-    "/console/exemptions/{number}": "/console/exemptions/1",
+    "/console/exemptions/{number}": "/console/exemptions/{number}",
     "/console/requests": "/console/requests",
-    "/console/requests/{number}": "/console/requests/1",
+    "/console/requests/{number}": "/console/requests/{number}",
     "/console/suspend": "/console/suspend",
     "/console/suspended": "/console/suspended",
     "/console/networks": "/console/networks",
@@ -83,16 +83,28 @@ def slug_of(number: int) -> str:
 
 
 def page_of(path: str, plane: Plane, number: int) -> str:
-    """Return the address of a page about an authority."""
+    """Return the address of a page about an authority that acts."""
     today = datetime.fromtimestamp(plane.clock(), UTC).date()
+    account, grant = _acting(plane, number)
     held = {
         "slug": slug_of(number),
+        "account": account,
+        "grant": grant,
+        "number": number + 1,
         "prefix": _prefix(number, 1),
         "client": _prefix(number, 1).partition("/")[0],
         "from": str(today - timedelta(days=90)),
         "to": str(today - timedelta(days=1)),
     }
     return PAGES[path].format_map(held)
+
+
+def _acting(plane: Plane, number: int) -> tuple[int, int]:
+    """Return the account that has acted for an authority, and the number of its grant."""
+    wanted = select(GrantRow.account, GrantRow.number).join(NameRow, NameRow.account == GrantRow.account)
+    with plane.database.reading() as session:
+        found = session.execute(wanted.where(NameRow.login == f"acting-{number}")).one()
+    return found.account, found.number
 
 
 def fill(plane: Plane, authorities: int, days: int, acting: int) -> None:

@@ -53,6 +53,11 @@ def test_few_authorities_are_a_list(session: Session) -> None:
         assert '<option value="zone"' in page, path
 
 
+def test_a_page_about_an_unknown_authority_shows_no_other(session: Session) -> None:
+    for path in ("/console", "/console/reports", "/console/reports/pictures"):
+        assert session.get(f"{path}?authority=none").status_code == 404, path
+
+
 def test_an_account_gets_a_role_in_any_of_many_authorities(many: Session) -> None:
     number, _ = many.plane.account("desk", ("reader", "town"))
     path = f"/console/people/{number}"

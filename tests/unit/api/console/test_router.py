@@ -1,15 +1,25 @@
-"""All pages: what they ask of the database, and what they show of it."""
+"""All pages: whom they answer, what they ask of the database, and what they show of it."""
 
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from api.application import routes
+from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
+from api.console.frame.calls import Answer, Caller, Refused
 from api.console.router import page_routes
+from api.documentation.permissions_page import NO, OWN, PART, SELF, YES, cell
 from blocklists.catalogue import Catalogue
+from tests.support.direct_requests import answer_of
 from tests.support.filled_plane import PAGES, fill, page_of, slug_of
 from tests.support.hostile_texts import MARK, breaches, spoil
 from tests.support.statements import statements
-from tests.unit.api.conftest import make_plane
+from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.console.conftest import signed_in
 
 pytestmark = pytest.mark.heavy
@@ -29,6 +39,22 @@ WITHOUT_ROWS = frozenset(
     }
 )
 WITHOUT_DATA = "/console/styles"
+NO_SESSION, NO_ROLE = "no token", "no role"
+PUBLIC = ("/register", "/console/styles")
+"""Pages that need no session begin with these."""
+HELD_IN, ANOTHER = 0, 1
+"""The authority in which roles are held, and one in which they are not."""
+DOES_WITHOUT: Mapping[str, frozenset[str]] = {
+    "/console": frozenset({"get_attention", "list_exemptions", "list_usage"}),
+    "/console/people": frozenset({"list_accounts", "list_grants"}),
+    "/console/networks": frozenset({"list_coverage"}),
+    "/console/audit": frozenset({"list_checkpoints", "list_peers"}),
+    "/console/nodes": frozenset({"list_nodes"}),
+    "/console/bans/{slug}/{service}": frozenset(
+        {"get_ban_reach", "list_exemptions", "list_nodes_of_revision", "list_requests"}
+    ),
+}
+"""Operations without which a page opens, for those who may not read them, by the page's path."""
 
 
 def test_every_page_with_rows_has_an_address() -> None:
@@ -92,3 +118,110 @@ def test_every_page_shows_hostile_texts_as_text(tmp_path: Path, packaged: Catalo
 )
 def test_a_page_that_data_breaks_is_noticed(page: str) -> None:
     assert list(breaches(page))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A page that a visitor has opened: which operations it may not call there, and what all of them answered."""
+
+    path: str
+    address: str
+    visitor: str
+    denied: frozenset[str]
+    status: int
+    called: Mapping[str, int]
+
+    @property
+    def expected(self) -> int:
+        """Return what the page must answer."""
+        if self.visitor == NO_SESSION and not self.path.startswith(PUBLIC):
+            return 303
+        return 200 if self.denied <= DOES_WITHOUT.get(self.path, frozenset()) else 403
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is not as the operations allow."""
+        if self.status != self.expected:
+            yield f"{self.visitor}: {self.address} answers {self.status} instead of {self.expected}"
+        for operation, status in self.called.items():
+            if (status == 403) != (operation in self.denied):
+                yield f"{self.visitor}: {operation} answers {status} to {self.address}"
+        if self.visitor == NO_SESSION and self.called:
+            yield f"{self.address} calls {', '.join(self.called)} without a session"
+
+
+def test_every_page_answers_every_role_as_its_operations_allow(
+    tmp_path: Path, packaged: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = make_plane(tmp_path / "state", packaged)
+    plane.publisher.publish_current()
+    fill(plane, authorities=2, days=2, acting=2)
+    opened = asyncio.run(_open_all(plane, _cookies(plane), _noting_calls(monkeypatch)))
+    plane.database.close()
+    wrong = [fault for each in opened for fault in each.faults()]
+    assert not wrong, "\n".join(wrong)
+    assert _done_without(opened) == DOES_WITHOUT
+
+
+def _cookies(plane: Plane) -> Mapping[str, str]:
+    """Return the cookie of a session for each role, for none, and none."""
+    found = {NO_SESSION: "", NO_ROLE: signed_in(plane, plane.account("idle")[1]).cookie}
+    for role in Role:
+        where = None if role in OF_INSTALLATION else slug_of(HELD_IN)
+        found[role] = signed_in(plane, plane.account(f"visiting-{role}", (role, where))[1]).cookie
+    return found
+
+
+def _noting_calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return where the status of each operation is noted that a page calls."""
+    noted: dict[str, int] = {}
+    call = Caller.call
+
+    async def noting(self: Caller, operation: str, *given: Any, **options: Any) -> Answer:
+        try:
+            answer = await call(self, operation, *given, **options)
+        except Refused as error:
+            noted[operation] = error.status
+            raise
+        noted[operation] = answer.status
+        return answer
+
+    monkeypatch.setattr(Caller, "call", noting)
+    return noted
+
+
+async def _open_all(plane: Plane, cookies: Mapping[str, str], called: dict[str, int]) -> list[Opened]:
+    rules = {route.operation_id: route.rule for route in routes()}
+    declared = {page.path: page.operations for page in page_routes() if "GET" in (page.methods or ())}
+    found = []
+    for path, visitor, address, is_own in _visits(plane, cookies):
+        called.clear()
+        request = httpx.Request("GET", f"http://testserver{address}", headers={"Cookie": cookies[visitor]})
+        status = (await answer_of(plane.app, request, "127.0.0.1")).status_code
+        denied = {each for each in declared[path] if not _allows(cell(rules[each], visitor), path, is_own)}
+        found.append(Opened(path, address, visitor, frozenset(denied), status, dict(called)))
+    return found
+
+
+def _visits(plane: Plane, visitors: Iterable[str]) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield the path of each page, a visitor, the page's address, and whether that is about the own authority."""
+    for path in PAGES:
+        own, other = (page_of(path, plane, number) or path for number in (HELD_IN, ANOTHER))
+        for visitor in visitors:
+            yield path, visitor, own, True
+            if other != own and visitor in OF_AUTHORITY:
+                yield path, visitor, other, False
+
+
+def _allows(answer: str, path: str, is_own: bool) -> bool:
+    """Return whether a cell of the table of permissions allows a page. No account opens its own page here."""
+    meant = {YES: True, PART: True, OWN: is_own, SELF: "{account}" not in path, NO: False}
+    return any(meant[word] for word in answer.split(", "))
+
+
+def _done_without(opened: list[Opened]) -> Mapping[str, frozenset[str]]:
+    """Return the operations without which pages have opened, by path."""
+    found: dict[str, frozenset[str]] = {}
+    for each in opened:
+        if each.status == 200 and each.denied and each.visitor != NO_SESSION:
+            found[each.path] = found.get(each.path, frozenset()) | each.denied
+    return found
