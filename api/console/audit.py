@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from fastapi import Response
 
@@ -116,7 +117,7 @@ def _choices(
     """Return the choices of each filter: pairs of value and text. The first is none."""
     words = visit.words
     act = form.text("act")
-    acts = sorted((each, words.policy(each)) for each in (*FAMILIES, *({act} & ACTS)))
+    acts = sorted(((each, words.act(each)) for each in (*FAMILIES, *({act} & ACTS))), key=itemgetter(1))
     people = [(str(each.number), each.name or each.login or str(each.number)) for each in accounts]
     found = {
         "authority": [(each.slug, words.name(each.names)) for each in authorities],

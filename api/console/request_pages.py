@@ -112,7 +112,7 @@ def _wishes(w: Words, found: RequestRead, zone: str) -> Iterator[str]:
         yield w.translate(WISHES[found.mode], ban=service)
     else:
         for act, subject in dict.fromkeys((each.act, each.object) for each in found.acts):
-            yield w.translate("{act}: {object}", act=w.policy(act), object=subject)
+            yield w.translate("{act}: {object}", act=w.act(act), object=subject)
 
 
 def _subject(w: Words, lift: LiftRead) -> str:

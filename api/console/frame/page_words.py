@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 
 from api.locale.date_phrases import day_words
 from api.locale.translations import LOCALES, translations
-from api.report.pages.vocabulary import ACTS, WORDS
+from api.report.pages.vocabulary import ACTS, FAMILIES, WORDS
 from api.report.pages.words import DOMAIN as REPORTS
 from api.usage.release import Figure
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
@@ -62,8 +62,12 @@ class Words:
         return said.format(n=self.number(number), **values)
 
     def policy(self, word: str) -> str:
-        """Return a word of the policy or an act, as reports have it. Unknown ones are returned as they are."""
-        return translations(self.language, REPORTS).gettext(WORDS.get(word) or ACTS.get(word) or word)
+        """Return a word of the policy, as reports have it. Unknown ones are returned as they are."""
+        return translations(self.language, REPORTS).gettext(WORDS.get(word) or word)
+
+    def act(self, name: str) -> str:
+        """Return what an act has done, or what a family of acts is about. Unknown ones are returned as they are."""
+        return translations(self.language, REPORTS).gettext(ACTS.get(name) or FAMILIES.get(name) or name)
 
     def number(self, number: int) -> str:
         """Return a number with the separators of the language."""

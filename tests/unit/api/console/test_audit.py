@@ -35,6 +35,12 @@ def test_acts_are_filtered_and_the_choices_are_kept(session: Session) -> None:
     assert "No act fits." in session.shown(f"{AUDIT}?object=authority/none")
 
 
+def test_acts_and_their_kinds_have_words_in_the_language_of_the_page(session: Session) -> None:
+    page = session.shown(AUDIT, **{"Accept-Language": "nl"})
+    assert "<strong>overheid geregistreerd</strong>" in page
+    assert '<option value="list_link">verbodslijsten van andere overheden</option>' in page
+
+
 def test_a_wrong_filter_has_its_fault_next_to_it(session: Session) -> None:
     answer = session.get(f"{AUDIT}?since=yesterday-or-so&object=ban/town/tiktok")
     assert answer.status_code == 422

@@ -9,7 +9,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from api.audit.acts import ACTS as RECORDED
-from api.report.pages.vocabulary import ACTS, WORDS
+from api.audit.acts import FAMILIES as RECORDED_FAMILIES
+from api.report.pages.vocabulary import ACTS, FAMILIES, WORDS
 from api.report.pages.words import Words
 from api.report.schemas import Cause, Language
 from blocklists.categories import Category
@@ -23,7 +24,7 @@ TRANSLATED = [language for language in Language if language is not Language.ENGL
 def texts() -> set[str]:
     """Return the words, and the texts of calls of `Words.text`, also as `_`. Calls in f-strings are not found."""
     calls = extract_from_dir(str(files("api.report.pages")), [("**.py", "python")], keywords={"_": None, "text": None})
-    return {*WORDS.values(), *ACTS.values(), *(str(message) for _, _, message, _, _ in calls)}
+    return {*WORDS.values(), *ACTS.values(), *FAMILIES.values(), *(str(message) for _, _, message, _, _ in calls)}
 
 
 def catalogue(language: str) -> Catalog:
@@ -68,6 +69,11 @@ def test_the_public_as_an_audience_differs_from_public_money() -> None:
     assert {"public_audience" if word == "public" else str(word) for word in Audience} <= WORDS.keys()
 
 
-def test_acts_with_a_text_are_acts() -> None:
-    assert ACTS.keys() <= RECORDED
-    assert Words(MADE, Language.DUTCH).word("ban.remove") == "ban.remove"
+def test_every_act_and_every_family_of_acts_has_a_text() -> None:
+    assert ACTS.keys() == RECORDED
+    assert FAMILIES.keys() == RECORDED_FAMILIES
+    assert len({*ACTS.values(), *FAMILIES.values()}) == len(ACTS) + len(FAMILIES)
+
+
+def test_an_act_of_another_version_is_shown_by_its_name() -> None:
+    assert Words(MADE, Language.DUTCH).word("ban.foresee") == "ban.foresee"
