@@ -16,6 +16,7 @@ from api.bans.requests.state import in_state as request_in_state
 from api.bans.schemas import State
 from api.bans.state import due
 from api.bans.state import in_state as ban_in_state
+from api.bindings.state import is_proposed
 from api.db.models import BanRow, BindingRow, ExemptionRow, ListLinkRow, RequestRow, UpdateRow
 from api.db.subjects import subject
 from api.db.unit_of_work import head
@@ -38,6 +39,7 @@ FIRST = 10
 """Objects of one matter that an answer names."""
 LOOKED_AT = 200
 """Bans and links of which the first are found. Their dates and what waits are calculated, not stored."""
+_LINK_PERIOD = ListLinkRow.sql_period()
 CHECKPOINT_LATE_S = 2 * INTERVAL_S
 """Seconds after which the newest checkpoint is old, if there are entries since."""
 
@@ -55,8 +57,9 @@ class Look:
         yield from self._requests()
         yield from self._exemptions()
         yield from self._updates(Matter.UPDATE_HELD_BACK, UpdateState.HELD_BACK)
-        yield from self._bindings()
-        yield from self._links()
+        proposed = self._proposed()
+        yield from self._bindings(proposed)
+        yield from self._links(proposed)
         yield from self._bans()
         yield from self._updates(Matter.UPDATE_PENDING, UpdateState.PENDING)
 
@@ -138,9 +141,9 @@ class Look:
             ),
         )
 
-    def _bindings(self) -> Iterator[MatterRead]:
+    def _bindings(self, proposed: Sequence[BindingRow]) -> Iterator[MatterRead]:
         """Yield the proposed agreements. Those that the link of a list made are accepted together, by the link."""
-        found = [each for each in self._proposed() if each.link is None]
+        found = [each for each in proposed if each.link is None]
         bans = select(BanRow.number, BanRow.service).where(BanRow.number.in_({each.ban for each in found[:FIRST]}))
         services: dict[int, str] = {row.number: row.service for row in self.session.execute(bans)} if found else {}
         yield from matter(
@@ -159,16 +162,16 @@ class Look:
 
     def _proposed(self) -> Sequence[BindingRow]:
         row = BindingRow
-        wanted = (not_(row.sql_is_agreed()), not_(row.sql_period().has_ended(self.now)), *self._within(row.authority))
+        wanted = (is_proposed(self.now), *self._within(row.authority))
         return self.session.scalars(select(row).where(*wanted).order_by(row.number)).all()
 
-    def _links(self) -> Iterator[MatterRead]:
+    def _links(self, proposed: Sequence[BindingRow]) -> Iterator[MatterRead]:
         """Yield the links of lists with services that wait: proposed, or added to a list that is followed."""
         row = ListLinkRow
-        following = (row.ground == LinkGround.FOLLOWING, not_(row.sql_period().has_ended(self.now)))
+        following = (row.ground == LinkGround.FOLLOWING, not_(_LINK_PERIOD.has_ended(self.now)))
         wanted = select(row).where(*following, *self._within(row.authority)).order_by(row.number).limit(LOOKED_AT)
         waiting = dict[int, int]()
-        for each in self._proposed():
+        for each in proposed:
             if each.link is not None:
                 waiting[each.link] = waiting.get(each.link, 0) + 1
         waiting |= not_adopted(self.session, self.session.scalars(wanted).all(), self.now)

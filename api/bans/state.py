@@ -12,7 +12,6 @@ from sqlalchemy.orm import aliased
 
 from api.bans.schemas import Days, DueKind, State
 from api.db.models import BanRow, SuspensionRow, TermRow
-from api.db.period import SqlPeriod
 from dnsfilter.policy.decide import held_term, latest_term
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import DAY_S, Instant, Mode
@@ -20,6 +19,12 @@ from dnsfilter.policy.model import DAY_S, Instant, Mode
 WARNINGS_DAYS: tuple[Days, ...] = get_args(Days)
 """Days before the end or review of a ban at which a warning is due, shortest first."""
 ENDING_S = WARNINGS_DAYS[-1] * DAY_S
+# Expressions of SQL take long to build, so those without an instant are built once.
+_TERM, _OTHER = aliased(TermRow), aliased(TermRow)
+_PERIOD = _TERM.sql_period()
+_OWN = _TERM.ban == BanRow.number
+_COVERED = exists().where(_OTHER.ban == _TERM.ban, _OTHER.sql_period().covers(_PERIOD.end))
+_SUSPENSION = SuspensionRow.sql_period()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +194,8 @@ def _due(at: Instant | None, what: DueKind, now: Instant) -> Due | None:
 
 def in_state(state: State, now: Instant) -> ColumnElement[bool]:
     """Select the bans for which `state_of` returns this state. `in_force` includes bans that are ending."""
-    _, period, own = _term()
-    ahead = exists().where(own, period.is_ahead(now))
-    held, off = _held(now), sql_mode_at(now) == Mode.OFF
+    ahead = exists().where(_OWN, _PERIOD.is_ahead(now))
+    held, off = exists().where(_OWN, _PERIOD.holds(now)), sql_mode_at(now) == Mode.OFF
     on = and_(held, not_(off))
     match state:
         case State.OFF:
@@ -215,24 +219,10 @@ def sql_mode_at(now: Instant) -> ColumnElement[str | None]:
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 
-def _term() -> tuple[type[TermRow], SqlPeriod, ColumnElement[bool]]:
-    """Return an alias of the term table, its period, and the condition that the term is one of the ban's."""
-    term = aliased(TermRow)
-    return term, term.sql_period(), term.ban == BanRow.number
-
-
-def _held(now: Instant) -> ColumnElement[bool]:
-    _, period, own = _term()
-    return exists().where(own, period.holds(now))
-
-
 def _nears_end(now: Instant) -> ColumnElement[bool]:
     """Select, among bans in force, those with a term that ends within thirty days while no other is in force."""
-    term, period, own = _term()
-    other, further, _ = _term()
-    end = period.end
-    covered = exists().where(other.ban == term.ban, further.covers(end))
-    return exists().where(own, end > now, end <= now + ENDING_S, not_(period.is_void), not_(covered))
+    end = _PERIOD.end
+    return exists().where(_OWN, end > now, end <= now + ENDING_S, not_(_PERIOD.is_void), not_(_COVERED))
 
 
 def _nears_review(now: Instant) -> ColumnElement[bool]:
@@ -240,23 +230,21 @@ def _nears_review(now: Instant) -> ColumnElement[bool]:
 
     A ban that ends before its review nears its end.
     """
-    _, period, own = _term()
-    endless = exists().where(own, period.holds(now), period.end >= FOREVER)
+    endless = exists().where(_OWN, _PERIOD.holds(now), _PERIOD.end >= FOREVER)
     soon, later = _reviewed(now, now, now + ENDING_S), _reviewed(now, now + ENDING_S, None)
     return and_(or_(soon, and_(_reviewed(now, None, now), endless)), not_(later))
 
 
 def _reviewed(now: Instant, after: Instant | None, until: Instant | None) -> ColumnElement[bool]:
     """Select bans with a live term whose date of review is within the term, after `after` and not after `until`."""
-    term, period, own = _term()
-    review = term.review_by_s
+    review = _TERM.review_by_s
     bounds = [review > after] if after is not None else []
     bounds += [review <= until] if until is not None else []
-    return exists().where(own, not_(period.has_ended(now)), review < period.end, *bounds)
+    return exists().where(_OWN, not_(_PERIOD.has_ended(now)), review < _PERIOD.end, *bounds)
 
 
 def _is_suspended(now: Instant) -> ColumnElement[bool]:
     row = SuspensionRow
     whose = or_(row.authority.is_(None), row.authority == BanRow.authority)
     # Compare the column too: it has an index.
-    return exists().where(whose, row.end_s > now, row.sql_period().holds(now))
+    return exists().where(whose, row.end_s > now, _SUSPENSION.holds(now))

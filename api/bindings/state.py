@@ -9,6 +9,8 @@ from api.bindings.schemas import BindingState
 from api.db.models import BindingRow
 from dnsfilter.policy.model import Instant
 
+_PERIOD, _IS_AGREED = BindingRow.sql_period(), BindingRow.sql_is_agreed()
+
 
 def binding_state(row: BindingRow, now: Instant) -> BindingState:
     """Return the state of a binding at `now`."""
@@ -24,6 +26,11 @@ def never_holds(row: BindingRow, now: Instant) -> bool:
     return row.period.is_void or (row.period.has_ended(now) and not row.is_agreed)
 
 
+def is_proposed(now: Instant) -> ColumnElement[bool]:
+    """Select the bindings for which `binding_state` returns `proposed`."""
+    return and_(not_(_IS_AGREED), not_(_PERIOD.has_ended(now)))
+
+
 def is_bound(now: Instant) -> ColumnElement[bool]:
     """Select the bindings that are in force or come into force later."""
-    return and_(BindingRow.sql_is_agreed(), not_(BindingRow.sql_period().has_ended(now)))
+    return and_(_IS_AGREED, not_(_PERIOD.has_ended(now)))

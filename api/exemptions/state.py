@@ -13,6 +13,7 @@ APPROVED = (ExemptionState.PLANNED, ExemptionState.IN_FORCE)
 """States in which it removes the ban now or later."""
 LIVE = (ExemptionState.REQUESTED, *APPROVED)
 """States in which it removes the ban now or later, or can still be approved."""
+_PERIOD = ExemptionRow.sql_period()
 
 
 def exemption_end(row: ExemptionRow) -> Instant:
@@ -37,7 +38,7 @@ def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
 
 def in_state(state: ExemptionState, now: Instant) -> ColumnElement[bool]:
     """Select the exemptions for which `exemption_state` returns this state."""
-    row, live, holds = ExemptionRow, is_live(now), ExemptionRow.sql_period().holds(now)
+    row, live, holds = ExemptionRow, is_live(now), _PERIOD.holds(now)
     over = and_(row.rejected_s.is_(None), not_(live))
     match state:
         case ExemptionState.REJECTED:
@@ -58,7 +59,7 @@ def in_state(state: ExemptionState, now: Instant) -> ColumnElement[bool]:
 
 def is_live(now: Instant) -> ColumnElement[bool]:
     """Select the exemptions in one of the states `LIVE`."""
-    return and_(ExemptionRow.rejected_s.is_(None), ExemptionRow.sql_period().end > now)
+    return and_(ExemptionRow.rejected_s.is_(None), _PERIOD.end > now)
 
 
 def is_approved(now: Instant) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from api.suspensions.schemas import SuspensionState
 from dnsfilter.policy.intervals import FOREVER, until
 from dnsfilter.policy.model import Instant
 
+_PERIOD = SuspensionRow.sql_period()
 Suspended: TypeAlias = frozenset[str | None]
 """The suspended authorities; None in it means all."""
 
@@ -30,7 +31,7 @@ def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
 
 def in_state(state: SuspensionState, now: Instant) -> ColumnElement[bool]:
     """Select the suspensions for which `suspension_state` returns this state."""
-    ended = or_(SuspensionRow.sql_period().has_ended(now), func.coalesce(SuspensionRow.ended_s, FOREVER) <= now)
+    ended = or_(_PERIOD.has_ended(now), func.coalesce(SuspensionRow.ended_s, FOREVER) <= now)
     match state:
         case SuspensionState.IN_FORCE:
             # Compare the column too: it has an index.
@@ -43,7 +44,7 @@ def in_state(state: SuspensionState, now: Instant) -> ColumnElement[bool]:
 
 def is_holding(now: Instant) -> ColumnElement[bool]:
     """Select the suspensions in force at `now`."""
-    return and_(SuspensionRow.end_s > now, SuspensionRow.sql_period().holds(now))
+    return and_(SuspensionRow.end_s > now, _PERIOD.holds(now))
 
 
 def finish(row: SuspensionRow) -> Instant:
