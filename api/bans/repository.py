@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
 from api.bans.state import in_state, sql_mode_at
-from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
+from api.db.models import AuditRow, AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.db.subjects import subject
-from api.db.unknown_names import no_ban
+from api.db.unknown_names import no_authority, no_ban
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Sorting, sorted_page, within
 from dnsfilter.policy.model import Instant
@@ -37,6 +37,8 @@ def get(session: Session, authority: str, service: str) -> BanRow:
     """Return the authority's ban on the service; raise `NotFound` if there is none."""
     row = find(session, authority, service)
     if row is None:
+        if session.get(AuthorityRow, authority) is None:
+            raise NotFound(no_authority(session, authority))
         theirs = session.scalars(select(BanRow.service).where(BanRow.authority == authority))
         raise NotFound(
             Text(
@@ -53,6 +55,16 @@ def find_reference(session: Session, reference: str) -> BanRow | None:
     """Return the ban of a reference `authority/service`, or None."""
     authority, _, service = reference.partition("/")
     return find(session, authority, service)
+
+
+def number_of(session: Session, reference: str, location: str) -> int:
+    """Return the number of the ban of a reference `authority/service`; raise Invalid if there is none."""
+    authority, _, service = reference.partition("/")
+    wanted = BanRow.authority == authority, BanRow.service == service
+    number = session.scalar(select(BanRow.number).where(*wanted))
+    if number is None:
+        raise Invalid.at(location, no_ban(session, reference))
+    return number
 
 
 def named(session: Session, reference: str, location: str) -> BanRow:
@@ -95,7 +107,9 @@ def page(
     if wanted.mode is not None:
         statement = statement.where(sql_mode_at(now) == wanted.mode)
     if wanted.follows is not None:
-        statement = statement.where(_follows(named(session, wanted.follows, "query.follows").number))
+        followed = number_of(session, wanted.follows, "query.follows")
+        # A ban follows one on the same service. Without this, all bans would be searched.
+        statement = statement.where(BanRow.service == wanted.follows.partition("/")[2], _follows(followed))
     if wanted.state is not None:
         statement = statement.where(in_state(wanted.state, now))
     return sorted_page(session, statement, SORTING, sort, limit, cursor)

@@ -167,7 +167,6 @@ def get_ban(owner: Owner, row: Shown, _permit: AnyAccount, answer: AnswerDep) ->
 
 @of_authority.get("/{service}/reach", summary="Count the ranges of a ban", responses=documented(NOT_FOUND))
 def get_ban_reach(
-    _owner: Owner,
     row: Shown,
     unit: UnitDep,
     held: RuntimeDep,
@@ -301,6 +300,8 @@ def _moved(found: Moved) -> MovedRangesRead:
 def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:
     session = unit.session
     rows, following = repository.page(session, unit.now_s, wanted, sort, limit, cursor)
+    if not rows:
+        return Page(items=[], next=None)
     zones = authorities.time_zones(session, (row.authority for row in rows))
     suspended_now = suspended(session, unit.now_s)
     return Page(items=read_bans(session, rows, unit.now_s, zones, suspended_now), next=following)

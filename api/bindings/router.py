@@ -38,8 +38,8 @@ def list_bindings(
     ban: BanReference | None = None,
 ) -> Page[BindingRead]:
     """List bindings by number. `authority` is the bound authority."""
-    row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
-    rows, following = repository.page(unit.session, authority, row.number if row else None, mine, paging)
+    number = bans.number_of(unit.session, ban, "query.ban") if ban is not None else None
+    rows, following = repository.page(unit.session, authority, number, mine, paging)
     return Page(items=_read(unit, rows), next=following)
 
 

@@ -44,8 +44,7 @@ def list_exemptions(
 ) -> Page[ExemptionRead]:
     """List exemptions, including requests, rejected and revoked ones; by number unless `sort` is given."""
     visible = permit.visible()
-    row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
-    number = row.number if row is not None else None
+    number = bans.number_of(unit.session, ban, "query.ban") if ban is not None else None
     rows, following = repository.page(unit.session, visible, number, site, state, unit.now_s, sort, paging)
     return Page(items=_read(unit, rows), next=following)
 

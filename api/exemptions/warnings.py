@@ -52,9 +52,12 @@ def _lapsed(
 
     Omit those that somebody revoked, and ranges that the ban no longer covers.
     """
+    renewals = list(_renewals(row.terms, now)) if own else []
+    if not renewals:
+        return
     subject = f"{row.authority}/{row.service}"
     bindings = session.scalars(select(BindingRow).where(BindingRow.ban == row.number)).all()
-    for before, term in _renewals(row.terms, now):
+    for before, term in renewals:
         reach = max(term.start_s, before.period.end or term.start_s)
         for one in own:
             end = exemption_end(one)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
+from api.bans.requests.reading import OF_BAN
 from api.bans.requests.schemas import RequestState
 from api.bans.requests.state import in_state
 from api.db.models import RequestRow
@@ -28,13 +29,16 @@ def waiting(session: Session, authority: str, now: Instant) -> Sequence[RequestR
 def page(
     session: Session,
     visible: frozenset[str] | None,
+    ban: str | None,
     state: RequestState | None,
     now: Instant,
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[RequestRow], str | None]:
-    """Return a page of requests by number; only those in the authorities `visible`, unless it is None."""
+    """Return a page of requests by number; only those about `ban` and in the authorities `visible`, unless None."""
     statement = select(RequestRow).options(undefer(RequestRow.body))
+    if ban is not None:
+        statement = statement.where(RequestRow.object == f"{OF_BAN}{ban}")
     if visible is not None:
         statement = statement.where(RequestRow.authority.in_(visible))
     if state is not None:

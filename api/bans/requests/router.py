@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from api.bans.repository import number_of
 from api.bans.requests import repository, service
 from api.bans.requests.carrying_out import carry_out
 from api.bans.requests.reading import read_request
 from api.bans.requests.schemas import RequestRead, RequestState
+from api.bans.schemas import BanReference
 from api.db.models import RequestRow
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import UnitDep, tag
@@ -28,12 +30,15 @@ Decided = Annotated[RequestRow, row_to_change(by_number, repository.get, demand_
 def list_requests(
     unit: UnitDep,
     permit: ReaderOfSome,
+    ban: BanReference | None = None,
     state: RequestState | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RequestRead]:
     """List the acts that wait, or have waited, for an approver, by number."""
-    rows, following = repository.page(unit.session, permit.visible(), state, unit.now_s, limit, cursor)
+    if ban is not None:
+        number_of(unit.session, ban, "query.ban")
+    rows, following = repository.page(unit.session, permit.visible(), ban, state, unit.now_s, limit, cursor)
     return Page(items=[read_request(row, unit.now_s) for row in rows], next=following)
 
 

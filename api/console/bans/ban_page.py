@@ -114,8 +114,8 @@ async def _exemptions(visit: Visit, subject: str) -> list[ExemptionRead]:
 
 async def _waiting(visit: Visit, subject: str) -> list[RequestRead]:
     """Return the requests about the ban that wait for an approver."""
-    found = await visit.read(Page[RequestRead], "list_requests", query={"state": "requested", "limit": 200})
-    return [each for each in found.items if each.ban == subject]
+    query = {"ban": subject, "state": "requested", "limit": MAX_LIMIT}
+    return (await visit.read(Page[RequestRead], "list_requests", query=query)).items
 
 
 def _ends(visit: Visit, now: int, zone: str) -> list[tuple[str, str]]:

@@ -154,6 +154,7 @@ def test_an_unknown_word_is_refused_with_a_suggestion(untouched: Plane, path: st
         ("/v1/authorities/twon", 'No authority "twon". Did you mean "town"?'),
         ("/v1/authorities/qqqqqqq", 'No authority "qqqqqqq". See dnsfilterctl authority list.'),
         ("/v1/authorities/twon/bans", 'No authority "twon". Did you mean "town"?'),
+        ("/v1/authorities/twon/bans/alpha/reach", 'No authority "twon". Did you mean "town"?'),
         ("/v1/authorities/town/bans/alhpa", 'town has no ban on alhpa. Did you mean "alpha"?'),
         ("/v1/authorities/town/bans/beta", "town has no ban on beta."),
         ("/v1/sites/defualt", 'No site "defualt". Did you mean "default"?'),

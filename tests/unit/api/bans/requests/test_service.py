@@ -48,6 +48,7 @@ def _acts(town: Plane, count: int) -> list[str]:
 
 @on_both_databases
 def test_switching_off_waits_until_an_approver_decides(town: Plane, desk: str, approver: str) -> None:
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban())
     answer = _wish(town, desk, until=UNTIL, mode_reason="election night")
     request = answer.json()
     assert (answer.status_code, request["state"], request["until"], _mode(town)) == (202, "requested", UNTIL, "enforce")
@@ -56,6 +57,8 @@ def test_switching_off_waits_until_an_approver_decides(town: Plane, desk: str, a
     assert (done.status_code, done.json()["state"], done.json()["note"]) == (200, "approved", "for the night")
     found = town.done("GET", BAN)
     assert (found["mode"], found["off_until"], found["mode_reason"]) == ("off", UNTIL, "election night")
+    of_bans = {service: town.done("GET", f"/v1/requests?ban=town/{service}")["items"] for service in ("alpha", "beta")}
+    assert {service: len(items) for service, items in of_bans.items()} == {"alpha": 1, "beta": 0}
     decided_by = done.json()["decided_by"]
     assert _acts(town, 3) == [
         f"ban.set_off {decided_by}", f"request.approve {decided_by}", f"request.ask {request['requested_by']}",
