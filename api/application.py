@@ -24,6 +24,7 @@ from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.captures.router import router as captures
 from api.catalogue.router import router as catalogue
+from api.console.frame.error_page import ErrorPages
 from api.console.oidc.provider import Provider
 from api.console.router import console_routes
 from api.documentation.openapi import TITLE, described
@@ -177,6 +178,7 @@ def make_application(
     app = make_description(
         [
             Middleware(ForwardedMiddleware),
+            Middleware(ErrorPages),
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(BodyMiddleware, sender=lambda token, scope: _sender(runtime, token, scope), refusal=refusal),
@@ -287,5 +289,6 @@ def _answered(_request: Request, error: Exception) -> Response:
 
 def _allowed(path: str) -> list[str]:
     """Return the methods that a path has."""
-    found = {method for route in routes() if route.path_regex.match(path) for method in route.methods or ()}
+    here = (route for route in (*routes(), *console_routes()) if route.path_regex.match(path))
+    found = {method for route in here for method in route.methods or ()}
     return sorted(found | {"HEAD"} if "GET" in found else found)

@@ -4,25 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from api.auth.sessions import SIGN_IN
-from api.console.frame.calls import Refused, declared_calls, said_by_api
-from api.console.frame.language import language_of
-from api.console.frame.page_words import N_
-from api.console.frame.rendering import render
+from api.console.frame.calls import declared_calls
+from api.console.frame.error_page import EXPECTED, error_page
 from api.console.frame.security_headers import HEADERS
-from api.errors import ApiError
-from api.http.problems import cause, id_of
-
-_TITLES = {
-    403: N_("You may not do this"),
-    404: N_("There is no such page"),
-    422: N_("The request is not valid"),
-}
 
 
 class SignInNeeded(Exception):
@@ -55,15 +43,8 @@ class PageRoute(APIRoute):
                 answer = _to_sign_in(request)
             except ProofNeeded as error:
                 answer = await error.page()
-            except Refused as error:
-                answer = _error_page(request, error.status, error.detail)
-            except ApiError as error:
-                kind, detail, _ = cause(error)
-                answer = _error_page(request, kind.status, said_by_api(detail))
-            except RequestValidationError:
-                answer = _error_page(request, 422, "")
-            except HTTPException as error:
-                answer = _error_page(request, error.status_code, "")
+            except EXPECTED as error:
+                answer = await error_page(request, error)
             for name, value in HEADERS.items():
                 answer.headers.setdefault(name, value)
             return answer
@@ -81,9 +62,3 @@ def _to_sign_in(request: Request) -> Response:
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": SIGN_IN})
     return RedirectResponse(SIGN_IN, 303)
-
-
-def _error_page(request: Request, status: int, detail: str) -> Response:
-    title = _TITLES.get(status, N_("This did not work"))
-    language = language_of(request)
-    return render("error.html.jinja", language, status=status, title=title, detail=detail, request=id_of(request.scope))

@@ -19,6 +19,7 @@ from api.auth.passkey_rows import Purpose
 from api.auth.sessions import COOKIE, PROOF_S, confirm, may_prolong, prolong
 from api.auth.tokens import authenticate, held_token
 from api.console.frame.calls import Answer, Caller, Refused, Values, declared_calls, is_read, one_text, read, rule_of
+from api.console.frame.error_page import VISIT
 from api.console.frame.language import language_of
 from api.console.frame.page_route import ProofNeeded, SignInNeeded
 from api.console.frame.page_words import Words
@@ -185,16 +186,17 @@ class Visit:
             self.language,
             status=status,
             visit=self,
-            **await self._suspended(),
+            **await self.suspended(),
             done=self.request.query_params.get("done", ""),
             **values,
         )
 
     async def suspensions(self) -> Response:
         """Return the part of every page that shows the suspensions in force."""
-        return self.fragment("suspended.html.jinja", **await self._suspended())
+        return self.fragment("suspended.html.jinja", **await self.suspended())
 
-    async def _suspended(self) -> Values:
+    async def suspended(self) -> Values:
+        """Return the suspensions in force, and the time, as every page shows them."""
         found = await self.read(Page[SuspensionRead], "list_suspensions", query={"state": "in_force"})
         return {"suspended": found.items, "now_s": int(self.held.clock())}
 
@@ -234,13 +236,27 @@ def _opened(request: Request, held: RuntimeDep, *, prolongs: bool) -> Visit:
     note_day(held, found, now_s)
     if renewed and prolongs:
         prolong(held.database, found.token, now_s)
-    return Visit(request, held, token, found, row.proven_s or row.created_s, name)
+    visit = Visit(request, held, token, found, row.proven_s or row.created_s, name)
+    # The page of an error shows the menu too.
+    setattr(request.state, VISIT, visit)
+    return visit
+
+
+def _guest(request: Request, held: RuntimeDep) -> Visit | None:
+    """Return the same, or None without a valid session."""
+    try:
+        return _look(request, held)
+    except SignInNeeded:
+        return None
 
 
 Visiting = Annotated[Visit, Depends(_visit)]
 """The visit of a page that needs a session."""
 Looking = Annotated[Visit, Depends(_look)]
 """The visit of a part that a page fetches by itself: a page that is left open does not keep its session."""
+
+MaybeVisiting = Annotated[Visit | None, Depends(_guest)]
+"""The visit of a page that needs no session, for its menu."""
 
 
 async def sent_form(request: Request) -> Form:

@@ -60,7 +60,9 @@ def test_a_row_of_a_table_has_its_faults_in_the_language_of_the_page(session: Se
 
 def test_a_text_without_a_template_is_marked_as_english() -> None:
     def page(language: str, text: str) -> str:
-        answer = render("error.html.jinja", language, status=409, title="", detail=text, request="1")
+        answer = render(
+            "error.html.jinja", language, status=409, title="", detail=text, advice="", faults=(), request="1"
+        )
         return bytes(answer.body).decode()
 
     escaped = "nothing &lt;b&gt;like&lt;/b&gt; it"

@@ -6,7 +6,11 @@ HOSTILE = "<script>alert(1)</script>\u202egnp.exe\x07"
 
 
 def test_texts_are_shown_as_text() -> None:
-    page = bytes(render("error.html.jinja", "en", title=HOSTILE, detail=HOSTILE, request="", status=404).body).decode()
+    page = bytes(
+        render(
+            "error.html.jinja", "en", status=404, title=HOSTILE, detail=HOSTILE, advice="", faults=(), request=""
+        ).body
+    ).decode()
     assert "<script>alert" not in page
     assert "\u202e" not in page
     assert r"&lt;script&gt;alert(1)&lt;/script&gt;\u202egnp.exe\x07" in page
