@@ -73,6 +73,11 @@ def named(session: Session, slug: str, location: str) -> AuthorityRow:
     return row
 
 
+def by_slug(session: Session, slugs: Iterable[str]) -> dict[str, AuthorityRow]:
+    """Return those of these authorities that exist, by slug."""
+    return {row.slug: row for row in session.scalars(select(AuthorityRow).where(AuthorityRow.slug.in_(set(slugs))))}
+
+
 def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
     """Return the time zone of each of these authorities."""
     rows = session.execute(select(AuthorityRow.slug, AuthorityRow.time_zone).where(AuthorityRow.slug.in_(set(slugs))))

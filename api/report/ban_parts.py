@@ -6,10 +6,11 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from api.db.models import AuditRow, AuthorityRow
+from api.db.models import AuditRow
 from api.exemptions.state import exemption_end
 from api.report.evidence import Acts, Evidence, Related
 from api.report.gaps import full_gaps, partial_gaps
+from api.report.known_authorities import KnownAuthorities
 from api.report.list_versions import ListVersions
 from api.report.reading import read_act, read_gap, read_mode, read_scope_change, read_spans
 from api.report.report_time import ReportTime
@@ -42,7 +43,7 @@ Days = Mapping[str, Sequence[Day]]
 class BanParts:
     """The parts of a report about some bans of an authority.
 
-    `services` are the names of services by slug, `levels` are the authorities by slug.
+    `services` are the names of services by slug. `known` gets the authorities that the bans concern.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class BanParts:
         time: ReportTime,
         suspended: SuspendedTimes,
         services: Mapping[str, str],
-        levels: Mapping[str, AuthorityRow],
+        known: KnownAuthorities,
         now_s: Instant,
     ) -> None:
         self._bans, self._time, self._suspended = bans, time, suspended
-        self._services, self._levels, self._now_s = services, levels, now_s
+        self._services, self._known, self._now_s = services, known, now_s
         self._related = Related(session, bans, time.days.first, time.last_counted)
+        known.read({slug for ban in bans for slug in (*self._concerned(ban), *_followed(ban))})
         self._lists = ListVersions(session, {ban.row.service for ban in bans})
         self._days = {ban.row.number: self._shown(ban) for ban in bans}
         self._bound = {ban.row.number: self._bindings(ban) for ban in bans}
@@ -67,7 +69,7 @@ class BanParts:
     def authorities(self) -> set[str]:
         """Return the authorities that the bans bind, and those whose bans the formal decisions follow."""
         bound = {one.authority for bound in self._bound.values() for one in bound}
-        return bound.union(*(self._followed(ban) for ban in self._bans))
+        return bound.union(*(_followed(ban) & self._known.keys() for ban in self._bans))
 
     @property
     def accounts(self) -> set[int]:
@@ -111,15 +113,16 @@ class BanParts:
         )
 
     def _bucket(self, counts: CountedDaysRead, in_force: Intervals, ban: Evidence) -> BucketRead:
-        zone = self._levels[ban.row.authority].time_zone
+        zone = self._known[ban.row.authority].time_zone
         first, last = date.fromisoformat(counts.first), date.fromisoformat(counts.last)
         banned = bool(intersection(in_force, ((local_midnight(first, zone), after_day(last, zone)),)))
         return BucketRead(**dict(counts), banned=banned)
 
-    def _followed(self, ban: Evidence) -> set[str]:
-        decisions = [ban.dossier.ban["decision"], *(term["decision"] for term in ban.dossier.ban["terms"])]
-        owners = {decision["follows"].partition("/")[0] for decision in decisions if decision["follows"]}
-        return owners & self._levels.keys()
+    def _concerned(self, ban: Evidence) -> set[str]:
+        """Return the authorities that a ban binds or bound, and those whose clients' queries it decided."""
+        return {each["authority"] for each in ban.dossier.bindings} | {
+            day.authority for day in self._related.days(ban.row)
+        }
 
     def _bindings(self, ban: Evidence) -> list[BoundRead]:
         fields = set(BoundRead.model_fields) - {"usage", "counts", "suspended"}
@@ -132,7 +135,7 @@ class BanParts:
             found.append(
                 BoundRead(
                     **{field: each[field] for field in fields},
-                    usage=self._levels[slug].usage_level,
+                    usage=self._known[slug].usage_level,
                     counts=self._time.counted.counts(days),
                     suspended=self._suspended.spans(slug),
                 )
@@ -155,7 +158,7 @@ class BanParts:
     def _shown(self, ban: Evidence) -> Days:
         found = defaultdict[str, list[Day]](list)
         for day in self._related.days(ban.row):
-            if day.day <= last_shown_day(self._now_s, self._levels[day.authority].time_zone):
+            if day.day <= last_shown_day(self._now_s, self._known[day.authority].time_zone):
                 found[day.authority].append(day)
         return found
 
@@ -171,3 +174,9 @@ class BanParts:
         own = (act for act in ban.acts if self._time.contains(act.time_s))
         local = (act for act in self._suspended.local_acts if made_at(act) >= self._time.within[0])
         return sorted((*own, *self._acts.on(self._objects(ban)), *local), key=lambda act: act.seq)
+
+
+def _followed(ban: Evidence) -> set[str]:
+    """Return the authorities whose bans the formal decisions about a ban follow. They may exist no longer."""
+    decisions = [ban.dossier.ban["decision"], *(term["decision"] for term in ban.dossier.ban["terms"])]
+    return {decision["follows"].partition("/")[0] for decision in decisions if decision["follows"]}

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from api.authorities.repository import by_slug
 from api.authorities.service import shown as shown_authority
 from api.bans.reading import read_bans
 from api.bindings.reading import NOT_STORED, read_binding
 from api.db.base import Json
-from api.db.models import AuditRow, AuthorityRow, BanRow, BindingRow, ExemptionRow
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow
 from api.exemptions.reading import shown_exemption
 from dnsfilter.policy.intervals import Interval
 
@@ -63,15 +64,15 @@ class Dossier:
 def dossiers(session: Session, *conditions: ColumnElement[bool]) -> list[Dossier]:
     """Return the dossiers of all bans that meet the conditions, by number."""
     wanted = select(BanRow.number).where(*conditions)
-    authorities = {row.slug: row for row in session.scalars(select(AuthorityRow))}
-    zones = {slug: row.time_zone for slug, row in authorities.items()}
     rows = session.scalars(select(BanRow).where(*conditions).order_by(BanRow.number)).all()
+    bound = session.scalars(select(BindingRow).where(BindingRow.ban.in_(wanted)).order_by(BindingRow.number)).all()
+    authorities = by_slug(session, {ban.authority for ban in rows} | {binding.authority for binding in bound})
+    zones = {slug: row.time_zone for slug, row in authorities.items()}
     # The instant 0 does not matter: fields that depend on it are left out.
     bans = read_bans(session, rows, 0, zones, frozenset())
     references = {row.number: f"{row.authority}/{row.service}" for row in rows}
     bindings, exemptions = defaultdict[int, list[Json]](list), defaultdict[int, list[Json]](list)
-    bound = select(BindingRow).where(BindingRow.ban.in_(wanted)).order_by(BindingRow.number)
-    for binding in session.scalars(bound):
+    for binding in bound:
         read = read_binding(binding, references[binding.ban], 0, zones[binding.authority])
         bindings[binding.ban].append(read.model_dump(mode="json", exclude=NOT_STORED | _HOURLY))
     exempted = select(ExemptionRow).where(ExemptionRow.ban.in_(wanted)).order_by(ExemptionRow.number)

@@ -13,6 +13,7 @@ from api.bans import repository as bans
 from api.db.models import AuthorityRow, BanRow
 from api.report.ban_parts import BanParts
 from api.report.evidence import Acts, Evidence, evidence
+from api.report.known_authorities import KnownAuthorities
 from api.report.listed_bans import About, Chosen, adopted_list, bans_of, objects_of, read_listed, read_lists
 from api.report.range_acts import range_acts
 from api.report.reading import read_act, read_range_act, read_record
@@ -91,7 +92,7 @@ class _Maker:
         self._sources, self._owner = sources, owner
         self._session = sources.session
         self.time = ReportTime.of(asked, owner.time_zone, sources.now_s)
-        self._levels = {row.slug: row for row in self._session.scalars(select(AuthorityRow))}
+        self._known = KnownAuthorities(self._session, owner)
 
     def only_monitored(self, rows: Iterable[BanRow]) -> list[Evidence]:
         """Return the bans that only monitored in the report's time."""
@@ -104,7 +105,7 @@ class _Maker:
         time, owner = self.time, self._owner
         suspended = SuspendedTimes(self._session, owner.slug, time)
         parts = BanParts(
-            self._session, found, time, suspended, self._sources.services, self._levels, self._sources.now_s
+            self._session, found, time, suspended, self._sources.services, self._known, self._sources.now_s
         )
         acts = Acts(self._session, about.objects, time.within)
         names = self._account_names(parts.accounts | acts.accounts)
@@ -115,6 +116,7 @@ class _Maker:
         changed = [read_range_act(act) for act in range_acts(self._session, owner.slug, in_force)]
         named = {owner.slug, *(each.authority for each in lists)} | parts.authorities
         named |= {slug for act in changed for one in act.fields if one.name == "authority" for slug in one.after}
+        self._known.read(named)
         own = suspended.spans(owner.slug)
         attempts = usage.bypass(self._session, owner.slug, time.days.first, time.last_counted)
         return ReportRead(
@@ -165,5 +167,5 @@ class _Maker:
         return {number: row.name for number, row in account_names(self._session, accounts).items()}
 
     def _name(self, slug: str) -> NamedAuthorityRead:
-        row = self._levels[slug]
+        row = self._known[slug]
         return NamedAuthorityRead(slug=slug, names=row.names, languages=row.languages)
