@@ -272,6 +272,7 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     install(app)
     app.add_exception_handler(Answered, _answered)
     app.state.allowed = _allowed
+    app.state.operations = {route.operation_id: route for route in routes()}
     app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
     return app
 

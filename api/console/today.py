@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Response
 
@@ -25,6 +25,7 @@ from dnsfilter.policy.instants import DEFAULT_ZONE
 router = pages()
 ON_PAGE = 50
 """Bans on one page."""
+Listed = TypeVar("Listed", BindingRead, ExemptionRead)
 Chosen = Annotated[Slug | None, Query(description="The authority whose week is shown.")]
 
 
@@ -88,20 +89,29 @@ async def _now(visit: Visit, known: Authorities, cursor: str | None) -> dict[str
     attention = await visit.read(AttentionRead, "get_attention")
     wanted = {"mine": True, "sort": "authority", "limit": ON_PAGE, "cursor": cursor}
     bans = await visit.read(Page[BanRead], "list_bans", query=wanted)
-    bindings = await visit.read(Page[BindingRead], "list_bindings", query={"mine": True, "limit": ON_PAGE})
-    wanted = {"state": ExemptionState.IN_FORCE, "limit": ON_PAGE}
-    exemptions = await visit.read(Page[ExemptionRead], "list_exemptions", query=wanted)
+    bindings = await _all(visit, known, Page[BindingRead], "list_bindings", mine=True)
+    exemptions = await _all(visit, known, Page[ExemptionRead], "list_exemptions", state=ExemptionState.IN_FORCE)
     return {
         "attention": attention,
         "zones": visit.zones,
         "zone": DEFAULT_ZONE,
-        "own": _of_authorities(visit, known, bans, [] if bindings.next else bindings.items),
+        "own": _of_authorities(visit, known, bans, bindings or []),
         "following": bans.next,
-        "exemptions": Counter(each.ban for each in exemptions.items if not exemptions.next),
-        "exemptions_left_out": exemptions.next is not None,
-        "bound_left_out": bindings.next is not None,
+        "exemptions": Counter(each.ban for each in exemptions or ()),
+        "exemptions_left_out": exemptions is None,
+        "bound_left_out": bindings is None,
         "here": f"?cursor={cursor}" if cursor else "",
     }
+
+
+async def _all(
+    visit: Visit, known: Authorities, kind: type[Page[Listed]], operation: str, **wanted: object
+) -> list[Listed] | None:
+    """Return all that an operation lists; None if the caller has too many authorities, or it lists more than a page."""
+    if not known.are_all:
+        return None
+    found = await visit.read(kind, operation, query={**wanted, "limit": ON_PAGE})
+    return None if found.next else found.items
 
 
 def _of_authorities(

@@ -150,7 +150,7 @@ class Caller:
     ) -> tuple[Route, Scope]:
         if operation not in self.allowed:
             raise ValueError(f"the page does not declare that it calls {operation}")
-        route = _route(self.request.app.router.routes, operation)
+        route = _route(self.request, operation)
         scope = _scope(self.request.scope, route, path or {}, query or {}, headers) | {"media_type": media_type}
         return route, scope | {KNOWN_CALLER: self.holder if scope["method"] == "GET" else None}
 
@@ -197,16 +197,17 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def is_read(request: Request, operation: str) -> bool:
     """Return whether an operation only reads."""
-    return "GET" in (_route(request.app.router.routes, operation).methods or ())
+    return "GET" in (_route(request, operation).methods or ())
 
 
 def rule_of(request: Request, operation: str) -> Rule:
     """Return which roles an operation needs, and where."""
-    return _route(request.app.router.routes, operation).rule
+    return _route(request, operation).rule
 
 
-def _route(routes: list[Any], operation: str) -> Route:
-    return next(each for each in routes if isinstance(each, Route) and each.operation_id == operation)
+def _route(request: Request, operation: str) -> Route:
+    found: Route = request.app.state.operations[operation]
+    return found
 
 
 def _scope(

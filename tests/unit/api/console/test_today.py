@@ -1,8 +1,10 @@
 """The page Today: bans, what needs attention, the refused week, the state of DNS, and what keeps a session."""
 
+import pytest
 from sqlalchemy import event
 
 from api.auth.sessions import IDLE_S
+from api.console import authority_choice
 from tests.unit.api.conftest import Plane, authority, ban
 from tests.unit.api.console.conftest import Session, signed_in
 from tests.unit.api.nodes.conftest import Machine
@@ -55,6 +57,17 @@ def test_exemptions_in_force_are_next_to_the_state_of_their_ban(session: Session
     for path in ("/console", "/console/today/now"):
         assert 'href="/console/exemptions?state=in_force">1 exemption in force</a>' in session.shown(path)
     assert f'href="/console/exemptions/{number}">1 exemption in force</a>' in session.shown("/console/bans/town/alpha")
+
+
+def test_with_more_authorities_than_a_form_lists_the_page_says_what_it_leaves_out(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = ("Exemptions are not counted here", "Bans that apply by law or agreement are not shown here")
+    assert not any(text in session.shown("/console") for text in left_out)
+    monkeypatch.setattr(authority_choice, "IN_LIST", 1)
+    page = session.shown("/console")
+    assert all(text in page for text in left_out)
+    assert 'id="ban-town-alpha"' in page
 
 
 def test_the_state_of_dns_is_one_line(session: Session) -> None:
