@@ -13,8 +13,8 @@ from sqlalchemy.orm import aliased
 from api.bans.schemas import Days, DueKind, State
 from api.db.models import BanRow, SuspensionRow, TermRow
 from dnsfilter.policy.decide import held_term, latest_term
-from dnsfilter.policy.intervals import FOREVER
-from dnsfilter.policy.model import DAY_S, Instant, Mode
+from dnsfilter.policy.intervals import FOREVER, until
+from dnsfilter.policy.model import DAY_S, Instant, Mode, Period
 
 WARNINGS_DAYS: tuple[Days, ...] = get_args(Days)
 """Days before the end or review of a ban at which a warning is due, shortest first."""
@@ -98,8 +98,9 @@ def is_held(terms: Iterable[TermRow], at: Instant) -> bool:
 def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
     """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
     if is_held(terms, at):
-        on = State.IN_FORCE if due(terms, at) is None else State.ENDING
-        return State.OFF if off else apply_suspension(on, suspended=suspended)
+        if off:
+            return State.OFF
+        return apply_suspension(State.IN_FORCE if due(terms, at) is None else State.ENDING, suspended=suspended)
     if any(term.period.is_ahead(at) for term in terms):
         return State.PLANNED
     return State.LAPSED
@@ -116,14 +117,13 @@ def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
     The end is that of the last term that touches or overlaps the one before it. A review counts if it is before that
     end.
     """
-    live = live_terms(terms, at)
-    held = [term for term in live if term.period.holds(at)]
-    if not held:
+    live = _live(terms, at)
+    if not any(period.holds(at) for _, period in live):
         return None
-    reviewed = reviewed_term(terms, at)
+    reviewed = _reviewed_of(live, at)
     if reviewed is not None:
         return _due(reviewed.review_by_s, DueKind.REVIEW, at)
-    return _due(_reach(live, held), DueKind.END, at)
+    return _due(_reach(live, at), DueKind.END, at)
 
 
 def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
@@ -132,58 +132,59 @@ def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
     Return None if no term has a date of review before its end, or if the ban ends before the review. A past date counts
     only while a term in force has no end: any other ban ends anyway.
     """
-    live = live_terms(terms, at)
-    held = [term for term in live if term.period.holds(at)]
-    dated = [(term.review_by_s, term) for term in live if term.review_by_s is not None and _is_within(term)]
-    if not held or not dated:
-        return None
-    review, found = max(dated, key=lambda item: item[0])
-    if review <= at:
-        return found if any(term.period.end is None for term in held) else None
-    end = _reach(live, held)
-    return found if end is None or review < end else None
+    return _reviewed_of(_live(terms, at), at)
 
 
 def gapless_end(terms: Sequence[TermRow], at: Instant) -> Instant | None:
     """Return the end of the last term that continues those in force without a gap; None if open or not in force."""
-    live = live_terms(terms, at)
-    held = [term for term in live if term.period.holds(at)]
-    return _reach(live, held) if held else None
+    return _reach(_live(terms, at), at)
 
 
 def continues_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
     """Return the last end of a live term if a term without an end continues after it; otherwise None."""
-    live = [(term.start_s, term.period.end) for term in live_terms(terms, at)]
+    live = [(period.start, period.end) for _, period in _live(terms, at)]
     last = max((end for _, end in live if end is not None), default=None)
     return last if last is not None and any(end is None and start <= last for start, end in live) else None
 
 
 def gapless_start(terms: Sequence[TermRow], at: Instant) -> Instant:
     """Return where a further term begins without a gap: where those in force end, or now if they have no end."""
-    live = live_terms(terms, at)
-    held = [term for term in live if term.period.holds(at)]
-    return (_reach(live, held) or at) if held else at
+    return _reach(_live(terms, at), at) or at
 
 
-def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
-    """Return how far terms continue without a gap from those in force; None if without an end."""
-    if any(term.period.end is None for term in held):
+def _live(terms: Iterable[TermRow], at: Instant) -> Sequence[tuple[TermRow, Period]]:
+    """Return `live_terms`, each with its period: a page of bans would take long to make each several times."""
+    spans = ((term, term.period) for term in terms)
+    return [(term, period) for term, period in spans if not period.has_ended(at)]
+
+
+def _reach(live: Sequence[tuple[TermRow, Period]], at: Instant) -> Instant | None:
+    """Return how far terms continue without a gap from those in force at `at`; None if none is, or without an end."""
+    ends = [period.end for _, period in live if period.holds(at)]
+    reach = max((end for end in ends if end is not None), default=None)
+    if reach is None or None in ends:
         return None
-    reach = max(term.period.end or 0 for term in held)
-    for term in sorted(live, key=lambda term: term.start_s):
-        end = term.period.end
-        if term.start_s > reach:
+    for _, period in sorted(live, key=lambda each: each[1].start):
+        if period.start > reach:
             break
-        if end is None:
+        if period.end is None:
             return None
-        reach = max(reach, end)
+        reach = max(reach, period.end)
     return reach
 
 
-def _is_within(term: TermRow) -> bool:
-    """Return whether the term's date of review is before its end."""
-    end = term.period.end
-    return end is None or (term.review_by_s is not None and term.review_by_s < end)
+def _reviewed_of(live: Sequence[tuple[TermRow, Period]], at: Instant) -> TermRow | None:
+    """Return `reviewed_term` of live terms."""
+    held = [period for _, period in live if period.holds(at)]
+    reviews = [(term.review_by_s, term, until(period.end)) for term, period in live]
+    dated = [(review, term) for review, term, end in reviews if review is not None and review < end]
+    if not held or not dated:
+        return None
+    review, found = max(dated, key=lambda item: item[0])
+    if review <= at:
+        return found if any(period.end is None for period in held) else None
+    end = _reach(live, at)
+    return found if end is None or review < end else None
 
 
 def _due(at: Instant | None, what: DueKind, now: Instant) -> Due | None:

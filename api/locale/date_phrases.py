@@ -1,6 +1,7 @@
 """Format instants in words, in a language and a time zone. An end at midnight is shown as the day before. Pure."""
 
 from datetime import date
+from functools import lru_cache
 
 from babel.dates import format_date
 
@@ -42,6 +43,7 @@ def date_words(at: Instant, time_zone: str, language: str) -> str:
     return _("{date} at {time}").format(date=day, time=f"{local_time(at, time_zone):%H:%M %Z}")
 
 
+@lru_cache(1000)
 def day_words(day: date, language: str) -> str:
     """Return "1 October 2026"."""
     words = format_date(day, "long", locale=LOCALES[language])

@@ -34,9 +34,9 @@ def render(template: str, language: str, *, status: int = 200, **values: Any) ->
 
 def _shown(value: object) -> object:
     """Return a value as a template prints it: markup as it is, text without characters that change its direction."""
-    if isinstance(value, Markup):
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
-    return "".join(map(_shown_part, _BREAKS.split(value))) if isinstance(value, str) else value
+    return "".join(map(_shown_part, _BREAKS.split(value)))
 
 
 def _shown_part(part: str) -> str:
