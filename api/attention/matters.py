@@ -92,19 +92,21 @@ class Look:
     def _exemptions(self) -> Iterator[MatterRead]:
         row = ExemptionRow
         wanted = (exemption_in_state(ExemptionState.REQUESTED, self.now), *self._within(BanRow.authority))
-        joined = select(row, BanRow).join(BanRow, BanRow.number == row.ban).where(*wanted).order_by(row.number)
-        found = self.session.execute(joined).all()
+        joined = select(row.number, row.requested_s, BanRow.authority, BanRow.service).join(
+            BanRow, BanRow.number == row.ban
+        )
+        found = self.session.execute(joined.where(*wanted).order_by(row.number)).all()
         yield from matter(
             Matter.EXEMPTION_WAITING,
             len(found),
             (
                 MatterObjectRead(
-                    object=subject(each),
-                    authority=ban.authority,
-                    service=ban.service,
+                    object=f"exemption/{each.number}",
+                    authority=each.authority,
+                    service=each.service,
                     at=timestamp_text(each.requested_s),
                 )
-                for each, ban in found
+                for each in found
             ),
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never, get_args
 
-from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
+from sqlalchemy import ColumnElement, and_, case, exists, not_, or_, select
 from sqlalchemy.orm import aliased
 
 from api.bans.schemas import Days, DueKind, State
@@ -206,7 +206,11 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
         case State.IN_FORCE:
             return and_(on, not_(_is_suspended(now)))
         case State.ENDING:
-            return and_(on, not_(_is_suspended(now)), or_(_nears_end(now), _nears_review(now)))
+            # Few bans have such a term, and one pass over the terms finds them.
+            soon, end = now + ENDING_S, _PERIOD.end
+            near = select(_TERM.ban).where(or_(and_(end > now, end <= soon), _TERM.review_by_s <= soon))
+            ends = or_(_nears_end(now), _nears_review(now))
+            return and_(BanRow.number.in_(near), on, not_(_is_suspended(now)), ends)
         case State.PLANNED:
             return and_(not_(held), ahead)
         case State.LAPSED:

@@ -16,7 +16,9 @@ def period_of(start: Instant, end: Instant | None, ended: Instant | None, record
 
 def earlier(end: Instant | None, ended: Instant | None) -> Instant | None:
     """Return the end, or the earlier one that an act set; None if neither is set."""
-    return min((each for each in (end, ended) if each is not None), default=None)
+    if end is None or ended is None:
+        return ended if end is None else end
+    return min(end, ended)
 
 
 @dataclass(frozen=True, slots=True)
