@@ -16,6 +16,8 @@ IN_LIST = 100
 """The most authorities that a form lists."""
 ON_PAGE = 50
 SUGGESTED = 20
+UNLISTED = 2
+"""The authorities that a form reads of so many that it lists none: enough to say which of them comes first."""
 Found = Annotated[str, Query(max_length=100)]
 Back = Annotated[str, Query(max_length=300)]
 
@@ -25,7 +27,9 @@ async def own_authorities(visit: Visit) -> list[AuthorityRead]:
 
     If there are others, forms let the caller type the short name of one: `ui.authority` in `components.html.jinja`.
     """
-    found = await _page_of(visit, "", IN_LIST)
+    # Who holds roles in the installation alone may do the same in each, so a few show what.
+    is_alike = all(each.authority is None for each in visit.holder.held)
+    found = await _page_of(visit, "", UNLISTED if is_alike and len(visit.zones) > IN_LIST else IN_LIST)
     visit.has_more_authorities = found.next is not None
     return found.items
 
