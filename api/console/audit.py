@@ -22,7 +22,7 @@ from api.server.schemas import ReadinessRead
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
 router = pages()
-ACTS_SHOWN, CHECKPOINTS_SHOWN = 20, 5
+ACTS_SHOWN, CHECKPOINTS_SHOWN = 15, 5
 FILTERS = ("authority", "act", "account", "object", "since", "until")
 FILE = "audit-log.jsonl"
 

@@ -32,6 +32,8 @@ EXAMPLES: Mapping[str, str] = {
     "/console/bans/{slug}/{service}/names": "/console/bans/ghent/tiktok/names",
     "/console/names/{slug}": "/console/names/ghent",
     "/console/names/{slug}/{name}": "/console/names/ghent/www.example.com",
+    "/console/{rest:path}": "/console/no-such-page",
+    "/register/{rest:path}": "/register/ghent",
 }
 """Addresses of pages whose path names an object, by the path of the route."""
 NOT_OPENED = (
@@ -48,8 +50,6 @@ NOT_OPENED = (
     "/console/reports/file",
     # Nothing waits in the example policy. `test_second_persons.py` opens it.
     "/console/requests/{number}",
-    "/console/{rest:path}",
-    "/register/{rest:path}",
 )
 
 
@@ -61,8 +61,9 @@ def paths() -> list[str]:
 
 @pytest.fixture(scope="module")
 def tokens(console: ConsolePlane) -> Mapping[str, str]:
-    """Return a token of an account for each role, those of authorities in Ghent, which has a list too."""
+    """Return a token of an account for each role, those of authorities in Ghent, which has a list and a register."""
     console.ask("PUT", "/v1/authorities/ghent/lists/apps", {"title": "Apps", "services": ["wechat"]})
+    console.ask("PATCH", "/v1/authorities/ghent", {"public_register": True})
     return {role: console.account(f"desk-{role}", (role, "ghent" if role in OF_AUTHORITY else None)) for role in ROLES}
 
 
@@ -77,8 +78,8 @@ def visiting(
 
 
 def test_every_page_complains_of_nothing(visiting: Visitor) -> None:
-    # A page that the role may not see.
-    visiting.answers.add(403)
+    # Pages that the role may not see.
+    visiting.answers |= {403, 404}
     for path in paths():
         expect(visiting.open(path).locator("h1"), path).to_have_count(1)
         assert visiting.complaints == [], path
@@ -100,6 +101,7 @@ def test_every_page_is_accessible_and_fits_its_window(
 ) -> None:
     viewport = {"width": WIDTHS[width], "height": 900}
     with visitor(browser, console.shown_url, viewport=viewport, color_scheme=scheme) as found:
+        found.answers.add(404)
         found.sign_in(console.link())
         for path in paths():
             found.open(path)
@@ -112,6 +114,7 @@ def test_every_page_is_accessible_and_fits_its_window(
 def test_every_page_is_in_the_language_of_the_browser(language: str, console: ConsolePlane, browser: Browser) -> None:
     with ExitStack() as stack:
         found = stack.enter_context(visitor(browser, console.shown_url, locale=language, java_script_enabled=False))
+        found.answers.add(404)
         found.sign_in(console.link())
         for path in paths():
             page = found.open(path)
@@ -122,6 +125,7 @@ def test_every_page_is_in_the_language_of_the_browser(language: str, console: Co
 @pytest.mark.usefixtures("tokens")
 def test_every_page_is_small(console: ConsolePlane, browser: Browser) -> None:
     with visitor(browser, console.shown_url) as found:
+        found.answers.add(404)
         found.sign_in(console.link())
         for path in paths():
             assert found.bytes_of(path) <= MOST_BYTES, path
