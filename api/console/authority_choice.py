@@ -34,6 +34,14 @@ async def own_authorities(visit: Visit) -> list[AuthorityRead]:
     return found.items
 
 
+async def listed_authorities(visit: Visit) -> list[AuthorityRead]:
+    """Return `own_authorities` for a form alone: none, unread, if a role in the installation reads too many to list."""
+    if visit.holder.authorities is None and len(visit.zones) > IN_LIST:
+        visit.has_more_authorities = True
+        return []
+    return await own_authorities(visit)
+
+
 async def chosen_authority(visit: Visit, slug: str, first: list[AuthorityRead]) -> AuthorityRead | None:
     """Return the authority of that short name, or without one the first, or None. What the page reads of it decides."""
     known = next((each for each in first if each.slug == slug or not slug), None)

@@ -3,7 +3,7 @@
 from fastapi import Response
 
 from api.bans.schemas import BanRead, State
-from api.console.authority_choice import own_authorities
+from api.console.authority_choice import listed_authorities
 from api.console.frame.calls import calls
 from api.console.frame.page_route import pages
 from api.console.frame.page_words import N_
@@ -27,7 +27,7 @@ STATES = (
 @calls("list_bans")
 async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: str = "") -> Response:
     """List the bans of the caller's authorities, or of one authority."""
-    own, _ = await own_authorities(visit), visit.words.translate
+    own, _ = await listed_authorities(visit), visit.words.translate
     whose = {"authority": authority} if authority else {"mine": True}
     query = {**whose, "state": state or None, "sort": "service", "limit": PER_PAGE, "cursor": cursor or None}
     found = await visit.read(Page[BanRead], "list_bans", query=query)
@@ -40,6 +40,6 @@ async def bans(visit: Visiting, authority: str = "", state: str = "", cursor: st
         zones=visit.zones,
         form=query_form(visit.request),
         authorities=[(each.slug, visit.words.name(each.names)) for each in own],
-        has_several=len(own) > 1,
+        has_several=visit.has_more_authorities or len(own) > 1,
         states=[("", _("All")), *((str(key), _(name)) for key, name in STATES)],
     )

@@ -46,6 +46,20 @@ def test_a_short_name_is_typed_where_a_list_would_be_too_long(many: Session) -> 
         assert f'value="{LAST}"' in many.shown(f"{path}?authority={LAST}"), path
 
 
+def test_authorities_that_the_list_of_bans_cannot_offer_are_not_read(
+    many: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, called = list[str](), Caller.call
+
+    async def noted(caller: Caller, operation: str, *given: object, **named: object) -> object:
+        made.append(operation)
+        return await called(caller, operation, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Caller, "call", noted)
+    many.shown("/console/bans")
+    assert made == ["list_bans", "list_suspensions"]
+
+
 def test_few_authorities_are_a_list(session: Session) -> None:
     for path in PAGES:
         page = session.shown(path)
