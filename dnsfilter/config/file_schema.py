@@ -109,6 +109,7 @@ class UpstreamTable(Table):
 class CacheTable(Table):
     max_bytes: Annotated[int, PlainValidator(read_bytes)] = 64 << 20
     serve_stale: Annotated[int, PlainValidator(read_duration_s)] = DAY_S
+    prefetch: bool = False
 
 
 class ClientsTable(Table):

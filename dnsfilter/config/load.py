@@ -263,7 +263,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         workers=file.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
         user=file.user,
         upstream=Upstream(servers, trusts_ad(servers) if trust_ad is None else trust_ad, file.upstream.timeout_ms),
-        cache=Cache(file.cache.max_bytes, file.cache.serve_stale),
+        cache=Cache(file.cache.max_bytes, file.cache.serve_stale, file.cache.prefetch),
         clients=clients_of(file.clients),
         limits=_limits(file.limits),
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),

@@ -44,10 +44,14 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The answer cache's size, and how long past its TTL an answer is served if all upstreams fail (0: never)."""
+    """The answer cache's size, and how long past its TTL an answer is served if all upstreams fail (0: never).
+
+    With `prefetch`, popular answers are asked for again before their TTL ends.
+    """
 
     max_bytes: int
     serve_stale_s: int
+    prefetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def fill_slots(records: bytes, slots: bytearray, key: bytes) -> tuple[int, int, 
 class CompiledEngine:
     """Implements `Engine`: ordinary queries in C, all others by the slow path."""
 
-    make_cache: ClassVar[Callable[[int, int], Cache]]
+    make_cache: ClassVar[Callable[[int, int, bool], Cache]]
     streams: StreamListening
     def __init__(
         self,
@@ -92,7 +92,7 @@ class CompiledEngine:
 class Store:
     """`AnswerCache` in C, with the same contract."""
 
-    def __init__(self, max_bytes: int, stale_s: int) -> None: ...
+    def __init__(self, max_bytes: int, stale_s: int, prefetch: bool = False) -> None: ...
     def __len__(self) -> int: ...
     @property
     def bytes(self) -> int:
@@ -105,6 +105,9 @@ class Store:
         self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int, *, complete: bool = True
     ) -> Entry:
         """Cache an answer if it may be cached. Return its entry in any case."""
+
+    def note_hit(self, key: CacheKey, now_ms: int) -> bool:
+        """Count a hit of a fresh entry. Return whether to ask for it again, at most once."""
 
     def flush(self, name: WireName, *, below: bool) -> int:
         """Remove answers about the name. Return how many these were."""

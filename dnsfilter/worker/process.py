@@ -106,7 +106,7 @@ class Worker:
         self._engine = engine(
             listeners=(),
             zones=zones,
-            cache=engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s),
+            cache=engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s, config.cache.prefetch),
             clients=config.clients,
             limits=config.limits,
             trust_ad=config.upstream.trust_ad,

@@ -7,8 +7,8 @@ from dnsfilter.cache.answer_cache import AnswerCache, Cache, Entry
 from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 
-Make: TypeAlias = Callable[[int, int], Cache]
-"""A function that makes a cache, given its size in bytes and how many seconds it serves stale answers."""
+Make: TypeAlias = Callable[..., Cache]
+"""A function that makes a cache: its size in bytes, how many seconds it serves stale answers, whether it prefetches."""
 
 
 def _makers() -> dict[str, Make]:

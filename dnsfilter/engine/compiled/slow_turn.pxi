@@ -97,7 +97,17 @@ cdef class SlowTurn:
         else:
             waiter = Waiter(outcome.query, client, self.boot_ns, listener, batch.peer(i), batch.ancillary(i))
             self.slow_path.ask(self._turn(), outcome, waiter)
+        self.slow_path.ask_for_due(self._turn())
         return 0
+
+    cdef void ask_again(self, const Asked* asked, uint16_t view, const uint8_t* client, int size) noexcept with gil:
+        """Let the slow path ask for a popular answer that ends soon."""
+        name = <bytes>(<const char*>asked.name)[: asked.name_size]
+        key = CacheKey(view, name, asked.qtype, CLASS_IN, bool(asked.do_bit), bool(asked.cd))
+        try:
+            self.slow_path.ask_again(self._turn(), key, <bytes>(<const char*>client)[:size])
+        except BaseException as error:
+            self._fail(error)
 
     cdef object decide_message(self, message, client, transport, wall_s, boot_ms, int range_class):
         """Decide on a message without a socket, in a turn of its own."""
@@ -129,6 +139,7 @@ cdef class SlowTurn:
             if self.recording.active:
                 self.recording.recorder.replied(client, Transport.TCP, outcome.message)
             connections.add_reply(<uint32_t>len(outcome.message), keepalive)
+            self.slow_path.ask_for_due(self._turn())
             return 0
         connection.waiting += 1
         reply = stream_reply(connections, connections.handle_of(connection), keepalive)

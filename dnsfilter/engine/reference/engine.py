@@ -60,8 +60,8 @@ class ReferenceEngine:
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
     streams: ClassVar[StreamListening | None] = None
-    make_cache: ClassVar[Callable[[int, int], Cache]] = AnswerCache
-    """Make this engine's cache from its limit in bytes and the seconds that an answer is kept after its TTL."""
+    make_cache: ClassVar[Callable[[int, int, bool], Cache]] = AnswerCache
+    """Make this engine's cache. Arguments: limit in bytes, seconds that an answer is kept after its TTL, prefetch."""
 
     def __init__(
         self,
@@ -209,6 +209,7 @@ class ReferenceEngine:
                     turn.events.append(outcome.answered_by(listener, peer, source))
                 case Drop():
                     pass
+            self._path.ask_for_due(turn)
 
     def _set_alarm(self) -> None:
         alarm_ms = self._path.next_alarm_ms()

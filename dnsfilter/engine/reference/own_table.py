@@ -59,13 +59,17 @@ class OwnTable:
     def find(self, key: CacheKey) -> Exchange | None:
         return self._by_key.get(key)
 
-    def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
+    def open(
+        self, key: CacheKey, question: Question, client: bytes, now_ns: int, waiter: Waiter | None = None
+    ) -> Exchange:
         now_ms = now_ns // 1_000_000
-        self._room.enter(waiter.client, key, now_ms)
+        self._room.enter(client, key, now_ms)
+        if waiter is None:
+            self._room.leave(client)
         self._last_number += 1
-        exchange = Exchange(self._last_number, key, question, now_ms, waiter.client)
+        exchange = Exchange(self._last_number, key, question, now_ms, client)
         self._exchanges[exchange.number] = self._by_key[key] = exchange
-        self._waiters[exchange.number], self._sends[exchange.number] = [waiter], []
+        self._waiters[exchange.number], self._sends[exchange.number] = [] if waiter is None else [waiter], []
         return exchange
 
     def join(self, exchange: Exchange, waiter: Waiter) -> None:

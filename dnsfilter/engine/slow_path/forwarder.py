@@ -8,6 +8,7 @@ from typing import assert_never
 
 from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.failure_cache import MOST_TARGETS
+from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.ad_bit import passes_ad
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Miss, Truncated
@@ -20,7 +21,7 @@ from dnsfilter.engine.slow_path.local import answered_by_others, local_leg, reco
 from dnsfilter.engine.slow_path.query_policy import QueryPolicy
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
-from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
+from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, CACHE_PREFETCHES, LIMITED
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, prune_answer
 from dnsfilter.wire.iana import EdeCode
@@ -81,6 +82,16 @@ class Forwarder:
             return False
         self.settle(turn, results)
         return True
+
+    def ask_again(self, turn: Turn, key: CacheKey, client: bytes) -> None:
+        """Ask for an answer whose TTL ends soon, if there is room for a question of this client. No query waits."""
+        question = question_of(key.name, key.qtype, key.qclass)
+        servers = self._zones.route(key.name, key.qtype).servers
+        recorded = recorded_answer(question, self._zones)
+        results = self._inflight.ask_again(key, question, servers, client, turn.boot_ns, recorded)
+        if results is not None:
+            self._slots[CACHE_PREFETCHES] += 1
+            self.settle(turn, results)
 
     def settle(self, turn: Turn, results: Iterable[Result]) -> None:
         """Handle each result before the next one is made."""

@@ -88,11 +88,25 @@ class Inflight:
         if exchange is not None:
             self._table.join(exchange, waiter)
             return [Late(exchange)] if exchange.late else []
-        exchange = self._table.open(key, question, waiter, now_ns)
-        exchange.attempt = self._attempt(servers, now_ns)
-        if known is not None:
-            return [Got(exchange, known)]
-        return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
+        return self._begin(self._table.open(key, question, waiter.client, now_ns, waiter), servers, now_ns, known)
+
+    def ask_again(
+        self,
+        key: CacheKey,
+        question: Question,
+        servers: Sequence[int],
+        client: bytes,
+        now_ns: int,
+        known: Answer | None = None,
+    ) -> list[Result] | None:
+        """Start an exchange for which no query waits. Return None if that of `key` is pending or there is no room."""
+        if self._table.find(key) is not None:
+            return None
+        try:
+            exchange = self._table.open(key, question, client, now_ns)
+        except OverflowError:
+            return None
+        return self._begin(exchange, servers, now_ns, known)
 
     def make_room(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:
         """End an exchange to make room for a new one of `key`, before `join`. Do nothing while there is room.
@@ -188,6 +202,12 @@ class Inflight:
         return self._carry_out(
             exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns, answer), now_ns, answer
         )
+
+    def _begin(self, exchange: Exchange, servers: Sequence[int], now_ns: int, known: Answer | None) -> list[Result]:
+        exchange.attempt = self._attempt(servers, now_ns)
+        if known is not None:
+            return [Got(exchange, known)]
+        return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
         ordered = self.health.order(servers, now_ns // 1_000_000)

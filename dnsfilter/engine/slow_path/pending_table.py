@@ -28,8 +28,13 @@ class Table(Protocol):
     def find(self, key: CacheKey) -> Exchange | None:
         """Return the pending exchange of this key; None if there is none."""
 
-    def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
-        """Begin an exchange; the caller sets its attempt. Without room, raise OverflowError and change nothing."""
+    def open(
+        self, key: CacheKey, question: Question, client: bytes, now_ns: int, waiter: Waiter | None = None
+    ) -> Exchange:
+        """Begin an exchange; the caller sets its attempt. Without room, raise OverflowError and change nothing.
+
+        Without a waiter no query waits, but there must be room for one of the client.
+        """
 
     def join(self, exchange: Exchange, waiter: Waiter) -> None:
         """Add one more waiting query. Without room, raise OverflowError and change nothing."""

@@ -3,6 +3,8 @@
 The reference engine decides every query here, the compiled engine those that it is not certain of.
 """
 
+from collections.abc import Sequence
+
 from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Miss, Reply
@@ -52,6 +54,8 @@ class QueryDecider:
         self._failures = failures
         self._health = health
         self._slots = slots
+        self.due: tuple[CacheKey, bytes] | None = None
+        """The last popular answer that a hit has found to end soon, and the client; the caller takes it."""
 
     def decide(self, case: Case) -> Reply | Miss:
         """Return the reply, or a miss that says which upstreams to ask."""
@@ -76,6 +80,7 @@ class QueryDecider:
         entry = self._cache.get(key, boot_ms)
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
+            self._note_hit(case, key, route.servers, entry)
             return Reply(policy.serve(case, entry, Outcome.CACHED))
         # 4. The upstreams, unless they are known to fail.
         failed = known_failure(self._failures, self._health, key, route.servers, entry, boot_ms)
@@ -86,6 +91,13 @@ class QueryDecider:
             return Reply(policy.fail(case, failed))
         self._slots[CACHE_HITS] += 1
         return Reply(policy.serve(case, stale, Outcome.STALE))
+
+    def _note_hit(self, case: Case, key: CacheKey, servers: Sequence[int], entry: Entry) -> None:
+        """Set `due` if the answer must be asked for again. Servers that are known to fail are not asked."""
+        if not self._cache.note_hit(key, case.boot_ms):
+            return
+        if known_failure(self._failures, self._health, key, servers, entry, case.boot_ms) is None:
+            self.due = key, case.client
 
     def _recorded(self, case: Case, qtype: int) -> Entry | None:
         """Return the answer of this node's records, as if it were cached; None if there is none or it needs others."""

@@ -127,6 +127,16 @@ class SlowPath:
         """Ask upstream, or join an equal question. Return False if there is neither room nor a stale answer."""
         return self._forwarder.ask(turn, miss, waiter)
 
+    def ask_for_due(self, turn: Turn) -> None:
+        """Ask for the answer that the last hit has found to end soon, if any."""
+        due, self._decider.due = self._decider.due, None
+        if due is not None:
+            self.ask_again(turn, *due)
+
+    def ask_again(self, turn: Turn, key: CacheKey, client: bytes) -> None:
+        """Ask for a popular answer whose TTL ends soon, as this client's question. No query waits for it."""
+        self._forwarder.ask_again(turn, key, client)
+
     def forward(self, turn: Turn, miss: Miss, ticket: int = 0, reply: Callable[[bytes], object] | None = None) -> None:
         """Ask for a stream's client, whose reply goes to `reply` or is this ticket's event, now or in a later turn."""
         waiter = Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket, reply=reply)

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from dnsfilter.cache.answer_cache import AnswerCache, Entry, lifetime_s, size_bytes
+from dnsfilter.cache.answer_cache import POPULAR_HITS, AnswerCache, Entry, lifetime_s, size_bytes
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.iana import Rcode, Type
@@ -306,3 +306,25 @@ def test_flush_removes_answers_about_a_name(make: Make, name: str, below: bool, 
     assert (cache.bytes < before) == bool(gone)
     if not left:
         assert cache.bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "hits", "at_ms", "expected"),
+    [
+        (True, POPULAR_HITS, 270_000, True),
+        (True, POPULAR_HITS, 269_999, False),
+        (True, POPULAR_HITS - 1, 299_999, False),
+        (False, POPULAR_HITS, 299_999, False),
+    ],
+)
+def test_a_hit_of_a_popular_entry_in_the_last_tenth_has_it_asked_for_again_once(
+    make: Make, prefetch: bool, hits: int, at_ms: int, expected: bool
+) -> None:
+    cache = make(100_000, 0, prefetch)
+    cache.put(key(), address(ttl=300), (), False, now_ms=0)
+    assert not any(cache.note_hit(key(), 1_000) for _ in range(hits - 1))
+    assert cache.note_hit(key(), at_ms) is expected
+    assert not expected or not cache.note_hit(key(), at_ms)
+    cache.put(key(), address(ttl=300), (), False, now_ms=at_ms)
+    assert not cache.note_hit(key(), at_ms + 270_000)  # a new entry has no hits
+    assert not cache.note_hit(key("other.example.org"), at_ms)

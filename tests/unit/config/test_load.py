@@ -102,6 +102,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         [cache]
         max_bytes = "1 GiB"
         serve_stale = 0
+        prefetch = true
         [clients]
         unregistered = "resolve"
         allowed = ["192.0.2.0/24", "2001:db8::/32"]
@@ -157,7 +158,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             trust_ad=True,
             timeout_ms=500,
         ),
-        cache=Cache(max_bytes=1 << 30, serve_stale_s=0),
+        cache=Cache(max_bytes=1 << 30, serve_stale_s=0, prefetch=True),
         clients=Clients(
             Unregistered.RESOLVE,
             (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),

@@ -35,7 +35,7 @@ class Bench:
         """Begin the exchange of `key`. Raise OverflowError if there is no room."""
         at_ns = (self.now_ms if now_ms is None else now_ms) * 1_000_000
         question = question_of(key.name, key.qtype, key.qclass)
-        return self.table.open(key, question, waiter(client, at_ns), at_ns)
+        return self.table.open(key, question, client, at_ns, waiter(client, at_ns))
 
 
 def waiter(client: bytes, asked_ns: int = 0, ticket: int = 0) -> Waiter:

@@ -20,6 +20,7 @@ timeout_ms = 400
 [cache]
 max_bytes = "32 MiB"
 serve_stale = "2 days"
+prefetch = true
 [clients]
 unregistered = "resolve"
 allowed = ["192.0.2.0/24", "2001:db8::/48"]

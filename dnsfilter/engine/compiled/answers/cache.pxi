@@ -31,12 +31,13 @@ cdef class Store:
     cdef uint64_t[2] secret
     cdef int64_t most           # limit in bytes of all entries
     cdef int64_t stale_ms
+    cdef bint prefetches
     cdef readonly int64_t count
     cdef Line probation
     cdef Line protected         # at most four fifths
     cdef Entry* dropped         # removed from the cache, but callers may still read them
 
-    def __cinit__(self, max_bytes, stale_s):
+    def __cinit__(self, max_bytes, stale_s, prefetch=False):
         cdef int64_t buckets = 1
         while 2 * buckets * BUCKET_SHARE <= <int64_t>max_bytes:
             buckets *= 2
@@ -47,7 +48,7 @@ cdef class Store:
             raise OSError("no randomness for the key of the answer cache")
         self.mask = buckets - 1
         self.most = max(0, max_bytes - buckets * sizeof(Entry*))
-        self.stale_ms = stale_s * 1000
+        self.stale_ms, self.prefetches = stale_s * 1000, prefetch
 
     def __dealloc__(self):
         free_line(self.probation.oldest)
@@ -137,7 +138,7 @@ cdef class Store:
             entry = self._new(&key, message, found.size, found.record_count, found.names_size + names)
         if entry != NULL:
             fill_entry(entry, found)
-            date_entry(entry, found.rcode, ad, found.lifetime_s, now_ms)
+            date_entry(entry, found.rcode, ad, found.lifetime_s, now_ms, self.prefetches)
         self._place(&key, hash, entry)
         return entry
 
@@ -169,11 +170,17 @@ cdef class Store:
         if seconds:
             entry = self._copied(&wanted, without_opt(answer), targets)
         if entry != NULL:
-            date_entry(entry, answer.rcode, ad, seconds, now_ms)
+            date_entry(entry, answer.rcode, ad, seconds, now_ms, self.prefetches)
         if entry != NULL or conclusive:
             self._place(&wanted, self._hash(&wanted), entry)
         size = 0 if entry == NULL else entry.memory
         return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size)
+
+    def note_hit(self, key, int64_t now_ms):
+        """Count a hit of a fresh entry, as `AnswerCache.note_hit`."""
+        cdef Key wanted = key_from(key)
+        cdef Entry* entry = self._lookup(&wanted, self._hash(&wanted))
+        return entry != NULL and note_entry_hit(entry, now_ms)
 
     def flush(self, bytes name not None, *, bint below):
         """Remove answers about the name, as `AnswerCache.flush`. Return how many these were."""

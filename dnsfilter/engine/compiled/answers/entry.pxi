@@ -16,6 +16,7 @@ cdef struct Entry:
     uint64_t hash
     int64_t expires_ms
     int64_t stored_ms
+    int64_t ask_again_ms    # when a hit has a popular answer asked for again
     uint16_t view
     uint16_t qtype
     uint16_t qclass
@@ -31,6 +32,7 @@ cdef struct Entry:
     Entry* older            # in its line
     Entry* newer
     int64_t touched_ms
+    uint32_t hits           # while it is fresh
     bint protected
     uint32_t memory         # bytes, with the allocator's overhead
     uint32_t names_size
@@ -218,11 +220,23 @@ cdef void free_line(Entry* entry) noexcept nogil:
         entry = newer
 
 
-cdef void date_entry(Entry* entry, uint32_t rcode, bint ad, int64_t lifetime_s, int64_t now_ms) noexcept nogil:
+cdef void date_entry(
+    Entry* entry, uint32_t rcode, bint ad, int64_t lifetime_s, int64_t now_ms, bint prefetch
+) noexcept nogil:
     entry.rcode = <uint16_t>rcode
     entry.ad = ad != 0
     entry.stored_ms = now_ms
     entry.expires_ms = now_ms + lifetime_s * 1000
+    entry.ask_again_ms = now_ms + lifetime_s * MS_UNTIL_PREFETCH if prefetch else INT64_MAX
+
+
+cdef inline bint note_entry_hit(Entry* entry, int64_t now_ms) noexcept nogil:
+    """Count a hit of a fresh entry. Return whether to ask for it again, as `AnswerCache.note_hit`."""
+    entry.hits += 1
+    if now_ms < entry.ask_again_ms or entry.hits < POPULAR_HITS:
+        return False
+    entry.ask_again_ms = INT64_MAX
+    return True
 
 
 cdef inline void write_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32_t ttl) noexcept nogil:

@@ -50,6 +50,8 @@ cdef struct Flight:
     Flight* behind
     Group* groups[5]            # GROUPS, of `Shares`, once the question is old
     uint64_t client_hash        # of the client that asked first
+    uint8_t address[16]         # of that client
+    uint8_t address_size
     uint64_t hash
     Sending own                 # the first send; later ones are allocated
     Sending* sends              # sends that may still be answered

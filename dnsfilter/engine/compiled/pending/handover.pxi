@@ -113,7 +113,7 @@ cdef class PendingTable:
         plain = {server for server in servers[1:] if health.is_plain_at(server, started_ms)}
         if flight.plain:
             plain.add(servers[0])
-        client = <bytes>flight.first.address[: flight.first.address_size]
+        client = <bytes>flight.address[: flight.address_size]
         self.last_number += 1
         exchange = resume_exchange(
             self.last_number, key_of_flight(flight), servers, flight.first_wait_ms, plain, flight.sent_ns, client
@@ -122,7 +122,7 @@ cdef class PendingTable:
         flight.number = self.last_number
         return exchange
 
-    def open(self, key, question, waiter, int64_t now_ns):
+    def open(self, key, question, bytes client not None, int64_t now_ns, waiter=None):
         cdef Flight* made
         cdef Client* counted
         cdef bytes name = key.name
@@ -133,7 +133,10 @@ cdef class PendingTable:
         made = self.pending.table.new_flight()
         if made == NULL:
             raise MemoryError
-        counted = self.add_waiter(made, waiter)
+        if waiter is None:
+            counted = self.pending.room.enter(client, <uint32_t>len(client))
+        else:
+            counted = self.add_waiter(made, waiter)
         if counted == NULL:
             self.pending.table.release_flight(made)
             raise OverflowError("too many waiting queries, in all or of one client")
@@ -146,10 +149,12 @@ cdef class PendingTable:
         )
         self.last_number += 1
         made.number = self.last_number
-        exchange = Exchange(made.number, key, question, now_ns // 1_000_000, waiter.client)
+        exchange = Exchange(made.number, key, question, now_ns // 1_000_000, client)
         self.exchanges[made.number] = exchange
         self.pending.table.add(made)
         self.pending.shares.add(made, counted)
+        if waiter is None:
+            self.pending.room.leave(counted)
         return exchange
 
     def join(self, exchange, waiter):

@@ -139,13 +139,35 @@ cdef class Pending:
             return FULL
         if flight == NULL:
             result = SENT
-            flight = self.start(asked, view, hash, waiting.client, now_ns)
+            flight = self.start(asked, view, hash, waiting.client, origin.client, origin.client_size, now_ns)
         if flight == NULL:
             self.room.leave(waiting.client)
             self.table.release_waiting(waiting)
             return ELSEWHERE
         append_waiting(flight, waiting)
         return result
+
+    cdef int ask_again(
+        self, const Asked* asked, uint16_t view, uint64_t hash, const uint8_t* client, uint32_t size, int64_t now_ns
+    ) noexcept nogil:
+        """Begin a question for which no query waits: return SENT, ELSEWHERE as `begin` does, or FULL.
+
+        FULL: there is no room for a question of this client, or it is pending already.
+        """
+        cdef Client* counted
+        cdef Flight* flight
+        if self.slots == NULL or view >= self.view_count or not self.views[view].count:
+            return ELSEWHERE
+        if self.table.count >= MOST_EXCHANGES or self.table.find(
+            hash, view, asked.name, asked.name_size, asked.qtype, CLASS_IN, asked.do_bit, asked.cd
+        ) != NULL:
+            return FULL
+        counted = self.room.enter(client, size)
+        if counted == NULL:
+            return FULL
+        flight = self.start(asked, view, hash, counted, client, size, now_ns)
+        self.room.leave(counted)
+        return ELSEWHERE if flight == NULL else SENT
 
     cdef Waiting* new_waiting(self, const Asked* asked, const Origin* origin, int64_t now_ns) noexcept nogil:
         """Return a copy of what the reply needs; NULL if there is no room."""
@@ -184,7 +206,8 @@ cdef class Pending:
         return self.shares.find_evictable(view, name, size, hash, now_ms)
 
     cdef Flight* start(
-        self, const Asked* asked, uint16_t view, uint64_t hash, const Client* client, int64_t now_ns
+        self, const Asked* asked, uint16_t view, uint64_t hash, const Client* client, const uint8_t* address,
+        uint32_t address_size, int64_t now_ns,
     ) noexcept nogil:
         """Return a new flight after sending its question; NULL, with nothing changed, if it could not be sent."""
         cdef int64_t now_ms = now_ns // 1_000_000
@@ -198,6 +221,8 @@ cdef class Pending:
         made.do_bit, made.cd = asked.do_bit, asked.cd
         made.hash, made.name_size = hash, asked.name_size
         memcpy(made.name, asked.name, asked.name_size)
+        made.address_size = <uint8_t>address_size
+        memcpy(made.address, address, address_size)
         made.server_count, made.sent_ns = servers.count, now_ns
         self.health.order_of(servers.numbers, servers.count, now_ms, made.servers)
         made.plain = self.health.is_plain_at(made.servers[0], now_ms)

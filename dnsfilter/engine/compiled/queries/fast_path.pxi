@@ -80,6 +80,7 @@ cdef class FastPath:
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int[257] types             # TYPE_SLOTS of engine/tallies.py
     cdef int[17] responses          # RESPONSE_SLOTS
+    cdef bint due                   # the last hit was of an answer to ask for again
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
     cdef int bypass_ddr, bypass_canary, bypass_relay    # words of these kinds after the first
     cdef int refused_reply, nxdomain_reply, address_reply
@@ -321,7 +322,7 @@ cdef class FastPath:
             if self.judged.verdict == VERDICT_REFUSE:
                 size = self.refuse(asked, range_class, transport, at, limit, out)
                 if size > 0 and how != DELIVERED:
-                    self.slots[self.cache_hits] += 1
+                    self.note_hit(entry, how, now_ms)
                 return size
         if no_types and not has_signed_denial(entry):
             size = <int>write_one(
@@ -339,9 +340,15 @@ cdef class FastPath:
         if self.found.count:
             self.note(asked)
         if how != DELIVERED:
-            self.slots[self.cache_hits] += 1
+            self.note_hit(entry, how, now_ms)
         self.count(transport, how, expressible(asked, entry.rcode))
         return size
+
+    cdef inline void note_hit(self, Entry* entry, int how, int64_t now_ms) noexcept nogil:
+        """Count a hit. Set `due` if it is one of a popular answer that ends soon, and no failure of it is known."""
+        self.slots[self.cache_hits] += 1
+        if how == KEPT and note_entry_hit(entry, now_ms):
+            self.due = self.failures.known_for(entry.view, entry.hash, True, now_ms) == UNKNOWN
 
     cdef bint look_up(self, const Asked* asked, Entry* entry) noexcept nogil:
         """Store in the entry what its names belong to. Return False if there is no room."""

@@ -252,6 +252,8 @@ cdef class Streams:
             )
         if result == MISS:
             result = self.ask_upstream(connection, &asked, &ahead, out)
+        elif self.loop.fast.due:
+            self.loop.ask_again(&asked, &ahead, client, client_size)
         if result == HAND_OVER:
             self.loop.slow.decide_stream(connection, message, size, ahead.range_class)
         elif result > 0:

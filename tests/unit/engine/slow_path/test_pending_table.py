@@ -11,7 +11,7 @@ from dnsfilter.config.node_config import Endpoint, Limits
 from dnsfilter.engine.reference.room import MOST_EXCHANGES, MOST_WAITERS
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
-from dnsfilter.wire.query import build_upstream_query
+from dnsfilter.wire.query import build_upstream_query, question_of
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.tables import LIMITS, Bench, bench, key_of, no_more_descriptors, waiter
 
@@ -109,7 +109,8 @@ def test_questions_are_limited_and_a_rejected_one_does_not_count_for_its_client(
 def test_waiters_are_returned_once_in_order(kind: str) -> None:
     with bench(kind) as at:
         asked = [waiter(bytes((127, 0, 5, number)), number, number) for number in range(5)]
-        exchange = at.table.open(key_of(NAME), at.open(key_of("x.example.org"), OTHER).question, asked[0], 0)
+        question = question_of(key_of(NAME).name, 1, 1)
+        exchange = at.table.open(key_of(NAME), question, asked[0].client, 0, asked[0])
         for one in asked[1:3]:
             at.table.join(exchange, one)
         assert at.table.dismiss(exchange) == asked[:3]

@@ -68,8 +68,8 @@ class TwinMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.readable = AnswerCache(MAX_BYTES, STALE_S)
-        self.fast = compiled.Store(MAX_BYTES, STALE_S)
+        self.readable = AnswerCache(MAX_BYTES, STALE_S, True)
+        self.fast = compiled.Store(MAX_BYTES, STALE_S, True)
         self.now_ms = 5_000
 
     @rule(
@@ -91,6 +91,11 @@ class TwinMachine(RuleBasedStateMachine):
     @rule(where=keys)
     def get(self, where: CacheKey) -> None:
         assert facts(self.fast.get(where, self.now_ms)) == facts(self.readable.get(where, self.now_ms))
+
+    @rule(where=keys, hits=st.integers(1, 3))
+    def hit(self, where: CacheKey, hits: int) -> None:
+        for _ in range(hits):
+            assert self.fast.note_hit(where, self.now_ms) == self.readable.note_hit(where, self.now_ms)
 
     @rule(ms=st.integers(0, 60_000))
     def wait(self, ms: int) -> None:
