@@ -52,8 +52,11 @@ LOAD = (
     ),
     Panel(
         title="Cache hits", unit="ops",
-        question="How many lookups per second does the cache serve?",
-        queries={"{{instance}}": f"sum by (instance) {rate('dnsfilter_cache_hits_total')}"},
+        question="How many lookups per second does the cache serve, and how many answers does it ask for again?",
+        queries={
+            "{{instance}}": f"sum by (instance) {rate('dnsfilter_cache_hits_total')}",
+            "{{instance}}, asked again": f"sum by (instance) {rate('dnsfilter_cache_prefetches_total')}",
+        },
     ),
 )  # fmt: skip
 
