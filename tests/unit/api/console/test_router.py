@@ -13,6 +13,7 @@ from api.application import routes
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.console.frame.calls import Answer, Caller, Refused
 from api.console.router import page_routes
+from api.db.unit_of_work import head
 from api.documentation.permissions_page import NO, OWN, PART, SELF, YES, cell
 from blocklists.catalogue import Catalogue
 from tests.support.direct_requests import answer_of
@@ -120,6 +121,32 @@ def test_a_page_that_data_breaks_is_noticed(page: str) -> None:
     assert list(breaches(page))
 
 
+OF_ONESELF = frozenset({"revoke_token", "remove_passkey"})
+"""Acts on the visitor's own account."""
+FIELDS = {
+    "authority": slug_of(HELD_IN),
+    "service": "beta",
+    "name": "www.example.org",
+    "verdict": "refuse",
+    "reason": "for a test",
+    "list_slug": "other",
+    "services": "beta",
+    "prefix": "127.64.0.34/32",
+    "site": "default",
+    "audience": "staff",
+    "funding": "public",
+    "table": "prefix,authority,funding,audience\n127.64.0.34/32,body-0000,public,staff\n",
+    "do": "import",
+    "mode": "off",
+    "until": "open",
+    "role": "reader",
+    "ranges": "127.64.0.32/28",
+    "ban": "body-0000/tiktok",
+    "client": "127.64.0.32",
+}
+"""A field of each form that has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A page that a visitor has opened: which operations it may not call there, and what all of them answered."""
@@ -160,6 +187,46 @@ def test_every_page_answers_every_role_as_its_operations_allow(
     wrong = [fault for each in opened for fault in each.faults()]
     assert not wrong, "\n".join(wrong)
     assert _done_without(opened) == DOES_WITHOUT
+
+
+def test_no_form_lets_a_reader_act(tmp_path: Path, packaged: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = make_plane(tmp_path / "state", packaged)
+    plane.publisher.publish_current()
+    fill(plane, authorities=2, days=1, acting=2)
+    reader = signed_in(plane, plane.account("reading", ("reader", slug_of(HELD_IN)))[1])
+    csrf, before = reader.csrf(), _last_act(plane)
+    called, answered = _noting_calls(monkeypatch), dict[str, int]()
+    for address in _forms(plane):
+        for to in ("adopt", "change"):
+            assert reader.send(address, csrf=csrf, **FIELDS, to=to).status_code != 303, address
+            answered |= called
+    plane.database.close()
+    acts = {route.operation_id for route in routes() if "GET" not in (route.methods or ())}
+    declared = {each for page in page_routes() for each in page.operations} - OF_ONESELF
+    assert {each: status for each, status in answered.items() if each in acts} == dict.fromkeys(declared & acts, 403)
+    assert _last_act(plane) == before
+
+
+def _forms(plane: Plane) -> Iterator[str]:
+    """Yield an address of each form that acts for an authority."""
+    account = page_of("/console/people/{account}", plane, HELD_IN).rpartition("/")[2]
+    held = {"slug": slug_of(HELD_IN), "service": "tiktok", "number": 1, "account": account}
+    others = {
+        "site": "default",
+        "address": "127.64.0.32",
+        "length": 28,
+        "list_slug": "apps",
+        "name": "refused.example.org",
+    }
+    for page in page_routes():
+        if "POST" in (page.methods or ()) and page.operations - OF_ONESELF:
+            for act in ("approve", "reject", "revoke", "withdraw") if "{act}" in page.path else ("",):
+                yield page.path.format_map({**held, **others, "act": act})
+
+
+def _last_act(plane: Plane) -> tuple[int, str]:
+    with plane.database.reading() as session:
+        return head(session)
 
 
 def _cookies(plane: Plane) -> Mapping[str, str]:
