@@ -83,10 +83,11 @@ lock: ## pin newer releases in the lock files
 components: ## fetch the programs that tests run (dig, Knot, NSD, Unbound, Prometheus) into .components/
 	@scripts/components
 
-bench: ## compare with other resolvers on this machine; ARGS=--help lists the options
+bench: ## compare with other resolvers, and measure the control plane, in ten minutes; ARGS=--help lists options
 	@scripts/bootstrap dev
 	@scripts/components
 	@$(BIN)/python -m tests.bench.compare $(ARGS)
+	@$(if $(ARGS),:,$(BIN)/python -m tests.bench.control_plane 20)
 
 fuzz: ## run the tests of the compiled engine under sanitizers, then a guided fuzzer; FUZZ_TIME=600 seconds
 	@scripts/fuzz

@@ -8,7 +8,8 @@ class Case:
     """A load and its policy.
 
     `refused` is the share of questions for listed names. In a `fresh` load no question repeats. With `parts` the table
-    lists this project's memory in parts. With `failover` the first of two upstreams never answers.
+    lists this project's memory in parts. With `failover` the first of two upstreams never answers. `per_connection` is
+    the number of questions of a TCP connection; None: all.
     """
 
     slug: str
@@ -21,6 +22,8 @@ class Case:
     tcp: bool = False
     parts: bool = False
     failover: bool = False
+    connections: int = 20
+    per_connection: int | None = None
 
 
 CASES = (
@@ -37,4 +40,12 @@ CASES = (
     Case("workers", "20 % refused, 80 % cached; two workers", workers=2),
     Case("failover", "every question new; the first of two upstreams silent", refused=0.0, fresh=True, failover=True),
     Case("tcp", "20 % refused, 80 % cached; TCP", tcp=True),
+    Case("connections", "20 % refused, 80 % cached; 5,000 TCP connections", tcp=True, connections=5_000),
+    Case(
+        "single",
+        "20 % refused, 80 % cached; TCP, each question over a new connection",
+        tcp=True,
+        per_connection=1,
+        connections=100,
+    ),
 )

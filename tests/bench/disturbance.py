@@ -16,14 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.bench.compare import DOCUMENT
+from tests.bench import document
 from tests.bench.machine import Cores, describe_machine, pinned, share_cores
 from tests.bench.query_load import cached_name
 from tests.bench.servers import authority, compiled_c
 from tests.support.engines import query
 from tests.support.nodes import Node, eventually
 
-BEGIN, END = "<!-- disturbance -->\n", "<!-- end of disturbance -->\n"
 ROUNDS, RATE, FLOOD, QUIET = 5, 50_000, 200_000, 1_000
 """Rounds of each measurement, and queries a second of the load, of a flood, and of the client during the flood."""
 CLIENT, FLOODER, OTHER = "127.0.5.10", "127.0.5.11", "127.0.7.10"
@@ -280,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(text)
     if options.write:
-        DOCUMENT.write_text(with_block(DOCUMENT.read_text(), text))
+        document.write("disturbance", text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -306,15 +305,6 @@ def _as_json(found: dict[tuple[str, int], list[Noticed]]) -> list[dict[str, obje
         {"what": slug, "workers": workers, "rounds": [asdict(one) for one in rounds]}
         for (slug, workers), rounds in found.items()
     ]
-
-
-def with_block(document: str, figures: str) -> str:
-    """Return the document with these figures between this file's two marks. Raise ValueError if a mark is missing."""
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"write figures: the document has no {BEGIN.strip()} before an {END.strip()}")
-    return f"{head}{begin}\n{figures}\n{end}{tail}"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ enum {
     OPT_SIZE = 11,
     MAX_NAME = 255,
     MAX_PROCESSES = 64,
-    CONNECTIONS = 1024,
+    CONNECTIONS = 16384,
     STREAM_BUFFER = 16384,
     RECEIVE_BUFFER = 4 << 20,
 };
@@ -179,7 +179,7 @@ static void serve_streams(uint16_t port, reply_maker make) {
     struct epoll_event ready[BATCH], event = {.events = EPOLLIN};
     int listening = bound(SOCK_STREAM, port), poll = epoll_create1(0);
     event.data.fd = listening;
-    if (listen(listening, 128) < 0 || poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, listening, &event) < 0)
+    if (listen(listening, 4096) < 0 || poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, listening, &event) < 0)
         fail("listen");
     for (;;) {
         int count = epoll_wait(poll, ready, BATCH, -1);

@@ -89,7 +89,7 @@ def main() -> int:
         authority(cores.load) as upstream,
         server(OURS, CASE, (upstream,), cores.server, Policies()) as running,
     ):
-        path, target = Path(made) / "questions", Target(running.port, CLIENT, tcp=False)
+        path, target = Path(made) / "questions", Target(running.port, CLIENT)
         write_cached(path)
         ask(dnsperf, target, path, seconds=MINUTE_S, once=True)
         for number in range(count):

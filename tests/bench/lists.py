@@ -79,7 +79,7 @@ def toggling(client: httpx.Client) -> Iterator[list[float]]:
 def asking(port: int, questions: Path, seconds: float) -> Iterator[list[Asked]]:
     """Ask the node at a steady rate meanwhile. The statistics are there after the block."""
     found: list[Asked] = []
-    target = Target(port, client_of(RANGE), tcp=False)
+    target = Target(port, client_of(RANGE))
     thread = Thread(
         target=lambda: found.append(ask(component("dnsperf"), target, questions, seconds=seconds, rate=RATE))
     )
@@ -152,7 +152,7 @@ def through_dnsdist(directory: Path, upstream: str, server: frozenset[int]) -> N
     """Start dnsdist with the names until it refuses one."""
     (peer,) = (each for each in PEERS if each.name == "dnsdist")
     port = free_port()
-    setting = Setting(directory, port, free_port(), (int(upstream.rpartition(":")[2]),), NAMES, RANGES, 1)
+    setting = Setting(directory, port, free_port(), (int(upstream.rpartition(":")[2]),), NAMES, RANGES, 1, 100)
     command = peer.command(setting)
     with pinned(server), Watcher(port, name_of(NAME)) as watcher:
         begun = time.monotonic()

@@ -23,6 +23,7 @@ class Setting:
     names: int
     ranges: int
     workers: int
+    connections: int
 
     @property
     def upstream_port(self) -> int:
@@ -56,6 +57,7 @@ class Peer:
     name: str
     command: Callable[[Setting], Command]
     many_workers: bool = True
+    many_connections: bool = True
     failover: bool = False
 
 
@@ -88,7 +90,7 @@ module-config: "iterator"
 do-not-query-localhost: no
 do-ip6: no
 so-rcvbuf: 0
-incoming-num-tcp: 100
+incoming-num-tcp: {setting.connections}
 define-tag: "banned"
 {ranges}{listed}
 remote-control:
@@ -103,7 +105,7 @@ name: "."
 def _dnsdist(setting: Setting) -> Command:
     names = setting.write("names", "".join(f"{name_of(number)}\n" for number in range(setting.names)))
     ranges = setting.write("ranges", "".join(f"{prefix}\n" for prefix in setting.prefixes()))
-    listen = f'"127.0.0.1:{setting.port}", {{reusePort=true, tcpListenQueueSize=100}}'
+    listen = f'"127.0.0.1:{setting.port}", {{reusePort=true, tcpListenQueueSize={setting.connections}}}'
     more = f"addLocal({listen})\n" * (setting.workers - 1)
     config = f"""\
 setLocal({listen})
@@ -137,6 +139,7 @@ dnssec:
 incoming:
   listen: ["127.0.0.1:{setting.port}"]
   allow_from_file: {ranges}
+  max_tcp_clients: {setting.connections}
 outgoing:
   dont_query: []
 recursor:
@@ -171,7 +174,7 @@ no-hosts
 user=root
 server=127.0.0.1#{setting.upstream_port}
 cache-size=10000
-max-tcp-connections=100
+max-tcp-connections={setting.connections}
 log-facility=-
 pid-file
 {listed}"""
@@ -192,7 +195,7 @@ options {{
   allow-query {{ ranges; }};
   recursion yes;
   recursive-clients 10000;
-  tcp-clients 1000;
+  tcp-clients {setting.connections};
   forwarders {{ 127.0.0.1 port {setting.upstream_port}; }};
   forward only;
   dnssec-validation no;
@@ -211,7 +214,7 @@ PEERS = (
     Peer("unbound", _unbound, failover=True),
     Peer("dnsdist", _dnsdist),
     Peer("recursor", _recursor),
-    Peer("dnsmasq", _dnsmasq, many_workers=False),
+    Peer("dnsmasq", _dnsmasq, many_workers=False, many_connections=False),
     Peer("bind", _bind),
 )
 PROGRAMS = {

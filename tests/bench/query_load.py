@@ -14,8 +14,8 @@ from tests.support.components import Component
 
 MIXED_LINES, BLOCK = 100_000, 10
 CACHED_NAMES = 1_000
-SOCKETS, OUTSTANDING = 20, 100
-"""The number of sockets or connections, and of open questions at a time."""
+OUTSTANDING = 100
+"""The number of open questions at a time."""
 PATIENCE_S = 60.0
 """Seconds beyond the configured duration."""
 CHANCE = 0.01
@@ -53,11 +53,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server's port, the client's address and the transport."""
+    """The server's port, the client's address and sockets, and for TCP the questions of each connection; None: all."""
 
     port: int
     client: str
-    tcp: bool
+    tcp: bool = False
+    sockets: int = 20
+    per_socket: int | None = None
 
 
 def ask(
@@ -69,10 +71,11 @@ def ask(
     """
     command = [
         *(str(dnsperf.path), "-s", "127.0.0.1", "-p", str(target.port), "-a", target.client, "-d", str(questions)),
-        *("-m", "tcp" if target.tcp else "udp", "-c", str(SOCKETS), "-q", str(OUTSTANDING), "-t", "2"),
+        *("-m", "tcp" if target.tcp else "udp", "-c", str(target.sockets), "-q", str(OUTSTANDING), "-t", "2"),
         *("-l", str(seconds), "-O", "latency-histogram", "-O", "suppress=timeout"),
     ]
     command += [] if rate is None else ["-Q", str(rate)]
+    command += [] if target.per_socket is None else ["-O", f"num-queries-per-conn={target.per_socket}"]
     command += ["-n", "1"] if once else []
     try:
         done = subprocess.run(command, env=dnsperf.env, capture_output=True, text=True, timeout=seconds + PATIENCE_S)

@@ -32,6 +32,8 @@ NAMES = (OURS, LIMIT, *(peer.name for peer in PEERS))
 CLIENT = client_of(1)
 ANSWERS, REFUSALS = {dns.rcode.NOERROR}, {dns.rcode.REFUSED, dns.rcode.NXDOMAIN}
 START_S, STOP_S, PROBE_S, PAGE_S = 300.0, 20.0, 0.5, 10.0
+FEW, SPARE = 100, 200
+"""Connections for which a server may run a process each, and those that it takes beyond the case's."""
 CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
@@ -108,7 +110,8 @@ def server(
     with tempfile.TemporaryDirectory(prefix="compare-") as made, silent_upstream() as silent_port:
         directory = Path(made)
         ports = (silent_port, *upstream_ports) if case.failover else upstream_ports
-        setting = Setting(directory, free_port(), free_port(), ports, case.names, case.ranges, case.workers)
+        size = (case.names, case.ranges, case.workers, case.connections + SPARE)
+        setting = Setting(directory, free_port(), free_port(), ports, *size)
         command = _command(name, case, setting, policies)
         with (directory / "output").open("wb") as output, pinned(cores):
             process = subprocess.Popen(command.words, env=command.env, stdout=output, stderr=output, cwd=directory)
@@ -133,7 +136,11 @@ def silent_upstream() -> Iterator[int]:
 def takers(case: Case) -> Sequence[str]:
     """Return the servers that support this case."""
     peers = [
-        peer.name for peer in PEERS if (case.workers == 1 or peer.many_workers) and (peer.failover or not case.failover)
+        peer.name
+        for peer in PEERS
+        if (case.workers == 1 or peer.many_workers)
+        and (case.connections <= FEW or peer.many_connections)
+        and (peer.failover or not case.failover)
     ]
     return [OURS, *([] if case.fresh else [LIMIT]), *peers]
 
@@ -162,6 +169,10 @@ workers = {setting.workers}
 
 [upstream]
 servers = [{upstreams}]
+
+[limits]
+connections = {setting.connections}
+connections_per_client = {setting.connections}
 
 # One client plays a complete office, and nobody else counts what it asks.
 [[limits.override]]

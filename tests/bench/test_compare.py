@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.cases import CASES
-from tests.bench.compare import DOCUMENT, with_figures
+from tests.bench.document import DOCUMENT, with_figures
 from tests.bench.machine import (
     Cores,
     busiest_child,
@@ -83,7 +83,7 @@ def test_a_failing_load_is_reported_and_stops_no_other_server(
     (tmp_path / "dnsperf").chmod(0o755)
     program = Component(tmp_path / "dnsperf", dict(os.environ))
     with pytest.raises(LoadError, match=reported):
-        ask(program, Target(53, "127.0.0.1", False), tmp_path / "questions", seconds=0.1)
+        ask(program, Target(53, "127.0.0.1"), tmp_path / "questions", seconds=0.1)
 
 
 @pytest.mark.parametrize(
@@ -143,17 +143,17 @@ def test_memory_is_printed_in_parts_if_the_case_says_so() -> None:
 
 def test_figures_replace_those_before_and_nothing_else() -> None:
     document = DOCUMENT.read_text()
-    once = with_figures(document, "| 1.11 |")
+    once = with_figures(document, "figures", "| 1.11 |")
     assert once != document
     assert "| 1.11 |" in once
-    twice = with_figures(once, "| 2.22 |")
+    twice = with_figures(once, "figures", "| 2.22 |")
     assert "| 1.11 |" not in twice
     assert twice.replace("| 2.22 |", "| 1.11 |") == once
 
 
 def test_a_document_without_marks_is_left_alone() -> None:
     with pytest.raises(ValueError, match="has no <!-- figures -->"):
-        with_figures("# Performance\n", "figures")
+        with_figures("# Performance\n", "figures", "| 1.11 |")
 
 
 @pytest.mark.parametrize(
