@@ -25,7 +25,7 @@ from api.auth.tokens import KEY_BYTES
 from api.db import authority_index
 from api.db.base import Json
 from api.db.integrity import ChainReader
-from api.db.migration import NEWEST, is_known, upgrade
+from api.db.migration import TABLE, upgrade, versions
 from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
@@ -34,7 +34,6 @@ from api.publish.epoch import begin_epoch
 from api.settings import Settings
 from dnsfilter.disk import sync_directory
 
-SCHEMA_TABLE = "alembic_version"
 ACT = "installation.restore"
 _ODD = (OverflowError, RecursionError, UnicodeError)
 """Errors of values that JSON can hold and a database cannot: too large, too deep, half a character."""
@@ -110,7 +109,7 @@ def _wanted(state_dir: Path, database_file: Path | None) -> dict[Path, int]:
 
 def _usable(backup: Backup) -> None:
     manifest = backup.manifest
-    if not is_known(manifest.database):
+    if manifest.database not in versions():
         raise BadBackup(
             f"the database schema {manifest.database} is unknown: "
             f"the backup was made by dnsfilter {manifest.version}; restore it with that version or a newer one"
@@ -214,7 +213,7 @@ def _into(url: str, backup: Backup, order: RestoreOptions) -> Restored:
         with database.engine.begin() as connection:
             upgrade(connection, backup.manifest.database)
             rows = _load(connection, backup, order)
-            upgrade(connection, NEWEST)
+            upgrade(connection)
             _number(connection, backup.manifest.numbers)
             order.report("verifying the audit log")
             with Session(connection, expire_on_commit=False) as session:
@@ -234,7 +233,7 @@ def _load(connection: Connection, backup: Backup, order: RestoreOptions) -> int:
     """Insert every row into the tables of the backup's schema, in an order that foreign keys allow."""
     metadata = MetaData()
     metadata.reflect(connection)
-    tables = [table for table in metadata.sorted_tables if table.name != SCHEMA_TABLE]
+    tables = [table for table in metadata.sorted_tables if table.name != TABLE]
     missing = {table.name for table in tables} ^ backup.manifest.tables
     if missing:
         raise BadBackup(f"{member_of(min(missing))}: the schema {backup.manifest.database} and the backup do not agree")

@@ -184,7 +184,7 @@ class Database:
         return None
 
     def migrate(self) -> None:
-        """Upgrade the schema to the newest version. Call this before using the database."""
+        """Upgrade the schema to the newest version, before the database is used. Raise UnknownSchemaError."""
         with self._engine.begin() as connection:
             upgrade(connection)
         with self._turns.turn():

@@ -10,7 +10,6 @@ from enum import Enum, auto
 from errno import EPERM
 from pathlib import Path
 
-from alembic.util.exc import CommandError
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from api.auth.tokens import fingerprint, recorded_fingerprint
 from api.chain.verification import RESTORE_ACT
 from api.db.integrity import is_damage
-from api.db.migration import schema_of
+from api.db.migration import UnknownSchemaError, schema_of
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.installation.environment import PACKAGED, read_environment
@@ -193,7 +192,7 @@ def open_database(settings: Settings, *, create: bool = False) -> Database:
     database = Database(settings.database, create=create)
     try:
         database.migrate()
-    except CommandError as error:
+    except UnknownSchemaError as error:
         database.close()
         raise _of_another_version(settings) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:

@@ -163,7 +163,12 @@ def populate(client: httpx.Client) -> None:
 
 def deciding(client: httpx.Client) -> list[float]:
     """Return the milliseconds of adopting a ban, each for another authority."""
-    decision = {"organ": "council", "reference": "EXAMPLE-2", "legal_basis": "council", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    decision = {
+        "organ": "council",
+        "reference": "EXAMPLE-2",
+        "legal_basis": "council",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
     taken = []
     for number in range(REQUESTS):
         path = f"/v1/authorities/{authority_of(number, AUTHORITIES)}/bans/{DECIDED}"

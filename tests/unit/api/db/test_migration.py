@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from api.db.base import Base
-from api.db.migration import schema_of
+from api.db.migration import SCRIPTS, schema_of, versions
 from api.db.models import InstallationRow, SiteRow
 from api.db.session import Database
 from tests.support.later_migration import LATER, add_later_migration
@@ -39,6 +40,11 @@ def _differences(database: Database) -> list[Any]:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         return list(compare_metadata(context, Base.metadata))
+
+
+def test_versions_are_those_of_the_migrations() -> None:
+    scripts = [script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()]
+    assert versions() == scripts[::-1]
 
 
 @on_both_databases
