@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, BAR, GAP, HEAD = 760, 110, 70, 16, 30, 34
+MOST = 5
 FILLS = {"ours": "#0b6bcb", "other": "#9aa5b1"}
 _ROOT = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {{height}}" role="img" font-family="sans-serif">'
 
 
 def bars(title: str, cases: Sequence[tuple[str, Mapping[str, float]]], ours: str) -> str:
-    """Return a group of bars for each case: microseconds by server, to one scale, longer than which none is drawn."""
-    most = max(value for _, servers in cases for name, value in servers.items() if name == ours) * 4
+    """Return a group of bars for each case: microseconds by server, to the case's scale. It ends at MOST times ours."""
     shapes, top = [_text(0, 18, title, "bold")], HEAD
     for heading, servers in cases:
         top += GAP
+        most = min(max(servers.values()), MOST * servers[ours])
         shapes.append(_text(0, top - 8, heading, "bold"))
         for name, value in servers.items():
             length = (WIDTH - LEFT - RIGHT) * min(value, most) / most

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.bench.machine import (
     sealed_bytes,
     share_cores,
 )
+from tests.bench.picture import bars
 from tests.bench.query_load import Asked, LoadError, Target, ask, parse_asked, write_mixed, write_new, wrong_share
 from tests.bench.table import Figures, case_table, medians
 from tests.support.components import Component
@@ -139,6 +141,14 @@ def test_memory_is_printed_in_parts_if_the_case_says_so() -> None:
         lines = case_table(case, 20_000, results, {}, "ours").splitlines()
         assert f"| ours {row}{' 45 (1.00) | 22 (1.00) |' if case.parts else ''}" in lines
         assert any(line.startswith("| other |") and line.endswith(" – | – |") for line in lines) is case.parts
+
+
+def test_a_picture_has_a_bar_for_each_server_to_the_scale_of_its_case() -> None:
+    text = bars("cost & more", [("one <case>", {"ours": 2.0, "other": 4.0, "third": 100.0})], "ours")
+    root = ElementTree.fromstring(text)
+    drawn = [float(each.attrib["width"]) for each in root.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert [round(width / drawn[0], 2) for width in drawn] == [1.0, 2.0, 5.0]
+    assert {"one <case>", "2.00", "100.00 …"} <= {each.text for each in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
 def test_figures_replace_those_before_and_nothing_else() -> None:
