@@ -72,14 +72,20 @@ def page(
     visible: frozenset[str] | None,
     login: str | None,
     authority: str | None,
+    numbers: Collection[int] | None,
     paging: Paging,
 ) -> tuple[Sequence[AccountRow], str | None]:
-    """Return a page of accounts by number; only those that acted in an authority in `visible`, unless it is None."""
+    """Return a page of accounts by number; only those that acted in an authority in `visible`, unless it is None.
+
+    With `numbers`, only these.
+    """
     statement = select(AccountRow).where(*equal({AccountRow.authority: authority}))
     if visible is not None:
         statement = statement.where(AccountRow.id.in_(actors(visible)))
     if login is not None:
         statement = statement.join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
+    if numbers is not None:
+        statement = statement.where(AccountRow.id.in_(numbers))
     return select_page(session, statement, AccountRow.id, int, *paging)
 
 

@@ -33,6 +33,7 @@ from api.http import idempotency
 from api.http.dependencies import Runtime, RuntimeDep, UnitDep, tag
 from api.http.parameters import AuthorityFilter, PagingDep
 from api.http.path_rows import Number, by_number, demand_own, row_to_change, row_to_read
+from api.http.patterns import NUMBERS
 from api.http.permits import (
     Administrator,
     AnyAccount,
@@ -55,6 +56,7 @@ grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
 authentication_failures = APIRouter(route_class=Route, prefix="/v1/authentication-failures", tags=["accounts"])
 
 Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the account.")]
+Numbers = Annotated[str | None, Query(pattern=NUMBERS, description="only these accounts, with commas between them")]
 
 
 async def _by_account(account: Account) -> tuple[int]:
@@ -98,7 +100,12 @@ def make_sign_in_link(unit: UnitDep, permit: AnyAccount, held: RuntimeDep) -> Si
 
 @accounts.get("", summary="List accounts")
 def list_accounts(
-    unit: UnitDep, permit: ReaderOfSome, authority: AuthorityFilter, paging: PagingDep, login: Login | None = None
+    unit: UnitDep,
+    permit: ReaderOfSome,
+    authority: AuthorityFilter,
+    paging: PagingDep,
+    login: Login | None = None,
+    numbers: Numbers = None,
 ) -> Page[AccountRead]:
     """List accounts by number.
 
@@ -107,7 +114,8 @@ def list_accounts(
     """
     visible = permit.visible()
     repository.demand_login(unit.session, visible, login)
-    rows, following = repository.page(unit.session, visible, login, authority, paging)
+    chosen = None if numbers is None else {int(each) for each in numbers.split(",")}
+    rows, following = repository.page(unit.session, visible, login, authority, chosen, paging)
     names = repository.names(unit.session, {row.id for row in rows})
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
 

@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping
 from api.accounts.schemas import AccountRead
 from api.console.frame.calls import Refused
 from api.console.frame.visit import Visit
+from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
-
-MAX_LISTED = 200
 
 
 async def account_words(visit: Visit, numbers: Collection[int | None]) -> Mapping[int, str]:
@@ -16,8 +15,9 @@ async def account_words(visit: Visit, numbers: Collection[int | None]) -> Mappin
     if not wanted:
         return {}
     try:
-        found = (await visit.read(Page[AccountRead], "list_accounts", query={"limit": MAX_LISTED})).items
+        query = {"numbers": ",".join(map(str, wanted[:MAX_LIMIT])), "limit": MAX_LIMIT}
+        found = (await visit.read(Page[AccountRead], "list_accounts", query=query)).items
     except Refused:
         found = []
-    names = {0: visit.words.translate("the installation"), **{each.number: each.name for each in found if each.name}}
+    names = {0: visit.words.translate("the installation"), **{each.number: each.name or each.login for each in found}}
     return {number: names.get(number) or visit.words.translate("account {number}", number=number) for number in wanted}

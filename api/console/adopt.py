@@ -5,7 +5,6 @@ What was entered travels in hidden fields from step to step. Nothing is kept bef
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from fastapi import Response
 
@@ -23,6 +22,8 @@ from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import DEFAULT_AUDIENCE, DEFAULT_FUNDING
 
 router = pages()
+LISTED = MAX_LIMIT
+"""Services or bans from which a step lets choose. A link leads to the next ones."""
 DECISION = ("organ", "reference", "date", "legal_basis", "advice", "link")
 SEVERAL = ("funding", "audience")
 STEPS: Mapping[str, tuple[str, ...]] = {
@@ -94,16 +95,26 @@ async def _check(visit: Visit, form: Form) -> Response:
 
 
 async def _step(visit: Visit, form: Form, step: str, status: int = 200) -> Response:
-    services, bans = list[tuple[str, list[ServiceSummary]]](), list[BanRead]()
+    services, bans = Page[ServiceSummary](items=[]), Page[BanRead](items=[])
+    cursor = form.text("cursor") or None
     if step == "what":
-        found = await visit.read(Page[ServiceSummary], "list_services", query={"limit": MAX_LIMIT})
-        services = _by_category(found.items)
+        services = await visit.read(Page[ServiceSummary], "list_services", query={"limit": LISTED, "cursor": cursor})
     if step == "follow":
-        query = {"limit": MAX_LIMIT, "sort": "authority", "state": "in_force"}
-        bans = (await visit.read(Page[BanRead], "list_bans", query=query)).items
+        query = {"limit": LISTED, "cursor": cursor, "sort": "authority", "state": "in_force"}
+        bans = await visit.read(Page[BanRead], "list_bans", query=query)
     own = [each for each in await own_authorities(visit) if visit.may("put_ban", each.slug)]
     authorities = [(each.slug, visit.words.name(each.names)) for each in own]
-    return await _shown(visit, form, step, status=status, authorities=authorities, services=services, bans=bans)
+    return await _shown(
+        visit,
+        form,
+        step,
+        status=status,
+        authorities=authorities,
+        services=sorted(services.items, key=lambda each: each.name.casefold()),
+        bans=bans.items,
+        references=[f"{each.authority}/{each.service}" for each in bans.items],
+        following=services.next or bans.next,
+    )
 
 
 async def _shown(visit: Visit, form: Form, step: str, **values: object) -> Response:
@@ -119,7 +130,7 @@ async def _shown(visit: Visit, form: Form, step: str, **values: object) -> Respo
         title=TITLES[step],
         number=index + 1,
         of=len(order),
-        following=order[index + 1] if index + 1 < len(order) else "adopt",
+        after=order[index + 1] if index + 1 < len(order) else "adopt",
         before=order[index - 1] if index else "",
         kept=_kept(form, [name for each, names in steps.items() if each != step for name in names]),
         **{
@@ -127,6 +138,8 @@ async def _shown(visit: Visit, form: Form, step: str, **values: object) -> Respo
             "authorities": [],
             "services": [],
             "bans": [],
+            "references": [],
+            "following": None,
             "ban": None,
             "reach": None,
             "zone": "",
@@ -169,8 +182,3 @@ def _body(form: Form) -> dict[str, object]:
     body |= {name: form.texts(name) for name in SEVERAL if form.texts(name)}
     addresses = form.text("addresses").replace(",", " ").split()
     return body | ({"addresses": addresses} if addresses else {})
-
-
-def _by_category(found: Sequence[ServiceSummary]) -> list[tuple[str, list[ServiceSummary]]]:
-    ordered = sorted(found, key=lambda each: (each.category, each.name.casefold()))
-    return [(category, list(each)) for category, each in groupby(ordered, lambda each: each.category)]

@@ -12,10 +12,12 @@ from api.audit.acts import ACTS, FAMILIES
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.auth.roles import AUDITORS
 from api.authorities.schemas import AuthorityRead
+from api.console.account_words import account_words
 from api.console.authority_choice import own_authorities
 from api.console.frame.calls import Refused, calls, read
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Visit, Visiting, query_form
+from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
 from api.peers.schemas import PeerRead
 from api.server.schemas import ReadinessRead
@@ -48,15 +50,14 @@ async def audit(visit: Visiting) -> Response:
         found = await visit.read(Page[AuditRead], "list_audit", query=query)
     except Refused as error:
         form, status = form.refused(error), 422
-    accounts = (await visit.read(Page[AccountRead], "list_accounts", query={"limit": 200})).items
-    names = {each.number: each.name or each.login for each in accounts}
+    accounts = (await visit.read(Page[AccountRead], "list_accounts", query={"limit": MAX_LIMIT})).items
     return await visit.page(
         "audit.html.jinja",
         status=status,
         form=form,
         entries=[(each, differences(each.before, each.after)) for each in found.items],
         following=None if found.next is None else {**form.given(*FILTERS), "cursor": found.next},
-        names={0: visit.words.translate("the installation"), **names},
+        names=await account_words(visit, {each.account for each in found.items}),
         choices=_choices(visit, form, authorities, accounts),
         zone=_zone(visit, form, authorities),
         checkpoints=await _checkpoints(visit),

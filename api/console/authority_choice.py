@@ -1,6 +1,7 @@
 """Choose an authority: from a list if there are few, else by its short name, which a page of its own finds."""
 
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Query, Response
 
@@ -53,10 +54,22 @@ async def chosen_authority(visit: Visit, slug: str, first: list[AuthorityRead]) 
 async def find(visit: Visiting, find: Found = "", back: Back = "/console/bans", cursor: Cursor = None) -> Response:
     """List the caller's authorities, or those whose name has a text. Each link goes back with the authority."""
     found = await _page_of(visit, find, ON_PAGE, cursor)
-    own = back.startswith("/console") and not set("\\?#") & set(back) and "//" not in back
+    own = back.startswith("/console") and not set("\\#") & set(back) and "//" not in back
+    back = back if own else "/console/bans"
     return await visit.page(
-        "authorities.html.jinja", found=found, find=find, back=back if own else "/console/bans", following=found.next
+        "authorities.html.jinja",
+        found=found,
+        find=find,
+        back=back,
+        links={each.slug: _with_authority(back, each.slug) for each in found.items},
+        following=found.next,
     )
+
+
+def _with_authority(back: str, slug: str) -> str:
+    """Return an address with an authority in its query."""
+    path, _, query = back.partition("?")
+    return f"{path}?{urlencode([*parse_qsl(query), ('authority', slug)])}"
 
 
 @router.get("/authorities/known")

@@ -36,6 +36,7 @@ DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"
 BAN_REFERENCE = r"^[a-z0-9-]{1,63}/(?:(?:[a-z0-9-]{1,63}:)?[a-z0-9_-]{1,63}|[a-z0-9_.-]{3,253})$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+NUMBERS = r"^\d{1,9}(?:,\d{1,9}){0,199}$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
 URL = r"^[!-~]+$"
@@ -67,6 +68,7 @@ OF_PATTERN: Mapping[str, Text] = {
     ),
     BAN_REFERENCE: Text("{given} is not the name of a ban: write for example ghent/tiktok"),
     LANGUAGE: Text("{given} is not a language: write for example nl, fr or de"),
+    NUMBERS: Text("{given} are not numbers with commas between them: write for example 3,17"),
     LOGIN: Text("{given} is not a login: use lower-case letters, digits, dots and hyphens"),
 }
 """Messages about a text that does not match a pattern. {given} is the text."""

@@ -15,6 +15,7 @@ from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, OwnForm, Visit, Visiting, query_form
 from api.errors import Fault
 from api.exemptions.schemas import ExemptionRead
+from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
 from api.ranges.schemas import RangeRead
 from dnsfilter.policy.calendar import DAY_NAMES
@@ -62,9 +63,9 @@ async def send(visit: Visiting, form: OwnForm) -> Response:
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     own = [each for each in await own_authorities(visit) if visit.holder.has(OPERATORS, each.slug)]
     authority = form.text("authority") or (own[0].slug if len(own) == 1 and not visit.has_more_authorities else "")
-    bans, ranges = list[str](), Page[RangeRead](items=[])
+    bans, more, ranges = list[str](), False, Page[RangeRead](items=[])
     if authority:
-        bans = await _bans(visit, authority)
+        bans, more = await _bans(visit, authority)
         query = {"authority": authority, "limit": MAX_RANGES}
         ranges = await visit.read(Page[RangeRead], "list_ranges", query=query)
     chosen = form.text("ban")
@@ -75,18 +76,21 @@ async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
         own=[(each.slug, visit.words.name(each.names)) for each in own],
         authority=authority,
         bans=bans if not chosen or chosen in bans else [chosen, *bans],
+        more=more,
         ranges=ranges,
         typed=_typed(form, ranges.items),
         days=list(enumerate(visit.words.weekdays())),
     )
 
 
-async def _bans(visit: Visit, authority: str) -> list[str]:
-    """Return the bans that apply to an authority: its own, and those that bind it."""
-    own = await visit.read(Page[BanRead], "list_authority_bans", {"slug": authority}, {"limit": 200})
-    bound = await visit.read(Page[BindingRead], "list_bindings", query={"authority": authority, "limit": 200})
+async def _bans(visit: Visit, authority: str) -> tuple[list[str], bool]:
+    """Return the first bans that apply to an authority: its own, and those that bind it. Say whether there are more."""
+    own = await visit.read(Page[BanRead], "list_authority_bans", {"slug": authority}, {"limit": MAX_LIMIT})
+    query = {"authority": authority, "limit": MAX_LIMIT}
+    bound = await visit.read(Page[BindingRead], "list_bindings", query=query)
     live = [f"{each.authority}/{each.service}" for each in own.items if each.state is not State.LAPSED]
-    return [*live, *dict.fromkeys(each.ban for each in bound.items if each.state is BindingState.IN_FORCE)]
+    binding = dict.fromkeys(each.ban for each in bound.items if each.state is BindingState.IN_FORCE)
+    return [*live, *binding], (own.next or bound.next) is not None
 
 
 def _ranges(form: Form) -> tuple[set[str], list[str]]:

@@ -12,6 +12,7 @@ from api.console.authority_choice import chosen_authority, own_authorities
 from api.console.frame.calls import Refused, calls
 from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Visit, Visiting, query_form
+from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
 from api.report.pages.report_sections import content_of
 from api.report.schemas import FileFormat, Language, ReportRead
@@ -87,13 +88,12 @@ async def _refused(visit: Visit, form: Form, error: Refused) -> Response:
 
 
 async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
-    found = await own_authorities(visit)
-    authorities = [each for each in found if visit.holder.has(ACCOUNTABLE, each.slug)]
+    authorities = [each for each in await own_authorities(visit) if visit.holder.has(ACCOUNTABLE, each.slug)]
     asked = form.text("authority")
     chosen = await chosen_authority(visit, asked, authorities) if asked or len(authorities) == 1 else None
-    bans = await _bans(visit, chosen.slug) if chosen else []
-    about = _choices(visit, bans)
-    first, last = _default_days(visit, chosen, _reported(bans, form.text("about") or about[0][0]))
+    found = await _bans(visit, chosen.slug, form.text("cursor") or None) if chosen else Page[BanRead](items=[])
+    about = _choices(visit, found.items)
+    first, last = _default_days(visit, chosen, _reported(found.items, form.text("about") or about[0][0]))
     return await visit.page(
         "reports/choose.html.jinja",
         status=status,
@@ -101,6 +101,7 @@ async def _form_page(visit: Visit, form: Form, status: int = 200) -> Response:
         authorities=[(each.slug, visit.words.name(each.names)) for each in authorities],
         chosen=chosen,
         about=about,
+        following=found.next,
         first=first,
         last=last,
     )
@@ -121,8 +122,9 @@ def _first_day(ban: BanRead, zone: str) -> date:
     return local_day(min(max(map(parse_instant, (each.start, each.recorded))) for each in ban.terms), zone)
 
 
-async def _bans(visit: Visit, slug: str) -> list[BanRead]:
-    return (await visit.read(Page[BanRead], "list_authority_bans", {"slug": slug}, {"limit": 200})).items
+async def _bans(visit: Visit, slug: str, cursor: str | None) -> Page[BanRead]:
+    query = {"limit": MAX_LIMIT, "cursor": cursor}
+    return await visit.read(Page[BanRead], "list_authority_bans", {"slug": slug}, query)
 
 
 def _reported(bans: Iterable[BanRead], about: str) -> list[BanRead]:

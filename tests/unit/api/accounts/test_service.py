@@ -251,7 +251,7 @@ def test_accounts_are_made_listed_and_found_by_login_and_authority(town: Plane) 
     assert (made.status_code, made.headers["location"]) == (201, "/v1/accounts/2")
     assert made.json() | {"number": 2, "disabled": None, **body} == made.json()
     assert town.call("POST", "/v1/accounts", body).status_code == 409
-    for query in ("login=ict-town", "authority=town"):
+    for query in ("login=ict-town", "authority=town", "numbers=2", "numbers=2,99"):
         assert town.done("GET", f"/v1/accounts?{query}")["items"] == [made.json()]
     assert [item["login"] for item in town.done("GET", "/v1/accounts")["items"]] == ["administrator", "ict-town"]
 

@@ -1,8 +1,12 @@
 """A ban is adopted in the console: three steps and a check, or by following another one. Faults are at their fields."""
 
 import re
+from html import unescape
 
-from tests.unit.api.conftest import Plane, authority
+import pytest
+
+from api.console import adopt
+from tests.unit.api.conftest import Plane, authority, ban
 from tests.unit.api.console.conftest import Session, signed_in
 
 WHAT = {"authority": "town", "service": "beta"}
@@ -45,6 +49,37 @@ def test_another_authority_s_ban_is_followed_in_two_steps(session: Session) -> N
     assert "No registered network is covered" in check
     assert session.send("/console/adopt", **fields, to="adopt").status_code == 303
     assert session.plane.done("GET", "/v1/authorities/village/bans/alpha")["decision"]["follows"] == "town/alpha"
+
+
+def next_page(page: str) -> str:
+    found = re.search(r'href="(/console/[^"]*cursor=[^"]+)"', page)
+    assert found is not None
+    return unescape(found[1])
+
+
+def test_services_are_in_alphabetical_order(session: Session) -> None:
+    session.plane.done("PUT", "/v1/authorities/town/services/games", {"name": "Zoo", "domains": ["zoo.example.org"]})
+    names = re.findall(r"<option value=[^>]*>(\w+) \(", session.shown("/console/adopt"))
+    assert names == ["Alpha", "Beta", "Zoo"]
+
+
+def test_services_that_a_page_does_not_list_are_on_the_next_one(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adopt, "LISTED", 1)
+    first = session.shown("/console/adopt")
+    assert ('<option value="alpha"' in first, '<option value="beta"' in first) == (True, False)
+    assert '<option value="beta"' in session.shown(next_page(first))
+    again = session.send("/console/adopt", **WHAT, to="what").text
+    assert '<option value="beta" selected>' in again
+
+
+def test_bans_that_a_page_does_not_list_are_on_the_next_one(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adopt, "LISTED", 1)
+    session.plane.done("PUT", "/v1/authorities/zone/bans/beta", ban())
+    first = session.shown("/console/adopt?follow=true")
+    assert ('<option value="town/alpha"' in first, '<option value="zone/beta"' in first) == (True, False)
+    assert '<option value="zone/beta"' in session.shown(next_page(first))
 
 
 def test_a_fault_brings_back_the_step_of_its_field(session: Session) -> None:

@@ -1,5 +1,6 @@
 """Many authorities: each can be chosen, on every page, without a script; each time is in its authority's zone."""
 
+from html import unescape
 from itertools import count
 from urllib.parse import quote
 
@@ -98,9 +99,19 @@ def test_all_are_found_in_pages(many: Session, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_links_lead_only_to_pages_of_the_console(many: Session) -> None:
-    for back in ("https://example.org", "//example.org", "/console//example.org", "/console?x=1"):
+    for back in ("https://example.org", "//example.org", "/console//example.org", "/console#x"):
         page = many.shown(f"/console/authorities?back={quote(back)}&find={LAST}")
         assert f'href="/console/bans?authority={LAST}"' in page, back
+
+
+def test_finding_an_authority_leads_back_to_the_step_that_asked(many: Session) -> None:
+    back = "/console/adopt?follow=true"
+    assert f'href="/console/authorities?back={quote(back)}"' in many.shown(back)
+    found = unescape(many.shown(f"/console/authorities?back={quote(back)}&find={LAST}"))
+    assert f'href="{back}&authority={LAST}"' in found
+    step = many.shown(f"{back}&authority={LAST}")
+    assert "Which ban do you follow?" in step
+    assert f'value="{LAST}"' in step
 
 
 def test_only_own_authorities_are_found(town: Plane) -> None:

@@ -49,6 +49,7 @@ FREE = {
     "valid",
     "tier",
     "matching",
+    "numbers",
 }
 """Parameters of lists whose values are not names."""
 LENIENT = (RoleScope.OPEN, RoleScope.ENROLMENT, RoleScope.NODE)

@@ -1,11 +1,13 @@
 """Exemptions in the console: asked for, decided by another person, revoked, withdrawn and listed."""
 
+import re
 from html import unescape
 from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import START, Plane
+from api.console.exemptions import exemption_form
+from tests.unit.api.conftest import START, Plane, ban
 from tests.unit.api.console.conftest import Session, signed_in
 
 REASON = "promotion of the town"
@@ -157,3 +159,12 @@ def test_hostile_texts_are_shown_as_text(session: Session) -> None:
     answer = session.send(ASK, **fields(reason="\u202etext \x1b[2J"))
     assert answer.status_code == 422
     assert ("\u202e" in answer.text, "\x1b" in answer.text) == (False, False)
+
+
+def test_a_ban_of_many_is_typed_with_suggestions(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert '<select id="ban"' in session.shown(f"{ASK}?authority=town")
+    session.plane.done("PUT", "/v1/authorities/town/bans/beta", ban())
+    monkeypatch.setattr(exemption_form, "MAX_LIMIT", 1)
+    page = session.shown(f"{ASK}?authority=town&ban=town/beta")
+    assert re.search(r'<input type="text" id="ban" name="ban" value="town/beta" list="ban-known"', page)
+    assert '<option value="town/alpha">' in page

@@ -1,9 +1,11 @@
 """Reports in the console: asked for by a form, shown as they print, and kept as files."""
 
 import re
+from html import unescape
 
 import pytest
 
+from api.console.reports import report_page
 from api.report.pages.html_page import html_page
 from api.report.schemas import Language, ReportRead
 from tests.unit.api.conftest import Plane, ban
@@ -42,6 +44,15 @@ def test_the_days_offered_begin_with_the_ban(
     page = signed_in(plane).shown(f"{REPORTS}?authority=town&about={about}")
     assert f'name="from" value="{first}"' in page
     assert f'name="to" value="{last}"' in page
+
+
+def test_bans_that_a_page_does_not_list_are_on_the_next_one(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_page, "MAX_LIMIT", 1)
+    session.plane.done("PUT", "/v1/authorities/town/bans/beta", ban())
+    first = session.shown(f"{REPORTS}?authority=town")
+    assert '<option value="ban:beta"' not in first
+    (address,) = re.findall(r'href="(/console/reports\?[^"]*cursor=[^"]+)"', first)
+    assert '<option value="ban:beta"' in session.shown(unescape(address))
 
 
 def test_a_report_is_shown_with_the_parts_of_its_own_page(session: Session) -> None:
