@@ -146,6 +146,7 @@ def _register(registry: Registry, settings: Settings, parts: _Parts) -> None:
     """Register the metrics of parts that the application does not know."""
     feeds, age_s = parts.feeds, partial(backup_age_s, settings.last_backup_path, parts.runtime.clock)
     registry.register(Scraped(lambda: collectors.feeds(feeds.failures(), feeds.figures())))
+    registry.register(Scraped(lambda: collectors.peers(parts.peers.figures())))
     registry.register(Scraped(partial(collectors.damage, parts.integrity)))
     registry.register(Scraped(partial(collectors.state_dir, settings.state_dir, age_s)))
 

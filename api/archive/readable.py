@@ -27,9 +27,11 @@ from api.db.models import (
     AuditRow,
     AuthorityRow,
     CheckpointRow,
+    HeldCheckpointRow,
     InstallationRow,
     ListLinkRow,
     NameRow,
+    PeerRow,
     ProhibitedListRow,
     SuspensionRow,
 )
@@ -37,6 +39,7 @@ from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
 from api.lists.reading import archived_list, shown_link
 from api.names.reading import shown as shown_name
+from api.peers.reading import archived_checkpoint, archived_peer
 from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.report.kept_usage import kept_usage
 from api.services.reading import archived_own
@@ -71,6 +74,7 @@ def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
         add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
         add("acts/acts.txt", chain.from_iterable(map(readable_texts.act, found.entries())))
         add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
+        add("checkpoints/held.jsonl", (canonical(each).decode() + "\n" for each in found.held()))
         manifest = {"format": FORMAT, **found.origin(), "files": {name: _digest(written[name]) for name in written}}
         add("manifest.json", (_json(manifest), "\n"))
         add("SHA256SUMS", [f"{written[name].sha256}  {name}\n" for name in sorted(written)])
@@ -113,6 +117,7 @@ class _Found:
             "decisions/list-links.json": self.links,
             "decisions/prohibited-lists.json": self.lists,
             "decisions/services.json": self.services,
+            "checkpoints/peers.json": map(archived_peer, self._rows(PeerRow, PeerRow.name)),
             "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
             "accounts.json": self._accounts(names=names),
         }
@@ -144,6 +149,12 @@ class _Found:
         identity = self._installation.identity
         rows = self._rows(CheckpointRow, CheckpointRow.number)
         return (checkpoint_of(row, identity).line for row in rows)
+
+    def held(self) -> Iterator[Json]:
+        """Return every checkpoint that is held of another installation, by peer, in the order in which they came."""
+        row = HeldCheckpointRow
+        statement = select(row).order_by(row.peer, row.number).execution_options(yield_per=BATCH)
+        return map(archived_checkpoint, self.session.scalars(statement))
 
     def origin(self) -> Json:
         """Return the installation, its revision, and the last entry of its audit log."""

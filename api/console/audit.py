@@ -19,7 +19,6 @@ from api.console.frame.page_route import pages
 from api.console.frame.visit import Form, Visit, Visiting, query_form
 from api.http.parameters import MAX_LIMIT
 from api.http.schemas import Page
-from api.peers.schemas import PeerRead
 from api.server.schemas import ReadinessRead
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
@@ -39,7 +38,7 @@ class Difference:
 
 
 @router.get("/audit")
-@calls("list_audit", "list_accounts", "list_checkpoints", "list_peers", "readiness")
+@calls("list_audit", "list_accounts", "list_checkpoints", "readiness")
 async def audit(visit: Visiting) -> Response:
     """Show acts, newest first."""
     form = query_form(visit.request)
@@ -61,7 +60,6 @@ async def audit(visit: Visiting) -> Response:
         choices=_choices(visit, form, authorities, accounts),
         zone=_zone(visit, form, authorities),
         checkpoints=await _checkpoints(visit),
-        peers=await _peers(visit),
         trouble=await _trouble(visit),
     )
 
@@ -95,13 +93,6 @@ async def _checkpoints(visit: Visit) -> list[CheckpointRead] | None:
     if not visit.holder.has(AUDITORS, None):
         return None
     return (await visit.read(Page[CheckpointRead], "list_checkpoints", query={"limit": CHECKPOINTS_SHOWN})).items
-
-
-async def _peers(visit: Visit) -> list[PeerRead]:
-    """Return the other installations whose checkpoints are held here, for those who may know."""
-    if not visit.holder.has(AUDITORS, None):
-        return []
-    return (await visit.read(Page[PeerRead], "list_peers")).items
 
 
 async def _trouble(visit: Visit) -> str | None:

@@ -24,6 +24,7 @@ from api.console.networks import imports, ranges
 from api.console.oidc import pages as oidc
 from api.console.people import one_account, own_passkeys, people
 from api.console.register import router as public_register
+from api.console.registers import own_register, peers
 from api.console.reports import pictures, report_page
 from api.console.request_pages import router as requests
 from api.console.why import router as why
@@ -59,6 +60,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     adopt.router,
     lists.router,
     new_list.router,
+    own_register.router,
+    peers.router,
     unknown_page.router,
 )
 

@@ -6,7 +6,8 @@ checkpoints stay.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ from api.feeds.failures import Failure, FetchError
 from api.feeds.fetching import NETWORKS_SETTING, Fetcher, Validators
 from api.jobs import Job
 from api.peers import repository, service
-from api.peers.state import EVERY_S, pause_s
+from api.peers.schemas import PeerState
+from api.peers.state import EVERY_S, pause_s, peer_state
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 10.0
@@ -47,6 +49,15 @@ class NotRead(Exception):
     """Raised when a register has no checkpoint that can be read. The message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class PeerFigures:
+    """How a peer does: the age of its last good fetch, or of the peer before the first, and whether it is broken."""
+
+    name: str
+    good_age_s: int
+    is_broken: bool
+
+
 class PeerJob:
     """Fetches for the peers of one database. `start` starts a thread that calls `round`; tests call `round`."""
 
@@ -63,6 +74,20 @@ class PeerJob:
     def stop(self) -> None:
         """Stop after the fetch that is under way."""
         self._job.stop()
+
+    def figures(self) -> Sequence[PeerFigures]:
+        """Return how each peer does that has not ended. Raise SQLAlchemyError."""
+        now_s = int(self._clock())
+        with self._database.reading() as session:
+            return [
+                PeerFigures(
+                    row.name,
+                    max(0, now_s - (row.made_s if row.good_s is None else row.good_s)),
+                    peer_state(row) is PeerState.BROKEN,
+                )
+                for row in repository.peers(session)
+                if row.ended_s is None
+            ]
 
     def round(self) -> None:
         """Fetch the peers that are due."""

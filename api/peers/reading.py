@@ -1,6 +1,7 @@
 """Convert rows of peers to API answers."""
 
 from api.chain.checkpoint import Statement
+from api.db.base import Json
 from api.db.models import HeldCheckpointRow, PeerRow
 from api.peers.repository import Holding
 from api.peers.schemas import HeldCheckpointRead, HoldingRead, PeerRead
@@ -45,6 +46,18 @@ def read_peer(row: PeerRow, holding: Holding | None) -> PeerRead:
         broken_since=optional_text(row.broken_s),
         ended=optional_text(row.ended_s),
     )
+
+
+def archived_peer(row: PeerRow) -> Json:
+    """Return a peer as the archive has it: nothing that changes with each fetch."""
+    broken, ended = optional_text(row.broken_s), optional_text(row.ended_s)
+    known = {"name": row.name, "url": row.url, "key": row.key, "recorded": timestamp_text(row.made_s)}
+    return {**known, "broken": row.broken, "broken_since": broken, "ended": ended}
+
+
+def archived_checkpoint(row: HeldCheckpointRow) -> Json:
+    """Return a held checkpoint as the archive has it."""
+    return {"peer": row.peer, **read_held(row).model_dump(mode="json")}
 
 
 def read_held(row: HeldCheckpointRow) -> HeldCheckpointRead:

@@ -71,6 +71,9 @@ PAGES: Mapping[str, str] = {
     "/console/lists/new": "/console/lists/new",
     "/console/lists/{slug}/{list_slug}": "/console/lists/{slug}/apps",
     "/console/lists/{slug}/{list_slug}/adopt": "/console/lists/{slug}/apps/adopt",
+    "/console/public-register": "/console/public-register?authority={slug}",
+    "/console/public-register/{slug}": "/console/public-register/{slug}",
+    "/console/peers": "/console/peers",
     "/console/authorities": "/console/authorities",
     "/console/authorities/known": "/console/authorities/known?authority=body",
 }

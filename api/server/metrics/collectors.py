@@ -24,6 +24,7 @@ from api.feeds.failures import Failure
 from api.feeds.feed_job import FeedFigures
 from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
+from api.peers.peer_job import PeerFigures
 from api.publish.service import Publisher
 from api.revisions.recent_changes import RecentChanges
 from api.server.metrics import metric_table as table
@@ -256,6 +257,12 @@ def feeds(failures: Mapping[Failure, int], found: Sequence[FeedFigures]) -> Iter
     yield family_of(table.FEED_FAILURES, [((failure,), count) for failure, count in failures.items()])
     yield family_of(table.FEED_AGE, [((one.authority, one.service), one.good_age_s) for one in found])
     yield family_of(table.FEED_FAILING, [((one.authority, one.service), int(one.is_failing)) for one in found])
+
+
+def peers(found: Sequence[PeerFigures]) -> Iterator[Family]:
+    """Yield how each peer does."""
+    yield family_of(table.PEER_AGE, [((one.name,), one.good_age_s) for one in found])
+    yield family_of(table.PEER_BROKEN, [((one.name,), int(one.is_broken)) for one in found])
 
 
 def notices(notifier: Notifier) -> Iterator[Family]:

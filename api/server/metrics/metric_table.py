@@ -199,6 +199,16 @@ FEED_FAILING: Final = _gauge(
 FEED_FAILURES: Final = _counter(
     "dnsfilter_api_feed_failures_total", "Failed fetches of feeds by reason, since this process started.", ("reason",)
 )
+PEER_AGE: Final = _gauge(
+    "dnsfilter_api_peer_age_seconds",
+    "Time since the register of the peer was read without a failure. Before that, since the peer was set.",
+    ("peer",),
+)
+PEER_BROKEN: Final = _gauge(
+    "dnsfilter_api_peer_broken",
+    "Set to 1 while a checkpoint of the peer does not continue those that are held, until somebody begins again.",
+    ("peer",),
+)
 CERTIFICATE_EXPIRY: Final = _gauge(
     "dnsfilter_api_certificate_expiry_timestamp_seconds",
     "Unix time at which the certificate in use, or one of its chain, expires. Only with TLS.",
@@ -315,6 +325,7 @@ API_OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "node": "name of an enrolled node",
         "site": "slug of the node's site",
         "receiver": "`file`, `syslog`, or `webhook/` and its number; at most 50 webhooks",
+        "peer": "name of another installation whose checkpoints are held here; at most 100",
         "destination": "as for `dnsfilter_api_checkpoints_undelivered`",
         "method": "method of the request, or `other`",
         "route": "template of the path, or `unmatched`",

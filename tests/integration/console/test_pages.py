@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, str] = {
     "/console/bans/{slug}/{service}/renew": "/console/bans/ghent/tiktok/renew",
     "/console/bans/{slug}/{service}/end": "/console/bans/ghent/tiktok/end",
     "/console/bans/{slug}/{service}/names": "/console/bans/ghent/tiktok/names",
+    "/console/public-register/{slug}": "/console/public-register/ghent",
     "/console/names/{slug}": "/console/names/ghent",
     "/console/names/{slug}/{name}": "/console/names/ghent/www.example.com",
     "/console/{rest:path}": "/console/no-such-page",

@@ -75,6 +75,7 @@ def _act(client: httpx.Client) -> None:
     done("POST", "/exemptions", asked)
     done("POST", "/suspensions", {"authority": "town", "for": "30m", "reason": "for a test"})
     done("POST", "/audit/checkpoints")
+    done("PUT", "/peers/harbour", {"url": "https://127.0.0.1/v1/register/harbour", "key": "a" * 64})
     invited = done("POST", "/nodes", {"name": "counter", "site": "default"})["enrolment_token"]
     own = done("POST", "/nodes/enrol", {"version": "1"}, token=invited)["token"]
     done("POST", "/nodes/self/report", report(), token=own)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.db.models import CheckpointRow, UsageDayRow
+from api.db.models import CheckpointRow, HeldCheckpointRow, UsageDayRow
 from api.usage.repository import DayKey, add
 from tests.support.backups import Members, members
 from tests.unit.api.conftest import Plane, authority, ban
@@ -265,6 +265,20 @@ def test_checkpoints_are_the_signed_lines(full: Plane) -> None:
         "key": "b" * 64,
         "signature": "c" * 128,
     }
+
+
+def test_checkpoints_of_other_installations_are_in_the_archive(full: Plane) -> None:
+    key, url = "b" * 64, "https://dns.example.org/v1/register/harbour"
+    full.done("PUT", "/v1/peers/harbour", {"url": url, "key": key})
+    signed = {"checkpoint": 8, "installation": "d" * 32, "seq": 90, "hash": "a" * 64, "time": "2026-09-21T14:00:00Z"}
+    signed |= {"key": key, "signature": "c" * 128}
+    with full.database.writing() as session:
+        session.add(HeldCheckpointRow(peer="harbour", seen_s=0, contradicts=True, **signed))
+    files = members(archive(full))
+    (line,) = files["checkpoints/held.jsonl"].decode().splitlines()
+    assert json.loads(line) == {"peer": "harbour", "seen": "1970-01-01T00:00:00Z", "contradicts": True, **signed}
+    (peer,) = listed(files, "checkpoints/peers.json")
+    assert (peer["name"], peer["url"], peer["key"], peer["ended"]) == ("harbour", url, key, None)
 
 
 def test_a_new_installation_has_an_archive_too(plane: Plane) -> None:

@@ -106,14 +106,3 @@ def test_an_operator_sees_the_acts_of_the_own_authority_only(session: Session) -
     page = operator.shown(AUDIT)
     assert "authority/town" in page
     assert "authority/village" not in page
-
-
-def test_checkpoints_of_other_installations_are_shown_to_those_who_may_know(session: Session) -> None:
-    key = {"url": "https://dns.example.org/v1/register/harbour", "key": "a" * 64}
-    assert "harbour" not in session.shown(AUDIT)
-    session.plane.done("PUT", "/v1/peers/harbour", key)
-    page = session.shown(AUDIT)
-    assert '<th scope="row">harbour</th>' in page
-    assert "nothing held yet" in page
-    _, operator = session.plane.account("peering", ("operator", "town"))
-    assert '<th scope="row">harbour</th>' not in signed_in(session.plane, operator).shown(AUDIT)

@@ -13,7 +13,7 @@ from api.feeds.failures import Failure, FetchError
 from api.feeds.fetching import Fetched, Fetcher, Validators
 from api.notices.kinds import Kind
 from api.notices.letters import Names, letter
-from api.peers.peer_job import MAX_REGISTER, NO_CHECKPOINT, NO_REGISTER, PeerJob
+from api.peers.peer_job import MAX_REGISTER, NO_CHECKPOINT, NO_REGISTER, PeerFigures, PeerJob
 from api.peers.state import EVERY_S, REPEATED
 from tests.support.certificates import Authority
 from tests.support.feed_server import feed_server
@@ -138,6 +138,18 @@ def test_a_peer_that_fails_repeatedly_is_failing_and_recovers(peer: Peer) -> Non
     states = [peer.fetched(None)["state"] for _ in range(REPEATED)]
     assert states == ["new"] * (REPEATED - 1) + ["failing"]
     assert peer.show(FIRST.signed_by(KEY))["state"] == "continues"
+
+
+def test_figures_have_the_age_of_the_last_good_fetch_and_whether_a_peer_is_broken(peer: Peer) -> None:
+    assert peer.job.figures() == [PeerFigures("harbour", 0, False)]
+    peer.show(SECOND.signed_by(KEY))
+    assert peer.job.figures() == [PeerFigures("harbour", 0, False)]
+    peer.fetched(None)
+    assert peer.job.figures() == [PeerFigures("harbour", EVERY_S, False)]
+    peer.show(FIRST.signed_by(KEY))
+    assert peer.job.figures() == [PeerFigures("harbour", 0, True)]
+    peer.plane.done("DELETE", PEER)
+    assert peer.job.figures() == []
 
 
 def test_a_peer_that_ended_is_not_fetched_and_keeps_what_is_held(peer: Peer) -> None:
