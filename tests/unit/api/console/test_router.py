@@ -49,7 +49,7 @@ DOES_WITHOUT: Mapping[str, frozenset[str]] = {
     "/console": frozenset({"get_attention", "list_exemptions", "list_usage"}),
     "/console/people": frozenset({"list_accounts", "list_grants"}),
     "/console/networks": frozenset({"list_coverage"}),
-    "/console/audit": frozenset({"list_checkpoints", "list_peers"}),
+    "/console/audit": frozenset({"list_checkpoints"}),
     "/console/nodes": frozenset({"list_nodes"}),
     "/console/bans/{slug}/{service}": frozenset(
         {"get_ban_reach", "list_exemptions", "list_nodes_of_revision", "list_requests"}
