@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.cache.packed import Buffer, Packed, pack_record
+from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.model import DAY_S, WireName
-from dnsfilter.wire.answer import ANSWER, Answer, answer_ttl, negative_ttl
+from dnsfilter.wire.answer import (
+    ANSWER,
+    Answer,
+    answer_ttl,
+    check_dnames,
+    follow,
+    negative_ttl,
+    parse_answer,
+    prune_answer,
+)
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import is_at_or_below
 
@@ -115,6 +126,12 @@ class Cache(Protocol):
 
         An answer is about the name of its question, and about each name that its chain leads to.
         """
+
+    def pack(self, most_bytes: int, now_ms: int) -> Buffer:
+        """Return the answers that may still be served as records, the last used first, at most so many bytes."""
+
+    def take(self, packed: Packed, now_ms: int) -> bool:
+        """Keep an answer of another cache as `take_packed` does. Return whether it was kept."""
 
 
 class AnswerCache:
@@ -222,6 +239,25 @@ class AnswerCache:
             self._drop(key)
         return len(found)
 
+    def pack(self, most_bytes: int, now_ms: int) -> Buffer:
+        """Return the answers that may still be served as records, the last used first, at most so many bytes."""
+        records: list[bytes] = []
+        left = most_bytes
+        for segment in (self._protected, self._probation):
+            for key, entry in reversed(segment.items()):
+                if self._is_spent(entry, now_ms):
+                    continue
+                record = pack_record(Packed(key, entry.answer.message, entry.ad, entry.stored_ms))
+                left -= len(record)
+                if left < 0:
+                    return b"".join(records)
+                records.append(record)
+        return b"".join(records)
+
+    def take(self, packed: Packed, now_ms: int) -> bool:
+        """Keep an answer of another cache as `take_packed` does. Return whether it was kept."""
+        return take_packed(self, packed, self._stale_ms, now_ms)
+
     def _is_spent(self, entry: Entry, now_ms: int) -> bool:
         return now_ms >= entry.expires_ms + self._stale_ms
 
@@ -246,6 +282,28 @@ class AnswerCache:
         while self.bytes > self._max_bytes:
             _, entry = self._probation.popitem(last=False)
             self.bytes -= entry.size
+
+
+def take_packed(cache: Cache, packed: Packed, stale_ms: int, now_ms: int) -> bool:
+    """Keep an answer of another cache from its instant on, after all checks of an upstream's. Return whether it was.
+
+    What follows from the message is found again: the names that it leads to, and how long it is valid.
+    """
+    key = packed.key
+    try:
+        answer = parse_answer(packed.message)
+        check_dnames(answer)
+        chain = follow(answer, answer.question)
+        answer = prune_answer(answer, chain, key.do)
+    except MalformedMessage:
+        return False
+    question = answer.question
+    seconds = lifetime_s(answer, chain.complete)
+    if (question.name, question.qtype, question.qclass) != (key.name, key.qtype, key.qclass) or not seconds:
+        return False
+    if not 0 <= packed.stored_ms <= now_ms < packed.stored_ms + seconds * 1_000 + stale_ms:
+        return False
+    return cache.put(key, answer, chain.targets, packed.ad, packed.stored_ms, complete=chain.complete).size > 0
 
 
 def _is_conclusive(answer: Answer) -> bool:

@@ -3,6 +3,7 @@ from typing import ClassVar, TypeAlias
 
 from dnsfilter.cache.answer_cache import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.cache.packed import Packed
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import EngineClock, Reference
 from dnsfilter.engine.interface import (
@@ -108,6 +109,12 @@ class Store:
 
     def note_hit(self, key: CacheKey, now_ms: int) -> bool:
         """Count a hit of a fresh entry. Return whether to ask for it again, at most once."""
+
+    def pack(self, most_bytes: int, now_ms: int) -> bytearray:
+        """Return the answers that may still be served as records, the last used first."""
+
+    def take(self, packed: Packed, now_ms: int) -> bool:
+        """Keep an answer of another cache after all checks of an upstream's. Return whether it was kept."""
 
     def flush(self, name: WireName, *, below: bool) -> int:
         """Remove answers about the name. Return how many these were."""

@@ -15,6 +15,7 @@ from dnsfilter.control.unregistered_networks import UnregisteredBook, Unregister
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.flush import take_flush
+from dnsfilter.supervisor.cache_copies import CacheCopies, StandbyCopies
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
@@ -25,7 +26,7 @@ from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlo
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.process_times import cpu_s_of
 from dnsfilter.telemetry.totals import Totals
-from dnsfilter.worker.channel import Flush, Record, Stop
+from dnsfilter.worker.channel import Flush, Record, Stop, TakeCache
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
@@ -76,6 +77,7 @@ class Crew:
         self._counters_dir = counters_dir
         self._wake = wake
         self._starts = starts
+        self._caches, self._standby_caches = CacheCopies(), StandbyCopies()
         self._members: list[WorkerProcess] = []
         self._positions: dict[int, _Position] = {}
         self._numbers = count(1)
@@ -131,13 +133,27 @@ class Crew:
         }
         return {WORKER_RESTARTS.name: self.restarts, **queries}
 
-    def go_on_from(self, numbers: Mapping[str, int]) -> None:
-        """Go on from the counters of the previous program, as `numbers` returned them."""
+    def go_on_from(self, numbers: Mapping[str, int], caches: Sequence[int] = ()) -> None:
+        """Go on from the previous program: its counters as `numbers` returned them, and copies of its caches."""
+        self._caches.give(caches)
         self.restarts = numbers.get(WORKER_RESTARTS.name, 0)
         for name, number in numbers.items():
             metric, _, position = name.partition(" ")
             if metric == WORKER_QUERIES.name and position.isdecimal():
                 self._queries_of_ended[int(position)] = number
+
+    def hand_over(self) -> tuple[list[tuple[int, int]], dict[int, CounterBlock]]:
+        """Return process id and channel of each worker for the next program, and its counters by process id.
+
+        Their reports are not read any more, until `go_on`.
+        """
+        going_on = [member for member in self._members if not member.gone]
+        return [member.hand_over() for member in going_on], {each.process.pid: each.block for each in going_on}
+
+    def go_on(self) -> None:
+        """Read the reports of workers again: there is no next program."""
+        for member in self._members:
+            member.watch(self._wake)
 
     def take_captured(self) -> Sequence[Captured]:
         """Return what workers have recorded for captures since the last call."""
@@ -153,9 +169,13 @@ class Crew:
             if not member.gone:
                 member.send(Record(captures))
 
-    def renew(self, orders: Orders) -> None:
-        """Replace every worker by one with these orders. Each goes as soon as its successor serves."""
+    def renew(self, orders: Orders, *, keep_caches: bool = True) -> None:
+        """Replace every worker by one with these orders. Each goes as soon as its successor serves.
+
+        With `keep_caches`, successors begin with copies of the caches. Do not keep those of workers that crash.
+        """
         self.orders = replace(orders, version=self.orders.version + 1)
+        self._caches.ask(self.serving() if keep_caches else (), time.monotonic())
         for position in self._positions.values():
             position.start_at, position.back_off_s = 0.0, FIRST_BACK_OFF_S
 
@@ -185,6 +205,7 @@ class Crew:
             return
         if wanted is not None:
             logs.emit(_LOG, logging.INFO, "flushing the cache", wanted=wanted)
+            self._forget_copies()  # they have what is to be forgotten
             for member in self._members:
                 member.send(Flush(wanted.name, wanted.below))
 
@@ -197,10 +218,12 @@ class Crew:
         self._fill_positions(now)
         self._assign_sockets(now, {member for member in self._members if self._is_stalled(member, now)})
         self._dismiss_outdated(now)
+        self._copy_caches(now)
         return deaths
 
     async def stop(self) -> None:
         """Ask all workers to answer their pending queries and end. Kill those that take longer than `STOP_S`."""
+        self._forget_copies()
         for member in self._members:
             if member.leaving_since is None:
                 self._dismiss(member, time.monotonic())
@@ -262,6 +285,7 @@ class Crew:
             logs.emit(_LOG, logging.INFO, "worker ended", pid=member.process.pid)
             return ()
         self.restarts += 1
+        self._forget_copies()  # an answer in them may be the cause
         position = self._positions.setdefault(member.position, _Position())
         if now - member.started >= STEADY_S:
             position.back_off_s = FIRST_BACK_OFF_S
@@ -275,6 +299,8 @@ class Crew:
         position.back_off_s = min(2 * position.back_off_s, LONGEST_BACK_OFF_S)
 
     def _fill_positions(self, now: float) -> None:
+        if self._caches.are_due(now):
+            return
         taken = {member.position for member in self._members if self._is_current(member)}
         for number in range(positions_to_fill(self.orders.config.workers)):
             position = self._positions.setdefault(number, _Position())
@@ -302,6 +328,8 @@ class Crew:
         self._members.append(member)
         if self._captures:
             member.send(Record(self._captures))
+        if (copy := self._caches.largest()) is not None:
+            member.send(TakeCache(), [copy])  # before it gets sets to read
         member.watch(self._wake)
         logs.emit(
             _LOG, logging.INFO, "worker started", pid=member.process.pid, position=position, revision=sealed.revision
@@ -345,6 +373,18 @@ class Crew:
                 continue
             if member.position in able or (member.position >= positions and able.issuperset(range(positions))):
                 self._dismiss(member, now)
+
+    def _copy_caches(self, now: float) -> None:
+        """Release copies when they have been used. Give a standby that of its worker, while no worker is replaced."""
+        if self._caches:
+            if not self._caches.are_due(now) and self.has_taken_over:
+                self._caches.close()
+        elif self.orders.config.workers == 1 and self.is_renewed:
+            self._standby_caches.look(self._members, now)
+
+    def _forget_copies(self) -> None:
+        self._caches.close()
+        self._standby_caches.close()
 
     def _dismiss(self, member: WorkerProcess, now: float) -> None:
         member.leaving_since = now

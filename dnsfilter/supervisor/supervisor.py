@@ -27,6 +27,7 @@ from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.local.drain_request import Drain
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.supervisor.cache_copies import copy_caches
 from dnsfilter.supervisor.command_socket import answer_commands
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
@@ -95,7 +96,7 @@ class Supervisor:
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, server_texts(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, means.starts)
-        self._crew.go_on_from(numbers)
+        self._crew.go_on_from(numbers, handover.caches)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
         self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
@@ -423,6 +424,7 @@ class Supervisor:
         if not self._predecessors:
             logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
+        caches = await copy_caches(self._crew.serving() if reason is None else ())
         if self._stopping:
             return
         if reason is None:
@@ -431,9 +433,7 @@ class Supervisor:
             reason = "the node drains"
         if reason is None:
             logs.emit(_LOG, logging.INFO, "upgrade started")
-            going_on = [member for member in self._crew.members if not member.gone]
-            workers = [member.hand_over() for member in going_on]
-            blocks = {member.process.pid: member.block for member in going_on}
+            workers, blocks = self._crew.hand_over()
             numbers = {**self._crew.numbers(), **self._vitals.numbers(), _QUARANTINED: self._recovery.quarantined}
             unreported = None if self._control is None else self._control.unreported(self._totals.usage())
             totals = write_totals(self._totals.keep(blocks, numbers, unreported))
@@ -441,10 +441,10 @@ class Supervisor:
                 given = (sock for _, sock in self._listening.bound())
                 dropped = self._vitals.drops.of_closed(self._udp_sockets(), given)
                 self._means.starts.close()  # a failed upgrade starts another one when it is needed
-                hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)
+                hand_over(self._means.program, self._listening, metrics, workers, totals, dropped, caches.complete)
             except OSError as error:
                 reason = str(error)
-                for member in self._crew.members:
-                    member.watch(self._wake)
+                self._crew.go_on()
+        caches.close()
         logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
         self._outcomes.end_upgrade(reason, self._feed.remark)

@@ -105,6 +105,7 @@ class Handover:
     In a trial the old program still runs and reads these sockets. `trial_of` is the revision that it decides by.
     `dropped` counts the datagrams that the kernel dropped at sockets that are closed now.
     `totals` are the old program's counters, as `telemetry.kept_totals` writes them, or None.
+    `caches` are descriptors of copies of its workers' caches.
     """
 
     sockets: tuple[tuple[SocketAddress, socket.socket], ...]
@@ -113,6 +114,7 @@ class Handover:
     trial_of: int | None = None
     dropped: int = 0
     totals: bytes | None = None
+    caches: tuple[int, ...] = ()
 
     @property
     def is_trial(self) -> bool:
@@ -147,6 +149,7 @@ def take_handover() -> Handover:
             trial_of,
             int(content.get("dropped", 0)),
             _totals(content.get("totals")),  # an older program hands over none
+            tuple(map(_not_inheritable, content.get("caches", ()))),
         )
     except (SnapshotError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise UnavailableError(f"take over from the previous program: {error}") from error
@@ -197,13 +200,16 @@ def hand_over(
     workers: Sequence[tuple[int, int]],
     totals: bytes,
     dropped: int,
+    caches: Sequence[int] = (),
 ) -> NoReturn:
     """Become the new program, which gets these from `take_handover`. `workers` are process ids and channels.
+
+    `caches` are descriptors of copies of caches, which the caller closes if this fails.
 
     Raise OSError if that fails. Then everything is as before.
     """
     counters = seal("dnsfilter-totals", totals)
-    note, passed = _note(listening, status, workers, counters, dropped=dropped)
+    note, passed = _note(listening, status, workers, counters, dropped=dropped, caches=caches)
     # Default actions would end the new program before it has handlers of its own.
     signals = (signal.SIGHUP, signal.SIGUSR2)
     before = [signal.signal(number, signal.SIG_IGN) for number in signals]
@@ -230,6 +236,7 @@ def _note(
     *,
     trial_of: int | None = None,
     dropped: int = 0,
+    caches: Sequence[int] = (),
 ) -> tuple[int, list[int]]:
     """Return the descriptor that `take_handover` reads, and all descriptors to pass on, with that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.bound()]
@@ -242,10 +249,11 @@ def _note(
         "trial_of": trial_of,
         "dropped": dropped,
         "totals": totals,
+        "caches": list(caches),
     }
     note = seal("dnsfilter-handover", json.dumps(content).encode())
     given = () if totals is None else (totals,)
-    return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers), *given]
+    return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers), *given, *caches]
 
 
 def restore_totals(totals: Totals, data: bytes | None) -> Mapping[str, int]:
@@ -276,5 +284,9 @@ def _totals(fd: int | None) -> bytes | None:
 
 def _own(fd: int) -> socket.socket:
     """Return the socket of an inherited descriptor. Child processes do not inherit it."""
+    return socket.socket(fileno=_not_inheritable(fd))
+
+
+def _not_inheritable(fd: int) -> int:
     os.set_inheritable(fd, False)
-    return socket.socket(fileno=fd)
+    return fd

@@ -24,6 +24,7 @@ from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import (
     Alive,
+    CacheCopied,
     Flushed,
     InForce,
     Listen,
@@ -98,6 +99,8 @@ class WorkerProcess:
         self.revision: int | None = None
         """The revision that it has reported in force. None until it is ready to listen."""
         self.clock_doubted = False
+        self.cache_copied = False
+        """It has completed the copy of its cache that it was asked for."""
         self.gone = False
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
@@ -215,6 +218,9 @@ class WorkerProcess:
                 self.clock_doubted = doubted
             case Flushed(answers):
                 logs.emit(_LOG, logging.INFO, "cache flushed", pid=self.process.pid, answers=answers)
+            case CacheCopied():
+                self.cache_copied = True
+                wake()
             case UnregisteredNetworks(noted):
                 if len(self.unregistered) <= _MOST_NOTED:
                     self.unregistered += noted

@@ -103,6 +103,16 @@ class Flush(_Message, frozen=True):
     below: bool
 
 
+class CopyCache(_Message, frozen=True):
+    """To the worker: copy the last used answers of the cache, at most so many bytes. Descriptor: empty memory."""
+
+    most_bytes: int
+
+
+class TakeCache(_Message, frozen=True):
+    """To the worker: put the answers of a copy into the cache. Descriptor: the sealed memory of the copy."""
+
+
 class Stop(_Message, frozen=True):
     """To the worker: stop reading, answer pending queries, then end."""
 
@@ -130,6 +140,10 @@ class Flushed(_Message, frozen=True):
     """From the worker: it has forgotten this many answers."""
 
     answers: Count
+
+
+class CacheCopied(_Message, frozen=True):
+    """From the worker: the copy of the cache is complete, and sealed."""
 
 
 class UnregisteredNetworks(_Message, frozen=True):
@@ -187,12 +201,13 @@ class PendingQueries(_Message, frozen=True):
 
 
 ZygoteOrder: TypeAlias = DropPrivileges | StartWorker
-Order: TypeAlias = Sockets | Setup | Listen | Policy | Record | Flush | Stop
+Order: TypeAlias = Sockets | Setup | Listen | Policy | Record | Flush | CopyCache | TakeCache | Stop
 Report: TypeAlias = (
     InForce
     | Rejected
     | Alive
     | Flushed
+    | CacheCopied
     | UnregisteredNetworks
     | Recorded
     | RangeQueries

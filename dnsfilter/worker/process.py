@@ -22,7 +22,7 @@ from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel, StreamListening
 from dnsfilter.engine.udp_listener import UdpListener
-from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.snapshot.reader import Snapshot
@@ -33,9 +33,12 @@ from dnsfilter.telemetry.recent_names import boot_minute, refresh
 from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
+from dnsfilter.worker.cache_copy import read_copy, write_copy
 from dnsfilter.worker.channel import (
     MOST_REASON,
     Alive,
+    CacheCopied,
+    CopyCache,
     Flush,
     Flushed,
     InForce,
@@ -50,6 +53,7 @@ from dnsfilter.worker.channel import (
     Setup,
     Sockets,
     Stop,
+    TakeCache,
     UnknownMessage,
     UnregisteredNetworks,
     receive_order,
@@ -57,7 +61,7 @@ from dnsfilter.worker.channel import (
 )
 from dnsfilter.worker.engine_loop import EngineLoop, Serving
 from dnsfilter.worker.sealed import map_sealed
-from dnsfilter.worker.start_config import SetOfSockets, unpack_config
+from dnsfilter.worker.start_config import SetOfSockets, routes_of, unpack_config
 
 HEARTBEAT_S = 0.25
 REPORT_UNREGISTERED_S = 5.0
@@ -103,10 +107,12 @@ class Worker:
         self._counters.received = self._waited_for = self._revision
         zones = Zones(config.upstream.servers, config.zones, config.records)
         engine = engine_class(chosen_kind())
+        self._cache = engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s, config.cache.prefetch)
+        self._routes = routes_of(config)
         self._engine = engine(
             listeners=(),
             zones=zones,
-            cache=engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s, config.cache.prefetch),
+            cache=self._cache,
             clients=config.clients,
             limits=config.limits,
             trust_ad=config.upstream.trust_ad,
@@ -214,11 +220,39 @@ class Worker:
                 self._engine.capture(captures)
             case (Flush(name, below), _):
                 send(self._channel, Flushed(self._engine.flush(name, below=below)))
+            case (CopyCache(most_bytes), (descriptor,)):
+                self._copy_cache(descriptor, most_bytes)
+            case (TakeCache(), (descriptor,)):
+                self._take_cache(descriptor)
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
         return True
+
+    def _copy_cache(self, descriptor: int, most_bytes: int) -> None:
+        """Copy the cache. Only the records are collected at once; a thread writes them while queries are answered."""
+        records = self._cache.pack(most_bytes, self._clock.boot_ns() // 1_000_000)
+        loop = asyncio.get_running_loop()
+        written = loop.run_in_executor(None, write_copy, descriptor, records, self._routes)
+
+        def report(done: asyncio.Future[None]) -> None:
+            if done.exception() is None:
+                with suppress(OSError):  # the beat logs a supervisor that does not read, or notes its end
+                    send(self._channel, CacheCopied())
+
+        written.add_done_callback(report)
+
+    def _take_cache(self, descriptor: int) -> None:
+        """Keep the answers of another worker's cache. A copy that cannot be used costs only the cache."""
+        is_first = not len(self._cache)
+        try:
+            answers = read_copy(descriptor, self._cache, self._routes, self._clock.boot_ns() // 1_000_000)
+        except (DnsfilterError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "cache not taken over", reason=error)
+        else:
+            if is_first and answers:
+                logs.emit(_LOG, logging.INFO, "cache taken over", answers=answers)
 
     async def _read_wanted(self) -> None:
         """Read the wanted sets of sockets, and stop reading the others."""

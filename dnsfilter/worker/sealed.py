@@ -12,16 +12,34 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_
 
 def seal(name: str, content: Buffer) -> int:
     """Return a descriptor of an immutable copy. The caller closes it."""
-    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = empty_memory(name)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        _write(descriptor, content)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def empty_memory(name: str) -> int:
+    """Return a descriptor of empty memory that `fill` may seal, also in another process. The caller closes it."""
+    return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def fill(descriptor: int, *parts: Buffer) -> None:
+    """Write these parts into empty memory, seal it, and close the descriptor."""
+    try:
+        _write(descriptor, *parts)
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, *parts: Buffer) -> None:
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
 
 def map_sealed(descriptor: int, *, keep: bool = False) -> mmap.mmap:

@@ -2,6 +2,7 @@
 
 from dataclasses import is_dataclass
 from functools import cache
+from hashlib import blake2b
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import UnionType
@@ -9,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from dnsfilter.cache.packed import ROUTES_BYTES
 from dnsfilter.config.node_config import Config, Unregistered
 from dnsfilter.policy.model import Address, Prefix
 
@@ -40,6 +42,12 @@ def unpack_config(packed: bytes) -> tuple[Config, tuple[SetOfSockets, ...]]:
     decoded = msgspec.msgpack.decode(packed, type=WorkerConfig)
     config: Config = _build(Config, decoded.config)
     return config, decoded.sets
+
+
+def routes_of(config: Config) -> bytes:
+    """Return a digest of what decides which servers the views of cache keys stand for, and whom to believe."""
+    routes = (config.upstream.servers, config.upstream.trust_ad, config.zones, config.records)
+    return blake2b(msgspec.msgpack.encode(routes, enc_hook=str), digest_size=ROUTES_BYTES).digest()
 
 
 def _build(kind: Any, value: Any) -> Any:

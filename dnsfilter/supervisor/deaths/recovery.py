@@ -111,4 +111,4 @@ class Recovery:
             return
         self.fallen_back = True
         logs.emit(_LOG, logging.ERROR, "workers die too often: the reference engine takes over", engine=orders.engine)
-        self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
+        self._crew.renew(replace(orders, engine=EngineKind.REFERENCE), keep_caches=False)

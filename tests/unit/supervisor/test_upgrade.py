@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.supervisor.sockets import open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import hand_over
+from dnsfilter.worker.sealed import seal
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 loopback = ip_address("127.0.0.1")
 metrics = Endpoint(loopback, {metrics})
@@ -31,7 +32,8 @@ child = subprocess.Popen(["cat"], stdin=theirs.fileno())
 theirs.close()
 program = ({program!r}, "-c", {new!r})
 try:
-    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())], b"totals", 7)
+    workers, caches = [(child.pid, ours.fileno())], [seal("test", b"cache")]
+    hand_over(program, listening, (metrics, open_tcp(metrics)), workers, b"totals", 7, caches)
 except OSError as error:
     inheritable = [sock.get_inheritable() for _, sock in listening.bound()]
     print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
@@ -58,10 +60,12 @@ print(json.dumps({
     "places": [[kind.name, endpoint.port] for (kind, endpoint), _ in found.sockets],
     "metrics": found.status[0].port,
     "totals": found.totals.decode(),
+    "caches": [os.pread(fd, 100, 0).decode() for fd in found.caches],
     "waiting": waiting,
     "dropped": found.dropped,
     "alive": alive,
-    "passed on": [sock.get_inheritable() for _, sock in found.sockets] + [VARIABLE in os.environ],
+    "passed on": [sock.get_inheritable() for _, sock in found.sockets]
+    + [os.get_inheritable(fd) for fd in found.caches] + [VARIABLE in os.environ],
     "ignored": [signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGUSR2)],
 }))
 """
@@ -82,10 +86,11 @@ def test_sockets_with_waiting_queries_and_workers_are_handed_over() -> None:
         "places": [["SOCK_DGRAM", port], ["SOCK_STREAM", port]] * 2,
         "metrics": metrics,
         "totals": "totals",
+        "caches": ["cache"],
         "waiting": 64,
         "dropped": 7,
         "alive": True,
-        "passed on": [False] * 5,
+        "passed on": [False] * 6,
         "ignored": [True, True],
     }
 

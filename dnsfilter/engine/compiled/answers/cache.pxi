@@ -3,7 +3,8 @@
 
 from libc.stdlib cimport calloc, malloc
 
-from dnsfilter.cache.answer_cache import Entry as AgedAnswer, lifetime_s
+from dnsfilter.cache.answer_cache import Entry as AgedAnswer, lifetime_s, take_packed
+from dnsfilter.cache.packed import AD as PACKED_AD, CD as PACKED_CD, DO as PACKED_DO, RECORD as PACKED_RECORD
 from dnsfilter.wire.answer import additional_names, check_message, without_opt
 
 cdef extern from "<sys/random.h>" nogil:
@@ -16,6 +17,23 @@ cdef enum:
     LARGEST_MESSAGE = 0xFFFF
     CACHE_LINE = 64
     FETCHED_LINES = 5       # the structure, its name and the start of its message
+    PACKED_HEAD = 20        # RECORD of cache/packed.py
+
+if PACKED_RECORD.size != PACKED_HEAD or (PACKED_DO, PACKED_CD, PACKED_AD) != (1, 2, 4):
+    raise ImportError("the format of packed answers differs from cache/packed.py")
+
+
+cdef void write_record(const Entry* entry, uint8_t* out) noexcept nogil:
+    """Write the record of an entry: the fields of RECORD, on a machine with the least byte first, name and message."""
+    cdef uint8_t flags = (1 if entry.do_bit else 0) | (2 if entry.cd else 0) | (4 if entry.ad else 0)
+    memcpy(out, &entry.size, 4)
+    memcpy(out + 4, &entry.stored_ms, 8)
+    memcpy(out + 12, &entry.view, 2)
+    memcpy(out + 14, &entry.qtype, 2)
+    memcpy(out + 16, &entry.qclass, 2)
+    out[18], out[19] = flags, entry.name_size
+    memcpy(out + PACKED_HEAD, entry_name(entry), entry.name_size)
+    memcpy(out + PACKED_HEAD + entry.name_size, entry_message(entry), entry.size)
 
 
 @cython.final
@@ -190,6 +208,56 @@ cdef class Store:
         self._flush(&self.protected, wanted, <int>len(name), below)
         self._free_dropped()
         return before - self.count
+
+    # Copies for another worker, in the format of cache/packed.py.
+
+    def pack(self, most_bytes, int64_t now_ms):
+        """Return the answers that may still be served as records, as `AnswerCache.pack`."""
+        cdef bytearray records = bytearray(min(most_bytes, self.memory()))  # an entry takes more than its record
+        cdef uint8_t* out = records
+        cdef uint32_t room = <uint32_t>len(records), size = 0
+        cdef bint complete = self._pack(&self.protected, out, room, &size, now_ms)
+        if complete:
+            self._pack(&self.probation, out, room, &size, now_ms)
+        del records[size:]
+        return records
+
+    cdef bint _pack(
+        self, const Line* line, uint8_t* out, uint32_t room, uint32_t* size, int64_t now_ms
+    ) noexcept nogil:
+        """Append the records of a line, the newest first. Return whether there was room for all."""
+        cdef const Entry* entry = line.newest
+        cdef uint32_t needed
+        while entry != NULL:
+            if now_ms < entry.expires_ms + self.stale_ms:
+                needed = PACKED_HEAD + entry.name_size + entry.size
+                if needed > room - size[0]:
+                    return False
+                write_record(entry, out + size[0])
+                size[0] += needed
+            entry = entry.older
+        return True
+
+    def take(self, packed, int64_t now_ms):
+        """Keep an answer of another cache as `take_packed` does. An ordinary one needs no Python."""
+        cdef Key key = key_from(packed.key)
+        cdef bytes message = packed.message
+        cdef const uint8_t* wire = <const uint8_t*><const char*>message
+        cdef uint32_t size = <uint32_t>len(message)
+        cdef int64_t stored_ms = packed.stored_ms
+        cdef Ordinary found
+        if size < HEADER_BYTES or key.qclass != CLASS_IN or read_ordinary(
+            wire, size, big16(wire), key.name, key.name_size, key.qtype, key.do_bit, &found
+        ) != 1:
+            return take_packed(self, packed, self.stale_ms, now_ms)
+        if not found.lifetime_s or stored_ms < 0 or stored_ms > now_ms:
+            return False
+        if now_ms >= stored_ms + <int64_t>found.lifetime_s * 1000 + self.stale_ms:
+            return False
+        return self.keep(
+            key.view, key.name, key.name_size, key.qtype, key.do_bit, key.cd, self._hash(&key), wire, &found,
+            packed.ad, stored_ms,
+        ) != NULL
 
     cdef void _flush(self, const Line* line, const uint8_t* name, int size, bint below) noexcept nogil:
         cdef Entry* entry = line.oldest

@@ -41,7 +41,8 @@ class Node:
             self.feed, cast(Crew, self.crew), lambda snapshot: self.put.append(snapshot.revision), quarantined=0
         )
 
-    def _renew(self, orders: Orders) -> None:
+    def _renew(self, orders: Orders, *, keep_caches: bool) -> None:
+        assert not keep_caches
         self.crew.orders = orders
 
     def wall_s(self) -> int:
