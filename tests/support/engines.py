@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
@@ -301,6 +301,12 @@ class Rig:
         """Move engine and upstreams until the client has its reply. Return the reply."""
         return parsed(self.until(client.receive))
 
+    def _wait_and_close(self, client: StreamClient) -> dns.message.Message:
+        """Do what `wait` does, and close the connection, of which a client may have few."""
+        found = self.wait(client)
+        client.close()
+        return found
+
     def begin(
         self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP
     ) -> Callable[[], dns.message.Message]:
@@ -309,8 +315,7 @@ class Rig:
             sender = self.send(message, client)
             return lambda: self.wait(sender)
         if self.engine.streams is not None:
-            asker = self.connect(message, client)
-            return lambda: parsed(self.until(asker.receive))
+            return partial(self._wait_and_close, self.connect(message, client))
         outcome = self.judge(message, client, transport)
         match outcome:
             case Reply(found):
