@@ -174,6 +174,10 @@ class Client:
         self._socket.bind((address, 0))
         self._socket.connect(server)
         self._socket.setblocking(False)
+        self.send(message)
+
+    def send(self, message: bytes) -> None:
+        """Send another query."""
         self._socket.send(message)
 
     def receive(self) -> bytes | None:

@@ -16,7 +16,7 @@ from api.bans.schemas import BanWrite, Ending
 from api.bindings.schemas import BindingWrite
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionWrite
-from api.http.patterns import OF_PATTERN, OWN_SLUG, SERVICE_SLUG
+from api.http.patterns import NUMBERS, OF_PATTERN, OWN_SLUG, SERVICE_SLUG
 from api.http.schemas import MAX_REPEATED, Line, Reason, ShortLine, Strict, validated, words_of
 from api.suspensions.schemas import SuspensionWrite
 from dnsfilter.policy.instants import EXAMPLES
@@ -181,7 +181,7 @@ def test_every_pattern_has_a_message() -> None:
     kinds = list(_below(Strict))
     found = {pattern for kind in kinds for pattern in _patterns(kind.model_json_schema())}
     assert len(kinds) > 20
-    assert found | {SERVICE_SLUG, OWN_SLUG} == set(OF_PATTERN), "services stand in paths alone"
+    assert found | {SERVICE_SLUG, OWN_SLUG, NUMBERS} == set(OF_PATTERN), "these stand in paths and queries alone"
 
 
 def _below(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
