@@ -18,7 +18,7 @@ IN_LIST = 100
 ON_PAGE = 50
 SUGGESTED = 20
 UNLISTED = 2
-"""The authorities that a form reads of so many that it lists none: enough to say which of them comes first."""
+"""The authorities that a form reads if there are too many to list: enough to say which of them comes first."""
 Found = Annotated[str, Query(max_length=100)]
 Back = Annotated[str, Query(max_length=300)]
 

@@ -128,7 +128,7 @@ class Cache(Protocol):
         """
 
     def pack(self, most_bytes: int, now_ms: int) -> Buffer:
-        """Return the answers that may still be served as records, the last used first, at most so many bytes."""
+        """Return the answers that may still be served as records, the last used first, within `most_bytes`."""
 
     def take(self, packed: Packed, now_ms: int) -> bool:
         """Keep an answer of another cache as `take_packed` does. Return whether it was kept."""
@@ -240,7 +240,7 @@ class AnswerCache:
         return len(found)
 
     def pack(self, most_bytes: int, now_ms: int) -> Buffer:
-        """Return the answers that may still be served as records, the last used first, at most so many bytes."""
+        """Return the answers that may still be served as records, the last used first, within `most_bytes`."""
         records: list[bytes] = []
         left = most_bytes
         for segment in (self._protected, self._probation):

@@ -104,7 +104,7 @@ class Flush(_Message, frozen=True):
 
 
 class CopyCache(_Message, frozen=True):
-    """To the worker: copy the last used answers of the cache, at most so many bytes. Descriptor: empty memory."""
+    """To the worker: copy the last used answers of the cache, within `most_bytes`. Descriptor: empty memory."""
 
     most_bytes: int
 

@@ -64,7 +64,7 @@ def test_counts_of_dropped_queries_and_cpu_time_outlive_reload_and_upgrade(tmp_p
         node.port = free_port()
         node.config.write_text(node.config.read_text().replace(f":{old}", f":{node.port}"))
         send_signal(node, signal.SIGHUP)
-        node.await_other_workers(before)
+        assert node.gets_other_workers(before), node.log.read_text()
         assert node.metrics()[name] == dropped
         flood(node)
         after = node.metrics()[name]
@@ -72,7 +72,7 @@ def test_counts_of_dropped_queries_and_cpu_time_outlive_reload_and_upgrade(tmp_p
         cpu = node.metrics()[WORKER_CPU]
         before = node.worker_pids()
         send_signal(node, signal.SIGUSR2)
-        node.await_other_workers(before)
+        assert node.gets_other_workers(before), node.log.read_text()
         assert node.metrics()[name] >= after
         assert node.metrics()[WORKER_CPU] >= cpu
 

@@ -61,7 +61,7 @@ def test_upgrade_does_not_move_the_address(pair: TwoNodes) -> None:
     before, moves = first.worker_pids(), pair.moves()
     assert first.process is not None
     first.process.send_signal(signal.SIGUSR2)
-    first.await_other_workers(before)
+    assert first.gets_other_workers(before), first.log.read_text()
     assert (pair.at(), pair.moves()) == ([True, False], moves), pair.log()
 
 

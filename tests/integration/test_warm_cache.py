@@ -70,7 +70,7 @@ def test_cached_names_are_answered_without_an_upstream_after_a_change(
         before = node.worker_pids()
         upstream.asked.clear()
         change(node)
-        node.await_other_workers(before)
+        assert node.gets_other_workers(before), node.log.read_text()
         for name in NAMES:
             assert node.dig(name, bind="127.0.5.10").rcode == "NOERROR"
         asked = Counter(asked.name for asked in upstream.asked if asked.name in NAMES)

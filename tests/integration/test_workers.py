@@ -366,7 +366,7 @@ def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, wo
         with loaded(node) as load:
             load.until_answered(500)
             send_signal(node, signal.SIGUSR2)
-            node.await_other_workers(before)
+            assert node.gets_other_workers(before), node.log.read_text()
             load.until_answered(500)
         assert load.tally.lost == 0
         # Workers of both programs count into the same totals, also after the first program is gone.
@@ -486,7 +486,7 @@ def test_a_node_without_a_snapshot_and_with_a_proxy_on_its_machine_can_be_upgrad
     with Node(tmp_path, authority.hostport, policy=None, top=top, config=proxy) as node:
         before = settled(node, 1)
         send_signal(node, signal.SIGUSR2)
-        node.await_other_workers(before)
+        assert node.gets_other_workers(before), node.log.read_text()
 
 
 @pytest.mark.slow

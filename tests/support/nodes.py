@@ -150,9 +150,9 @@ class Node(Process):
         """Return the process id of the serving worker, of a node with one worker and its standby."""
         return self.worker_pids()[0]
 
-    def await_other_workers(self, before: Collection[int]) -> None:
-        """Wait until none of these process ids is a worker's, and the node is ready."""
-        assert eventually(lambda: not set(before) & set(self.worker_pids()) and self.is_ready()), self.log.read_text()
+    def gets_other_workers(self, before: Collection[int]) -> bool:
+        """Return whether, before long, none of these process ids is a worker's and the node is ready."""
+        return eventually(lambda: not set(before) & set(self.worker_pids()) and self.is_ready())
 
     def logged(self, *parts: str) -> bool:
         """Return whether one line of the log has all these parts."""
