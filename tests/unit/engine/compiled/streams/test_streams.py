@@ -1,8 +1,5 @@
 """Streams in the compiled engine's loop: what tests/unit/server/test_stream.py does not reach over a network."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
@@ -16,6 +13,7 @@ from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, Rig, StreamClient, data, query, running
 from tests.support.scripted import Scripted, reply, silent
+from tests.unit.engine.tables import no_more_descriptors
 
 pytest.importorskip("dnsfilter.engine._engine")
 
@@ -90,17 +88,6 @@ def test_answer_after_the_end_of_its_connection_is_for_nobody_else() -> None:
         rig.settle()
         assert taking.receive() is None
         assert rig.outcomes() == {("tcp", "refused"): 1, ("tcp", "forwarded"): 1}
-
-
-@contextmanager
-def no_more_descriptors() -> Iterator[None]:
-    """Let this process open no descriptor."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_connections_wait_while_the_system_has_no_room_for_them() -> None:
