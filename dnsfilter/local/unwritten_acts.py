@@ -19,8 +19,8 @@ from dnsfilter.telemetry import logs
 
 SUSPENSIONS = "suspensions.json"
 SHARED_MEMORY = Path("/dev/shm")
-RETRY_S = 5.0
-"""Seconds between two tries to write what is in memory."""
+LOOK_S, RETRY_S = 1.0, 5.0
+"""Seconds between two looks for acts in memory, and between two tries to write them."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _LOG = logging.getLogger("dnsfilter.node")
 
@@ -106,21 +106,23 @@ class WriteBack:
         """The reason why acts are in memory only. None if there are none."""
 
     def look(self) -> None:
-        """Try to write what is in memory, every RETRY_S seconds."""
+        """Look for acts in memory every LOOK_S seconds. Try to write them every RETRY_S seconds."""
         now_s = self._clock()
         if now_s < self._due_s:
             return
+        self._due_s = now_s + LOOK_S
+        tried = False
         try:
             unwritten = UnwrittenActs(self._node_dir)
             if not unwritten.is_there():
                 self.reason = None
                 return
-            self._due_s = now_s + RETRY_S
+            self._due_s, tried = now_s + RETRY_S, True
             written = unwritten.write_back()
         except (UnavailableError, OSError) as error:
-            if self.reason is None and self._due_s > now_s:
+            if self.reason is None and tried:
                 logs.emit(_LOG, logging.ERROR, "local acts are only in memory", reason=error)
-            self.reason = str(error) if self._due_s > now_s else None
+            self.reason = str(error) if tried else None
             return
         self.reason = None
         logs.emit(_LOG, logging.INFO, "local acts are on disk now", acts=written)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -79,6 +79,7 @@ class Crew:
         self._starts = starts
         self._caches, self._standby_caches = CacheCopies(), StandbyCopies()
         self._members: list[WorkerProcess] = []
+        self._stalled: set[WorkerProcess] = set()
         self._positions: dict[int, _Position] = {}
         self._numbers = count(1)
         self._last_tended: float | None = None
@@ -210,16 +211,22 @@ class Crew:
                 member.send(Flush(wanted.name, wanted.below))
 
     def tend(self, now: float) -> Sequence[Death]:
-        """Check all workers once and return those found dead. Call it at least every few hundredths of a second."""
+        """Check all workers once and return those found dead. Call it some 25 times a second."""
         self._allow_for_delay(now)
         for member in self._members:
             self._take_reports(member)
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
         self._fill_positions(now)
-        self._assign_sockets(now, {member for member in self._members if self._is_stalled(member, now)})
+        self.look_for_stalls(now)
+        self._assign_sockets(now)
         self._dismiss_outdated(now)
         self._copy_caches(now)
         return deaths
+
+    def look_for_stalls(self, now: float) -> bool:
+        """Find the workers that leave queries waiting. Return whether they are others than before: then `tend` soon."""
+        before, self._stalled = self._stalled, {member for member in self._members if self._is_stalled(member, now)}
+        return self._stalled != before
 
     async def stop(self) -> None:
         """Ask all workers to answer their pending queries and end. Kill those that take longer than `STOP_S`."""
@@ -345,7 +352,7 @@ class Crew:
             lambda: any_waiting(sock for each in listening for sock in each.udp),
         )
 
-    def _assign_sockets(self, now: float, stalled: Collection[WorkerProcess]) -> None:
+    def _assign_sockets(self, now: float) -> None:
         """Have the best worker of every position read its sets, including those of stalled neighbours."""
         best: dict[int, WorkerProcess] = {}
         for member in self._members:
@@ -354,7 +361,7 @@ class Crew:
             known = best.get(member.position)
             if known is None or (member.is_able(now), member.version) >= (known.is_able(now), known.version):
                 best[member.position] = member
-        able = {position: member.is_able(now) and member not in stalled for position, member in best.items()}
+        able = {position: member.is_able(now) and member not in self._stalled for position, member in best.items()}
         assigned = assign_sockets(len(self.orders.listening.sets), self.orders.config.workers, able)
         for position, sets in assigned.items():
             others = [

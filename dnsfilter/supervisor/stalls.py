@@ -87,9 +87,12 @@ class Silence:
         return True
 
 
+_QUERY_END = QUERY_FIRST + len(Transport) * len(Outcome)
+
+
 def queries_counted(slots: "memoryview[int]") -> int:
     """Return the number of queries that a worker has counted in its slots, with any outcome."""
-    return sum(slots[QUERY_FIRST : QUERY_FIRST + len(Transport) * len(Outcome)])
+    return sum(slots[QUERY_FIRST:_QUERY_END])
 
 
 def any_waiting(sockets: Iterable[socket.socket]) -> bool:

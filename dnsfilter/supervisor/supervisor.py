@@ -36,6 +36,7 @@ from dnsfilter.supervisor.reload_steps import log_addresses, log_refusal, reload
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
+from dnsfilter.supervisor.turns import GLANCE_S, Turns
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
     from dnsfilter.control.link import Control
     from dnsfilter.supervisor.web import StatusServer
 
-POLL_S, FILES_S = 0.02, 0.04
-"""Seconds between two looks at workers, and at files unless it is woken: a change must be in force within 0.1."""
 CONTROL_STOP_S = 0.5
 """Seconds that a stop waits for a running report to the control plane, or for a write to disk."""
 TAKEOVER_S = 45.0
@@ -94,15 +93,15 @@ class Supervisor:
         self._predecessors = Predecessors(handover.workers, self._totals.retire_inherited)
         numbers = restore_totals(self._totals, handover.totals)  # before the old counters are removed
         self._counters_dir = make_counters_dir()
+        self._turns = Turns(lambda now: self._crew.look_for_stalls(now), self._look)
         orders = Orders(1, config, listening, engine, server_texts(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, means.starts)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._turns.wake, means.starts)
         self._crew.go_on_from(numbers, handover.caches)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
         self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
         self._drain = Drain()
-        self._ready_sent = self._stopping = False
-        self._woken, self._files_at = asyncio.Event(), 0.0
+        self._ready_sent = False
         self._reload_queue = ReloadQueue(self._reload, self._upgrade)
         self._outcomes = Outcomes(means.text)
         self._control: Control | None = None
@@ -119,9 +118,7 @@ class Supervisor:
         commands = self._answer_commands()
         self._totals.learn(self._snapshot.rules_digest, self._snapshot.words)
         try:
-            while not self._stopping:
-                self._look(time.monotonic())
-                await self._pause(POLL_S)
+            await self._turns.run()
             notify("STOPPING=1")
             self._reload_queue.cancel()
             self._predecessors.dismiss()
@@ -245,7 +242,7 @@ class Supervisor:
             return
         try:
             loop = asyncio.get_running_loop()
-            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._wake))
+            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._turns.wake))
         except UnavailableError as error:
             logs.emit(_LOG, logging.ERROR, "control plane not followed until a restart", reason=error)
 
@@ -292,27 +289,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """Make `run` return when pending queries are answered."""
-        self._stopping = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._files_at = 0.0
-        self._woken.set()
-
-    async def _pause(self, seconds: float) -> None:
-        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)  # `wait_for` would make a task
-        await self._woken.wait()
-        timer.cancel()
-        self._woken.clear()
+        self._turns.end()
 
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
             self._handle_death(death, now)
         self._vitals.look(now)
-        if now >= self._files_at:
-            self._files_at = now + FILES_S
-            self._look_for_snapshot(now)
-            self._look_for_requests(now)
+        self._look_for_snapshot(now)
+        self._look_for_requests(now)
         self._recovery.look(now)
         self._ready_sent = self._ready_sent or self.unready() is None
         if self._ready_sent:
@@ -398,7 +382,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(TAKEOVER_S):
                 while not self._crew.has_taken_over:
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(GLANCE_S)
         except TimeoutError:
             message = f"no worker answers by the new configuration after {TAKEOVER_S:.0f} s; earlier ones answer on"
             raise UnavailableError(f"{message}: type journalctl -u dnsfilter -n 50") from None
@@ -425,7 +409,7 @@ class Supervisor:
             logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         caches = await copy_caches(self._crew.serving() if reason is None else ())
-        if self._stopping:
+        if self._turns.is_ending:
             return
         if reason is None:
             await self._close_status()  # from here to the end nothing waits, so no drain begins

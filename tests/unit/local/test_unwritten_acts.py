@@ -12,7 +12,7 @@ from dnsfilter.local import local_suspensions, unwritten_acts
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
 from dnsfilter.local.local_suspensions import Given, LocalSuspensions, change_given, load_given, path_in_use
 from dnsfilter.local.timed_acts import ClockReading
-from dnsfilter.local.unwritten_acts import RETRY_S, SUSPENSIONS, UnwrittenActs, WriteBack, is_of_disk
+from dnsfilter.local.unwritten_acts import LOOK_S, RETRY_S, SUSPENSIONS, UnwrittenActs, WriteBack, is_of_disk
 from tests.support.policies import HOUR, NOW
 
 THEN = ClockReading(NOW, 5_000_000, "boot-1")
@@ -120,6 +120,7 @@ def test_the_node_tries_again_and_says_why_it_waits(
     writing.look()
     assert writing.reason is None
     leave(node_dir, GIVEN)
+    now_s[0] += LOOK_S
 
     def full(_path: Path, _data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
