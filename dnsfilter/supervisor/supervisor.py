@@ -31,12 +31,12 @@ from dnsfilter.supervisor.cache_copies import copy_caches
 from dnsfilter.supervisor.command_socket import answer_commands
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
+from dnsfilter.supervisor.look_timer import GLANCE_S, LookTimer
 from dnsfilter.supervisor.reload_queue import Outcomes, ReloadQueue
 from dnsfilter.supervisor.reload_steps import log_addresses, log_refusal, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
-from dnsfilter.supervisor.turns import GLANCE_S, Turns
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed
@@ -93,9 +93,9 @@ class Supervisor:
         self._predecessors = Predecessors(handover.workers, self._totals.retire_inherited)
         numbers = restore_totals(self._totals, handover.totals)  # before the old counters are removed
         self._counters_dir = make_counters_dir()
-        self._turns = Turns(lambda now: self._crew.look_for_stalls(now), self._look)
+        self._look_timer = LookTimer(lambda now: self._crew.look_for_stalls(now), self._look)
         orders = Orders(1, config, listening, engine, server_texts(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._turns.wake, means.starts)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._look_timer.wake, means.starts)
         self._crew.go_on_from(numbers, handover.caches)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
@@ -118,7 +118,7 @@ class Supervisor:
         commands = self._answer_commands()
         self._totals.learn(self._snapshot.rules_digest, self._snapshot.words)
         try:
-            await self._turns.run()
+            await self._look_timer.run()
             notify("STOPPING=1")
             self._reload_queue.cancel()
             self._predecessors.dismiss()
@@ -242,7 +242,7 @@ class Supervisor:
             return
         try:
             loop = asyncio.get_running_loop()
-            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._turns.wake))
+            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._look_timer.wake))
         except UnavailableError as error:
             logs.emit(_LOG, logging.ERROR, "control plane not followed until a restart", reason=error)
 
@@ -289,7 +289,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Make `run` return when pending queries are answered."""
-        self._turns.end()
+        self._look_timer.end()
 
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
@@ -409,7 +409,7 @@ class Supervisor:
             logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         caches = await copy_caches(self._crew.serving() if reason is None else ())
-        if self._turns.is_ending:
+        if self._look_timer.is_ending:
             return
         if reason is None:
             await self._close_status()  # from here to the end nothing waits, so no drain begins

@@ -3,11 +3,11 @@ from collections.abc import Callable
 
 import pytest
 
-from dnsfilter.supervisor.turns import Turns
+from dnsfilter.supervisor.look_timer import LookTimer
 
 
-def run(looks: Callable[[Turns, int], object], glance: Callable[[int], bool] = lambda _: False) -> list[str]:
-    """Run turns until `looks` ends them, which gets the number of the look. Return what was called."""
+def run(looks: Callable[[LookTimer, int], object], glance: Callable[[int], bool] = lambda _: False) -> list[str]:
+    """Run a timer until `looks` ends them, which gets the number of the look. Return what was called."""
     called: list[str] = []
 
     async def go() -> None:
@@ -17,43 +17,43 @@ def run(looks: Callable[[Turns, int], object], glance: Callable[[int], bool] = l
 
         def looked(_now: float) -> None:
             called.append("look")
-            looks(turns, called.count("look"))
+            looks(timer, called.count("look"))
 
-        turns = Turns(glanced, looked)
+        timer = LookTimer(glanced, looked)
         async with asyncio.timeout(60):
-            await turns.run()
+            await timer.run()
 
     asyncio.run(go())
     return called
 
 
-def test_the_first_turn_is_a_look_and_glances_come_between_looks() -> None:
-    called = run(lambda turns, number: turns.end() if number == 3 else None)
+def test_the_first_one_is_a_look_and_glances_come_between_looks() -> None:
+    called = run(lambda timer, number: timer.end() if number == 3 else None)
     assert called[0] == "look"
     assert "glance" in called
     assert called.count("look") == 3
 
 
 def test_a_glance_that_finds_something_leads_to_a_look() -> None:
-    called = run(lambda turns, number: turns.end() if number == 2 else None, glance=lambda _: True)
+    called = run(lambda timer, number: timer.end() if number == 2 else None, glance=lambda _: True)
     assert called[:3] == ["look", "glance", "look"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_wake_during_a_look_leads_to_one_more_look_at_once(times: int) -> None:
-    def look(turns: Turns, number: int) -> None:
+    def look(timer: LookTimer, number: int) -> None:
         if number == 1:
             for _ in range(times):
-                turns.wake()
+                timer.wake()
         if number == 2:
-            turns.end()
+            timer.end()
 
     assert run(look) == ["look", "look"]
 
 
 def test_a_look_that_raises_ends_the_run() -> None:
-    def look(turns: Turns, _number: int) -> None:
-        turns.wake()
+    def look(timer: LookTimer, _number: int) -> None:
+        timer.wake()
         raise LookupError("broken")
 
     with pytest.raises(LookupError, match="broken"):

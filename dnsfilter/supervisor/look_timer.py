@@ -1,4 +1,4 @@
-"""When the supervisor looks: at workers and files in turns, and at once if it is woken."""
+"""When the supervisor looks at workers and files: at intervals, and at once if it is woken."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ GLANCE_S = 0.02
 """Seconds between two glances."""
 
 
-class Turns:
+class LookTimer:
     """Calls `look` and `glance` with the monotonic time until `end`. A glance that returns True leads to a look."""
 
     def __init__(self, glance: Callable[[float], bool], look: Callable[[float], object]) -> None:
