@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from dnsfilter.cli.name import name_line, name_value
 from dnsfilter.cli.node_snapshot import local_acts, snapshot_of
 from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, store_of
+from dnsfilter.cli.running.named_fleet import fleet_client_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
 from dnsfilter.policy.calendar import instant_text
@@ -30,10 +31,28 @@ def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(commands, "explain", explain, "show this node's decision for a client and a name")
     add_files(command)
-    command.add_argument("client", help="the client's address")
+    command.add_argument("client", help="the client's address; leave it out with --fleet")
     command.add_argument("name", help="the name in the query, or a URL")
+    fleet = "decide for devices of the fleet with this label or token"
+    command.add_argument("--fleet", action=_InsteadOfClient, metavar="FLEET", help=fleet)
     command.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone, {DEFAULT_ZONE} (default: now)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+class _InsteadOfClient(argparse.Action):
+    """Store the fleet. Then the only argument is the name: argparse has it as the client."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        _option: str | None = None,
+    ) -> None:
+        namespace.fleet = values
+        for action in parser._actions:
+            if action.dest == "name":
+                action.required = False
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -43,14 +62,16 @@ def explain(options: argparse.Namespace) -> int:
 
     config = config_or_running(options)
     now = store_of(options, config).creation_time_s(int(time.time()))
+    acts = local_acts(options, config)
     try:
-        client, name = ip_address(options.client), parse_typed_name(options.name)
+        address, asked = _given(options)
+        name = parse_typed_name(asked)
         at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE, now)
+        snapshot = snapshot_of(options, config, now, at, acts)
+        client = fleet_client_of(snapshot, options.fleet, at) if address is None else address
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    acts = local_acts(options, config)
-    snapshot = snapshot_of(options, config, now, at, acts)
     if at < (known_from := snapshot.made_s - KEPT_PAST_S):
         say(
             f"dnsfilter: this snapshot does not cover times before {at_words(known_from)}: use dnsfilterctl trace",
@@ -69,12 +90,16 @@ def explain(options: argparse.Namespace) -> int:
     names = names_value(snapshot, client, name, at)
     set_here = [each for each in acts.names if each.authority == decision.authority and each.covers(name)]
     set_here = [each for each in set_here if each.start <= at < each.end]
+    described = snapshot.describe(client.packed) if options.fleet is not None else None
     if options.json:
         suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
-        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names}
+        fleet = {} if described is None else {"fleet": described[1]}
+        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names, **fleet}
         print(json.dumps({**answer, "suspended": suspended, "local_names": [name_value(each) for each in set_here]}))
         return DONE
+    if described is not None:
+        say(f"fleet: {described[1]} ({described[0]})")
     for suspension in local:
         say(suspension_text(suspension))
     for suspension in published:
@@ -84,6 +109,15 @@ def explain(options: argparse.Namespace) -> int:
     for line in (*map(name_line, set_here), *names_lines(snapshot, client, name, at)):
         say(line)
     return DONE
+
+
+def _given(options: argparse.Namespace) -> tuple[Address | None, str]:
+    """Return the given client, or None for a fleet, and the name. ValueError if both are given, or no name."""
+    if options.fleet is None:
+        return ip_address(options.client), options.name
+    if options.name is not None:
+        raise ValueError("give either the client's address before the name, or --fleet")
+    return None, options.client
 
 
 def names_value(snapshot: Snapshot, client: Address, name: WireName, at: Instant) -> dict[str, object]:

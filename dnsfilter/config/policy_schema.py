@@ -8,7 +8,6 @@ from pydantic import Field, PlainValidator
 
 from dnsfilter.config.file_schema import (
     MAX_ITEMS,
-    APrefix,
     ASpan,
     Day,
     DayOrInstant,
@@ -20,10 +19,11 @@ from dnsfilter.config.file_schema import (
     parsed_text,
     word,
 )
-from dnsfilter.config.values import read_date_text, read_texts
-from dnsfilter.policy.bounds import MAX_LIST_TERMS, MAX_LIST_VERSIONS, MAX_LISTED
+from dnsfilter.config.values import read_date_text, read_range, read_texts, read_token
+from dnsfilter.policy.bounds import MAX_FLEET_NAMES, MAX_LIST_TERMS, MAX_LIST_VERSIONS, MAX_LISTED
 from dnsfilter.policy.faults import usage_fault
-from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Reply, Usage, WireName
+from dnsfilter.policy.fleets import MAX_NUMBER
+from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
 from dnsfilter.policy.prohibited_lists import LinkGround
 from dnsfilter.policy.single_names import NameVerdict, parse_single_name
 
@@ -66,12 +66,31 @@ class SiteTable(Table):
 
 
 class RangeTable(Table):
-    prefix: APrefix
+    prefix: Annotated[Prefix, parsed_text(read_range)]
     authority: Text
     site: Text = "default"
     label: Text = ""
     funding: Annotated[Funding, word(Funding)]
     audience: Annotated[Audience, word(Audience)]
+
+
+class FleetNameTable(Table):
+    token: Annotated[str, parsed_text(read_token)]
+    from_: Annotated[DayOrInstant | None, Field(alias="from")] = None
+    until: Day | None = None
+    end: DayOrInstant | None = None
+
+
+class FleetTable(Table):
+    """A range of devices outside the office, with the names by which they ask."""
+
+    authority: Text
+    site: Text = "default"
+    label: Text
+    funding: Annotated[Funding, word(Funding)]
+    audience: Annotated[Audience, word(Audience)]
+    number: Annotated[int | None, Field(ge=1, le=MAX_NUMBER)] = None
+    names: Annotated[list[FleetNameTable | None], Field(max_length=MAX_FLEET_NAMES)] = []
 
 
 class ServiceTable(Table):
@@ -200,6 +219,7 @@ class PolicyFile(Table):
     authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
     site: Annotated[list[SiteTable | None], Field(max_length=MAX_ITEMS)] = []
     range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
+    fleet: Annotated[list[FleetTable | None], Field(max_length=MAX_ITEMS)] = []
     service: Annotated[list[ServiceTable | None], Field(max_length=MAX_ITEMS)] = []
     ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
     lists: Annotated[list[ListTable | None], Field(alias="list", max_length=MAX_ITEMS)] = []
@@ -219,4 +239,5 @@ class PolicyFile(Table):
         "mode": "off",
         "ground": "law",
         "verdict": "allow",
+        "label": "?",
     }

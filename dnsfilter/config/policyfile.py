@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from dnsfilter.config.file_schema import read_tables
+from dnsfilter.config.fleet_tables import FleetTables
 from dnsfilter.config.list_tables import ListTables, formal, scope
 from dnsfilter.config.locations import Fault, KeyPath, Written, parse_path, parse_toml
 from dnsfilter.config.name_tables import GuardedFault, NameTables, time_of_name, too_late, unguarded
@@ -98,6 +99,7 @@ def parse_loaded(
     conversion = _Conversion(file, written, TableTimes(written, now, loaded, faults), faults)
     policy = conversion.policy(services, revision)
     faults += conversion.names.faults(policy, guard, now)
+    faults += conversion.fleets.faults()
     faults += conversion.lists.faults(_present(file.ban), _present(file.binding))
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
@@ -126,6 +128,7 @@ class _Conversion:
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     names: NameTables = field(init=False)
     lists: ListTables = field(init=False)
+    fleets: FleetTables = field(init=False)
 
     def policy(self, services: Mapping[str, Service], revision: int) -> Policy:
         file = self.file
@@ -147,14 +150,17 @@ class _Conversion:
             *(_own_service(table) for _, table in self._kept("service", file.service)),
             *self.names.services(services, [ban for _, ban in _present(file.ban)]),
         )
+        ranges = [
+            Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
+            for _, table in self._kept("range", file.range)
+        ]
+        self.fleets = FleetTables(_present(file.fleet), len(ranges), self.times.zone)
         return Policy(
             revision=revision,
             authorities=tuple(self._authority(*item) for item in self._kept("authority", file.authority)),
             sites=self._sites(),
-            ranges=tuple(
-                Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
-                for _, table in self._kept("range", file.range)
-            ),
+            ranges=(*ranges, *self.fleets.ranges()),
+            fleet_names=tuple(self.fleets.names()),
             services=known,
             bans=(
                 *(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
@@ -173,7 +179,7 @@ class _Conversion:
         listed = self.lists.path_of_binding(self.lists.path_of_ban(path), len(self.positions.get("binding", ())))
         if listed != path:
             return self._spelt(listed)
-        named = self.names.path_in_file(path)
+        named = self.fleets.path_in_file(self.names.path_in_file(path))
         if named != path:
             return self._spelt(named)
         positions = self.positions.get(str(path[0]), [])

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from ipaddress import IPv6Network
 from typing import TypeAlias
 
 from dnsfilter.policy.calendar import after_day, hours_text, last_day, local_day, local_midnight
 from dnsfilter.policy.faults import prefix_order
+from dnsfilter.policy.fleets import FleetName, default_number, fleet_number, is_fleet
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -70,7 +72,9 @@ class _Dump:
             for site in policy.sites:
                 yield _block("[[site]]", [("slug", site.slug), *_unless([("name", site.name)], "")])
         for entry in policy.ranges:
-            yield _block("[[range]]", _range(entry))
+            if not is_fleet(entry.prefix):
+                yield _block("[[range]]", _range(entry))
+        yield from self._fleets()
         for service in policy.services:
             if service.authority is not None:
                 yield _block("[[service]]", _own_service(service.authority, service))
@@ -94,6 +98,17 @@ class _Dump:
                 yield _block("[[name]]", self._refused(ban, term))
         for allowed in sorted(policy.allowed, key=lambda allowed: allowed.number):
             yield _block("[[name]]", self._allowed(allowed))
+
+    def _fleets(self) -> Iterable[str]:
+        for entry in self._policy.ranges:
+            prefix = entry.prefix
+            if not isinstance(prefix, IPv6Network) or not is_fleet(prefix):
+                continue
+            yield _block("[[fleet]]", _fleet(entry, fleet_number(prefix)))
+            time_zone = self._zones[entry.authority]
+            for name in self._policy.fleet_names:
+                if (name.site, name.prefix) == (entry.site, prefix):
+                    yield _block("[[fleet.names]]", _fleet_name(name, time_zone))
 
     def _ban(self, ban: Ban) -> Pairs:
         pairs: Pairs = [("authority", ban.authority), ("service", ban.service), ("mode", ban.mode)]
@@ -267,6 +282,28 @@ def _range(entry: Range) -> Pairs:
         ("funding", entry.funding),
         ("audience", entry.audience),
     ]
+
+
+def _fleet(entry: Range, number: int) -> Pairs:
+    derived = default_number(entry.site, entry.authority, entry.label)
+    return [
+        ("authority", entry.authority),
+        *_unless([("site", entry.site)], DEFAULT_SITE),
+        ("label", entry.label),
+        ("funding", entry.funding),
+        ("audience", entry.audience),
+        *_unless([("number", number)], derived),
+    ]
+
+
+def _fleet_name(name: FleetName, time_zone: str) -> Pairs:
+    pairs: Pairs = [("token", name.token)]
+    if name.start:
+        pairs.append(("from", _beginning(name.start, time_zone)))
+    if name.end is not None:
+        last = _end(name.end, time_zone)
+        pairs.append(("end" if isinstance(last, datetime) else "until", last))
+    return pairs
 
 
 def _own_service(authority: str, service: Service) -> Pairs:

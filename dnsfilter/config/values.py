@@ -5,10 +5,11 @@ from datetime import date, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dnsfilter.config.endpoint import parse_endpoint, server_fault
+from dnsfilter.config.endpoint import parse_endpoint, parse_prefix, server_fault
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
-from dnsfilter.policy.model import DAY_S
+from dnsfilter.policy.fleets import by_hand_fault, token_fault
+from dnsfilter.policy.model import DAY_S, Prefix
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.record_text import TYPES
 
@@ -46,6 +47,22 @@ def read_token_path(text: str) -> str:
 def read_key(text: str) -> str:
     if _KEY.fullmatch(text) is None:
         raise ValueError("must be the 64 hexadecimal digits that `dnsfilterctl node key` prints")
+    return text
+
+
+def read_range(text: str) -> Prefix:
+    prefix = parse_prefix(text)
+    fault = by_hand_fault(prefix)
+    if fault is not None:
+        raise ValueError(f"{text!r} {fault}")
+    return prefix
+
+
+def read_token(text: str) -> str:
+    # A wrong token is not repeated in the message: it may be nearly right, and gives access.
+    fault = token_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
     return text
 
 

@@ -19,6 +19,9 @@ MAX_LIST_VERSIONS = 100
 MAX_LIST_TERMS = 10
 """The most terms that a version of a prohibited list gives to its bans."""
 
+MAX_FLEET_NAMES = 100
+"""The most names that a fleet may have in a policy file."""
+
 MAX_CAPTURE_S = 3600
 """Seconds that a capture of a range's queries may last."""
 CAPTURE_KEPT_S = DAY_S

@@ -15,6 +15,7 @@ from dnsfilter.policy.bounds import (
     MAX_SUSPENSION_S,
 )
 from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zone
+from dnsfilter.policy.fleet_faults import fleet_problems, fleet_range_problems
 from dnsfilter.policy.model import (
     CLIENT_USAGE,
     DEFAULT_TIERS,
@@ -118,6 +119,7 @@ class _Check:
             yield from tier_problems(f"service[{index}]", service)
         if not self._has_sound_ranges():
             yield from self._all_ranges()
+        yield from fleet_problems(policy)
         yield from self._all_bans()
         for table, numbers in (
             ("ban", [ban.number for ban in policy.bans]),
@@ -173,6 +175,7 @@ class _Check:
             yield from self._known(f"{location}.authority", "authority", entry.authority, self._authorities)
             yield from self._known(f"{location}.site", "site", entry.site, self._sites)
             yield from text_faults(location, {"label": entry.label})
+            yield from fleet_range_problems(location, entry)
 
     def _all_bans(self) -> Found:
         seen: set[tuple[str, str]] = set()

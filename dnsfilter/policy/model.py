@@ -9,6 +9,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
+from dnsfilter.policy.fleets import FleetName
+
 Instant: TypeAlias = int
 """Seconds since 1970-01-01 00:00 UTC."""
 DAY_S = 86_400
@@ -440,5 +442,6 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
     allowed: tuple[AllowedName, ...] = ()
+    fleet_names: tuple[FleetName, ...] = ()
     epoch: int = 0
     """The history that the revision belongs to. A later one may repeat revisions: see `api.publish.epoch`."""

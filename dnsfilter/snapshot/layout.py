@@ -66,6 +66,7 @@ class Part(IntEnum):
     CLASS_ALLOWED = 67
     CLASS_SCOPES = 68
     STRUCTURED_TEXTS = 69
+    FLEET_NAMES = 70
 
 
 STRING: Final = Struct("<H")
@@ -126,6 +127,9 @@ CLASS_SCOPE: Final = Struct("<IIIBBxx")
 # start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
 
+# start, end (exclusive), first 12 bytes of the fleet's prefix, token and site's slug as text (padded with zeros)
+FLEET_NAME: Final = Struct("<qq12s4x64s64s")
+
 DOMAIN: Final = 1
 """Flag of an entry of a name: the name and all names below it."""
 HOST: Final = 2
@@ -183,6 +187,7 @@ PARTS: Final = {
         Part.CLASS_ALLOWED: CLASS_ALLOWED.size,
         Part.CLASS_SCOPES: CLASS_SCOPE.size,
         Part.STRUCTURED_TEXTS: STRUCTURED_TEXT.size,
+        Part.FLEET_NAMES: FLEET_NAME.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
@@ -198,6 +203,7 @@ OPTIONAL: Final = frozenset(
         Part.CLASS_ALLOWED,
         Part.CLASS_SCOPES,
         Part.STRUCTURED_TEXTS,
+        Part.FLEET_NAMES,
     }
 )
 """Left out if empty."""

@@ -16,6 +16,7 @@ from dnsfilter.snapshot.manifest import Manifest, parse_manifest
 from dnsfilter.snapshot.names_file import Matched, NameEntry, NameTable
 from dnsfilter.snapshot.ranges_file import RangeTable
 from dnsfilter.snapshot.rule_parts.allowed import Allowed
+from dnsfilter.snapshot.rule_parts.fleet_names import FleetTable
 from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.telemetry.policy_words import Pair, PolicyWords
@@ -72,6 +73,7 @@ class Snapshot:
         "_rules",
         "bypass_entries",
         "entries",
+        "fleets",
         "made_s",
         "names_digest",
         "ranges_digest",
@@ -80,10 +82,13 @@ class Snapshot:
         "words",
     )
 
-    def __init__(self, manifest: Manifest, names: NameTable, ranges: RangeTable, rules: RuleTable) -> None:
+    def __init__(
+        self, manifest: Manifest, names: NameTable, ranges: RangeTable, rules: RuleTable, fleets: FleetTable
+    ) -> None:
         self._names = names
         self._ranges = ranges
         self._rules = rules
+        self.fleets = fleets
         self.revision: int = manifest.revision
         self.made_s: Instant = manifest.made_s
         self.names_digest: bytes = manifest.names.digest
@@ -112,7 +117,8 @@ class Snapshot:
                 raise SnapshotError(f"read snapshot: the {what} file has {len(buffer)} bytes instead of {size}")
         rule_table = RuleTable(rules)
         range_table = RangeTable(ranges, site, len(rule_table.authorities))
-        return cls(parsed, NameTable(names), range_table, rule_table)
+        fleets = FleetTable(rule_table.parts.get(Part.FLEET_NAMES), site)
+        return cls(parsed, NameTable(names), range_table, rule_table, fleets)
 
     def section(self, kind: Kind, part: Part) -> memoryview:
         """Return one section, empty if an optional one is left out.
@@ -172,6 +178,13 @@ class Snapshot:
     def find(self, address: bytes) -> int | None:
         """Return the class of the most specific range with a packed address, or None for an unregistered one."""
         return self._ranges.find(address)
+
+    def fleet_prefix(self, token: bytes, at: Instant) -> bytes | None:
+        """Return the first 12 bytes of the prefix of the fleet that asks by a token at `at`, or None.
+
+        Upper-case letters count as lower-case ones. `policy.fleets.fleet_client` makes the client's address of it.
+        """
+        return self.fleets.prefix(token, at)
 
     def describe(self, address: bytes) -> tuple[Prefix, str] | None:
         """Return prefix and label of the range of a packed address, or None. SnapshotError if the data make none."""

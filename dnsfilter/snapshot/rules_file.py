@@ -33,6 +33,7 @@ from dnsfilter.snapshot.rule_parts.allowed import allowed_sections
 from dnsfilter.snapshot.rule_parts.class_scopes import class_scopes
 from dnsfilter.snapshot.rule_parts.clients_noted import clients_noted
 from dnsfilter.snapshot.rule_parts.counted import Counted
+from dnsfilter.snapshot.rule_parts.fleet_names import fleet_name_records
 from dnsfilter.snapshot.rule_parts.suspended import suspension_records
 from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
 
@@ -56,6 +57,7 @@ def compile_rules(
     others = {
         Part.SUSPENSIONS: suspension_records(policy.suspensions, since),
         Part.CLASS_CLIENTS: clients_noted(policy.authorities, classes, since),
+        Part.FLEET_NAMES: fleet_name_records(policy.fleet_names, policy.ranges, since),
         **allowed_sections(policy.allowed, [each.authority for each in classes], since),
     }
     return _Writer(policy, entries, since).file(by_class, others)

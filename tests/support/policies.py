@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.fleets import FleetName
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -48,7 +49,7 @@ DAY = 86_400
 ALWAYS = (Term(0),)
 
 _Kind = TypeVar("_Kind")
-Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension | AllowedName
+Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension | AllowedName | FleetName
 
 
 def authority(slug: str, languages: tuple[str, ...] = ("nl",), usage: Usage = Usage.AUTHORITY) -> Authority:
@@ -157,6 +158,7 @@ def policy(*things: Thing, revision: int = 1) -> Policy:
         _of(Exemption, things),
         _of(Suspension, things),
         _of(AllowedName, things),
+        _of(FleetName, things),
     )
 
 

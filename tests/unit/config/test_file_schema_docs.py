@@ -54,6 +54,8 @@ def blocks(text: str) -> list[str]:
         (POLICY_FILE, "`[[authority]]`", policy_schema.AuthorityTable),
         (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
+        (POLICY_FILE, "`[[fleet]]`", policy_schema.FleetTable),
+        (POLICY_FILE, "`[[fleet.names]]`", policy_schema.FleetNameTable),
         (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
         (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),  # Also for a closing, without `follows`.
         (POLICY_FILE, "`[[ban.term]]`", policy_schema.TermTable),
@@ -104,6 +106,8 @@ def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
         (POLICY_FILE, "`[[authority]]`", policy_schema.AuthorityTable),
         (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
+        (POLICY_FILE, "`[[fleet]]`", policy_schema.FleetTable),
+        (POLICY_FILE, "`[[fleet.names]]`", policy_schema.FleetNameTable),
         (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
         (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),
         (POLICY_FILE, "`[[ban.term]]`", policy_schema.TermTable),
