@@ -44,14 +44,16 @@ class Resolver:
         self._update_tasks: set[asyncio.Task[None]] = set()
         self._loop.add_reader(engine.fileno(), self._poll)
 
-    def ask(self, message: bytes, client: bytes, reply: Callable[[bytes], None]) -> int | None:
+    def ask(
+        self, message: bytes, client: bytes, reply: Callable[[bytes], None], transport: Transport = Transport.TCP
+    ) -> int | None:
         """Answer one query of a stream client through `reply`, at once or later. Return None if there is no answer.
 
         Else return a ticket for `forget`. It is 0 if the reply was given at once.
         """
         self._keep_up()
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
-        outcome = self._engine.answer(message, client, Transport.TCP, wall_s, boot_ms)
+        outcome = self._engine.answer(message, client, transport, wall_s, boot_ms)
         match outcome:
             case Reply(answer):
                 reply(answer)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.server.metrics.metric_table import API_LABEL_VALUES, API_METRICS, API_OPEN_LABELS
-from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, OPEN_LABELS, Metric
+from dnsfilter.telemetry.label_values import LABEL_VALUES, OPEN_LABELS
+from dnsfilter.telemetry.metrics import METRICS, Metric
 
 _PREFACE = """\
 # Metrics

@@ -76,12 +76,15 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
 
     This process becomes that user.
     """
+    from dnsfilter.cli.doctor.certificate import certificate_text
     from dnsfilter.cli.doctor.node_files import check_up
     from dnsfilter.cli.upstream_questions import recursion_problems
 
     problems += map(str, learning_problems(config.clients, int(time.time())))
     found["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
-    problems += address_faults((*config.listen, config.metrics_listen))
+    if config.encrypted.endpoints:
+        found["encrypted"] = [endpoint_text(endpoint) for endpoint in config.encrypted.endpoints]
+    problems += address_faults((*config.endpoints, config.metrics_listen))
     if config.left_out:
         found["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
     found["workers"] = config.workers
@@ -93,6 +96,11 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     checkup = check_up(config, files, store_of(options, config).directory, by_policy=options.policy is not None)
     problems += checkup.problems
     problems += recursion_problems(config)
+    try:
+        if (text := certificate_text(config)) is not None:
+            found["certificate"] = text
+    except ConfigError as error:
+        problems += map(str, error.problems)
     found["user"] = checkup.user
     if checkup.not_tried:
         found["not tried"] = list(checkup.not_tried)

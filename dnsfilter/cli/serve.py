@@ -41,6 +41,7 @@ from dnsfilter.supervisor.reload_steps import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, this_program
 from dnsfilter.supervisor.supervisor import Supervisor
+from dnsfilter.supervisor.tls_pair import load_pair
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
@@ -71,6 +72,7 @@ def serve(options: argparse.Namespace) -> int:
     one_time_token = _one_time_token(config)  # while this is still root, who alone may be able to read it
     follow = partial(_follow, config, one_time_token) if follows(options, config) else None
     starts.drop_privileges(drop_root(config))
+    load_pair(config.encrypted)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets per upstream, and those of clients
     if not handover.sockets:
@@ -97,6 +99,7 @@ def serve(options: argparse.Namespace) -> int:
         fresh = parse(written, path)
         if faults := learning_problems(fresh.clients, int(time.time())):
             raise ConfigError(faults)
+        load_pair(fresh.encrypted)
         if options.policy is None:
             return Draft(fresh, written, lambda: None)
         policy = texts[options.policy]

@@ -20,7 +20,10 @@ from dnsfilter.config.values import (
     read_bytes,
     read_day,
     read_day_or_instant,
+    read_doh_endpoint,
+    read_dot_endpoint,
     read_duration_s,
+    read_host_name,
     read_idle_s,
     read_key,
     read_record_type,
@@ -151,6 +154,14 @@ class RecordTable(Table):
     ttl: Annotated[int, Field(ge=0, le=DAY_S)] = 300
 
 
+class EncryptedTable(Table):
+    name: Annotated[str, parsed_text(read_host_name)] = ""
+    certificate: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    key: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    dot_listen: Annotated[list[Annotated[Endpoint, parsed_text(read_dot_endpoint)] | None], Field(max_length=64)] = []
+    doh_listen: Annotated[list[Annotated[Endpoint, parsed_text(read_doh_endpoint)] | None], Field(max_length=64)] = []
+
+
 class ControlPlaneTable(Table):
     url: Annotated[str | None, parsed_text(read_url)] = None
     token: Annotated[str | None, parsed_text(read_token_path)] = None
@@ -179,6 +190,7 @@ class ConfigFile(Table):
     limits: LimitsTable = LimitsTable()
     zone: Annotated[list[ZoneTable | None], Field(max_length=10_000)] = []
     record: Annotated[list[RecordTable | None], Field(max_length=1_000)] = []
+    encrypted: EncryptedTable = EncryptedTable()
     control_plane: ControlPlaneTable = ControlPlaneTable()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnsfilter.config.ad_bit import trusts_ad
 from dnsfilter.config.client_tables import client_faults, clients_of
+from dnsfilter.config.encrypted_tables import encrypted_faults, encrypted_of
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
     MAX_WORKERS,
@@ -55,7 +56,8 @@ def parse_config(text: str, path: Path, resolv_conf: Path = RESOLV_CONF) -> Conf
     if file is None:
         raise ConfigError(written.problems(faults))
     servers, problems = _upstream_servers(file, resolv_conf)
-    faults += _faults(file, servers, resolv_conf)
+    known = {fault.path for fault in faults}
+    faults += [fault for fault in _faults(file, servers, resolv_conf) if fault.path not in known]
     found = written.problems(faults) + problems
     if found:
         raise ConfigError(found)
@@ -85,6 +87,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     ]
     faults += record_faults(file.record)
     own = _present(file.listen)
+    faults += encrypted_faults(file.encrypted, (*own, file.metrics_listen))
     if file.upstream.servers is None:
         faults += [
             Fault(
@@ -274,6 +277,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         recent_names=file.recent_names,
         default_listen=default_listen,
         left_out=left_out,
+        encrypted=encrypted_of(file.encrypted, directory),
     )
 
 

@@ -145,6 +145,26 @@ class LocalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Encrypted:
+    """DNS over TLS and over HTTPS for clients. Without listeners, the other fields may be empty.
+
+    `name` is the node's name in its certificate, in lower case; names of fleets are one label below it. `certificate`
+    and `key` are PEM files.
+    """
+
+    name: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
+    dot_listen: tuple[Endpoint, ...] = ()
+    doh_listen: tuple[Endpoint, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return the addresses to listen on."""
+        return (*self.dot_listen, *self.doh_listen)
+
+
+@dataclass(frozen=True, slots=True)
 class ControlPlane:
     """The source of snapshots, and the site that this node serves.
 
@@ -203,6 +223,12 @@ class Config:
     user: str | None = None
     default_listen: bool = False
     left_out: tuple[Endpoint, ...] = ()
+    encrypted: Encrypted = Encrypted()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The addresses that clients ask at."""
+        return (*self.listen, *self.encrypted.endpoints)
 
     @property
     def node_dir(self) -> Path:

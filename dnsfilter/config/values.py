@@ -13,6 +13,10 @@ from dnsfilter.policy.model import DAY_S, Prefix
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.record_text import TYPES
 
+DOT_PORT, DOH_PORT = 853, 443
+MAX_HOST_NAME = 189
+"""Maximum number of characters: a label of 63 and its dot fit in front (RFC 1035 section 2.3.4)."""
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
 _SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -26,6 +30,21 @@ def read_server(text: str) -> Endpoint:
     if fault is not None:
         raise ValueError(f"{text!r} {fault}")
     return server
+
+
+def read_dot_endpoint(text: str) -> Endpoint:
+    return parse_endpoint(text, DOT_PORT)
+
+
+def read_doh_endpoint(text: str) -> Endpoint:
+    return parse_endpoint(text, DOH_PORT)
+
+
+def read_host_name(text: str) -> str:
+    name = text.lower().removesuffix(".")
+    if len(name) > MAX_HOST_NAME or "." not in name or not all(map(_LABEL.fullmatch, name.split("."))):
+        raise ValueError(f'{text!r} is not a host name such as "dns.example.org", at most {MAX_HOST_NAME} characters')
+    return name
 
 
 def read_url(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import cast
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
-from dnsfilter.server.keepalive import asks_keepalive, with_keepalive
+from dnsfilter.server.reply_options import asked_options, with_options
+from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.proxy_header import parse_proxy_header, proxy_header_size
 
 BACKLOG = 1024
@@ -42,7 +43,7 @@ class StreamServer:
         self._resolver = resolver
         self._opened = opened
         self._turned_away = turned_away
-        self._connections: dict[_Connection, None] = {}
+        self._connections: dict[StreamConnection, None] = {}
         self._per_client: Counter[bytes] = Counter()
         self.most_unsent = MOST_UNSENT
         self._servers: dict[socket.socket, asyncio.Server] = {}
@@ -52,8 +53,12 @@ class StreamServer:
         loop = asyncio.get_running_loop()
         # The server closes its socket.
         self._servers[sock] = await loop.create_server(
-            lambda: _Connection(self, self._resolver), sock=sock.dup(), backlog=BACKLOG
+            lambda: self._connection(self._resolver), sock=sock.dup(), backlog=BACKLOG
         )
+
+    def _connection(self, resolver: Resolver) -> "StreamConnection":
+        """Return the protocol of a new connection."""
+        return StreamConnection(self, resolver)
 
     def unlisten(self, sock: socket.socket) -> None:
         """Stop accepting on this socket. Open connections stay open."""
@@ -71,7 +76,7 @@ class StreamServer:
         for connection in list(self._connections):
             connection.end()
 
-    def admit(self, connection: "_Connection") -> bool:
+    def admit(self, connection: "StreamConnection") -> bool:
         """Return whether the limits admit the connection. At the total limit, end the longest idle one for it.
 
         A connection of a proxy has no client yet.
@@ -90,13 +95,13 @@ class StreamServer:
         self._opened(len(self._connections))
         return True
 
-    def touch(self, connection: "_Connection") -> None:
+    def touch(self, connection: "StreamConnection") -> None:
         """Mark a connection as used just now. The least recently used one is first."""
         if connection in self._connections:
             del self._connections[connection]
             self._connections[connection] = None
 
-    def leave(self, connection: "_Connection") -> None:
+    def leave(self, connection: "StreamConnection") -> None:
         """Remove a connection that has ended. A second call has no effect."""
         if connection in self._connections:
             del self._connections[connection]
@@ -106,8 +111,13 @@ class StreamServer:
             self._opened(len(self._connections))
 
 
-class _Connection(asyncio.Protocol):
-    """One client's connection. It buffers at most one frame more than the queries being answered."""
+class StreamConnection(asyncio.Protocol):
+    """One client's connection. It buffers at most one frame more than the queries being answered.
+
+    Methods whose docstrings begin with "Hook" are for connections that encrypt.
+    """
+
+    kind = Transport.TCP
 
     def __init__(self, server: StreamServer, resolver: Resolver) -> None:
         self._server = server
@@ -125,6 +135,7 @@ class _Connection(asyncio.Protocol):
         self._ended = False  # the client has closed its sending side
         self._idle_timer: asyncio.TimerHandle | None = None
         self._address = b""
+        self._asker = b""  # the client for policy and limits of queries: here its address
         self._header_due = False  # a trusted proxy has not yet named the client
         self.client = b""
 
@@ -138,6 +149,7 @@ class _Connection(asyncio.Protocol):
         """Abort the connection and its pending queries."""
         if self._transport is not None:
             self._server.leave(self)
+            self._send(self._farewell())
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -152,15 +164,20 @@ class _Connection(asyncio.Protocol):
         self._header_due = self._server.clients.trusts(self._address)
         if not self._header_due:
             self.client = client_block(self._address)
-        if not self._server.admit(self):
+        self._asker = self._address
+        if not self._server.admit(self) or not self._begin():
             transport.abort()
             return
-        self._restart_idle_timer()
+        self._restart_idle_timer(self._first_s())
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self._header_due and not self._take_header():
-            return
+        if self._header_due:
+            self._buffer += data
+            if not self._take_header():
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        self._buffer += self._decode(data)
         self._take()
         self._control_reading()  # also if it is not this connection's turn
 
@@ -191,6 +208,26 @@ class _Connection(asyncio.Protocol):
             self._resolver.forget(ticket)
         self._tickets.clear()
 
+    def _begin(self) -> bool:
+        """Hook for an admitted connection. Return whether it may go on."""
+        return True
+
+    def _first_s(self) -> float:
+        """Hook: return how many seconds it may take to begin."""
+        return self._limits.connection_idle_s
+
+    def _decode(self, data: bytes) -> bytes:
+        """Hook: return what the client has sent."""
+        return data
+
+    def _encode(self, frame: bytes) -> bytes:
+        """Hook: return the bytes that bring a frame to the client."""
+        return frame
+
+    def _farewell(self) -> bytes:
+        """Hook: return the last bytes of this side."""
+        return b""
+
     def _take_header(self) -> bool:
         """Take the client from the proxy's header. Return whether it is complete and the connection stays open."""
         size = proxy_header_size(self._buffer)
@@ -201,7 +238,7 @@ class _Connection(asyncio.Protocol):
             return self._ask(b"")  # counted as dropped
         del self._buffer[: header.size]
         self._header_due = False
-        self._address = header.client or self._address
+        self._asker = self._address = header.client or self._address
         self._server.leave(self)
         self.client = client_block(self._address)
         if not self._server.admit(self):
@@ -246,15 +283,15 @@ class _Connection(asyncio.Protocol):
     def _ask(self, message: bytes) -> bool:
         """Ask one query. A message without an answer ends the connection. Return whether it stays open."""
         ticket = 0
-        keepalive = asks_keepalive(message)
+        options = asked_options(message, encrypted=self.kind is not Transport.TCP)
 
         def reply(answer: bytes) -> None:
             self._tickets.discard(ticket)
-            self._write(with_keepalive(answer, self._limits.connection_idle_s) if keepalive else answer)
+            self._write(with_options(answer, options, self._limits.connection_idle_s) if options else answer)
             if ticket:
                 self._take()
 
-        asked = self._resolver.ask(message, self._address, reply)
+        asked = self._resolver.ask(message, self._asker, reply, self.kind)
         if asked is None:
             self.end()
             return False
@@ -266,9 +303,19 @@ class _Connection(asyncio.Protocol):
     def _write(self, answer: bytes) -> None:
         """Write length and message at once (RFC 7766 section 8)."""
         if self._transport is not None and not self._transport.is_closing():
-            self._written += _LENGTH + len(answer)
-            self._transport.write(len(answer).to_bytes(_LENGTH, "big") + answer)
+            self._send(self._encode(len(answer).to_bytes(_LENGTH, "big") + answer))
         self._finish_if_done()
+
+    def _send(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._written += len(data)
+            self._transport.write(data)
+
+    def _close(self) -> None:
+        """Close the connection after the client has read what was written."""
+        self._send(self._farewell())
+        if self._transport is not None:
+            self._transport.close()
 
     def _control_reading(self) -> None:
         """Pause reading while there is no room for more, else resume it."""
@@ -284,14 +331,15 @@ class _Connection(asyncio.Protocol):
 
     def _finish_if_done(self) -> None:
         done = not self._tickets and not self._taking and self._next_turn is None and not self._blocked
-        if self._ended and done and self._transport is not None:
-            self._transport.close()  # after the client has read all answers
+        if self._ended and done:
+            self._close()
 
-    def _restart_idle_timer(self) -> None:
-        """Restart the timer after which an idle connection ends."""
+    def _restart_idle_timer(self, seconds: float | None = None) -> None:
+        """Restart the timer after which an idle connection ends: the configured one, unless `seconds` are given."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        self._idle_timer = asyncio.get_running_loop().call_later(self._limits.connection_idle_s, self._idle)
+        seconds = self._limits.connection_idle_s if seconds is None else seconds
+        self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._idle)
 
     def _idle(self) -> None:
         unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()

@@ -19,6 +19,7 @@ from dnsfilter.supervisor.cache_copies import CacheCopies, StandbyCopies
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
+from dnsfilter.supervisor.tls_pair import Certificates
 from dnsfilter.supervisor.worker_process import Orders, Sealed, WorkerProcess, block_path
 from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
@@ -26,7 +27,7 @@ from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlo
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.process_times import cpu_s_of
 from dnsfilter.telemetry.totals import Totals
-from dnsfilter.worker.channel import Flush, Record, Stop, TakeCache
+from dnsfilter.worker.channel import Certificate, Flush, Record, Stop, TakeCache
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
@@ -77,6 +78,7 @@ class Crew:
         self._counters_dir = counters_dir
         self._wake = wake
         self._starts = starts
+        self.certificates = Certificates()
         self._caches, self._standby_caches = CacheCopies(), StandbyCopies()
         self._members: list[WorkerProcess] = []
         self._stalled: set[WorkerProcess] = set()
@@ -216,6 +218,7 @@ class Crew:
         for member in self._members:
             self._take_reports(member)
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
+        self._certify(now)
         self._fill_positions(now)
         self.look_for_stalls(now)
         self._assign_sockets(now)
@@ -231,6 +234,7 @@ class Crew:
     async def stop(self) -> None:
         """Ask all workers to answer their pending queries and end. Kill those that take longer than `STOP_S`."""
         self._forget_copies()
+        self.certificates.close()
         for member in self._members:
             if member.leaving_since is None:
                 self._dismiss(member, time.monotonic())
@@ -335,12 +339,22 @@ class Crew:
         self._members.append(member)
         if self._captures:
             member.send(Record(self._captures))
+        if (certificate := self.certificates.descriptor) is not None:
+            member.send(Certificate(), [certificate])
         if (copy := self._caches.largest()) is not None:
             member.send(TakeCache(), [copy])  # before it gets sets to read
         member.watch(self._wake)
         logs.emit(
             _LOG, logging.INFO, "worker started", pid=member.process.pid, position=position, revision=sealed.revision
         )
+
+    def _certify(self, now: float) -> None:
+        """Give every worker the certificate if there is another one."""
+        if not self.certificates.look(now, self.orders.config.encrypted):
+            return
+        for member in self._members:
+            if self.certificates.descriptor is not None and not member.gone:
+                member.send(Certificate(), [self.certificates.descriptor])
 
     def _is_stalled(self, member: WorkerProcess, now: float) -> bool:
         # A worker with older orders may read sets that no longer exist.

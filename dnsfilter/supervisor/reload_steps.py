@@ -46,7 +46,8 @@ async def reload_files(means: Means, running: Config, held: Listening) -> Reload
     with ExitStack() as undone:
         listening = held
         if draft.config != running:
-            listening = open_listening(draft.config.listen, draft.config.workers, list(held.bound()))
+            config = draft.config
+            listening = open_listening(config.listen, config.workers, list(held.bound()), config.encrypted)
             undone.callback(listening.close, held)
         await in_thread(draft.publish)
         undone.pop_all()
@@ -95,7 +96,7 @@ def check_listen(new: Config, running: Collection[Endpoint]) -> None:
 
     An empty or truncated file is such a configuration.
     """
-    left = listen_text(each for each in running if each not in new.listen)
+    left = listen_text(each for each in running if each not in new.endpoints)
     if new.default_listen and left:
         default = listen_text(new.listen)
         message = f"the key is missing, and the default {default} would drop {left}: set the addresses"
@@ -109,8 +110,8 @@ def listen_text(endpoints: Iterable[Endpoint]) -> str:
 
 def log_addresses(config: Config, before: Collection[Endpoint]) -> None:
     """Log the listening addresses that a node gains and loses, and default ones that it leaves out."""
-    added = listen_text(each for each in config.listen if each not in before)
-    removed = listen_text(each for each in before if each not in config.listen)
+    added = listen_text(each for each in config.endpoints if each not in before)
+    removed = listen_text(each for each in before if each not in config.endpoints)
     if before and (added or removed):
         logs.emit(_LOG, logging.INFO, "addresses change", added=added or "none", removed=removed or "none")
     if config.left_out:

@@ -1,5 +1,7 @@
 """The listening sockets: one set per worker, with one UDP and one TCP socket per listening address.
 
+An address for encrypted DNS has a TCP socket only.
+
 The sets share their addresses by SO_REUSEPORT: the kernel sends each client's datagrams to one of them (socket(7)).
 """
 
@@ -8,11 +10,11 @@ import logging
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text, family_of
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.node_config import Encrypted, Endpoint
 from dnsfilter.config.own_addresses import LOOPBACK, has_address, has_family
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry import logs
@@ -28,6 +30,7 @@ BURST_MS = 100
 _ATTEMPTS = 10
 TCP = (socket.SOCK_STREAM,)
 BOTH = (socket.SOCK_DGRAM, *TCP)
+NO_ENCRYPTED = Encrypted()
 _LOG = logging.getLogger("dnsfilter.node")
 
 SocketAddress: TypeAlias = tuple[socket.SocketKind, Endpoint]
@@ -39,20 +42,28 @@ class SocketSet:
 
     udp: tuple[socket.socket, ...]
     tcp: tuple[socket.socket, ...]
+    dot: tuple[socket.socket, ...] = ()
+    doh: tuple[socket.socket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The bound sockets of a node, open until `close`."""
+    """The bound sockets of a node, open until `close`. Of `encrypted`, it has the listeners."""
 
     endpoints: tuple[Endpoint, ...]
     sets: tuple[SocketSet, ...]
+    encrypted: Encrypted = NO_ENCRYPTED
 
     def bound(self) -> Iterator[tuple[SocketAddress, socket.socket]]:
-        """Yield every socket with its kind and address, set by set."""
+        """Yield every socket with its kind and address, set by set, in the order of the fields of a set."""
         for each in self.sets:
-            for kind, sockets in ((socket.SOCK_DGRAM, each.udp), (socket.SOCK_STREAM, each.tcp)):
-                for endpoint, sock in zip(self.endpoints, sockets, strict=True):
+            for kind, endpoints, sockets in (
+                (socket.SOCK_DGRAM, self.endpoints, each.udp),
+                (socket.SOCK_STREAM, self.endpoints, each.tcp),
+                (socket.SOCK_STREAM, self.encrypted.dot_listen, each.dot),
+                (socket.SOCK_STREAM, self.encrypted.doh_listen, each.doh),
+            ):
+                for endpoint, sock in zip(endpoints, sockets, strict=True):
                     yield (kind, endpoint), sock
 
     def close(self, but: "Listening | None" = None) -> None:
@@ -64,9 +75,14 @@ class Listening:
 
 
 def open_listening(
-    endpoints: Sequence[Endpoint], sets: int = 1, held: Sequence[tuple[SocketAddress, socket.socket]] = ()
+    endpoints: Sequence[Endpoint],
+    sets: int = 1,
+    held: Sequence[tuple[SocketAddress, socket.socket]] = (),
+    encrypted: Encrypted = NO_ENCRYPTED,
 ) -> Listening:
-    """Bind every endpoint over UDP and TCP, once per set. Raise UnavailableError with the endpoint that fails.
+    """Bind every endpoint over UDP and TCP, and those of `encrypted` over TCP, once per set.
+
+    Raise UnavailableError with the endpoint that fails.
 
     Sockets in `held` are used again. Closing one would lose the queries that wait in it, so there are at least as many
     sets as any endpoint has sockets in `held`, and a wildcard does not replace the sockets of addresses that it covers.
@@ -75,9 +91,13 @@ def open_listening(
     by_address: dict[SocketAddress, list[socket.socket]] = {}
     for address, sock in held:
         by_address.setdefault(address, []).append(sock)
-    kept = (endpoint for _, endpoint in by_address if _is_covered(endpoint, endpoints))
-    endpoints = tuple(dict.fromkeys((*endpoints, *kept)))
+    endpoints, dot, doh = (
+        tuple(dict.fromkeys((*group, *(endpoint for _, endpoint in by_address if _is_covered(endpoint, group)))))
+        for group in (endpoints, encrypted.dot_listen, encrypted.doh_listen)
+    )
+    encrypted = replace(encrypted, dot_listen=dot, doh_listen=doh)
     wanted = [(kind, endpoint) for endpoint in endpoints for kind in BOTH]
+    wanted += [(socket.SOCK_STREAM, endpoint) for endpoint in encrypted.endpoints]
     count = max(sets, *(len(by_address.get(address, ())) for address in wanted))
     opened: list[socket.socket] = []
     try:
@@ -92,16 +112,13 @@ def open_listening(
         for sock in opened:
             sock.close()
         raise
-    return Listening(
-        endpoints,
-        tuple(
-            SocketSet(
-                tuple(by_address[socket.SOCK_DGRAM, endpoint][number] for endpoint in endpoints),
-                tuple(by_address[socket.SOCK_STREAM, endpoint][number] for endpoint in endpoints),
-            )
-            for number in range(count)
-        ),
-    )
+
+    def of(number: int, kind: socket.SocketKind, group: Sequence[Endpoint]) -> tuple[socket.socket, ...]:
+        return tuple(by_address[kind, endpoint][number] for endpoint in group)
+
+    groups = [(kind, endpoints) for kind in BOTH] + [(socket.SOCK_STREAM, group) for group in (dot, doh)]
+    numbered = (SocketSet(*(of(number, *group) for group in groups)) for number in range(count))
+    return Listening(endpoints, tuple(numbered), encrypted)
 
 
 def _is_covered(endpoint: Endpoint, wanted: Sequence[Endpoint]) -> bool:

@@ -102,7 +102,7 @@ def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.
         from dnsfilter.supervisor.trial import open_trial
 
         return open_trial(config, handover)
-    listening = open_listening(config.listen, config.workers, handover.sockets)
+    listening = open_listening(config.listen, config.workers, handover.sockets, config.encrypted)
     if handover.status is not None:
         endpoint, status = handover.status
         if endpoint == config.metrics_listen:

@@ -100,12 +100,11 @@ class Supervisor:
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
         self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
-        self._drain = Drain()
+        self._drain, self._pace = Drain(), Pace()
         self._ready_sent = False
         self._reload_queue = ReloadQueue(self._reload, self._upgrade)
         self._outcomes = Outcomes(means.text)
         self._control: Control | None = None
-        self._pace = Pace()
         self._watchdog_s, self._watchdog_at = watchdog_s(), 0.0
 
     async def run(self) -> None:
@@ -390,6 +389,7 @@ class Supervisor:
     def _apply(self, config: Config, listening: Listening) -> None:
         """Start new workers with this configuration, on these sockets."""
         orders = self._crew.orders
+        self._crew.certificates.look_soon()
         if config == orders.config:
             logs.emit(_LOG, logging.INFO, "configuration is unchanged")
             return
@@ -397,7 +397,7 @@ class Supervisor:
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
-        log_addresses(config, orders.config.listen)
+        log_addresses(config, orders.config.endpoints)
         self._crew.renew(replace(orders, config=config, listening=listening, upstreams=server_texts(config)))
 
     async def _upgrade(self) -> None:

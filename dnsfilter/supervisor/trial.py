@@ -33,7 +33,9 @@ def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.so
 
     Raise UnavailableError if a configured address is not held by the running node and cannot be bound.
     """
-    check_free(config.listen, [address for address, _ in handover.sockets])
+    held = [address for address, _ in handover.sockets]
+    check_free(config.listen, held)
+    check_free(config.encrypted.endpoints, held, kinds=TCP)
     if handover.status is None or handover.status[0] != config.metrics_listen:
         check_free([config.metrics_listen], kinds=TCP)
     listening = open_private(config.workers)

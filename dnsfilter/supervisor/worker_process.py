@@ -262,6 +262,6 @@ def _numbered(listening: Listening) -> tuple[SetOfSockets, ...]:
     """Return the sets with their sockets as numbers in the order of `Listening.bound`."""
     numbers = count()
     return tuple(
-        SetOfSockets(tuple(next(numbers) for _ in each.udp), tuple(next(numbers) for _ in each.tcp))
+        SetOfSockets(*(tuple(next(numbers) for _ in sockets) for sockets in (each.udp, each.tcp, each.dot, each.doh)))
         for each in listening.sets
     )

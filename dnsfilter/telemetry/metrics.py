@@ -1,14 +1,10 @@
-"""Every metric of a resolver node: name, type, help, labels and the values of labels.
+"""Every metric of a resolver node: name, type, help and labels. `label_values.py` has the meaning of labels.
 
-Slots, collector and `docs/reference/metrics.md` are made from this table. Labels have limited values: they are listed
-here, or come from the configuration (`upstream`) or the policy in force (`authority`, `service`). None names a client,
-a range or a query.
+Slots, collector and `docs/reference/metrics.md` are made from this table.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 
@@ -17,6 +13,13 @@ class Transport(StrEnum):
 
     UDP = "udp"
     TCP = "tcp"
+    DOT = "dot"
+    DOH = "doh"
+
+    @property
+    def is_stream(self) -> bool:
+        """Return whether it carries messages of any size, from clients whose addresses cannot be forged."""
+        return self is not Transport.UDP
 
 
 class Outcome(StrEnum):
@@ -181,7 +184,7 @@ AUTHORITY_BYPASS: Final = Metric(
 )  # fmt: skip
 LIMITED: Final = Metric(
     "dnsfilter_limited_total", MetricType.COUNTER,
-    "Queries stopped by a limit. `connections` counts TCP connections, `displaced` questions to upstreams.", ("limit",),
+    "Queries stopped by a limit. `connections` counts connections, `displaced` questions to upstreams.", ("limit",),
 )  # fmt: skip
 UPSTREAM_QUERIES: Final = Metric(
     "dnsfilter_upstream_queries_total",
@@ -212,6 +215,18 @@ CACHE_PREFETCHES: Final = Metric(
 CACHE_ENTRIES_NOW: Final = Metric("dnsfilter_cache_entries", MetricType.GAUGE, "Answers in the caches of all workers.")
 CACHE_BYTES_NOW: Final = Metric("dnsfilter_cache_bytes", MetricType.GAUGE, "Memory used by the caches of all workers.")
 TCP_CONNECTIONS_NOW: Final = Metric("dnsfilter_tcp_connections", MetricType.GAUGE, "Open TCP connections of clients.")
+ENCRYPTED_CONNECTIONS_NOW: Final = Metric(
+    "dnsfilter_encrypted_connections", MetricType.GAUGE, "Open encrypted connections of clients, by transport.",
+    ("transport",),
+)  # fmt: skip
+CERTIFICATE_EXPIRY: Final = Metric(
+    "dnsfilter_certificate_expiry_timestamp_seconds", MetricType.GAUGE,
+    "Unix time at which the certificate in use for `[encrypted]` listeners expires.",
+)  # fmt: skip
+CERTIFICATE_REJECTED: Final = Metric(
+    "dnsfilter_certificate_rejected", MetricType.GAUGE,
+    "Set to 1 while the files of `[encrypted]` hold a pair that cannot be used, and the last good one stays, else 0.",
+)  # fmt: skip
 SNAPSHOT_REVISION: Final = Metric(
     "dnsfilter_snapshot_revision", MetricType.GAUGE, "Revision of the policy snapshot in force."
 )
@@ -328,104 +343,11 @@ COUNTS_LOST: Final = Metric(
 METRICS: Final = (
     QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, PENDING, PENDING_LOST, BYPASS_ATTEMPTS,
     AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS,
-    CACHE_HITS_TOTAL, CACHE_PREFETCHES, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION,
-    SNAPSHOT_AGE, TIME,
+    CACHE_HITS_TOTAL, CACHE_PREFETCHES, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
+    ENCRYPTED_CONNECTIONS_NOW, CERTIFICATE_EXPIRY, CERTIFICATE_REJECTED, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
     CLOCK_DOUBTED,
     BUILD_INFO, PROCESS_START, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN,
     ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, LOCAL_NAMES, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP,
     DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES,
     NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
-
-_BYPASS_KINDS: Final[Mapping[str, str]] = {
-    Bypass.CANARY: "`use-application-dns.net`: a browser asks whether it may use its own resolver",
-    Bypass.RELAY: "`mask.icloud.com`, `mask-h2.icloud.com`: Private Relay",
-    Bypass.DDR: "`resolver.arpa` and below: discovery of designated resolvers (RFC 9462)",
-    Bypass.ENCRYPTED_DNS: "a registered client's query for a name of the service `encrypted_dns`, "
-    "or one that leads to such a name, with or without a ban on the service",
-}
-
-LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
-    {
-        (QUERIES.name, "transport"): {Transport.UDP: "a datagram", Transport.TCP: "a TCP connection"},
-        (QUERIES.name, "outcome"): {
-            Outcome.CACHED: "answered from the cache",
-            Outcome.FORWARDED: "answered by an upstream",
-            Outcome.STALE: "answered from the cache with an expired answer, because no upstream answered (RFC 8767)",
-            Outcome.LOCAL: "answered from special names, local records or the node's own names",
-            Outcome.REFUSED: "refused by a ban, with any of its replies",
-            Outcome.UNREGISTERED: "refused because the client is in no registered range",
-            Outcome.NOT_RECURSIVE: "refused because the query did not ask for recursion",
-            Outcome.FAILED: "SERVFAIL: no upstream answered and there was no stale answer",
-            Outcome.MALFORMED: "FORMERR: not a well-formed query",
-            Outcome.UNSUPPORTED: "NOTIMP, BADVERS or REFUSED: an unsupported opcode, type or version",
-            Outcome.DROPPED: "not answered: a response, or too short",
-            Outcome.LIMITED: "beyond a limit: not answered, answered with TC, or with SERVFAIL over TCP and to updates",
-        },
-        (LOCAL_NAMES.name, "verdict"): {
-            "refuse": "the name is refused",
-            "allow": "the name is free from the authority's own bans",
-        },
-        (QUERY_TYPES.name, "type"): {
-            **{kind: f"{kind} records" for kind in QueryType if kind not in (QueryType.ANY, QueryType.OTHER)},
-            QueryType.ANY: "records of all types (RFC 8482)",
-            QueryType.OTHER: "any other type",
-        },
-        (RESPONSES.name, "rcode"): {
-            ResponseCode.NOERROR: "an answer, also an empty one; a truncated reply",
-            ResponseCode.NXDOMAIN: "the name does not exist",
-            ResponseCode.SERVFAIL: "no answer could be found",
-            ResponseCode.REFUSED: "a ban's reply, or the client or query is not served",
-            ResponseCode.FORMERR: "not a well-formed query",
-            ResponseCode.NOTIMP: "an unsupported opcode or type",
-            ResponseCode.OTHER: "any other code, such as BADVERS",
-        },
-        (LIMITED.name, "limit"): {
-            Limit.CLIENT: "a client sends more queries a second than `queries_per_second`",
-            Limit.UNREGISTERED: "an unregistered network gets more replies a second than `unregistered_per_second`",
-            Limit.WAITING: "too many queries of one client, or of all clients, wait for an upstream",
-            Limit.DISPLACED: "an unanswered question of a busy zone or client was given up for another one",
-            Limit.CONNECTIONS: "one client, or all clients together, have too many TCP connections open",
-        },
-        (BAN_QUERIES.name, "ground"): {
-            BanGround.OWN: "the client's authority decided the ban itself",
-            BanGround.LAW: "a binding by law",
-            BanGround.AGREEMENT: "a binding by agreement, and none by law",
-        },
-        (BAN_QUERIES.name, "result"): {
-            BanResult.REFUSED: "the ban won, and the query was refused",
-            BanResult.MONITORED: "the ban is in monitor mode",
-            BanResult.EXEMPTED: "the ban is exempted or suspended, and no other ban matched",
-        },
-        (BYPASS_ATTEMPTS.name, "kind"): _BYPASS_KINDS,
-        (AUTHORITY_BYPASS.name, "kind"): _BYPASS_KINDS,
-        (UPSTREAM_FAILURES.name, "reason"): {
-            Failure.TIMEOUT: "no answer in time",
-            Failure.MISMATCH: "a datagram whose id or question (in any case) is not that of a query sent from its port",
-            Failure.LATE: "an answer to a recent query that no longer waits: retried, answered or given up",
-            Failure.MALFORMED: "an answer that is not a well-formed message",
-            Failure.UNREACHABLE: "the network or the server refused the packet or connection",
-            Failure.SERVFAIL: "the upstream answered SERVFAIL",
-            Failure.REFUSED: "the upstream answered REFUSED",
-            Failure.NO_RECURSION: "the upstream does not recurse: a referral, or neither RA nor AA",
-        },
-    }
-)
-"""(metric, label) -> value -> meaning, for every label whose values are fixed in the program."""
-
-OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "authority": "slug of an authority of the policy in force with counting enabled; "
-        "for `dnsfilter_local_names` of any one; for `dnsfilter_suspended` too, or empty for all",
-        "service": "slug of a service of the catalogue that one of its bans covers",
-        "ban_authority": "slug of the authority that decided the ban",
-        "upstream": "address and port of a configured upstream or zone server",
-        "version": "the running version",
-        "engine": "`reference` or `compiled`",
-        "process": "`supervisor`, or `worker-` and the worker's number",
-        "worker": "number of a worker, from 1 on. One that replaces a dead worker has the same number",
-        "site": "the configured site",
-        "node": "name with which the node has enrolled, or empty",
-    }
-)
-"""Labels whose values are limited by the configuration or the policy."""

@@ -31,6 +31,9 @@ class Vitals:
     time_s: float | None = None
     started_s: float | None = None
     """Unix time at which the supervisor's process started."""
+    certificate_expires_s: int | None = None
+    certificate_rejected: bool | None = None
+    """Whether a certificate of the files cannot be used. Both are None without encrypted listeners."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,13 @@ ANSWER_DURATION: Final = HistogramSlots(CACHE_HITS + 6, _bounds_ns(ANSWER_BUCKET
 _LIMITED_FIRST: Final = ANSWER_DURATION.first + _histogram_size(ANSWER_BUCKETS)
 LIMITED: Final[Mapping[str, int]] = MappingProxyType({limit: _LIMITED_FIRST + i for i, limit in enumerate(Limit)})
 """Limit reached -> slot."""
-FIXED_SLOTS: Final = _LIMITED_FIRST + len(Limit)
+_CONNECTIONS_FIRST: Final = _LIMITED_FIRST + len(Limit)
+ENCRYPTED: Final = (Transport.DOT, Transport.DOH)
+ENCRYPTED_CONNECTIONS: Final[Mapping[str, int]] = MappingProxyType(
+    {transport: _CONNECTIONS_FIRST + i for i, transport in enumerate(ENCRYPTED)}
+)
+"""Encrypted transport -> slot of its open connections."""
+FIXED_SLOTS: Final = _CONNECTIONS_FIRST + len(ENCRYPTED)
 
 _FAILURE: Final[Mapping[str, int]] = MappingProxyType({reason: 1 + i for i, reason in enumerate(Failure)})
 _UPSTREAM_DURATION: Final = 1 + len(Failure)
@@ -194,8 +200,8 @@ def _counter(index: int, metric: Metric, labels: Labels = ()) -> Slot:
     return Slot(index, metric.name, labels, metric.help, SlotKind.COUNTER)
 
 
-def _gauge(index: int, metric: Metric) -> Slot:
-    return Slot(index, metric.name, (), metric.help, SlotKind.GAUGE)
+def _gauge(index: int, metric: Metric, labels: Labels = ()) -> Slot:
+    return Slot(index, metric.name, labels, metric.help, SlotKind.GAUGE)
 
 
 def _fixed_table() -> Iterator[Slot]:
@@ -218,3 +224,6 @@ def _fixed_table() -> Iterator[Slot]:
     yield from ANSWER_DURATION.table(metrics.ANSWER_DURATION_SECONDS, ())
     for limit in Limit:
         yield _counter(LIMITED[limit], metrics.LIMITED, (("limit", limit.value),))
+    for transport in ENCRYPTED:
+        index = ENCRYPTED_CONNECTIONS[transport]
+        yield _gauge(index, metrics.ENCRYPTED_CONNECTIONS_NOW, (("transport", transport.value),))

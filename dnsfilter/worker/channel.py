@@ -83,6 +83,13 @@ class Listen(_Message, frozen=True):
     sets: frozenset[int]
 
 
+class Certificate(_Message, frozen=True):
+    """To the worker: use this pair for new TLS handshakes. Descriptor: sealed memory with certificates and key as PEM.
+
+    It comes before any `Listen`, and again when the pair changes.
+    """
+
+
 class Policy(_Message, frozen=True):
     """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
 
@@ -201,7 +208,7 @@ class PendingQueries(_Message, frozen=True):
 
 
 ZygoteOrder: TypeAlias = DropPrivileges | StartWorker
-Order: TypeAlias = Sockets | Setup | Listen | Policy | Record | Flush | CopyCache | TakeCache | Stop
+Order: TypeAlias = Sockets | Setup | Certificate | Listen | Policy | Record | Flush | CopyCache | TakeCache | Stop
 Report: TypeAlias = (
     InForce
     | Rejected

@@ -10,8 +10,9 @@ import os
 import select
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,18 @@ from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel, StreamListening
 from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.policy.model import Instant
 from dnsfilter.resolver import Resolver
+from dnsfilter.server.client_names import ClientNames
 from dnsfilter.server.stream import StreamServer
+from dnsfilter.server.tls import Contexts, ignore_undecodable_names
+from dnsfilter.server.tls_stream import TlsStreamServer
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Limit
+from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
-from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
+from dnsfilter.telemetry.slots import ENCRYPTED_CONNECTIONS, LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
@@ -38,6 +43,7 @@ from dnsfilter.worker.channel import (
     MOST_REASON,
     Alive,
     CacheCopied,
+    Certificate,
     CopyCache,
     Flush,
     Flushed,
@@ -78,10 +84,10 @@ _LOG = logging.getLogger("dnsfilter.worker")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The listeners and TCP sockets of one set while it is read."""
+    """The listeners of one set while it is read, and its other sockets with their servers."""
 
     udp: Sequence[UdpListener]
-    tcp: Sequence[socket.socket]
+    streams: Sequence[tuple[StreamListening, socket.socket]]
 
 
 class Worker:
@@ -132,13 +138,40 @@ class Worker:
             config.clients,
             config.limits,
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
-            lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
+            self._count_turned_away,
         )
-        self._sets = [_set_of(numbers, sockets) for numbers in sets]
+        self._names = ClientNames(config.encrypted.name, self._in_force)
+        self._contexts = Contexts(self._names.serves)
+        self._encrypted = self._encrypted_servers(config)
+        self._sets, self._sockets = sets, sockets
         self._reading: dict[int, _Reading] = {}
         self._wanted: frozenset[int] = frozenset()
         self._wanted_changed = asyncio.Event()
         self._stopped = asyncio.Event()
+
+    def _encrypted_servers(self, config: Config) -> dict[Transport, StreamListening]:
+        """Return the server of each encrypted transport that has listeners."""
+        servers: dict[Transport, StreamListening] = {}
+        if config.encrypted.dot_listen:
+            ignore_undecodable_names()
+            servers[Transport.DOT] = TlsStreamServer(
+                self._resolver,
+                config.clients,
+                config.limits,
+                lambda count: self._counters.set(ENCRYPTED_CONNECTIONS[Transport.DOT], count),
+                self._count_turned_away,
+                self._contexts,
+                self._names,
+            )
+        return servers
+
+    def _count_turned_away(self) -> None:
+        self._counters.add(LIMITED[Limit.CONNECTIONS])
+
+    def _in_force(self) -> tuple[Snapshot, Instant]:
+        """Return the snapshot in force, and the instant that it decides for."""
+        boot_ms = self._clock.boot_ns() // 1_000_000
+        return self._snapshot, self._anchor.instant(self._clock.wall_s(), boot_ms)
 
     async def run(self) -> None:
         """Serve until an order to stop, or until the supervisor ends. Then answer pending queries and return."""
@@ -163,7 +196,8 @@ class Worker:
                 self._report_ranges()
                 self._report_pending()
         loop.remove_reader(self._channel.fileno())
-        self._streams.close()
+        for server in self._servers():
+            server.close()
         await self._resolver.close()
         self._engine.close()
 
@@ -178,7 +212,12 @@ class Worker:
             await asyncio.sleep(PAUSE_S)
 
     def _is_busy(self) -> bool:
-        return bool(self._engine.pending_count()) or self._streams.is_busy or self._resolver.is_busy
+        is_busy = any(server.is_busy for server in self._servers())
+        return bool(self._engine.pending_count()) or is_busy or self._resolver.is_busy
+
+    def _servers(self) -> Iterator[StreamListening]:
+        yield self._streams
+        yield from self._encrypted.values()
 
     def _keep_up(self) -> None:
         """Take the announced policy if it is not the last one, before more queries are decided.
@@ -216,6 +255,8 @@ class Worker:
             case (Listen(sets), _):
                 self._wanted = sets
                 self._wanted_changed.set()
+            case (Certificate(), (descriptor,)):
+                self._use_certificate(descriptor)
             case (Record(captures), _):
                 self._engine.capture(captures)
             case (Flush(name, below), _):
@@ -229,6 +270,15 @@ class Worker:
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
         return True
+
+    def _use_certificate(self, descriptor: int) -> None:
+        """Use another pair for new handshakes. The supervisor has tried it."""
+        try:
+            self._contexts.use(descriptor)
+        except ssl.SSLError as error:
+            logs.emit(_LOG, logging.ERROR, "certificate not used", reason=error)
+        finally:
+            os.close(descriptor)
 
     def _copy_cache(self, descriptor: int, most_bytes: int) -> None:
         """Copy the cache. Only the records are collected at once; a thread writes them while queries are answered."""
@@ -265,16 +315,23 @@ class Worker:
                 reading = self._reading.pop(number)
                 for listener in reading.udp:
                     self._engine.unlisten(listener)
-                for sock in reading.tcp:
-                    self._streams.unlisten(sock)
+                for server, sock in reading.streams:
+                    server.unlisten(sock)
             for number in self._wanted - self._reading.keys():
-                udp, tcp = self._sets[number]
-                listeners = [UdpListener(sock) for sock in udp]
+                listeners = [UdpListener(self._sockets[each]) for each in self._sets[number].udp]
                 for listener in listeners:
                     self._engine.listen(listener)
-                for sock in tcp:
-                    await self._streams.listen(sock)
-                self._reading[number] = _Reading(listeners, tcp)
+                streams = list(self._streams_of(self._sets[number]))
+                for server, sock in streams:
+                    await server.listen(sock)
+                self._reading[number] = _Reading(listeners, streams)
+
+    def _streams_of(self, numbers: SetOfSockets) -> Iterator[tuple[StreamListening, socket.socket]]:
+        """Yield the sockets of a set for streams, each with its server."""
+        yield from ((self._streams, self._sockets[number]) for number in numbers.tcp)
+        for transport, of_transport in ((Transport.DOT, numbers.dot), (Transport.DOH, numbers.doh)):
+            if (server := self._encrypted.get(transport)) is not None:
+                yield from ((server, self._sockets[number]) for number in of_transport)
 
     def _swap(self, policy: Policy, descriptors: Sequence[int]) -> None:
         self._counters.received = policy.revision
@@ -292,7 +349,7 @@ class Worker:
         return Snapshot.open(bytes(manifest), names, ranges, rules, self._site)
 
     def _adopt(self, snapshot: Snapshot, since_ms: int, reference: Reference | None) -> None:
-        self._revision = snapshot.revision
+        self._snapshot, self._revision = snapshot, snapshot.revision
         self._anchor = Anchor(snapshot.made_s, since_ms, reference)
 
     async def _beat(self) -> None:
@@ -344,13 +401,6 @@ class Worker:
         noted, lost = self._engine.take_pending_names()
         if noted or lost:
             send(self._channel, PendingQueries(noted, lost))
-
-
-def _set_of(
-    numbers: SetOfSockets, sockets: Sequence[socket.socket]
-) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
-    """Return the UDP and the TCP sockets of a set."""
-    return [sockets[number] for number in numbers.udp], [sockets[number] for number in numbers.tcp]
 
 
 def _read_config(descriptor: int) -> tuple[Config, Sequence[SetOfSockets]]:

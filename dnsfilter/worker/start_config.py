@@ -23,6 +23,8 @@ class SetOfSockets(msgspec.Struct, frozen=True):
 
     udp: tuple[int, ...]
     tcp: tuple[int, ...]
+    dot: tuple[int, ...] = ()
+    doh: tuple[int, ...] = ()
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):

@@ -29,12 +29,20 @@ class Authority:
         self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def issue(
-        self, certificate: Path, key: Path, address: str = "127.0.0.1", lasting: datetime.timedelta = 30 * DAY
+        self,
+        certificate: Path,
+        key: Path,
+        address: str = "127.0.0.1",
+        lasting: datetime.timedelta = 30 * DAY,
+        name: str = "localhost",
     ) -> int:
-        """Write a new certificate for an address and its key, both atomically. Return its serial number."""
+        """Write a new certificate for an address, a name and those below it. Return its serial number.
+
+        Write it and its key atomically.
+        """
         made = ec.generate_private_key(ec.SECP256R1())
         built = _builder(_named("a server"), self._name, made.public_key(), lasting)
-        names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
+        names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(name), x509.DNSName(f"*.{name}")]
         built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
         built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         known = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -53,7 +61,7 @@ def _builder(
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     built = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number())
-    return built.not_valid_before(now - DAY).not_valid_after(now + lasting)
+    return built.not_valid_before(now - 2 * DAY).not_valid_after(now + lasting)
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

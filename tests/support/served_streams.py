@@ -111,18 +111,23 @@ async def serving_streams(
     *,
     most_unsent: int = MOST_UNSENT,
     clock: FakeClock | None = None,
+    make_server: Callable[[Rig, Resolver], StreamListening] | None = None,
 ) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
     with running(kind, office(), known, clients=clients, limits=limits, clock=clock) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
-            server: StreamListening = rig.engine.streams or StreamServer(
-                resolver,
-                clients,
-                limits,
-                lambda count: rig.counters.set(TCP_CONNECTIONS, count),
-                lambda: rig.counters.add(LIMITED[Limit.CONNECTIONS]),
-            )
+            server: StreamListening
+            if make_server is None:
+                server = rig.engine.streams or StreamServer(
+                    resolver,
+                    clients,
+                    limits,
+                    lambda count: rig.counters.set(TCP_CONNECTIONS, count),
+                    lambda: rig.counters.add(LIMITED[Limit.CONNECTIONS]),
+                )
+            else:
+                server = make_server(rig, resolver)
             server.most_unsent = most_unsent  # type: ignore[attr-defined]
             with socket.create_server(("127.0.0.1", 0)) as sock:
                 # Connections inherit the small buffer: the server notices at once when a client reads.

@@ -44,7 +44,13 @@ REDIRECTS = "With dnsfilter firewall --redirect, which needs these entries, or t
 
 def addresses(subject: Subject) -> Outcome:
     """Find listening addresses that this machine does not have."""
-    wanted = {"listen": subject.config.listen, "metrics_listen": (subject.config.metrics_listen,)}
+    config = subject.config
+    wanted = {
+        "listen": config.listen,
+        "metrics_listen": (config.metrics_listen,),
+        "dot_listen": config.encrypted.dot_listen,
+        "doh_listen": config.encrypted.doh_listen,
+    }
     advice = (
         "give the address to an interface (ip address add), or remove it from the configuration; "
         "then type systemctl reload-or-restart dnsfilter"
@@ -81,7 +87,8 @@ def _wanted_ports(subject: Subject) -> Iterator[tuple[Endpoint, Transport]]:
     for endpoint in subject.config.listen:
         yield endpoint, Transport.UDP
         yield endpoint, Transport.TCP
-    yield subject.config.metrics_listen, Transport.TCP
+    for endpoint in (*subject.config.encrypted.endpoints, subject.config.metrics_listen):
+        yield endpoint, Transport.TCP
 
 
 def _owner_advice(owner: Process) -> str:
@@ -105,7 +112,7 @@ def answers(subject: Subject) -> Outcome:
         return Outcome(unseen="whether it answers: the node does not run")
     findings = []
     for endpoint in filter(lambda each: has_address(each.address), subject.config.listen):
-        for transport in Transport:
+        for transport in (Transport.UDP, Transport.TCP):
             try:
                 ask(reached_at(endpoint), HEALTH_NAME, Type.TXT, transport, clients=subject.config.clients)
             except UnavailableError as error:
@@ -139,7 +146,7 @@ def _privilege_problems(subject: Subject, process: Process) -> Iterator[str]:
     if process.capabilities & ~allowed:
         yield f"has capabilities that it does not need: {process.capabilities:#x}"
     first_free = subject.number(FIRST_FREE_PORT)
-    needs = any(endpoint.port < (1024 if first_free is None else first_free) for endpoint in subject.config.listen)
+    needs = any(endpoint.port < (1024 if first_free is None else first_free) for endpoint in subject.config.endpoints)
     if not process.is_worker and needs and not process.capabilities & _BIND:
         yield "lacks CAP_NET_BIND_SERVICE: after a reload it cannot bind another address"
 

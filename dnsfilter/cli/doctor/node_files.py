@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -92,7 +93,9 @@ def check_up(
     written = [config.node_dir, *((config.state_dir, store) if by_policy else ())]
     if store.is_relative_to(config.node_dir):
         written.append(store)
-    named = [] if config.control_plane.ca is None else [config.control_plane.ca]
+    encrypted = config.encrypted
+    given = [encrypted.certificate, encrypted.key] if encrypted.endpoints else []
+    named = [path for path in (config.control_plane.ca, *given) if path is not None]
     problems += _unreadable([*files, *named, *_own_files(own)], caller)
     problems += () if by_policy else _identity_problems(config)
     problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, caller))
@@ -178,8 +181,12 @@ def _unwritable(directory: Path, caller: _Caller) -> Iterator[str]:
 def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
     """Return a problem for each port that cannot be bound, and the ports that need the unit's capability."""
     problems, not_tried = [], []
-    wanted = [*((endpoint, BOTH) for endpoint in config.listen), (config.metrics_listen, TCP)]
-    for endpoint, kinds in wanted:
+    wanted: list[tuple[Endpoint, Sequence[socket.SocketKind], bool]] = [
+        *((endpoint, BOTH, True) for endpoint in config.listen),
+        *((endpoint, TCP, True) for endpoint in config.encrypted.endpoints),
+        (config.metrics_listen, TCP, False),
+    ]
+    for endpoint, kinds, shared in wanted:
         if not has_address(endpoint.address):
             continue
         try:
@@ -188,14 +195,14 @@ def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
             number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
             if number == errno.EACCES and not holds(CAP_NET_BIND_SERVICE):
                 not_tried.append(f"{endpoint_text(endpoint)} needs CAP_NET_BIND_SERVICE, which the unit has")
-            elif number != errno.EADDRINUSE or not _is_held_by_node(endpoint, kinds):
+            elif number != errno.EADDRINUSE or not _is_held_by_node(endpoint, shared):
                 problems.append(str(error))
     return problems, tuple(not_tried)
 
 
-def _is_held_by_node(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
+def _is_held_by_node(endpoint: Endpoint, shared: bool) -> bool:
     """Return whether a running node holds the port: it shares ports for queries, and its metrics identify it."""
-    if kinds == BOTH:
+    if shared:
         return is_shared(endpoint)
     page = HTTPConnection(str(endpoint.address), endpoint.port, timeout=PAGE_S)
     try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from dnsfilter.cli.doctor.certificate import encrypted
 from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.cli.doctor.in_force import certificates, clock, configuration, control_plane, policy, upgrade
 from dnsfilter.cli.doctor.listening import addresses, answers, buffers, capabilities, conntrack, ports
@@ -27,6 +28,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "policy": policy,
         "control plane": control_plane,
         "certificate": certificates,
+        "encrypted": encrypted,
         "disk": disk,
         "own names": own_names,
         "other resolvers": other_resolvers,

@@ -351,7 +351,7 @@ cdef class Loop:
         cdef Asked asked
         cdef LookAhead ahead
         cdef int size
-        cdef int stream = 1 if transport is Transport.TCP else 0
+        cdef int stream = TRANSPORTS.index(transport)
         cdef uint8_t* out
         cdef const uint8_t* wire = <const uint8_t*><const char*>message
         cdef const uint8_t* asker = <const uint8_t*><const char*>client

@@ -232,7 +232,7 @@ class ReferenceEngine:
     ) -> Reply | Miss | Drop | Update:
         policy = self._policy
         # 1. Parse. A message that is too short or is itself a response gets no answer.
-        query = parse_query(message, stream=transport is Transport.TCP)
+        query = parse_query(message, stream=transport.is_stream)
         if query is None:
             policy.count(transport, Outcome.DROPPED)
             return Drop()
@@ -247,7 +247,7 @@ class ReferenceEngine:
         at = policy.anchor.instant(wall_s, boot_ms)
         may_ask = policy.may_ask(client, range_class, at)
         # 3. Its limits.
-        forgeable = transport is Transport.UDP
+        forgeable = not transport.is_stream
         admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
         if admission is not Admission.PASS:
             limit = Limit.CLIENT if may_ask or not forgeable else Limit.UNREGISTERED

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.rules.stale import STALE_AFTER_MS
 from dnsfilter.engine.udp_listener import Ancillary, PeerAddress, UdpListener
-from dnsfilter.telemetry.metrics import Failure
+from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.upstream.attempt import Attempt
 from dnsfilter.wire.answer import Answer, Chain
 from dnsfilter.wire.query import Query, Question, question_of
@@ -17,7 +17,7 @@ from dnsfilter.wire.query import Query, Question, question_of
 class Waiter:
     """A query that waits for an exchange, and where its reply goes: a listener's peer, or a stream.
 
-    `reply` answers a stream that the engine serves itself. Another has a ticket.
+    `reply` answers a stream that the engine serves itself. Another has a ticket. `transport` is that of a stream.
     """
 
     query: Query
@@ -28,6 +28,7 @@ class Waiter:
     source: Ancillary = field(default_factory=list)
     ticket: int = 0
     reply: Callable[[bytes], object] | None = None
+    transport: Transport = Transport.UDP
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from dnsfilter.engine.slow_path.known_failures import FailureBook
 from dnsfilter.engine.slow_path.local import answered_by_others, local_leg, recorded_answer
 from dnsfilter.engine.slow_path.query_policy import QueryPolicy
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
+from dnsfilter.telemetry.metrics import Limit, Outcome
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, CACHE_PREFETCHES, LIMITED
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, prune_answer
@@ -111,8 +111,8 @@ class Forwarder:
     def deliver(self, turn: Turn, waiter: Waiter, found: Entry | Failed, outcome: Outcome) -> None:
         """Decide a waiting query again, and send the reply or hand it up."""
         policy = self._policy
-        transport = Transport.TCP if waiter.listener is None else Transport.UDP
-        limit = STREAM_LIMIT if waiter.listener is None else udp_limit(waiter.query)
+        transport = waiter.transport
+        limit = STREAM_LIMIT if transport.is_stream else udp_limit(waiter.query)
         at = policy.anchor.instant(turn.wall_s, turn.boot_ms)
         range_class = policy.snapshot.find(waiter.client)
         case = Case(waiter.query, transport, waiter.client, range_class, at, turn.boot_ms, limit)

@@ -64,7 +64,7 @@ class Recorder:
                 self.replied(client, transport, reply)
             case Drop():
                 capture = self._capture_of(client)
-                query = None if capture is None else parse_query(message, stream=transport is Transport.TCP)
+                query = None if capture is None else parse_query(message, stream=transport.is_stream)
                 if capture is not None and isinstance(query, Query):
                     self._note(capture, client, transport, query.question, None, None)
 

@@ -105,19 +105,19 @@ class SlowPath:
 
     def update(self, message: bytes, fault: Fault, client: bytes, transport: Transport) -> Reply | Update:
         """Decide on an update that `takes` accepts and that is within its client's limits."""
-        limit = udp_limit(fault) if transport is Transport.UDP else STREAM_LIMIT
+        limit = STREAM_LIMIT if transport.is_stream else udp_limit(fault)
         return decide_update(message, fault, client, transport, self._zones, self.policy, limit)
 
     def decide_message(
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
     ) -> Reply | Miss | Update:
         """Parse a query or update and decide it. Raise ValueError if the message is neither."""
-        query = parse_query(message, stream=transport is Transport.TCP)
+        query = parse_query(message, stream=transport.is_stream)
         if isinstance(query, Fault) and self.takes(query, range_class):
             return self.update(message, query, client, transport)
         if not isinstance(query, Query):
             raise ValueError(f"message {message.hex()} is not a query")
-        limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
+        limit = STREAM_LIMIT if transport.is_stream else udp_limit(query)
         at = self.policy.anchor.instant(turn.wall_s, turn.boot_ms)
         return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
 
@@ -139,7 +139,7 @@ class SlowPath:
 
     def forward(self, turn: Turn, miss: Miss, ticket: int = 0, reply: Callable[[bytes], object] | None = None) -> None:
         """Ask for a stream's client, whose reply goes to `reply` or is this ticket's event, now or in a later turn."""
-        waiter = Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket, reply=reply)
+        waiter = Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket, reply=reply, transport=miss.transport)
         if not self.ask(turn, miss, waiter):
             self.policy.count_reply(Rcode.SERVFAIL)
             self._forwarder.send(turn, waiter, empty_reply(miss.query, Rcode.SERVFAIL))

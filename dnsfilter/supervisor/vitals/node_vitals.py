@@ -73,6 +73,8 @@ class NodeVitals:
             disk_size_bytes=size,
             time_s=time.time(),
             started_s=process_start_s(),
+            certificate_expires_s=self._crew.certificates.expires_s,
+            certificate_rejected=self._crew.certificates.is_rejected,
         )
 
     def numbers(self) -> Mapping[str, int]:

@@ -50,6 +50,7 @@ def blocks(text: str) -> list[str]:
         (CONFIGURATION, "`[[limits.override]]`", file_schema.OverrideTable),
         (CONFIGURATION, "`[[zone]]`", file_schema.ZoneTable),
         (CONFIGURATION, "`[[record]]`", file_schema.RecordTable),
+        (CONFIGURATION, "`[encrypted]`", file_schema.EncryptedTable),
         (CONFIGURATION, "`[control_plane]`", file_schema.ControlPlaneTable),
         (POLICY_FILE, "`[[authority]]`", policy_schema.AuthorityTable),
         (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
@@ -69,7 +70,16 @@ def blocks(text: str) -> list[str]:
 def test_every_key_is_documented_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
     documented = rows(section(document, heading))
     subsections = {
-        file_schema.ConfigFile: {"upstream", "cache", "clients", "limits", "zone", "record", "control_plane"},
+        file_schema.ConfigFile: {
+            "upstream",
+            "cache",
+            "clients",
+            "limits",
+            "zone",
+            "record",
+            "encrypted",
+            "control_plane",
+        },
         file_schema.LimitsTable: {"override"},
     }
     fields = {field.alias or name: field for name, field in table.model_fields.items()}

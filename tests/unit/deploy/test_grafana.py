@@ -17,7 +17,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from api.nodes.schemas import State
 from api.revisions.recent_changes import Change
 from api.server.metrics.metric_table import API_METRICS
-from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
+from dnsfilter.telemetry.label_values import LABEL_VALUES
+from dnsfilter.telemetry.metrics import METRICS, MetricType
 from tests.support.alert_rules import recording_rules
 from tests.support.components import component
 from tests.support.dashboards import dashboard_queries, load_dashboard, panels, replace_variables

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.node_config import Encrypted, Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import (
     Listening,
@@ -44,6 +44,21 @@ def test_every_endpoint_is_bound_over_both_transports_in_every_set() -> None:
             [sock.getsockname()[:2] for sock in sockets] for each in listening.sets for sockets in (each.udp, each.tcp)
         ]
     assert bound == [expected] * 6
+
+
+def test_encrypted_addresses_are_bound_over_tcp_only_and_kept_for_the_next_listening() -> None:
+    plain, dot, doh = (Endpoint(LOOPBACK, free_port()) for _ in range(3))
+    encrypted = Encrypted(dot_listen=(dot,), doh_listen=(doh,))
+    listening = open_listening([plain], 2, encrypted=encrypted)
+    kinds = [(kind, endpoint) for (kind, endpoint), _ in listening.bound()]
+    tcp = socket.SOCK_STREAM
+    assert kinds == [(socket.SOCK_DGRAM, plain), (tcp, plain), (tcp, dot), (tcp, doh)] * 2
+    again = open_listening([plain], 2, list(listening.bound()), encrypted)
+    assert numbers(again) == numbers(listening)
+    fewer = open_listening([plain], 2, list(listening.bound()))
+    listening.close(but=fewer)
+    check_free([dot, doh], kinds=(tcp,))
+    fewer.close()
 
 
 def test_wildcards_of_both_families_can_be_bound_together() -> None:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, OPEN_LABELS, PROCESS_START, Metric, MetricType
+from dnsfilter.telemetry.label_values import LABEL_VALUES, OPEN_LABELS
+from dnsfilter.telemetry.metrics import METRICS, PROCESS_START, Metric, MetricType
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 # Dashboards and checks outside the project rely on these.

@@ -190,7 +190,7 @@ cdef class PendingTable:
         if waiting.stream:
             keepalive = asks_keepalive(message, waiting.message_size)
             reply = stream_reply(self.connections, waiting.stream, keepalive)
-            return Waiter(query, client, waiting.asked_ns, reply=reply)
+            return Waiter(query, client, waiting.asked_ns, reply=reply, transport=Transport.TCP)
         peer = peer_of(<bytes>waiting.peer[: waiting.peer_size])
         source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
         return Waiter(query, client, waiting.asked_ns, self.listeners[waiting.listener], peer, source)

@@ -6,6 +6,8 @@ from dnsfilter.engine.tallies import RESPONSE_SLOTS, TYPE_SLOTS
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
+
+TRANSPORTS = tuple(Transport)
 from dnsfilter.telemetry.policy_words import BYPASS_KIND
 from dnsfilter.telemetry.slots import CACHE_HITS, LIMITED, QUERY
 
@@ -77,7 +79,7 @@ cdef class FastPath:
     cdef AllowedClients allowed     # unregistered clients that may ask
     cdef Records records
     cdef Failures failures
-    cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
+    cdef int[4][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int[257] types             # TYPE_SLOTS of engine/tallies.py
     cdef int[17] responses          # RESPONSE_SLOTS
     cdef bint due                   # the last hit was of an answer to ask for again
@@ -104,7 +106,7 @@ cdef class FastPath:
         self.slots = slots
         self.routes = NameRoutes(zones)
         self.takes_updates = bool(zones.numbers())
-        for row, transport in enumerate((Transport.UDP, Transport.TCP)):
+        for row, transport in enumerate(TRANSPORTS):
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
         for row, slot in enumerate(TYPE_SLOTS):

@@ -1,4 +1,4 @@
-# The keepalive option (RFC 7828): server/keepalive.py in C.
+# The keepalive option (RFC 7828): server/reply_options.py in C.
 
 from libc.string cimport memchr
 

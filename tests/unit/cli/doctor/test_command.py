@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dnsfilter.cli.doctor import in_force, listening, node_files, resolving, table
+from dnsfilter.cli.doctor import certificate, in_force, listening, node_files, resolving, table
 from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.cli.doctor.table import CHECKS
 from dnsfilter.cli.main import main
@@ -142,7 +142,7 @@ def test_check_that_fails_does_not_hide_the_others(
 def test_every_check_is_in_the_table() -> None:
     checks = {
         function.__name__
-        for topic in (listening, in_force, resolving, node_files)
+        for topic in (certificate, listening, in_force, resolving, node_files)
         for _, function in getmembers(topic, isfunction)
         if function.__module__ == topic.__name__ and function.__annotations__ == {"subject": Subject, "return": Outcome}
     }
