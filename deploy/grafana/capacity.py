@@ -1,6 +1,6 @@
 """The dashboard Capacity: how close is each node to its limits?"""
 
-from panels import ON_NODE, SHARE_OF_DISK, SHARE_OF_LIMIT, Panel, build, rate
+from panels import ON_NODE, SHARE_OF_DISK, SHARE_OF_LIMIT, VALIDITY, ZERO_IS_USUAL, Panel, build, rate
 
 LOAD = (
     Panel(
@@ -42,13 +42,14 @@ LOAD = (
     ),
     Panel(
         title="Stopped by a limit", unit="qps",
-        question="How many queries, and for `connections` TCP connections, are above the limits for clients?",
+        question="How many queries, and for `connections` connections, are above the limits for clients?",
         queries={"{{limit}}": f"sum by (limit) {rate('dnsfilter_limited_total')}"},
     ),
     Panel(
-        title="Open TCP connections", decimals=0,
-        question="How many TCP connections of clients are open?",
-        queries={"{{instance}}": f"dnsfilter_tcp_connections{ON_NODE}"},
+        title="Open connections", decimals=0,
+        question="How many connections of clients are open, over TCP and encrypted?",
+        queries={"{{instance}} tcp": f"dnsfilter_tcp_connections{ON_NODE}",
+                 "{{instance}} {{transport}}": f"dnsfilter_encrypted_connections{ON_NODE}"},
     ),
     Panel(
         title="Cache hits", unit="ops",
@@ -85,6 +86,16 @@ SIZE = (
         title="Free disk, control plane", kind="stat", unit="percentunit", colours=SHARE_OF_DISK,
         question="Which share of the disk of the control plane is free?",
         queries={"{{instance}}": "dnsfilter_api_state_disk_free_bytes / dnsfilter_api_state_disk_size_bytes"},
+    ),
+    Panel(
+        title="Certificate for clients", kind="stat", unit="s", colours=VALIDITY,
+        question="For how long is the certificate for DNS over TLS and HTTPS still valid?",
+        queries={"{{instance}}": f"(dnsfilter_certificate_expiry_timestamp_seconds - time()){ON_NODE}"},
+    ),
+    Panel(
+        title="Certificate rejected", kind="stat", colours=ZERO_IS_USUAL,
+        question="Which nodes cannot use the newest certificate, and stay with the one before?",
+        queries={"{{instance}}": f"dnsfilter_certificate_rejected{ON_NODE}"},
     ),
     Panel(
         title="Clock difference", kind="stat", unit="s", colours=((None, "green"), (30, "red")),

@@ -2,13 +2,12 @@
 
 from first_screen import CHANGED, ENFORCED_NOW, FAILED, QUERIES, SERVFAIL, WAIT, WELL
 from objectives import OBJECTIVES
-from panels import ON_NODE, ONE_IS_GOOD, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate, some
+from panels import ON_NODE, ONE_IS_GOOD, VALIDITY, ZERO_IS_GOOD, ZERO_IS_USUAL, Panel, build, named, rate, some
 
 CACHED = f'{QUERIES}{{outcome="cached"}}'
 LOOKED_UP = f'{QUERIES}{{outcome=~"cached|forwarded|stale|failed"}}'
 BACKUP_AGE = ((None, "green"), (1.5 * 86_400, "orange"), (2 * 86_400, "red"))
 WAITING = ((None, "green"), (900, "orange"), (3600, "red"))
-VALIDITY = ((None, "red"), (2 * 86_400, "orange"), (14 * 86_400, "green"))
 
 NODES = (
     Panel(
