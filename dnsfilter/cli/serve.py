@@ -41,10 +41,10 @@ from dnsfilter.supervisor.reload_steps import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, this_program
 from dnsfilter.supervisor.supervisor import Supervisor
-from dnsfilter.supervisor.tls_pair import load_pair
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
+from dnsfilter.worker.tls_pair import load_pair
 
 if TYPE_CHECKING:
     from dnsfilter.control.link import Control

@@ -19,7 +19,6 @@ from dnsfilter.supervisor.cache_copies import CacheCopies, StandbyCopies
 from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.socket_assignment import assign_sockets, positions_to_fill
 from dnsfilter.supervisor.stalls import any_waiting, queries_counted
-from dnsfilter.supervisor.tls_pair import Certificates
 from dnsfilter.supervisor.worker_process import Orders, Sealed, WorkerProcess, block_path
 from dnsfilter.supervisor.worker_starts import WorkerStarts
 from dnsfilter.telemetry import logs
@@ -28,6 +27,7 @@ from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.process_times import cpu_s_of
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.channel import Certificate, Flush, Record, Stop, TakeCache
+from dnsfilter.worker.tls_pair import Certificates
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0

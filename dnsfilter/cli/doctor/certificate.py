@@ -7,7 +7,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import DAY_S
-from dnsfilter.supervisor.tls_pair import Pair, load_pair
+from dnsfilter.worker.tls_pair import Pair, load_pair
 
 SOON_S = 14 * DAY_S
 """Certificates with less time left are a finding: ACME clients renew them a month before their end."""

@@ -9,7 +9,7 @@ import pytest
 
 from dnsfilter.config.node_config import Encrypted, Endpoint
 from dnsfilter.errors import ConfigError
-from dnsfilter.supervisor.tls_pair import LOOK_S, MOST_BYTES, Certificates, Pair, load_pair
+from dnsfilter.worker.tls_pair import LOOK_S, MOST_BYTES, Certificates, Pair, load_pair
 from tests.support.certificates import DAY, Authority
 
 NAME = "dns.example.org"
