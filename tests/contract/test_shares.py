@@ -50,7 +50,7 @@ def test_others_are_answered_while_a_silent_zone_fills_the_table_and_evicted_que
         rig.upstream.serve()
     assert rig.engine.pending_count() == MOST_EXCHANGES
     rig.pass_time(OLD_MS)
-    for transport in Transport:
+    for transport in (Transport.UDP, Transport.TCP):
         assert data(rig.ask(query(f"{transport}.example.org"), MECHELEN, transport)) == [f"A {ADDRESS}"]
         # The place is free again. The silent zone takes it.
         forward(f"{transport}.silent.example", ATTACKERS[0])

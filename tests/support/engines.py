@@ -318,7 +318,7 @@ class Rig:
         if transport is Transport.UDP:
             sender = self.send(message, client)
             return lambda: self.wait(sender)
-        if self.engine.streams is not None:
+        if transport is Transport.TCP and self.engine.streams is not None:
             return partial(self._wait_and_close, self.connect(message, client))
         outcome = self.judge(message, client, transport)
         match outcome:
