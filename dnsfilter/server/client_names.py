@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 
+from dnsfilter.policy.fleets import fleet_client
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 
@@ -32,4 +33,6 @@ class ClientNames:
 
     def client_of_token(self, token: str, peer: bytes) -> bytes | None:
         """Return the client of a fleet's name without the node's, as `client_of` does."""
-        return None
+        snapshot, at = self._current()
+        prefix = snapshot.fleet_prefix(token.encode(), at)
+        return None if prefix is None else fleet_client(prefix, peer, self._key)

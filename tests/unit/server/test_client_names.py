@@ -2,9 +2,14 @@
 
 import pytest
 
+from dnsfilter.policy.fleets import FleetName, fleet_prefix
 from dnsfilter.server.client_names import ClientNames
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.reader import Snapshot
+from tests.support.policies import NOW, network, policy
 
 PEER = bytes((192, 0, 2, 1))
+TOKEN = "gnt-public-staff-abcdefgh"
 
 
 def _no_snapshot() -> object:
@@ -21,3 +26,20 @@ def test_the_nodes_own_name_stands_for_the_peer(name: str | None) -> None:
 def test_another_name_has_no_client(name: str) -> None:
     names = ClientNames("dns.example.org", _no_snapshot)  # type: ignore[arg-type]
     assert (names.client_of(name, PEER), names.serves(name)) == (None, False)
+
+
+def test_a_fleets_name_stands_for_an_address_of_the_fleet_while_it_holds() -> None:
+    fleet = FleetName(TOKEN, "default", fleet_prefix(7), NOW, NOW + 60)
+    made = compile_policy(policy(network(str(fleet_prefix(7)), "ghent"), fleet), NOW)
+    known = Snapshot.open(made.manifest, made.names.data, made.ranges.data, made.rules.data, "default")
+    at = NOW
+    names = ClientNames("dns.example.org", lambda: (known, at))
+    found = [names.client_of(f"{TOKEN}.dns.example.org", peer) for peer in (PEER, bytes(4), PEER)]
+    assert found[0] == found[2] != found[1]
+    assert {client[:12] for client in found if client} == {fleet_prefix(7).network_address.packed[:12]}
+    assert names.client_of_token(TOKEN, PEER) == found[0]
+    other_process = ClientNames("dns.example.org", lambda: (known, at))
+    assert other_process.client_of_token(TOKEN, PEER) != found[0]
+    at = NOW + 60
+    assert names.client_of(f"{TOKEN}.dns.example.org", PEER) is None
+    assert not names.serves(f"{TOKEN}.dns.example.org")
