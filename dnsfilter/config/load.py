@@ -2,18 +2,18 @@
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.config.ad_bit import trusts_ad
 from dnsfilter.config.client_tables import client_faults, clients_of
-from dnsfilter.config.encrypted_tables import encrypted_faults, encrypted_of
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
     MAX_WORKERS,
     ConfigFile,
     ControlPlaneTable,
+    EncryptedTable,
     LimitsTable,
     OverrideTable,
     read_tables,
@@ -24,6 +24,7 @@ from dnsfilter.config.node_config import (
     Cache,
     Config,
     ControlPlane,
+    Encrypted,
     Endpoint,
     Limits,
     Rate,
@@ -37,6 +38,12 @@ from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
+_NEEDED_TO_ENCRYPT = {
+    "name": 'the name in the certificate, such as "dns.example.org"',
+    "certificate": "the path of a PEM file with the certificate and its chain",
+    "key": "the path of a PEM file with the certificate's key",
+}
+"""The keys that a listener for encrypted DNS needs, and what they are."""
 
 
 def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
@@ -87,7 +94,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     ]
     faults += record_faults(file.record)
     own = _present(file.listen)
-    faults += encrypted_faults(file.encrypted, (*own, file.metrics_listen))
+    faults += _encrypted_faults(file.encrypted, (*own, file.metrics_listen))
     if file.upstream.servers is None:
         faults += [
             Fault(
@@ -118,6 +125,25 @@ def _control_plane_faults(table: ControlPlaneTable) -> list[Fault]:
     elif table.ca is not None and not table.url.startswith("https:"):
         faults.append(Fault(("control_plane", "ca"), "has an effect only if control_plane.url is https"))
     return faults
+
+
+def _encrypted_faults(table: EncryptedTable, others: Iterable[Endpoint]) -> Iterator[Fault]:
+    """Yield the faults of a table. `others` are the addresses that the node listens on over TCP for something else."""
+    listeners = {"dot_listen": table.dot_listen, "doh_listen": table.doh_listen}
+    used = next((key for key, endpoints in listeners.items() if endpoints), None)
+    for key, meaning in _NEEDED_TO_ENCRYPT.items():
+        if used is not None and not getattr(table, key):
+            yield Fault(("encrypted", key), f"is required with {used}: {meaning}")
+    taken = set(others)
+    for key, endpoints in listeners.items():
+        for index, endpoint in enumerate(endpoints):
+            if endpoint is None:
+                continue
+            if endpoint in taken:
+                yield Fault(("encrypted", key, index), f"{endpoint_text(endpoint)} is given twice: use another port")
+            if endpoint.address.is_multicast:
+                yield Fault(("encrypted", key, index), f"{endpoint_text(endpoint)} is a multicast address")
+            taken.add(endpoint)
 
 
 def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
@@ -277,10 +303,20 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         recent_names=file.recent_names,
         default_listen=default_listen,
         left_out=left_out,
-        encrypted=encrypted_of(file.encrypted, directory),
+        encrypted=_encrypted(file.encrypted, directory),
     )
 
 
 def _control_plane(table: ControlPlaneTable, directory: Path) -> ControlPlane:
     token, ca = (None if path is None else directory / path for path in (table.token, table.ca))
     return ControlPlane(table.url, token, table.site, ca, table.key)
+
+
+def _encrypted(table: EncryptedTable, directory: Path) -> Encrypted:
+    """Return the listeners of a table without faults. Paths are relative to `directory`."""
+    certificate, key = (None if path is None else directory / path for path in (table.certificate, table.key))
+    dot, doh = (
+        tuple(endpoint for endpoint in endpoints if endpoint is not None)
+        for endpoints in (table.dot_listen, table.doh_listen)
+    )
+    return Encrypted(table.name, certificate, key, dot, doh)
