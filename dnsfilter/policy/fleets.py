@@ -49,7 +49,7 @@ class FleetName:
 def fleet_prefix(number: int) -> IPv6Network:
     """Return the prefix of the fleet with that number, 1 to `MAX_NUMBER`."""
     if not 1 <= number <= MAX_NUMBER:
-        raise ValueError(f"{number} is not a fleet's number: use 1 to {MAX_NUMBER}")
+        raise ValueError(Text("{number} is not a fleet's number: use 1 to {most}", number=number, most=MAX_NUMBER))
     return IPv6Network((int(FLEET_BLOCK.network_address) | number << 128 - _PREFIX_BITS, _PREFIX_BITS))
 
 
