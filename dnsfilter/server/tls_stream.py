@@ -56,11 +56,14 @@ class TlsStreamServer(StreamServer):
         self.complete(connection)
         super().leave(connection)
 
+    def drain(self) -> None:
+        """Prepare for the end: a client of DNS over TLS needs no notice."""
+
     def _connection(self, resolver: Resolver) -> StreamConnection:
-        return _TlsConnection(self, resolver)
+        return TlsStreamConnection(self, resolver)
 
 
-class _TlsConnection(StreamConnection):
+class TlsStreamConnection(StreamConnection):
     """One client's connection. The proxy's header, if one is due, comes before the handshake."""
 
     kind = Transport.DOT
@@ -74,7 +77,7 @@ class _TlsConnection(StreamConnection):
         return cast(TlsStreamServer, self._server)
 
     def _begin(self) -> bool:
-        self._tls = self._tls_server.contexts.session("dot")
+        self._tls = self._tls_server.contexts.session(self.kind)
         if self._tls is None:
             self._server.leave(self)
         return self._tls is not None

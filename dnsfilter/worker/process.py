@@ -27,15 +27,15 @@ from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.client_names import ClientNames
+from dnsfilter.server.encrypted_servers import encrypted_servers
 from dnsfilter.server.stream import StreamServer
-from dnsfilter.server.tls import Contexts, ignore_undecodable_names
-from dnsfilter.server.tls_stream import TlsStreamServer
+from dnsfilter.server.tls import Contexts
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
-from dnsfilter.telemetry.slots import ENCRYPTED_CONNECTIONS, LIMITED, TCP_CONNECTIONS
+from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
@@ -142,28 +142,14 @@ class Worker:
         )
         self._names = ClientNames(config.encrypted.name, self._in_force)
         self._contexts = Contexts(self._names.serves)
-        self._encrypted = self._encrypted_servers(config)
+        self._encrypted = encrypted_servers(
+            config, self._resolver, self._counters, self._count_turned_away, self._contexts, self._names
+        )
         self._sets, self._sockets = sets, sockets
         self._reading: dict[int, _Reading] = {}
         self._wanted: frozenset[int] = frozenset()
         self._wanted_changed = asyncio.Event()
         self._stopped = asyncio.Event()
-
-    def _encrypted_servers(self, config: Config) -> dict[Transport, StreamListening]:
-        """Return the server of each encrypted transport that has listeners."""
-        servers: dict[Transport, StreamListening] = {}
-        if config.encrypted.dot_listen:
-            ignore_undecodable_names()
-            servers[Transport.DOT] = TlsStreamServer(
-                self._resolver,
-                config.clients,
-                config.limits,
-                lambda count: self._counters.set(ENCRYPTED_CONNECTIONS[Transport.DOT], count),
-                self._count_turned_away,
-                self._contexts,
-                self._names,
-            )
-        return servers
 
     def _count_turned_away(self) -> None:
         self._counters.add(LIMITED[Limit.CONNECTIONS])
@@ -207,6 +193,8 @@ class Worker:
         deadline = loop.time() + DRAIN_S
         self._wanted = frozenset()
         self._wanted_changed.set()
+        for server in self._encrypted.values():
+            server.drain()
         await asyncio.sleep(0)
         while (self._reading or self._is_busy()) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
