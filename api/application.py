@@ -38,6 +38,7 @@ from api.exemptions.router import router as exemptions
 from api.exemptions.warnings import warnings_of
 from api.explain.router import router as decisions
 from api.feeds.router import router as feeds
+from api.fleets.router import router as fleets
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
 from api.http.idempotency import Answered
 from api.http.problems import install
@@ -102,6 +103,7 @@ ROUTERS = (
     sites,
     spaces,
     ranges,
+    fleets,
     tables,
     overlaps,
     services,

@@ -21,6 +21,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "checkpoint": ("key",),
     "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
     "feed": ("set", "remove", "fetch"),
+    "fleet": ("add", "rotate", "end", "load"),
     "grant": ("make", "end"),
     "installation": ("raise_revision", "restore"),
     "list": (

@@ -50,6 +50,7 @@ TOPICS: Mapping[str, Mapping[str, Command]] = {
     "network": {
         "range": Command("network.ranges", "Manage ranges: the networks registered to authorities."),
         "site": Command("network.ranges", "Manage sites: networks with an address plan of their own."),
+        "fleet": Command("network.fleets", "Manage fleets: devices outside, which ask by a name over DoT or DoH."),
         "space": Command("network.spaces", "Manage spaces: prefixes in which an authority registers ranges itself."),
         "coverage": Command(
             "operation.coverage",

@@ -18,6 +18,7 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    FleetNameRow,
     InstallationRow,
     RangeRow,
     ServiceRow,
@@ -37,6 +38,7 @@ KINDS: Mapping[str, type[Base]] = {
     "binding": BindingRow,
     "exemption": ExemptionRow,
     "name": AllowedNameRow,
+    "fleet_name": FleetNameRow,
     "suspension": SuspensionRow,
 }
 """The tables of which versions are kept, by kind. A term is kept within its ban."""

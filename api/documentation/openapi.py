@@ -52,6 +52,7 @@ TAGS: Mapping[str, str] = {
     "sites": "Networks with their own address plan. A node serves one site.",
     "spaces": "Prefixes inside which an authority's operators register ranges.",
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
+    "fleets": "Ranges of devices outside the office, which ask by a name over DoT or DoH.",
     "services": "Services and their names: the catalogue, and what authorities define for themselves.",
     "catalogue": "Which catalogue is in force, and loading a signed one between releases.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",

@@ -5,8 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.auth.permit import Permit
 from api.db.sites import get_site
 from api.db.time_zones import time_zone_of
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid
+from api.explain.fleet_clients import fleet_client
 from api.explain.policy_answers import authority_words, decision_read, parse_client, parse_question, who_read
 from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
 from api.http.dependencies import RuntimeDep, UnitDep
@@ -17,10 +21,12 @@ from api.http.routes import Route
 from api.http.schemas import Slug, TimestampText
 from api.publish.repository import authority_of, off_since, space_of, suspensions_at
 from api.timestamps import given_timestamp
-from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.policy.model import DEFAULT_SITE, Address
+from dnsfilter.translatable import Text
 
 router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
 
+FleetText = Annotated[str, Query(max_length=264, examples=["phones of staff"])]
 AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 
 
@@ -29,19 +35,22 @@ def get_decision(
     unit: UnitDep,
     permit: ReaderOfObject,
     held: RuntimeDep,
-    client: AddressText,
     name: QuestionText,
+    client: AddressText | None = None,
+    fleet: FleetText | None = None,
     at: TimestampText | None = None,
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:
     """Explain what a node answers this client for this name at a time (now, if omitted), with all bans considered.
+
+    Give either an address or the label of a fleet (`LABEL` or `AUTHORITY/LABEL`).
 
     For a past time, the answer follows the newest policy; `trace` shows what was decided then. A time without a zone is
     in that of the client's authority; for an unregistered client, Europe/Brussels.
     """
     # At an unknown site, every client would seem unregistered.
     get_site(unit.session, site)
-    address = parse_client(client, "query.client")
+    address = _client(unit, permit, site, client, fleet)
     authority = authority_of(unit.session, site, address)
     permit.demand(authority, words=authority_words(site, address))
     question = parse_question(name, "query.name", held.publishing.services(unit))
@@ -51,6 +60,15 @@ def get_decision(
         # The policy has only recent suspensions.
         policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
     return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
+
+
+def _client(unit: UnitOfWork, permit: Permit, site: str, client: str | None, fleet: str | None) -> Address:
+    """Return the address to decide for. Raise `Invalid` unless exactly one of both is given."""
+    if (client is None) == (fleet is None):
+        raise Invalid.at("query.client", Text("give either client or fleet"))
+    if fleet is not None:
+        return fleet_client(unit.session, site, fleet, permit.visible())
+    return parse_client(client or "", "query.client")
 
 
 @router.get("/who", summary="Show the authority of an address", responses=documented(NOT_FOUND))

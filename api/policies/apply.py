@@ -44,6 +44,7 @@ from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
 from api.lists.filed import put_link, put_list
 from api.names import service as name_acts
+from api.policies.filed_fleets import record_fleet_names
 from api.policies.left_out import LeftOut
 from api.policies.recorded import demand_same_end, is_allowed_name, is_binding, is_exemption
 from api.publish.repository import is_empty
@@ -88,6 +89,7 @@ def apply(unit: UnitOfWork, wanted: Policy, lists: Lists) -> list[Fault]:
     run.bind()
     run.exempt()
     run.allow()
+    record_fleet_names(unit, wanted.fleet_names, run.faults)
     if run.fills:
         # Close authorities last: a closed one can register and adopt nothing.
         run.close()

@@ -30,6 +30,7 @@ from api.exemptions.state import APPROVED, exemption_state
 from api.lists import repository as lists
 from api.lists import service as list_acts
 from api.lists.state import is_over
+from api.policies.filed_fleets import keep_fleet_names
 from api.policies.recorded import is_allowed_name, is_exemption
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
@@ -137,6 +138,7 @@ class LeftOut:
             if not link.period.has_ended(now_s) and link.number not in self.links:
                 self.faults.append(Fault(subject(link), "is not in the file: add it, or end it first"))
         self._keep_allowed()
+        keep_fleet_names(self.unit, self.wanted.fleet_names, self.faults)
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:
             if exemption.ban in self.rows:

@@ -19,6 +19,7 @@ from api.db.models import (
     BindingRow,
     CatalogueRow,
     ExemptionRow,
+    FleetNameRow,
     ListRow,
     PublicationRow,
     ServiceRow,
@@ -157,6 +158,7 @@ def rows_at(session: Session, revision: int) -> Rows:
         objects_at(session, SuspensionRow, revision),
         services_at(session, revision),
         objects_at(session, AllowedNameRow, revision),
+        objects_at(session, FleetNameRow, revision),
     )
 
 

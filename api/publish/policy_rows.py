@@ -11,7 +11,7 @@ The policy leaves out:
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 from typing import TypeVar
 
 from api.db.models import (
@@ -20,6 +20,7 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    FleetNameRow,
     ServiceRow,
     SiteRow,
     SuspensionRow,
@@ -27,6 +28,7 @@ from api.db.models import (
 )
 from api.publish.services_in_force import services_in_force
 from api.timestamps import parse_zoned_hours
+from dnsfilter.policy.fleets import FleetName
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
     AllowedName,
@@ -70,6 +72,7 @@ class Rows:
     suspensions: Sequence[SuspensionRow]
     services: tuple[Service, ...]
     allowed: Sequence[AllowedNameRow]
+    fleet_names: Sequence[FleetNameRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Values:
     suspensions: tuple[Suspension, ...]
     services: tuple[Service, ...]
     allowed: tuple[AllowedName, ...] = ()
+    fleet_names: tuple[FleetName, ...] = ()
     epoch: int = 0
 
 
@@ -102,6 +106,7 @@ def values_of(rows: Rows) -> Values:
         present(map(suspension_value, rows.suspensions)),
         rows.services,
         present(map(allowed_value, rows.allowed)),
+        tuple(map(fleet_name_value, rows.fleet_names)),
     )
 
 
@@ -127,6 +132,7 @@ def policy_of(values: Values, catalogue: Mapping[str, Service]) -> Policy:
         exemptions=tuple(exemption for exemption in exemptions if exemption.ranges),
         suspensions=values.suspensions,
         allowed=values.allowed,
+        fleet_names=values.fleet_names,
         epoch=values.epoch,
     )
 
@@ -284,3 +290,8 @@ def allowed_value(row: AllowedNameRow) -> AllowedName | None:
         row.review_by_s,
         row.reason,
     )
+
+
+def fleet_name_value(row: FleetNameRow) -> FleetName:
+    """Return the name of a fleet of a row."""
+    return FleetName(row.token, row.site, IPv6Network(row.prefix), row.start_s, row.end_s)

@@ -13,6 +13,7 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    FleetNameRow,
     InstallationRow,
     RangeRow,
     ServiceRow,
@@ -30,6 +31,7 @@ from api.publish.policy_rows import (
     ban_value,
     binding_value,
     exemption_value,
+    fleet_name_value,
     present,
     range_value,
     service_value,
@@ -126,6 +128,7 @@ class Policies:
         self._exemptions = TableCache(ExemptionRow, exemption_value, ExemptionRow.number)
         self._services = TableCache(ServiceRow, self._service, ServiceRow.slug)
         self._allowed = TableCache(AllowedNameRow, allowed_value, AllowedNameRow.number)
+        self._fleet_names = TableCache(FleetNameRow, fleet_name_value, FleetNameRow.number)
         self._lists: dict[str, tuple[Tier, ...]] = {}
         self._states = _states(
             self._authorities,
@@ -136,6 +139,7 @@ class Policies:
             self._exemptions,
             self._services,
             self._allowed,
+            self._fleet_names,
         )
 
     def load(self, session: Session, now: Instant) -> Values:
@@ -143,7 +147,7 @@ class Policies:
         session.flush()
         newest, epoch, *states = session.execute(self._states).one()
         pairs = zip(states[::2], states[1::2], strict=True)
-        authorities, sites, ranges, bans, bindings, exemptions, services, allowed = pairs
+        authorities, sites, ranges, bans, bindings, exemptions, services, allowed, names = pairs
         # Years of suspensions would slow every toggle. Twice the span of a snapshot, because clocks may be set back.
         kept = now - 2 * KEPT_PAST_S
         # The condition on the column itself uses its index.
@@ -159,6 +163,7 @@ class Policies:
             present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
             self._services.load(session, newest, *services),
             self._allowed.load(session, newest, *allowed),
+            self._fleet_names.load(session, newest, *names),
             epoch,
         )
 

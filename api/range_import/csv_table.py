@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 from api.errors import Fault
 from api.http.prefixes import shown, why_no_prefix
 from dnsfilter.policy.faults import prefix_fault
+from dnsfilter.policy.fleets import by_hand_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 from dnsfilter.policy.text_faults import text_fault
 from dnsfilter.translatable import Text, joined
@@ -209,7 +210,7 @@ def _prefix(cell: str) -> Prefix:
         prefix = ip_network(cell)
     except ValueError as error:
         raise ValueError(why_no_prefix(cell)) from error
-    wrong = prefix_fault(prefix)
+    wrong = prefix_fault(prefix) or by_hand_fault(prefix)
     if wrong is not None:
         raise ValueError(Text("{prefix} {wrong}", prefix=prefix, wrong=wrong))
     return prefix

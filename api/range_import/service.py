@@ -29,6 +29,7 @@ from api.ranges import repository
 from api.ranges.schemas import Stage
 from api.ranges.service import shown_fields
 from api.spaces.registration import RegistrationRules, make_rules
+from dnsfilter.policy.fleets import is_fleet_text
 from dnsfilter.policy.model import Instant, Prefix, Range
 from dnsfilter.translatable import Text, either
 
@@ -214,7 +215,8 @@ def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], Registered
     sites = {row.value.site for row in wanted.rows} | ({wanted.sync.site} if wanted.sync else set())
     columns = [getattr(RangeRow, name) for name in RegisteredRow._fields]
     rows = session.execute(select(*columns).where(RangeRow.site.in_(sites)).order_by(RangeRow.id))
-    return {(row.site, row.prefix): RegisteredRow(*row) for row in rows}
+    # A table has no fleets: they are neither changed nor removed by one.
+    return {(row.site, row.prefix): RegisteredRow(*row) for row in rows if not is_fleet_text(row.prefix)}
 
 
 def _rules(

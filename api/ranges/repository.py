@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
+from api.db.models import ExemptionRow, FleetNameRow, NodeRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound, see_list
 from api.exemptions.state import is_live
 from api.http.pagination import Paging, Sorting, equal, select_page, sorted_page, within
@@ -38,6 +38,13 @@ def site_in_use(session: Session, slug: str) -> bool:
 def find(session: Session, site: str, prefix: Prefix) -> RangeRow | None:
     """Return the range with exactly that prefix, or None."""
     return session.scalar(select(RangeRow).where(RangeRow.site == site, RangeRow.prefix == str(prefix)))
+
+
+def fleet_names(session: Session, row: RangeRow) -> Sequence[FleetNameRow]:
+    """Return the names of a fleet, oldest first."""
+    name = FleetNameRow
+    statement = select(name).where(name.prefix == row.prefix, name.site == row.site)
+    return session.scalars(statement.order_by(name.number)).all()
 
 
 def get(session: Session, site: str, prefix: Prefix) -> RangeRow:

@@ -20,6 +20,7 @@ from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
 from api.ranges.reading import read_site
 from api.spaces import service as spaces
+from dnsfilter.policy.fleets import by_hand_fault, is_fleet_text
 from dnsfilter.policy.model import DEFAULT_SITE, Prefix, Range
 from dnsfilter.translatable import Text
 
@@ -58,8 +59,11 @@ def demand_change(unit: UnitOfWork, permit: Permit, row: RangeRow) -> None:
 def demand_put(unit: UnitOfWork, permit: Permit, site: str, prefix: Prefix, authority: str) -> RangeRow | None:
     """Return the range with that prefix, or None. Raise `Forbidden` if the caller may not register or change it.
 
-    Raise `Forbidden` or `Conflict` if another authority has it.
+    Raise `Forbidden` or `Conflict` if another authority has it, and `Invalid` for the prefix of a fleet.
     """
+    fault = by_hand_fault(prefix)
+    if fault is not None:
+        raise Invalid.at("path.address", Text("{prefix} {fault}", prefix=prefix, fault=fault))
     known = repository.find(unit.session, site, prefix)
     permit.demand_named(authority)
     spaces.demand(unit, permit.caller, site, prefix, authority)
@@ -185,6 +189,7 @@ def remove_known(
 ) -> None:
     """Do what `remove` does, with the exempted ranges and the `binders` of `put_known` known."""
     _demand_unnamed(row, exempted)
+    _forget_names(unit, row)
     concerned = (row.authority, *binders.get(row.authority, ()))
     unit.record("range.remove", subject(row), shown(row), None, *concerned)
     unit.session.delete(row)
@@ -199,6 +204,23 @@ def _demand_unnamed(row: RangeRow, exempted: Collection[tuple[str, str]]) -> Non
                 site=row.site,
             )
         )
+
+
+def _forget_names(unit: UnitOfWork, row: RangeRow) -> None:
+    """Delete the names of a fleet; raise `Conflict` if one is valid. Other ranges have none."""
+    if not is_fleet_text(row.prefix):
+        return
+    for name in repository.fleet_names(unit.session, row):
+        if name.end_s is None or name.end_s > unit.now_s:
+            raise Conflict(
+                Text(
+                    '{prefix} is the fleet "{label}", whose names are valid. End it first: {command}',
+                    prefix=row.prefix,
+                    label=row.label,
+                    command=f"dnsfilterctl fleet end {row.authority} {row.id}",
+                )
+            )
+        unit.session.delete(name)
 
 
 def shown(row: RangeRow) -> Json:

@@ -14,6 +14,7 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
+    FleetNameRow,
     RangeRow,
     ServiceRow,
     SiteRow,
@@ -24,6 +25,7 @@ from api.db.subjects import subject
 from api.db.time_zones import time_zone_of
 from api.db.versions import KINDS
 from api.exemptions.reading import shown_exemption
+from api.fleets.reading import shown_name
 from api.names.reading import shown as name_shown
 from api.publish.past_policies import row_of
 from api.ranges.reading import read_site
@@ -91,6 +93,8 @@ class _Reader:
                 return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
             case AllowedNameRow():
                 return name_shown(row)
+            case FleetNameRow():
+                return shown_name(row)
             case BindingRow():
                 read = read_binding(row, self._reference(row.ban), self._at, time_zone_of(self._session, row.authority))
                 return read.model_dump(mode="json", exclude=NOT_STORED)

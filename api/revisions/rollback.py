@@ -1,7 +1,7 @@
 """Restore ranges, modes, scopes and replies of an earlier revision, by the acts of single requests.
 
 Terms, bindings, exemptions, authorities, sites and grants stay as they are: what has begun is not rewritten. So do own
-services, single names and prohibited lists. Bans that did not exist then, or no longer exist, stay as they are.
+services, single names, prohibited lists and fleets. Bans that did not exist then, or no longer exist, stay as they are.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from api.errors import Conflict, Fault, NotFound, collect_faults
 from api.publish.past_policies import objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
+from dnsfilter.policy.fleets import is_fleet, is_fleet_text
 from dnsfilter.policy.model import Range, Service
 
 
@@ -66,9 +67,10 @@ class _Run:
 
     def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
         session = self.unit.session
-        known = {(row.site, row.prefix): row for row in session.scalars(select(RangeRow))}
+        rows = session.scalars(select(RangeRow)).all()
+        known = {(row.site, row.prefix): row for row in rows if not is_fleet_text(row.prefix)}
         exempted = ranges.exempted(session, self.unit.now_s)
-        then = {(entry.site, str(entry.prefix)): entry for entry in wanted}
+        then = {(entry.site, str(entry.prefix)): entry for entry in wanted if not is_fleet(entry.prefix)}
         for key, row in list(known.items()):
             entry = then.get(key)
             if entry is None or entry.authority != row.authority:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from dnsfilter.cli.name import name_line, name_value
 from dnsfilter.cli.node_snapshot import local_acts, snapshot_of
 from dnsfilter.cli.options import DONE, WRONG_INPUT, Commands, add_command, add_files, store_of
+from dnsfilter.cli.running.instead_of_client import InsteadOfClient
 from dnsfilter.cli.running.named_fleet import fleet_client_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
 from dnsfilter.config.node_config import Config
@@ -34,25 +35,9 @@ def add(commands: Commands) -> None:
     command.add_argument("client", help="the client's address; leave it out with --fleet")
     command.add_argument("name", help="the name in the query, or a URL")
     fleet = "decide for devices of the fleet with this label or token"
-    command.add_argument("--fleet", action=_InsteadOfClient, metavar="FLEET", help=fleet)
+    command.add_argument("--fleet", action=InsteadOfClient, metavar="FLEET", help=fleet)
     command.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone, {DEFAULT_ZONE} (default: now)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
-
-
-class _InsteadOfClient(argparse.Action):
-    """Store the fleet. Then the only argument is the name: argparse has it as the client."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        _option: str | None = None,
-    ) -> None:
-        namespace.fleet = values
-        for action in parser._actions:
-            if action.dest == "name":
-                action.required = False
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from api.console.frame.language import NAMES
 from api.console.frame.page_words import N_, Words
 from api.console.frame.static_files import url_of
 from api.report.pages.html_page import width_of
+from dnsfilter.policy.fleets import is_fleet_text
 from dnsfilter.telemetry.terminal import escape
 
 
@@ -69,5 +70,6 @@ NAVIGATION = (
 )
 """The pages of the navigation: path and name."""
 TEMPLATES.filters["width"] = width_of
+TEMPLATES.tests["fleet"] = is_fleet_text
 TEMPLATES.tests["english"] = lambda text: isinstance(text, English)
 TEMPLATES.globals.update(static=url_of, languages=NAMES, navigation=NAVIGATION)

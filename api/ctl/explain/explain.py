@@ -1,5 +1,6 @@
 """dnsfilterctl explain and who: what the policy decides for a client."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 
 from api.ctl.arguments import question
@@ -7,6 +8,7 @@ from api.ctl.command import WHEN, Group, Options, Result, given
 from api.ctl.display.local_times import at_words, soon_words
 from api.ctl.display.safe_text import columns, escape
 from api.ctl.display.shown_names import Names
+from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.suspensions import local_lines, suspended_lines
 from api.ctl.remote.client import Client
 from api.explain.schemas import (
@@ -19,7 +21,9 @@ from api.explain.schemas import (
     WhoRead,
     WinnerRead,
 )
+from dnsfilter.cli.running.instead_of_client import InsteadOfClient
 from dnsfilter.policy.device_phrase import use_words
+from dnsfilter.policy.fleets import is_fleet_text
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
 """Extended DNS error codes of dnsfilter's own refusals, RFC 8914 section 5.2."""
@@ -45,9 +49,13 @@ def add(groups: Group) -> None:
         "explain 127.0.5.10 www.tiktok.com",
         "explain 127.0.5.10 https://www.tiktok.com/@ghent",
         'explain 192.0.2.10 www.tiktok.com --at "2026-10-01 09:00"',
+        'explain --fleet "phones of staff" www.tiktok.com',
     )
-    explain.add_argument("client", metavar="CLIENT", help="address of the client")
+    explain.add_argument("client", metavar="CLIENT", help="address of the client; leave it out with --fleet")
     explain.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
+    explain.add_argument(
+        "--fleet", action=InsteadOfClient, metavar="LABEL", help="a fleet instead of a client: LABEL or AUTHORITY/LABEL"
+    )
     explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (default: now)")
     explain.add_site()
     who = groups.add_command("who", _who, "who 127.0.5.10")
@@ -56,7 +64,15 @@ def add(groups: Group) -> None:
 
 
 def _explain(client: Client, options: Options) -> Result:
-    found = client.get(DecisionRead, "/v1/decision", given(options, "client", "name", "at", "site"))
+    asked = given(options, "client", "fleet", "name", "at", "site")
+    if options.fleet is not None:
+        if options.name is not None:
+            raise WrongInput("give either CLIENT before the name, or --fleet")
+        try:
+            asked["name"] = question(asked.pop("client"))
+        except ArgumentTypeError as error:
+            raise WrongInput(f"NAME: {error}") from error
+    found = client.get(DecisionRead, "/v1/decision", asked)
     return Result(found, lambda: _explained(client, found, Names(client), now=options.at is None))
 
 
@@ -130,6 +146,8 @@ def range_words(found: ClientRangeRead | None, site: str) -> str:
     """Return the range that holds the client."""
     if found is None:
         return f"unregistered: in no range of site {site}"
+    if is_fleet_text(found.prefix):
+        return f"fleet {found.label} ({use_words(found.audience, found.funding)}) at site {found.site}"
     label = f"{found.label}; " if found.label else ""
     return f"{found.prefix} ({label}{use_words(found.audience, found.funding)}) at site {found.site}"
 

@@ -31,7 +31,7 @@ from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.loaded_catalogue import LoadedCatalogueRow
 from api.db.models.name import AllowedNameRow
-from api.db.models.network import RangeRow, SiteRow, SpaceRow
+from api.db.models.network import FleetNameRow, RangeRow, SiteRow, SpaceRow
 from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.prohibited_list import ListLinkRow, ListVersionRow, ProhibitedListRow
@@ -68,6 +68,7 @@ __all__ = [
     "EventCursorRow",
     "ExemptionRow",
     "FeedRow",
+    "FleetNameRow",
     "GrantRow",
     "HeldCheckpointRow",
     "IdempotencyRow",

@@ -1,4 +1,4 @@
-"""Sites, the address space assigned there, and the ranges registered there."""
+"""Sites, the address space assigned there, the ranges registered there, and the names of fleets."""
 
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -42,4 +42,23 @@ class SpaceRow(Base):
     site: Mapped[str] = mapped_column(ForeignKey("sites.slug"))
     prefix: Mapped[str] = mapped_column(String(43))
     authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
+    revision: Mapped[int]
+
+
+class FleetNameRow(Base):
+    """A token over `[start_s, end_s)` of the fleet that is the range with that prefix at `site`.
+
+    Numbers are never reused. `recorded_by` is an account, 0 is the installation itself.
+    """
+
+    __tablename__ = "fleet_names"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    site: Mapped[str] = mapped_column(String(63))
+    prefix: Mapped[str] = mapped_column(String(43), index=True)
+    token: Mapped[str] = mapped_column(String(63), unique=True)
+    start_s: Mapped[int]
+    end_s: Mapped[int | None]
+    recorded_by: Mapped[int]
     revision: Mapped[int]

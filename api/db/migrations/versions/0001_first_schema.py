@@ -64,6 +64,7 @@ def upgrade() -> None:
     _prohibited_lists()
     _exemptions()
     _allowed_names()
+    _fleet_names()
     _acts()
     _nodes()
     _messages()
@@ -430,6 +431,18 @@ def _allowed_names() -> None:
         _column("exact", sa.Boolean()),
         *_columns(_BIG, "start_s", "recorded_s", "recorded_by", "revision"),
         *_columns(_BIG, "end_s", "review_by_s", "ended_s", "ended_by", "superseded_by", nullable=True),
+    )
+
+
+def _fleet_names() -> None:
+    _numbered_table(
+        "fleet_names",
+        "number",
+        _column("site", sa.String(63)),
+        _column("prefix", sa.String(43), index=True),
+        _column("token", sa.String(63), unique=True),
+        *_columns(_BIG, "start_s", "recorded_by", "revision"),
+        _column("end_s", _BIG, nullable=True),
     )
 
 

@@ -1,0 +1,46 @@
+"""Find the client that stands for a fleet, by the fleet's label."""
+
+from collections.abc import Sequence
+from ipaddress import ip_network
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import RangeRow
+from api.errors import Invalid
+from api.http.pagination import within
+from dnsfilter.policy.fleets import FLEET_LENGTH, FLEET_TEXT
+from dnsfilter.policy.model import Address
+from dnsfilter.translatable import Text
+
+
+def fleet_client(session: Session, site: str, fleet: str, visible: frozenset[str] | None) -> Address:
+    """Return an address of a fleet, given as `LABEL` or `AUTHORITY/LABEL`; only of `visible`, unless it is None.
+
+    Raise `Invalid` if no fleet or several have the label.
+    """
+    found = _labelled(session, site, fleet, visible)
+    if len(found) == 1:
+        return ip_network(found[0].prefix).network_address
+    if found:
+        known = " or ".join(sorted(f"{row.authority}/{row.label}" for row in found))
+        raise Invalid.at("query.fleet", Text("several authorities have this fleet: write {known}", known=known))
+    raise Invalid.at(
+        "query.fleet",
+        Text('you see no fleet "{fleet}" at site {site}. See dnsfilterctl fleet list.', fleet=fleet, site=site),
+    )
+
+
+def _labelled(session: Session, site: str, fleet: str, visible: frozenset[str] | None) -> Sequence[RangeRow]:
+    row = RangeRow
+    fleets = select(row).where(
+        row.site == site,
+        row.prefix.startswith(FLEET_TEXT),
+        row.prefix.endswith(FLEET_LENGTH),
+        *within(row.authority, visible),
+    )
+    found = session.scalars(fleets.where(row.label == fleet)).all()
+    if found:
+        return found
+    authority, _, label = fleet.partition("/")
+    return session.scalars(fleets.where(row.label == label, row.authority == authority)).all()
