@@ -15,6 +15,7 @@ from dnsfilter.engine.interface import (
     NodeLabel,
     Reply,
     StreamListening,
+    TlsSide,
     Update,
 )
 from dnsfilter.engine.pending_names import PendingCount
@@ -54,6 +55,9 @@ class CompiledEngine:
         since_ms: int | None = None,
         reference: Reference | None = None,
     ) -> None: ...
+    def serve_tls(
+        self, make_side: Callable[[], TlsSide | None], client_of: Callable[[str | None, bytes], bytes | None]
+    ) -> StreamListening: ...
     def fileno(self) -> int: ...
     def listen(self, listener: UdpListener) -> None: ...
     def unlisten(self, listener: UdpListener) -> None: ...

@@ -154,6 +154,32 @@ class StreamListening(Protocol):
         """Stop accepting and end every connection."""
 
 
+class TlsSide(Protocol):
+    """The server's side of one TLS connection, without I/O. Any exception ends the connection.
+
+    `server_name` is the name that the client asked for. `is_open`: the handshake is complete. `has_ended`: the client
+    has closed its sending side.
+    """
+
+    is_open: bool
+    has_ended: bool
+
+    @property
+    def server_name(self) -> str | None: ...
+
+    def receive(self, data: bytes) -> bytes:
+        """Return what the client has sent with `data`."""
+
+    def send(self, data: bytes) -> None:
+        """Encrypt bytes for the client."""
+
+    def take(self) -> bytes:
+        """Return the bytes to send to the client."""
+
+    def end(self) -> bytes:
+        """End this side. Return the last bytes to send."""
+
+
 class Engine(Protocol):
     """Answers queries from snapshot, cache and upstreams.
 
@@ -164,6 +190,15 @@ class Engine(Protocol):
     @property
     def streams(self) -> StreamListening | None:
         """Return what serves streams as part of `poll`; None if a StreamServer must, by `answer` and `forward`."""
+
+    def serve_tls(
+        self, make_side: Callable[[], TlsSide | None], client_of: Callable[[str | None, bytes], bytes | None]
+    ) -> StreamListening | None:
+        """Return what serves DNS over TLS as part of `poll`; None if a TlsStreamServer must.
+
+        `make_side` returns the TLS of a new connection, None if there is no certificate. `client_of` is
+        `ClientNames.client_of`. Call this at most once.
+        """
 
     def fileno(self) -> int:
         """Return the epoll descriptor, readable when `poll` has work."""

@@ -40,6 +40,10 @@ SETS = 1 << SET_BITS
 WAYS = 4
 TICKS_PER_MS = 16_000
 KEY_BYTES = 32
+HANDSHAKE_S = 10.0
+"""Seconds from the beginning of a connection in which a proxy's header and the TLS handshake must be complete."""
+MOST_HANDSHAKES = 256
+"""Unfinished handshakes of a worker at a time. Beyond it, the oldest one is ended."""
 _TICKS_PER_S = 1000 * TICKS_PER_MS
 _NETWORK = 2
 _U64 = 2**64 - 1

@@ -5,12 +5,11 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.wire.compose import MAX_MESSAGE
+from dnsfilter.wire.edns import PADDING_BLOCK
 from dnsfilter.wire.iana import OptionCode, Type
 from dnsfilter.wire.names import HEADER_SIZE, skip_name
 from dnsfilter.wire.query import HEADER, Query, parse_query
 
-BLOCK: Final = 468
-"""Padded replies have a multiple of this many bytes (RFC 8467 section 4.1)."""
 _OPTION: Final = Struct("!HH")
 _KEEPALIVE_ASKED: Final = OptionCode.TCP_KEEPALIVE.to_bytes(2, "big") + bytes(2)
 """The option as a query holds it: without a timeout."""
@@ -58,7 +57,7 @@ def with_options(reply: bytes, asked: Asked, idle_s: float) -> bytes:
         reply = _with_option(reply, OptionCode.TCP_KEEPALIVE, timeout.to_bytes(2, "big"))
     if Asked.PADDING in asked:
         padded = len(reply) + _OPTION.size
-        target = min(-(-padded // BLOCK) * BLOCK, MAX_MESSAGE)
+        target = min(-(-padded // PADDING_BLOCK) * PADDING_BLOCK, MAX_MESSAGE)
         reply = _with_option(reply, OptionCode.PADDING, bytes(max(target - padded, 0)))
     return reply
 

@@ -121,7 +121,9 @@ class TlsSession:
 
     def send(self, data: bytes) -> None:
         """Encrypt bytes for the client. Call it only while `is_open`."""
-        self._object.write(data)
+        sent = self._object.write(data)
+        while sent < len(data):
+            sent += self._object.write(data[sent:])
 
     def end(self) -> bytes:
         """End this side, so that the client knows that nothing is cut off. Return the last bytes to send."""

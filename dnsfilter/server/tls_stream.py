@@ -1,19 +1,18 @@
-"""DNS over TLS for clients (RFC 7858): the connections of `stream.py`, with TLS beneath their frames."""
+"""DNS over TLS for clients (RFC 7858): the connections of `stream.py`, with TLS beneath their frames.
+
+It serves the reference engine, and specifies what the compiled one does in its own loop.
+"""
 
 from collections.abc import Callable
 from typing import cast
 
 from dnsfilter.config.node_config import Clients, Limits
+from dnsfilter.engine.limits import HANDSHAKE_S, MOST_HANDSHAKES
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.client_names import ClientNames
 from dnsfilter.server.stream import StreamConnection, StreamServer
 from dnsfilter.server.tls import Contexts, Refused, TlsSession
 from dnsfilter.telemetry.metrics import Transport
-
-HANDSHAKE_S = 10.0
-"""Seconds from the beginning of a connection in which a proxy's header and the TLS handshake must be complete."""
-MOST_HANDSHAKES = 256
-"""Unfinished handshakes at a time. Beyond it, the oldest one is ended."""
 
 
 class TlsStreamServer(StreamServer):

@@ -12,6 +12,8 @@ from dnsfilter.wire.iana import OptionCode, Type
 
 OUR_PAYLOAD: Final = 1232
 """UDP payload size that we announce: an IPv6 packet of 1,280 bytes (the smallest MTU) less 48 bytes of headers."""
+PADDING_BLOCK: Final = 468
+"""Padded replies have a multiple of this many bytes (RFC 8467 section 4.1)."""
 MAX_OPTIONS: Final = 32
 """Maximum number of options kept of one OPT. Further ones are only checked for form, as RFC 6891 allows."""
 MAX_EDE_TEXT: Final = 1024

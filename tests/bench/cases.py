@@ -9,7 +9,7 @@ class Case:
 
     `refused` is the share of questions for listed names. In a `fresh` load no question repeats. With `parts` the table
     lists this project's memory in parts. With `failover` the first of two upstreams never answers. `per_connection` is
-    the number of questions of a TCP connection; None: all.
+    the number of questions of a TCP connection; None: all. `dot` is TCP with TLS, for servers with listeners for it.
     """
 
     slug: str
@@ -20,6 +20,7 @@ class Case:
     workers: int = 1
     fresh: bool = False
     tcp: bool = False
+    dot: bool = False
     parts: bool = False
     failover: bool = False
     connections: int = 20
@@ -48,4 +49,5 @@ CASES = (
         per_connection=1,
         connections=100,
     ),
+    Case("dot", "20 % refused, 80 % cached; DNS over TLS", tcp=True, dot=True),
 )

@@ -24,6 +24,18 @@ class Setting:
     ranges: int
     workers: int
     connections: int
+    dot_port: int = 0
+    dot: bool = False
+
+    @property
+    def certificate(self) -> Path:
+        """Return the certificate of `dot_port`."""
+        return self.directory / "certificate.pem"
+
+    @property
+    def key(self) -> Path:
+        """Return its key."""
+        return self.directory / "key.pem"
 
     @property
     def upstream_port(self) -> int:
@@ -59,6 +71,7 @@ class Peer:
     many_workers: bool = True
     many_connections: bool = True
     failover: bool = False
+    dot: bool = False
 
 
 def _command(program: str, *arguments: object) -> Command:
@@ -74,11 +87,13 @@ def _unbound(setting: Setting) -> Command:
     ranges = "".join(
         f'access-control: {prefix} allow\naccess-control-tag: {prefix} "banned"\n' for prefix in setting.prefixes()
     )
+    dot = f"interface: 127.0.0.1@{setting.dot_port}\ntls-port: {setting.dot_port}\n"
+    dot += f'tls-service-key: "{setting.key}"\ntls-service-pem: "{setting.certificate}"\n'
     forward = "\n".join(f"forward-addr: 127.0.0.1@{port}" for port in setting.upstream_ports)
     config = f"""\
 server:
 interface: 127.0.0.1
-port: {setting.port}
+{dot if setting.dot else ""}port: {setting.port}
 directory: "{setting.directory}"
 username: ""
 chroot: ""
@@ -107,6 +122,9 @@ def _dnsdist(setting: Setting) -> Command:
     ranges = setting.write("ranges", "".join(f"{prefix}\n" for prefix in setting.prefixes()))
     listen = f'"127.0.0.1:{setting.port}", {{reusePort=true, tcpListenQueueSize={setting.connections}}}'
     more = f"addLocal({listen})\n" * (setting.workers - 1)
+    files = f'"{setting.certificate}", "{setting.key}"'
+    if setting.dot:
+        more += f'addTLSLocal("127.0.0.1:{setting.dot_port}", {files}, {{tcpListenQueueSize={setting.connections}}})\n'
     config = f"""\
 setLocal({listen})
 {more}setSecurityPollSuffix("")
@@ -211,8 +229,8 @@ zone "large.rpz" {{ type primary; file "{policy}"; allow-query {{ none; }}; }};
 
 
 PEERS = (
-    Peer("unbound", _unbound, failover=True),
-    Peer("dnsdist", _dnsdist),
+    Peer("unbound", _unbound, failover=True, dot=True),
+    Peer("dnsdist", _dnsdist, dot=True),
     Peer("recursor", _recursor),
     Peer("dnsmasq", _dnsmasq, many_workers=False, many_connections=False),
     Peer("bind", _bind),

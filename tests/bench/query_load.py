@@ -58,6 +58,7 @@ class Target:
     port: int
     client: str
     tcp: bool = False
+    dot: bool = False
     sockets: int = 20
     per_socket: int | None = None
 
@@ -71,7 +72,16 @@ def ask(
     """
     command = [
         *(str(dnsperf.path), "-s", "127.0.0.1", "-p", str(target.port), "-a", target.client, "-d", str(questions)),
-        *("-m", "tcp" if target.tcp else "udp", "-c", str(target.sockets), "-q", str(OUTSTANDING), "-t", "2"),
+        *(
+            "-m",
+            "dot" if target.dot else "tcp" if target.tcp else "udp",
+            "-c",
+            str(target.sockets),
+            "-q",
+            str(OUTSTANDING),
+            "-t",
+            "2",
+        ),
         *("-l", str(seconds), "-O", "latency-histogram", "-O", "suppress=timeout"),
     ]
     command += [] if rate is None else ["-Q", str(rate)]

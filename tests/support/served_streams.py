@@ -126,9 +126,9 @@ async def serving_streams(
                     lambda count: rig.counters.set(TCP_CONNECTIONS, count),
                     lambda: rig.counters.add(LIMITED[Limit.CONNECTIONS]),
                 )
+                server.most_unsent = most_unsent  # type: ignore[attr-defined]
             else:
                 server = make_server(rig, resolver)
-            server.most_unsent = most_unsent  # type: ignore[attr-defined]
             with socket.create_server(("127.0.0.1", 0)) as sock:
                 # Connections inherit the small buffer: the server notices at once when a client reads.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)

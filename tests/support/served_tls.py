@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.interface import StreamListening
@@ -67,7 +68,8 @@ class ServedTls:
     streams: Served
     certified: Certified
     contexts: Contexts
-    server: TlsStreamServer
+    server: Any
+    """Its `most_handshakes` may be set."""
     fleets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -129,11 +131,12 @@ async def serving_tls(
     contexts = Contexts(names.serves)
     if with_certificate:
         use(contexts, certified)
-    made: list[TlsStreamServer] = []
+    made: list[Any] = []
 
     def make_server(rig: Rig, resolver: Resolver) -> StreamListening:
         made.append(
-            TlsStreamServer(
+            rig.engine.serve_tls(lambda: contexts.session("dot"), names.client_of)
+            or TlsStreamServer(
                 resolver,
                 clients,
                 limits,
@@ -143,7 +146,8 @@ async def serving_tls(
                 names,
             )
         )
-        return made[0]
+        server: StreamListening = made[0]
+        return server
 
     async with serving_streams(kind, upstream, limits, clients, clock=clock, make_server=make_server) as streams:
         yield ServedTls(streams, certified, contexts, made[0], names.fleets)

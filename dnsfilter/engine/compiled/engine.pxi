@@ -145,6 +145,9 @@ class CompiledEngine:
 
     # Streams of clients and to upstreams.
 
+    def serve_tls(self, make_side, client_of):
+        return TlsStreams(self.streams, make_side, client_of)
+
     def forward(self, miss, ticket):
         turn = Turn(self._clock.wall_s(), self._clock.boot_ns())
         self._slow_path.forward(turn, miss, ticket)

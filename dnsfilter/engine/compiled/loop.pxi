@@ -274,7 +274,7 @@ cdef class Loop:
         cdef Entry* entry
         cdef int result
         origin.client_size = self.batch.client(i, &origin.client)
-        origin.stream, origin.listener = 0, source.reply_fd
+        origin.stream, origin.transport, origin.listener = 0, OVER_UDP, source.reply_fd
         origin.peer, origin.peer_size = header.msg_name, header.msg_namelen
         origin.control, origin.control_size = NULL, 0
         if header.msg_control != NULL and keep_local_address(header):

@@ -3,6 +3,7 @@
 cdef int MAX_STEPS
 cdef uint32_t MAX_HOPS_PER_NAME
 cdef uint32_t LONGEST_DENIAL_S, LONGEST_S, LONGEST_TTL_S, MAX_EDE_TEXT, MAX_OPTIONS, MIN_LIMIT, MIN_RECORD, OUR_PAYLOAD
+cdef uint32_t MOST_HANDSHAKES, PADDING_BLOCK
 cdef int32_t CONCERNED_TTL_S, FIRST_HOLD_MS, LONGEST_HOLD_MS, SAMPLE_EVERY, STALE_TTL_S
 cdef int CROWDED_FROM, LOOKS, MOST_EXCHANGES, OLD_MS, SWEEP_MS
 cdef int LIFETIME_MS, LOWEST_PORT, POOL_SIZE
@@ -15,6 +16,7 @@ cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
 
 from dnsfilter.cache.answer_cache import LONGEST_S, MS_UNTIL_PREFETCH, POPULAR_HITS
 from dnsfilter.cache.failure_cache import FIRST_HOLD_MS, LONGEST_HOLD_MS
+from dnsfilter.engine.limits import MOST_HANDSHAKES
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS
@@ -41,7 +43,7 @@ from dnsfilter.upstream.health import (
 from dnsfilter.wire.answer import LONGEST_DENIAL_S
 from dnsfilter.wire.chain import MAX_STEPS
 from dnsfilter.wire.checker import LONGEST_TTL_S
-from dnsfilter.wire.edns import MAX_EDE_TEXT, MAX_OPTIONS, OUR_PAYLOAD
+from dnsfilter.wire.edns import MAX_EDE_TEXT, MAX_OPTIONS, OUR_PAYLOAD, PADDING_BLOCK
 from dnsfilter.wire.names import MAX_HOPS_PER_NAME
 from dnsfilter.wire.query import MIN_RECORD
 from dnsfilter.wire.reply import MIN_LIMIT

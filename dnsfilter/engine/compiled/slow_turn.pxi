@@ -130,19 +130,20 @@ cdef class SlowTurn:
     cdef int _decide_stream(self, Connection* connection, bytes message, int range_class) except -1:
         cdef Connections connections = self.table.connections
         cdef bytes client = <bytes>(<const char*>connection.address)[: connection.address_size]
-        cdef bint keepalive = asks_keepalive(message, <uint32_t>len(message))
+        cdef int options = asked_options(message, <uint32_t>len(message), connection.transport == OVER_DOT)
+        transport = TRANSPORTS[connection.transport]
         outcome = self.slow_path.decide_message(
-            self._turn(), message, client, Transport.TCP, None if range_class < 0 else range_class
+            self._turn(), message, client, transport, None if range_class < 0 else range_class
         )
         if isinstance(outcome, Reply):
             connections.copy_reply(outcome.message)
             if self.recording.active:
-                self.recording.recorder.replied(client, Transport.TCP, outcome.message)
-            connections.add_reply(<uint32_t>len(outcome.message), keepalive)
+                self.recording.recorder.replied(client, transport, outcome.message)
+            connections.add_reply(<uint32_t>len(outcome.message), options)
             self.slow_path.ask_for_due(self._turn())
             return 0
         connection.waiting += 1
-        reply = stream_reply(connections, connections.handle_of(connection), keepalive)
+        reply = stream_reply(connections, connections.handle_of(connection), options)
         if isinstance(outcome, Update):
             self._turn().events.append(with_changes(outcome, reply=reply))
         else:
@@ -210,7 +211,7 @@ cdef class SlowTurn:
         """Record a reply to a connection."""
         try:
             self.recording.record(
-                connection.address, connection.address_size, Transport.TCP, <const char*>reply, size
+                connection.address, connection.address_size, TRANSPORTS[connection.transport], <const char*>reply, size
             )
         except BaseException as error:
             self._fail(error)
@@ -220,7 +221,8 @@ cdef class SlowTurn:
     ) noexcept with gil:
         """Record that a message of a connection gets no answer."""
         client = <bytes>(<const char*>connection.address)[: connection.address_size]
+        transport = TRANSPORTS[connection.transport]
         try:
-            self.recording.recorder.decided(<bytes>(<const char*>message)[:size], client, Transport.TCP, Drop())
+            self.recording.recorder.decided(<bytes>(<const char*>message)[:size], client, transport, Drop())
         except BaseException as error:
             self._fail(error)

@@ -276,6 +276,9 @@ class ReferenceEngine:
 
     # Streams of clients and to upstreams.
 
+    def serve_tls(self, _make_side: object, _client_of: object) -> None:
+        return None
+
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
         turn = self._turn()
         self._path.forward(turn, miss, ticket)

@@ -3,8 +3,9 @@
 import dns.message
 import pytest
 
-from dnsfilter.server.reply_options import BLOCK, Asked, asked_options, with_options
+from dnsfilter.server.reply_options import Asked, asked_options, with_options
 from dnsfilter.wire.compose import RawRecord
+from dnsfilter.wire.edns import PADDING_BLOCK
 from dnsfilter.wire.query import Query, parse_query
 from dnsfilter.wire.reply import empty_reply, local_reply
 from tests.unit.wire.build import message, opt, question
@@ -47,8 +48,8 @@ def test_a_padded_reply_has_a_multiple_of_the_block(size: int) -> None:
     reply = local_reply(_query(opt()), 0, [RawRecord(b"\0", 65280, 1, 60, bytes(size))])
     for asked in (Asked.PADDING, Asked.PADDING | Asked.KEEPALIVE):
         padded = with_options(reply, asked, 10)
-        assert len(padded) % BLOCK == 0
-        assert 0 <= len(padded) - len(reply) < BLOCK + 10
+        assert len(padded) % PADDING_BLOCK == 0
+        assert 0 <= len(padded) - len(reply) < PADDING_BLOCK + 10
         assert dns.message.from_wire(padded).answer == dns.message.from_wire(reply).answer
 
 

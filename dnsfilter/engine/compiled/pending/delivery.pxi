@@ -123,7 +123,7 @@ cdef class Delivery:
         if not read_query(<const uint8_t*>(waiting + 1), waiting.message_size, stream, &asked):
             return False
         size = self.fast.serve(
-            &asked, entry, range_class, stream, DELIVERED, at, now_ms,
+            &asked, entry, range_class, waiting.transport, DELIVERED, at, now_ms,
             STREAM_ROOM if stream else udp_limit_of(&asked), out,
         )
         if size <= 0:
@@ -131,7 +131,9 @@ cdef class Delivery:
         self.last_reply, self.last_size = out, <uint32_t>size
         if stream:
             connection = self.connections.answer(
-                waiting.stream, <uint32_t>size, asks_keepalive(asked.message, asked.size)
+                waiting.stream,
+                <uint32_t>size,
+                asked_options(asked.message, asked.size, waiting.transport == OVER_DOT),
             )
             if connection != NULL:
                 self.connections.add_due(connection)

@@ -22,6 +22,7 @@ cdef struct Waiting:
     int64_t asked_ns
     uint64_t stream             # as in Origin; a connection has no listener, peer and control
     int listener
+    uint8_t transport           # index in TRANSPORTS
     uint16_t message_size
     uint8_t address_size
     uint8_t peer_size

@@ -188,9 +188,9 @@ cdef class PendingTable:
         query = parse_query(<bytes>message[: waiting.message_size], stream=waiting.stream != 0)
         client = <bytes>waiting.address[: waiting.address_size]
         if waiting.stream:
-            keepalive = asks_keepalive(message, waiting.message_size)
-            reply = stream_reply(self.connections, waiting.stream, keepalive)
-            return Waiter(query, client, waiting.asked_ns, reply=reply, transport=Transport.TCP)
+            options = asked_options(message, waiting.message_size, waiting.transport == OVER_DOT)
+            reply = stream_reply(self.connections, waiting.stream, options)
+            return Waiter(query, client, waiting.asked_ns, reply=reply, transport=TRANSPORTS[waiting.transport])
         peer = peer_of(<bytes>waiting.peer[: waiting.peer_size])
         source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
         return Waiter(query, client, waiting.asked_ns, self.listeners[waiting.listener], peer, source)

@@ -43,6 +43,7 @@ cdef struct Origin:
     const uint8_t* client       # the packed address
     uint32_t client_size
     uint64_t stream             # the handle of a connection, which gets the reply; 0: a datagram
+    uint8_t transport           # index in TRANSPORTS
     int listener                # the descriptor that sends the reply
     const void* peer            # as recvmsg returns it
     uint32_t peer_size
@@ -185,6 +186,7 @@ cdef class Pending:
             self.table.release_waiting(made)
             return NULL
         made.asked_ns, made.stream, made.listener = now_ns, origin.stream, origin.listener
+        made.transport = origin.transport
         made.peer_size, made.control_size = <uint8_t>origin.peer_size, <uint8_t>origin.control_size
         made.address_size = <uint8_t>origin.client_size
         memcpy(made.address, origin.client, origin.client_size)

@@ -23,7 +23,7 @@ cdef class Recording:
 
     cdef int delivered(self, Delivery delivery, const Waiting* waiting) except -1:
         """Record the reply that was just delivered."""
-        transport = Transport.TCP if waiting.stream else Transport.UDP
+        transport = TRANSPORTS[waiting.transport]
         reply = <const char*>delivery.last_reply
         return self.record(waiting.address, waiting.address_size, transport, reply, delivery.last_size)
 

@@ -14,6 +14,7 @@ cdef enum:
     OPTION_ECS = 8
     OPTION_COOKIE = 10
     OPTION_KEEPALIVE = 11
+    OPTION_PADDING = 12
     MOST_OWNERS = 128       # distinct names of one answer: question, owners and targets
     OWNERS_ROOM = 8192
 

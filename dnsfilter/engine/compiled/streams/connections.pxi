@@ -1,7 +1,7 @@
-# The connections of clients over TCP, without what they say: a socket, the bytes read and not yet taken, the bytes not
+# The connections of clients over TCP, also below TLS, without what they say: a socket, the bytes read and not yet taken, the bytes not
 # yet sent, limits, and who goes first at a limit. streams.pxi takes the messages.
 #
-#   open_one(fd, peer)            add an accepted connection; NULL if a limit refuses it
+#   open_one(fd, peer, transport) add an accepted connection; NULL if a limit refuses it
 #   at(fd), find(handle)          return a connection; NULL if it has ended
 #   next_reply(), add_reply(...)  write the next reply, and add it to those of the connection being served
 #   answer(handle, size, ...)     give the bytes in `next_reply` to the connection whose query waited for them
@@ -11,8 +11,9 @@
 # A connection keeps its place, and its memory is used again: a handle has the generation too. While messages of a
 # connection are taken (`current`), it is never ended but marked as `doomed`.
 
+from dnsfilter.engine.limits import HANDSHAKE_S
 from dnsfilter.telemetry.metrics import Limit
-from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
+from dnsfilter.telemetry.slots import ENCRYPTED_CONNECTIONS, LIMITED, TCP_CONNECTIONS
 
 cdef extern from *:
     """
@@ -33,61 +34,28 @@ cdef extern from *:
     ssize_t send_stream(int fd, const void* data, size_t size) nogil
     uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
 
-cdef enum:
-    FRAME_HEAD = 2          # bytes of the length before each message
-    LARGEST_FRAME = 65537
-    READ_ROOM = 4096        # bytes of one read from a connection that has nothing left from before
-    OUTBOX_ROOM = 2 * 65536 # with FRAME_HEAD and STREAM_ROOM free, it takes any reply
-    SPARE_PLACES = 64
-    LISTENS = 0xFFFFFFFF    # in `by_fd`: a listening socket
-    MOST_UNSENT_BYTES = 262144  # as MOST_UNSENT of server/stream.py
-
-cdef struct Connection:
-    Connection* before          # used longer ago
-    Connection* behind
-    Connection* next_due        # or the next free place
-    Client* client              # NULL: a proxy has not yet named it
-    ByteQueue unread            # less than one frame, unless the frame has to wait
-    ByteQueue unsent
-    int64_t due_ms              # when it has been idle for too long
-    uint64_t sent               # bytes that the kernel has taken
-    uint64_t seen               # `sent` at the last look
-    int fd                      # -1: ended
-    uint32_t generation
-    uint32_t waiting            # queries without a reply yet
-    uint32_t taken_in           # the turn in which messages were taken last
-    uint32_t events             # that epoll reports
-    uint8_t address[16]         # of the client, or of the proxy while the client is not known
-    uint8_t address_size
-    bint header_due             # a trusted proxy has not yet named the client
-    bint ended                  # the client has closed its sending side
-    bint blocked                # the client has to read before more is answered
-    bint doomed
-    bint is_due                 # in the list of those to serve at the end of the turn
-
 
 @cython.final
 cdef class Connections:
     """The connections of one engine."""
 
     cdef Connection* places
-    cdef uint32_t most, most_per_client, most_queries, used
+    cdef uint32_t room
+    cdef uint32_t most, most_per_client, most_queries, most_handshakes, used
     cdef Connection* free
-    cdef Connection* first      # the longest unused one
-    cdef Connection* last
+    cdef UseOrder[3] orders     # ORDERS
     cdef Connection* due
     cdef Connection* last_due
     cdef Connection* current
     cdef uint32_t* by_fd        # place of a descriptor plus one; 0 for none
     cdef uint32_t fds
-    cdef Room clients
+    cdef Room clients, clients_of_tls
     cdef Prefixes proxies
     cdef Alarm alarm
     cdef uint64_t[::1] slots
-    cdef int open_slot, limited_slot
-    cdef uint32_t count
+    cdef int open_slot, open_tls_slot, limited_slot
     cdef uint32_t most_unsent
-    cdef int64_t idle_ms
+    cdef int64_t idle_ms, handshake_ms
     cdef int64_t now_ms         # of this turn
     cdef int64_t look_at_ms     # when to look for idle ones; -1: there is none
     cdef uint16_t timeout       # of the keepalive option
@@ -99,11 +67,15 @@ cdef class Connections:
         self.most, self.most_per_client = limits.connections, limits.connections_per_client
         self.most_queries, self.most_unsent = limits.connection_queries, MOST_UNSENT_BYTES
         self.idle_ms, self.timeout = max(round(limits.connection_idle_s * 1000), 1), round(limits.connection_idle_s * 10)
-        self.clients, self.proxies, self.alarm = Room(0xFFFFFFFF, 0xFFFFFFFF), proxies, alarm
-        self.slots, self.open_slot, self.limited_slot = slots, TCP_CONNECTIONS, LIMITED[Limit.CONNECTIONS]
+        self.handshake_ms, self.most_handshakes = min(self.idle_ms, round(HANDSHAKE_S * 1000)), MOST_HANDSHAKES
+        self.clients, self.clients_of_tls = Room(0xFFFFFFFF, 0xFFFFFFFF), Room(0xFFFFFFFF, 0xFFFFFFFF)
+        self.proxies, self.alarm, self.slots = proxies, alarm, slots
+        self.open_slot, self.open_tls_slot = TCP_CONNECTIONS, ENCRYPTED_CONNECTIONS[Transport.DOT]
+        self.limited_slot = LIMITED[Limit.CONNECTIONS]
         self.epoll_fd, self.look_at_ms = epoll_fd, -1
-        # Connections that end during a turn may leave their places only at its end.
-        self.places = <Connection*>calloc(self.most + SPARE_PLACES, sizeof(Connection))
+        # Connections that end during a turn may leave their places only at its end. Each transport has its own limit.
+        self.room = 2 * self.most + SPARE_PLACES
+        self.places = <Connection*>calloc(self.room, sizeof(Connection))
         self.outbox = <uint8_t*>malloc(OUTBOX_ROOM)
         if self.places == NULL or self.outbox == NULL:
             raise MemoryError
@@ -144,7 +116,7 @@ cdef class Connections:
 
     # Beginning and ending.
 
-    cdef Connection* open_one(self, int fd, sockaddr_storage* peer) noexcept nogil:
+    cdef Connection* open_one(self, int fd, sockaddr_storage* peer, int transport) noexcept nogil:
         """Add a connection whose peer may be a trusted proxy. Return NULL if it is refused; the caller closes `fd`."""
         cdef Connection* made
         cdef const uint8_t* address = NULL
@@ -154,50 +126,68 @@ cdef class Connections:
         if not size:
             return NULL
         if not header_due:
-            client = self.admit(address, size)
+            client = self.admit(address, size, transport)
             if client == NULL:
                 return NULL
-        made = self.place()
+        made = self.place(transport)
         if made == NULL or not self.remember(fd, <uint32_t>(made - self.places) + 1):
-            self.give_back(made, client)
+            self.give_back(made, client, transport)
             return NULL
         if watch_stream(self.epoll_fd, fd, EPOLLIN, True) < 0:
             self.by_fd[fd] = 0
-            self.give_back(made, client)
+            self.give_back(made, client, transport)
             return NULL
         made.fd, made.client, made.header_due, made.events = fd, client, header_due, EPOLLIN
+        made.transport, made.order = <uint8_t>transport, UNFINISHED if transport == OVER_DOT else IN_CLEAR
         memcpy(made.address, address, size)
         made.address_size = <uint8_t>size
-        made.due_ms = self.now_ms + self.idle_ms
-        self.append(made)
-        if self.look_at_ms < 0:
+        made.due_ms = self.now_ms + (self.handshake_ms if transport == OVER_DOT else self.idle_ms)
+        append_used(&self.orders[made.order], made)
+        if self.look_at_ms < 0 or made.due_ms < self.look_at_ms:
             self.look_at_ms = made.due_ms
-        self.counted(1)
+        self.count_open()
         return made
 
-    cdef Client* admit(self, const uint8_t* address, int size) noexcept nogil:
+    cdef Client* admit(self, const uint8_t* address, int size, int transport) noexcept nogil:
         """Count one more connection of a client. Return NULL, and count it as limited, if it has as many as it may."""
+        if transport == OVER_DOT:
+            return self.admit_to(self.clients_of_tls, address, size)
+        return self.admit_to(self.clients, address, size)
+
+    cdef Client* admit_to(self, Room clients, const uint8_t* address, int size) noexcept nogil:
         cdef uint64_t hash
-        cdef Client* found = self.clients.find(address, size, &hash)
+        cdef Client* found = clients.find(address, size, &hash)
         if found == NULL or found.count < self.most_per_client:
-            return self.clients.add(found, hash, address, size)
+            return clients.add(found, hash, address, size)
         self.slots[self.limited_slot] += 1
         return NULL
 
-    cdef Connection* place(self) noexcept nogil:
-        """Return an empty place. At the limit, end the longest idle connection for it; NULL if none is idle."""
-        cdef Connection* found = self.first
-        if self.count >= self.most:
+    cdef void dismiss(self, Client* client, int transport) noexcept nogil:
+        """Count one connection less of a client."""
+        if transport == OVER_DOT:
+            self.clients_of_tls.leave(client)
+        else:
+            self.clients.leave(client)
+
+    cdef Connection* place(self, int transport) noexcept nogil:
+        """Return an empty place. At a limit, end the oldest handshake or the longest idle connection for it.
+
+        Return NULL if there is none.
+        """
+        cdef Connection* found = NULL
+        if self.is_full(transport):
             self.slots[self.limited_slot] += 1
-            while found != NULL and not self.is_idle(found):
-                found = found.behind
+            if transport == OVER_DOT:
+                found = first_idle(&self.orders[UNFINISHED])
+            if found == NULL:
+                found = first_idle(&self.orders[ENCRYPTED if transport == OVER_DOT else IN_CLEAR])
             if found == NULL:
                 return NULL
             self.end(found)
         found = self.free
         if found != NULL:
             self.free = found.next_due
-        elif self.used < self.most + SPARE_PLACES:
+        elif self.used < self.room:
             found = &self.places[self.used]
             self.used += 1
         else:
@@ -206,10 +196,17 @@ cdef class Connections:
         found.next_due = NULL
         return found
 
-    cdef void give_back(self, Connection* place, Client* client) noexcept nogil:
+    cdef bint is_full(self, int transport) noexcept nogil:
+        """Return whether a limit leaves no room for one more connection, or for one more unfinished handshake."""
+        cdef uint32_t unfinished = self.orders[UNFINISHED].count
+        if transport != OVER_DOT:
+            return self.orders[IN_CLEAR].count >= self.most
+        return unfinished >= self.most_handshakes or self.orders[ENCRYPTED].count + unfinished >= self.most
+
+    cdef void give_back(self, Connection* place, Client* client, int transport) noexcept nogil:
         """Undo `place` and `admit`."""
         if client != NULL:
-            self.clients.leave(client)
+            self.dismiss(client, transport)
         if place != NULL:
             place.next_due = self.free
             self.free = place
@@ -219,68 +216,61 @@ cdef class Connections:
         cdef uint32_t generation = connection.generation
         cdef bint is_due = connection.is_due
         cdef Connection* next_due = connection.next_due
+        if connection.sealing != NULL:
+            end_sealing(connection)
         self.by_fd[connection.fd] = 0
         close_stream(connection.fd)
-        self.unlink(connection)
+        unlink_used(&self.orders[connection.order], connection)
         if connection.client != NULL:
-            self.clients.leave(connection.client)
+            self.dismiss(connection.client, connection.transport)
         drop_bytes(&connection.unread, held_bytes(&connection.unread))
         drop_bytes(&connection.unsent, held_bytes(&connection.unsent))
+        drop_bytes(&connection.unsealed, held_bytes(&connection.unsealed))
         memset(connection, 0, sizeof(Connection))
         connection.fd, connection.generation = -1, generation + 1
         connection.is_due, connection.next_due = is_due, next_due
         if not is_due:
-            self.give_back(connection, NULL)
-        self.counted(-1)
+            self.give_back(connection, NULL, OVER_TCP)
+        self.count_open()
 
-    cdef void counted(self, int more) noexcept nogil:
-        self.count += more
-        self.slots[self.open_slot] = self.count
+    cdef void count_open(self) noexcept nogil:
+        self.slots[self.open_slot] = self.orders[IN_CLEAR].count
+        self.slots[self.open_tls_slot] = self.orders[ENCRYPTED].count + self.orders[UNFINISHED].count
 
     # The order of use.
 
-    cdef void append(self, Connection* connection) noexcept nogil:
-        connection.before, connection.behind = self.last, NULL
-        if self.last != NULL:
-            self.last.behind = connection
-        else:
-            self.first = connection
-        self.last = connection
-
-    cdef void unlink(self, Connection* connection) noexcept nogil:
-        if connection.before != NULL:
-            connection.before.behind = connection.behind
-        else:
-            self.first = connection.behind
-        if connection.behind != NULL:
-            connection.behind.before = connection.before
-        else:
-            self.last = connection.before
-
     cdef void touch(self, Connection* connection) noexcept nogil:
         """Mark a connection as used just now."""
+        cdef UseOrder* order = &self.orders[connection.order]
         connection.due_ms = self.now_ms + self.idle_ms
-        if connection != self.last:
-            self.unlink(connection)
-            self.append(connection)
+        if connection != order.last:
+            unlink_used(order, connection)
+            append_used(order, connection)
 
-    cdef bint is_idle(self, const Connection* connection) noexcept nogil:
-        """Return whether no query is being answered, and all replies are sent."""
-        return not connection.waiting and not held_bytes(&connection.unsent) and not has_frame(connection)
+    cdef void finish_handshake(self, Connection* connection) noexcept nogil:
+        """Move a connection to those whose handshakes are complete."""
+        unlink_used(&self.orders[UNFINISHED], connection)
+        connection.order, connection.due_ms = ENCRYPTED, self.now_ms + self.idle_ms
+        append_used(&self.orders[ENCRYPTED], connection)
 
     cdef void expire(self) noexcept nogil:
         """End the connections that are idle for too long, and those whose client does not read."""
-        cdef Connection* connection = self.first
+        cdef Connection* connection
+        cdef int order
         if self.look_at_ms < 0 or self.now_ms < self.look_at_ms:
             return
-        while connection != NULL and connection.due_ms <= self.now_ms:
-            if self.is_idle(connection) or (held_bytes(&connection.unsent) and connection.sent == connection.seen):
-                self.end(connection)
-            else:
-                connection.seen = connection.sent
-                self.touch(connection)
-            connection = self.first
-        self.look_at_ms = connection.due_ms if connection != NULL else -1
+        self.look_at_ms = -1
+        for order in range(ORDERS):
+            connection = self.orders[order].first
+            while connection != NULL and connection.due_ms <= self.now_ms:
+                if is_idle(connection) or (held_bytes(&connection.unsent) and connection.sent == connection.seen):
+                    self.end(connection)
+                else:
+                    connection.seen = connection.sent
+                    self.touch(connection)
+                connection = self.orders[order].first
+            if connection != NULL:
+                self.look_at_ms = sooner(self.look_at_ms, connection.due_ms)
 
     cdef int64_t next_alarm(self) noexcept nogil:
         """Return when there is work next, in milliseconds of CLOCK_BOOTTIME: at once is 1, never is -1."""
@@ -305,7 +295,7 @@ cdef class Connections:
         connection.is_due = False
         if connection.fd >= 0:
             return connection
-        self.give_back(connection, NULL)
+        self.give_back(connection, NULL, OVER_TCP)
         return NULL
 
     # Replies.
@@ -314,27 +304,29 @@ cdef class Connections:
         """Return where to write a reply of at most STREAM_ROOM bytes."""
         return self.outbox + self.outbox_size + FRAME_HEAD
 
-    cdef void add_reply(self, uint32_t size, bint keepalive) noexcept nogil:
-        """Add the `size` bytes in `next_reply` to the replies to the connection that is served."""
-        if keepalive:
-            size = add_keepalive(self.next_reply(), size, STREAM_ROOM, self.timeout)
+    cdef void add_reply(self, uint32_t size, int options) noexcept nogil:
+        """Add the `size` bytes in `next_reply`, with options, to the replies to the connection that is served."""
+        if options:
+            size = add_options(self.next_reply(), size, STREAM_ROOM, options, self.timeout)
         write_16(self.outbox + self.outbox_size, size)
         self.outbox_size += FRAME_HEAD + size
 
-    cdef Connection* answer(self, uint64_t handle, uint32_t size, bint keepalive) noexcept nogil:
+    cdef Connection* answer(self, uint64_t handle, uint32_t size, int options) noexcept nogil:
         """Give the `size` bytes in `next_reply` to the connection whose query waited for them.
 
         Return the connection, which must be settled; NULL if it has ended.
         """
         cdef Connection* connection = self.find(handle)
+        cdef ByteQueue* queue
         cdef uint8_t* reply = self.next_reply()
         if connection == NULL:
             return NULL
-        if keepalive:
-            size = add_keepalive(reply, size, STREAM_ROOM, self.timeout)
+        if options:
+            size = add_options(reply, size, STREAM_ROOM, options, self.timeout)
         write_16(reply - FRAME_HEAD, size)
         connection.waiting -= 1
-        if not add_bytes(&connection.unsent, reply - FRAME_HEAD, FRAME_HEAD + size):
+        queue = &connection.unsent if connection.sealing == NULL else &connection.unsealed
+        if not add_bytes(queue, reply - FRAME_HEAD, FRAME_HEAD + size):
             connection.doomed = True
         return connection
 
@@ -348,8 +340,13 @@ cdef class Connections:
     cdef void push(self, Connection* connection) noexcept nogil:
         """Send what is in the outbox and what was not sent before, as far as the client reads."""
         cdef ssize_t sent = 0
-        cdef uint32_t size = self.outbox_size
-        cdef bint is_first = not held_bytes(&connection.unsent)
+        cdef uint32_t size
+        cdef bint is_first
+        if connection.sealing != NULL and (self.outbox_size or held_bytes(&connection.unsealed)):
+            if not seal_replies(connection, self.outbox, self.outbox_size):
+                connection.doomed = True
+            self.outbox_size = 0
+        size, is_first = self.outbox_size, not held_bytes(&connection.unsent)
         self.outbox_size = 0
         if size and is_first:
             sent = self.send(connection, self.outbox, size)
@@ -384,7 +381,7 @@ cdef class Connections:
         cdef bint frame
         self.push(connection)
         frame = has_frame(connection)
-        if connection.doomed or (connection.ended and self.is_idle(connection)):
+        if connection.doomed or (connection.ended and is_idle(connection)):
             self.end(connection)
             return
         if self.may_take(connection):
@@ -401,15 +398,25 @@ cdef class Connections:
 
     cdef bint is_busy(self) noexcept nogil:
         """Return whether any connection waits for a reply or has one to read."""
-        cdef Connection* connection = self.first
-        while connection != NULL and self.is_idle(connection):
-            connection = connection.behind
-        return connection != NULL
+        cdef Connection* connection
+        cdef int order
+        for order in range(ORDERS):
+            connection = self.orders[order].first
+            while connection != NULL:
+                if not is_idle(connection):
+                    return True
+                connection = connection.behind
+        return False
+
+    cdef void end_all(self, int order) noexcept nogil:
+        while self.orders[order].first != NULL:
+            self.end(self.orders[order].first)
 
     cdef void close(self) noexcept nogil:
         """End every connection."""
-        while self.first != NULL:
-            self.end(self.first)
+        cdef int order
+        for order in range(ORDERS):
+            self.end_all(order)
         while self.due != NULL:
             self.next_of_due()
         self.look_at_ms = -1
@@ -421,11 +428,11 @@ cdef class Connections:
         memcpy(self.next_reply(), <const uint8_t*>message, len(message))
         return 0
 
-    cdef int reply(self, uint64_t handle, bytes message, bint keepalive) except -1:
+    cdef int reply(self, uint64_t handle, bytes message, int options) except -1:
         """Answer a waiting query from Python. Send at once, unless messages of a connection are being taken."""
         cdef Connection* connection
         self.copy_reply(message)
-        connection = self.answer(handle, <uint32_t>len(message), keepalive)
+        connection = self.answer(handle, <uint32_t>len(message), options)
         if connection == NULL:
             return 0
         if self.current != NULL:
@@ -435,11 +442,3 @@ cdef class Connections:
         if self.due != NULL:
             self.alarm.set(1)
         return 0
-
-
-cdef inline bint has_frame(const Connection* connection) noexcept nogil:
-    """Return whether a complete message has been read and not taken. It is then the first of what was read."""
-    cdef uint32_t held = held_bytes(&connection.unread)
-    if held < FRAME_HEAD or connection.header_due:
-        return False
-    return held - FRAME_HEAD >= big16(connection.unread.data + connection.unread.start)

@@ -7,20 +7,20 @@ cdef class StreamReply:
 
     cdef Connections connections
     cdef uint64_t handle
-    cdef bint keepalive
+    cdef int options
 
     def __call__(self, bytes message not None):
         cdef uint64_t handle = self.handle
         self.handle = 0
-        self.connections.reply(handle, message, self.keepalive)
+        self.connections.reply(handle, message, self.options)
 
     def __dealloc__(self):
         if self.handle and self.connections is not None:
             self.connections.give_up(self.handle)
 
 
-cdef object stream_reply(Connections connections, uint64_t handle, bint keepalive):
+cdef object stream_reply(Connections connections, uint64_t handle, int options):
     """Return the StreamReply of a query that waits: the connection counts it already."""
     cdef StreamReply made = StreamReply.__new__(StreamReply)
-    made.connections, made.handle, made.keepalive = connections, handle, keepalive
+    made.connections, made.handle, made.options = connections, handle, options
     return made

@@ -1,7 +1,8 @@
-# DNS over TCP for clients (RFC 7766), as server/stream.py: pipelined queries, and replies in any order.
+# DNS over TCP and TLS for clients (RFC 7766, 7858), as server/stream.py: pipelined queries, and replies in any order.
 #
 #   a listening socket     accept a few connections                   `Streams.accept`
 #   a connection           read once, take the complete messages      `Streams.read`, `Streams.take`
+#   one over TLS           the same, of what it says in clear text    `Streams.read_sealed`
 #                          steps 2 to 8 of loop.pxi for each message  `Streams.ask`
 #                          send the replies together                  `Connections.settle`
 #   an upstream's answer   `Delivery.deliver` gives replies to the connections
@@ -22,6 +23,7 @@ from libc.errno cimport ENOBUFS, ENOMEM
 
 cdef enum:
     ACCEPTS = 64            # of one listening socket in a turn
+    SEALED_ROOM = 16384     # bytes of one read from a connection over TLS
     REST_MS = 1000          # without new connections, after the system had no room for one
 
 
@@ -32,7 +34,10 @@ cdef class Streams:
     cdef Connections connections
     cdef Loop loop              # None after `release`
     cdef dict listening         # descriptors by socket
+    cdef object make_side       # the TLS of a new connection, as `Engine.serve_tls` gets it
+    cdef object client_of
     cdef uint8_t[4096] inbox    # READ_ROOM
+    cdef uint8_t[16384] sealed_inbox    # SEALED_ROOM
     cdef uint32_t turn
     cdef int64_t accept_at_ms   # when to accept again; -1: now
 
@@ -43,15 +48,20 @@ cdef class Streams:
     # The interface.
 
     async def listen(self, sock):
+        self.accept_from(sock, LISTENS)
+
+    cdef int accept_from(self, sock, uint32_t mark) except -1:
+        """Accept connections from a socket, over TLS if `mark` is LISTENS_TLS."""
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         cdef int fd = sock.fileno()
         if watch_stream(self.connections.epoll_fd, fd, EPOLLIN, True) < 0:
             raise OSError(errno, os.strerror(errno))
-        if not self.connections.remember(fd, LISTENS):
+        if not self.connections.remember(fd, mark):
             unwatch_stream(self.connections.epoll_fd, fd)
             raise MemoryError
         self.listening[sock] = fd
+        return 0
 
     def unlisten(self, sock):
         cdef int fd = self.listening.pop(sock)
@@ -103,8 +113,8 @@ cdef class Streams:
         cdef uint32_t place = self.connections.place_at(fd)
         cdef Connection* connection
         self.connections.now_ms = self.loop.now_ms
-        if place == LISTENS:
-            self.accept(fd)
+        if place == LISTENS or place == LISTENS_TLS:
+            self.accept(fd, OVER_TCP if place == LISTENS else OVER_DOT)
             return
         connection = &self.connections.places[place - 1]
         if connection.taken_in == self.turn:
@@ -113,7 +123,10 @@ cdef class Streams:
             self.connections.end(connection)
             return
         if events & connection.events & EPOLLIN and not has_frame(connection):
-            self.read(connection)
+            if connection.sealing == NULL:
+                self.read(connection)
+            else:
+                self.read_sealed(connection)
         self.connections.settle(connection)
 
     cdef void finish_turn(self) noexcept nogil:
@@ -135,18 +148,20 @@ cdef class Streams:
 
     # Connections.
 
-    cdef void accept(self, int fd) noexcept nogil:
+    cdef void accept(self, int fd, int transport) noexcept nogil:
         cdef sockaddr_storage peer
         cdef Connection* made
         cdef int accepted
         for _ in range(ACCEPTS):
             accepted = accept_stream(fd, &peer)
             if accepted >= 0:
-                made = self.connections.open_one(accepted, &peer)
+                made = self.connections.open_one(accepted, &peer, transport)
                 if made == NULL:
                     close_stream(accepted)
-                else:
-                    made.taken_in = self.turn
+                    continue
+                made.taken_in = self.turn
+                if transport == OVER_DOT:
+                    self.begin_tls(made)
             elif errno == EAGAIN:
                 return
             elif errno == EMFILE or errno == ENFILE or errno == ENOBUFS or errno == ENOMEM:
@@ -154,6 +169,11 @@ cdef class Streams:
                 self.accept_at_ms = self.loop.now_ms + REST_MS
                 self.watch(0)
                 return
+
+    cdef void begin_tls(self, Connection* connection) noexcept with gil:
+        """Give a new connection its TLS, or end it."""
+        if not begin_sealing(connection, self.make_side):
+            self.connections.end(connection)
 
     cdef void watch(self, uint32_t events) noexcept with gil:
         """Wait for these events of all listening sockets."""
@@ -184,6 +204,60 @@ cdef class Streams:
             used = self.take(connection, self.inbox, <uint32_t>size)
             if used < size and not add_bytes(unread, self.inbox + used, <uint32_t>size - used):
                 connection.doomed = True
+
+    cdef void read_sealed(self, Connection* connection) noexcept with gil:
+        """Read once from a connection over TLS, and take the complete messages."""
+        cdef ssize_t size = receive_stream(connection.fd, self.sealed_inbox, SEALED_ROOM)
+        if size == 0:
+            connection.ended = True
+        elif size < 0:
+            connection.doomed = errno != EAGAIN and errno != EINTR
+        else:
+            try:
+                self.take_sealed(connection, <uint32_t>size)
+            except Exception:  # what the client sent is not acceptable
+                connection.doomed = True
+
+    cdef int take_sealed(self, Connection* connection, uint32_t size) except -1:
+        """Take the messages in what was read, after a proxy's header if one is due."""
+        cdef ByteQueue* unread = &connection.unread
+        cdef bytes data = <bytes>(<const char*>self.sealed_inbox)[:size]
+        cdef uint32_t used
+        cdef bint was_open = (<Sealing>connection.sealing).is_open
+        if connection.header_due:
+            data = self.after_header(connection, data)
+        if data:
+            data = opened(connection, data, self.client_of)
+        if not was_open and (<Sealing>connection.sealing).is_open:
+            self.connections.finish_handshake(connection)
+        if not data:
+            return 0
+        if held_bytes(unread):
+            if add_bytes(unread, <const uint8_t*><const char*>data, <uint32_t>len(data)):
+                self.take_unread(connection)
+            else:
+                connection.doomed = True
+            return 0
+        size = <uint32_t>len(data)
+        used = self.take(connection, <const uint8_t*><const char*>data, size)
+        if used < size and not add_bytes(unread, <const uint8_t*><const char*>data + used, size - used):
+            connection.doomed = True
+        return 0
+
+    cdef bytes after_header(self, Connection* connection, bytes data):
+        """Take the proxy's header. Return what follows it, or None while it is not complete or if it is not valid."""
+        cdef ByteQueue* unread = &connection.unread
+        if held_bytes(unread) > LARGEST_FRAME or not add_bytes(
+            unread, <const uint8_t*><const char*>data, <uint32_t>len(data)
+        ):
+            connection.doomed = True
+            return None
+        drop_bytes(unread, self.take_header(connection, unread.data + unread.start, held_bytes(unread)))
+        if connection.header_due or connection.doomed:
+            return None
+        data = <bytes>(<const char*>unread.data)[unread.start : unread.end] if held_bytes(unread) else b""
+        drop_bytes(unread, held_bytes(unread))
+        return data
 
     cdef void take_unread(self, Connection* connection) noexcept nogil:
         cdef ByteQueue* unread = &connection.unread
@@ -221,14 +295,14 @@ cdef class Streams:
             return 0
         header = read_proxy_header(data, size, &address, &address_size) if header else 0
         if not header:
-            self.loop.fast.slots[self.loop.fast.outcomes[1][AS_DROPPED]] += 1
+            self.loop.fast.slots[self.loop.fast.outcomes[connection.transport][AS_DROPPED]] += 1
             connection.doomed = True
             return 0
         if address_size:
             memcpy(connection.address, address, address_size)
             connection.address_size = <uint8_t>address_size
         connection.header_due = False
-        connection.client = self.connections.admit(connection.address, connection.address_size)
+        connection.client = self.connections.admit(connection.address, connection.address_size, connection.transport)
         connection.doomed = connection.client == NULL
         return header
 
@@ -240,15 +314,16 @@ cdef class Streams:
         cdef LookAhead ahead
         cdef uint8_t* out = self.connections.next_reply()
         cdef const uint8_t* client = connection.address
-        cdef int result, client_size = connection.address_size
+        cdef int result, client_size = connection.address_size, over = connection.transport
         if read_plain(message, size, &asked):
             self.loop.fast.look_ahead(&asked, client, client_size, self.loop.at, &ahead)
             result = answer_plain(
-                self.loop.fast, &asked, &ahead, client, client_size, 1, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+                self.loop.fast, &asked, &ahead, client, client_size, over, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
             )
         else:
             result = answer_odd(
-                self.loop.fast, message, size, &asked, &ahead, client, client_size, 1, self.loop.at, self.loop.now_ms, out
+                self.loop.fast, message, size, &asked, &ahead, client, client_size, over, self.loop.at, self.loop.now_ms,
+                out,
             )
         if result == MISS:
             result = self.ask_upstream(connection, &asked, &ahead, out)
@@ -259,7 +334,7 @@ cdef class Streams:
         elif result > 0:
             if self.loop.recording.active:
                 self.loop.slow.record_stream(connection, out, <uint32_t>result)
-            self.connections.add_reply(<uint32_t>result, asks_keepalive(message, size))
+            self.connections.add_reply(<uint32_t>result, asked_options(message, size, over == OVER_DOT))
         elif result == DROPPED:
             if self.loop.recording.active:
                 self.loop.slow.record_stream_drop(connection, message, size)
@@ -274,7 +349,7 @@ cdef class Streams:
         cdef Entry* entry
         cdef int result
         origin.client, origin.client_size = connection.address, connection.address_size
-        origin.stream = self.connections.handle_of(connection)
+        origin.stream, origin.transport = self.connections.handle_of(connection), connection.transport
         origin.listener, origin.peer, origin.peer_size = -1, connection.address, 0
         origin.control, origin.control_size = NULL, 0
         result = self.loop.pending.begin(asked, ahead.view, ahead.hash, &origin, self.loop.boot_ns)
@@ -288,12 +363,50 @@ cdef class Streams:
         )
         if entry != NULL:
             return self.loop.fast.serve(
-                asked, entry, ahead.range_class, 1, AS_STALE, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+                asked, entry, ahead.range_class, connection.transport, AS_STALE, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
             )
         if self.loop.fast.store.has_other(asked, ahead.view, self.loop.now_ms):
             return HAND_OVER
-        self.loop.fast.drop_waiting(1)
+        self.loop.fast.drop_waiting(connection.transport)
         if self.loop.recording.active:
             self.loop.slow.record_stream_drop(connection, asked.message, asked.size)
         self.loop.fast.count_reply(RCODE_SERVFAIL)
         return <int>write_empty(asked, RCODE_SERVFAIL, -1, NULL, 0, STREAM_ROOM, out)
+
+
+@cython.final
+cdef class TlsStreams:
+    """Implements `StreamListening` for DNS over TLS, as part of the engine's other streams."""
+
+    cdef Streams streams
+    cdef set listening
+
+    def __init__(self, Streams streams not None, make_side, client_of):
+        self.streams, self.listening = streams, set()
+        streams.make_side, streams.client_of = make_side, client_of
+
+    async def listen(self, sock):
+        self.streams.accept_from(sock, LISTENS_TLS)
+        self.listening.add(sock)
+
+    def unlisten(self, sock):
+        self.listening.remove(sock)
+        self.streams.unlisten(sock)
+
+    @property
+    def is_busy(self):
+        return self.streams.is_busy
+
+    def close(self):
+        for sock in list(self.listening):
+            self.unlisten(sock)
+        self.streams.connections.end_all(ENCRYPTED)
+        self.streams.connections.end_all(UNFINISHED)
+
+    @property
+    def most_handshakes(self):
+        return self.streams.connections.most_handshakes
+
+    @most_handshakes.setter
+    def most_handshakes(self, uint32_t most):
+        self.streams.connections.most_handshakes = most
