@@ -4,7 +4,7 @@ All buckets are in one flat table of fixed size, so that another implementation 
 The table is `2 * SETS * WAYS` pairs of uint64 in the machine's byte order: a pair is `block`, `state`.
 
 - `block` is the owner of the bucket: an IPv4 address as a number (for a network: its upper 24 bits, the rest 0), or the
-  upper 64 bits of an IPv6 address (for a network: their upper 56, the rest 0).
+  upper 64 bits of an IPv6 address (for a network: their upper 56, the rest 0). Of a fleet's client, the lower 64.
 - `state` is `full_at << 6 | unanswered << 2 | kind`: `kind` is 0 for an IPv4 client, 1 for an IPv6 client, 2 for an
   IPv4 network, 3 for an IPv6 network; `unanswered` counts from 0 to `slip` - 1; `full_at` is the tick of boot time,
   one in 1/16 microsecond, at which the bucket will be full again. A pair that was never written is all 0 and full.
@@ -33,6 +33,7 @@ from enum import IntEnum
 from mmap import mmap
 
 from dnsfilter.config.node_config import Limits, Rate
+from dnsfilter.policy.fleets import FLEET_BLOCK
 from dnsfilter.policy.model import Prefix
 
 SET_BITS = 13
@@ -40,6 +41,8 @@ SETS = 1 << SET_BITS
 WAYS = 4
 TICKS_PER_MS = 16_000
 KEY_BYTES = 32
+FLEET_HALF = FLEET_BLOCK.network_address.packed[:8]
+"""The first half of the address of every fleet's client."""
 HANDSHAKE_S = 10.0
 """Seconds from the beginning of a connection in which a proxy's header and the TLS handshake must be complete."""
 MOST_HANDSHAKES = 256
@@ -138,8 +141,11 @@ class Limiter:
 
 
 def client_block(client: bytes) -> bytes:
-    """Return the part of a packed address that is one client: an IPv4 address, or the /64 of an IPv6 address."""
-    return client[:8]
+    """Return the part of a packed address that is one client: an IPv4 address, or the /64 of an IPv6 address.
+
+    All fleets are in one /64, so of the address of a fleet's client it is the other half.
+    """
+    return client[8:] if client.startswith(FLEET_HALF) else client[:8]
 
 
 def charges(limits: Limits, version: int) -> Charges:

@@ -11,6 +11,7 @@ from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED
 from tests.contract.cases import internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, edes, query
+from tests.support.policies import network
 from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
@@ -45,6 +46,14 @@ def test_client_beyond_its_limit_gets_no_answer(start: Start, message: bytes, tr
     assert passed(rig, message, transport=transport) == 4
     assert rig.outcomes()[transport.value, "limited"] == 16
     assert limited(rig) == {Limit.CLIENT: 16}
+
+
+def test_the_clients_of_a_fleet_are_limited_one_by_one(start: Start) -> None:
+    rig = start(office(network("100::7:0:0/96", "ghent")), internet(), limits=TIGHT)
+    phones = [f"100::7:0:{number:x}" for number in (1, 2)]
+    assert [passed(rig, BANNED, phone, Transport.DOT, times=10) for phone in phones] == [4, 4]
+    misses = [rig.judge(query(f"n{n}.example.org"), "100::7:1:1", Transport.DOT) for n in range(4)]
+    assert all(isinstance(miss, Miss) for miss in misses)
 
 
 def test_query_beyond_the_limit_is_neither_decided_nor_forwarded(start: Start) -> None:

@@ -20,12 +20,24 @@ from tests.support.components import component
 from tests.support.dig import NoAnswer, dig
 from tests.support.engines import PATIENCE_S, query
 from tests.support.knot import Knot
-from tests.support.nodes import Node, Process, eventually
+from tests.support.nodes import EXAMPLE, Node, Process, eventually
 from tests.support.ports import free_port
 from tests.support.served_tls import NAME, UNNAMED, Certified
 
 GHENT, MECHELEN, UNREGISTERED = "127.0.5.10", "127.0.22.10", "127.0.99.10"
 BANNED = "www.tiktok.com"
+
+
+TOKEN = "gnt-public-staff-abcdefgh"
+FLEET = f"""
+[[fleet]]
+authority = "ghent"
+label = "phones"
+funding = "public"
+audience = "staff"
+names = [{{ token = "{TOKEN}" }}]
+"""
+POLICY = EXAMPLE.read_text() + FLEET
 
 
 class TlsNode(Node):
@@ -35,7 +47,7 @@ class TlsNode(Node):
         directory.mkdir(parents=True)
         self.certified = Certified(directory)
         self.dot_port = free_port()
-        super().__init__(directory / "node", upstream, config=self.table(), workers=workers)
+        super().__init__(directory / "node", upstream, policy=POLICY, config=self.table(), workers=workers)
         self.environment = {**os.environ, "DNSFILTER_ENGINE": engine}
 
     def table(self) -> str:
@@ -115,6 +127,14 @@ def test_kdig_gets_the_answers_of_its_range_and_trusts_the_certificate(node: Tls
         assert "TLS session (TLS1.3)" in found.stdout
     counted = node.dot_queries()
     assert counted >= 3
+
+
+def test_a_phone_outside_is_refused_as_in_the_office_by_its_fleets_name(node: TlsNode) -> None:
+    for name, status in ((BANNED, "REFUSED"), ("plain.example.org", "NOERROR")):
+        found = node.kdig(name, source=UNREGISTERED, host=f"{TOKEN}.{NAME}")
+        assert re.findall(r"status: (\w+)", found.stdout) == [status], found
+    assert "EDE: 15" in node.kdig(BANNED, source=UNREGISTERED, host=f"{TOKEN}.{NAME}").stdout
+    assert node.kdig(BANNED, source=UNREGISTERED, host=f"gnt-unknown-abcdefgh.{NAME}").returncode != 0
 
 
 def test_kdig_gets_padded_replies_of_one_size(node: TlsNode) -> None:

@@ -16,7 +16,7 @@ cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
 
 from dnsfilter.cache.answer_cache import LONGEST_S, MS_UNTIL_PREFETCH, POPULAR_HITS
 from dnsfilter.cache.failure_cache import FIRST_HOLD_MS, LONGEST_HOLD_MS
-from dnsfilter.engine.limits import MOST_HANDSHAKES
+from dnsfilter.engine.limits import FLEET_HALF, MOST_HANDSHAKES
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS

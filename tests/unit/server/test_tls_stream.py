@@ -21,7 +21,7 @@ from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import QUERY
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, UNREGISTERED, data, query
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
-from tests.support.scripted import Scripted, silent
+from tests.support.scripted import Asked, Scripted, reply, silent, truncated
 from tests.support.served_streams import Client, RunningClock, framed
 from tests.support.served_tls import NAME, UNNAMED, ServedTls, serving_tls, use
 from tests.support.starting import kind
@@ -259,7 +259,20 @@ async def test_a_client_that_says_its_end_gets_its_answers(serving: Serving) -> 
         await served.until(lambda: served.open == 0)
 
 
-async def test_a_large_reply_and_a_client_that_does_not_read(serving: Serving) -> None:
+async def test_a_reply_larger_than_a_record_arrives_complete(serving: Serving) -> None:
+    def large(asked: Asked) -> tuple[bytes, ...]:
+        if not asked.by_stream:
+            return (truncated(asked),)
+        return (reply(asked, [f'{asked.name}. 300 TXT "{number} {"x" * 240}"' for number in range(200)]),)
+
+    async with serving(Scripted(large)) as served:
+        client = await served.connect()
+        for padding in ([], [PADDED]):
+            found = await answer(client, "large.example.org", qtype="TXT", options=padding)
+            assert len(found.answer[0]) == 200
+
+
+async def test_a_client_that_does_not_read_gets_all_replies_later(serving: Serving) -> None:
     async with serving() as served:
         client = await served.connect()
         transport = cast(asyncio.Transport, client.writer.transport)

@@ -56,7 +56,7 @@ cdef class Room:
 
     cdef Client* find(self, const uint8_t* address, uint32_t size, uint64_t* hash) noexcept nogil:
         cdef Client* client
-        size = min(size, <uint32_t>CLIENT_BYTES)
+        address, size = half_of_client(address, <int>size), min(size, <uint32_t>CLIENT_BYTES)
         hash[0] = sip_hash(self.secret, size, address, size)
         client = self.buckets[hash[0] % CLIENT_BUCKETS]
         while client != NULL:
@@ -84,6 +84,7 @@ cdef class Room:
             client = <Client*>calloc(1, sizeof(Client))
             if client == NULL:
                 return NULL
+            address = half_of_client(address, <int>size)
             client.hash, client.size = hash, min(size, <uint32_t>CLIENT_BYTES)
             memcpy(client.address, address, client.size)
             client.next = self.buckets[hash % CLIENT_BUCKETS]
