@@ -4,7 +4,9 @@ It holds only what an upstream said about a name, never a result of policy.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
@@ -61,9 +63,24 @@ def size_bytes(key: CacheKey, answer: Answer, targets: tuple[bytes, ...]) -> int
     return _ENTRY_BYTES + content + records + sum(_TARGET_BYTES + len(target) for target in targets)
 
 
+class Withheld(IntEnum):
+    """The part of an answer that no client gets, because of private addresses in it."""
+
+    NONE = 0
+    ADDITIONAL = 1
+    ANSWER = 2
+
+
+Mark: TypeAlias = Callable[[CacheKey, Answer], Withheld]
+"""Return what is withheld of an answer to the question of a key."""
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One answer of an upstream, with its age. Only the matches, `names_digest` and the last two fields change."""
+    """One answer of an upstream, with its age.
+
+    Only the matches, `names_digest`, `hits` and `ask_again_ms` change.
+    """
 
     answer: Answer
     stored_ms: int
@@ -82,6 +99,7 @@ class Entry:
     hits: int = 0
     ask_again_ms: int = NEVER_MS
     """When a hit has a popular answer asked for again, which is done once."""
+    withheld: Withheld = Withheld.NONE
 
     def is_fresh(self, now_ms: int) -> bool:
         """Return True until the TTL has expired."""
@@ -137,16 +155,20 @@ class Cache(Protocol):
 class AnswerCache:
     """Answers by key, at most `max_bytes` in total, each kept until `stale_s` after its TTL.
 
-    With `prefetch`, popular answers are asked for again in the last tenth of their TTL.
+    With `prefetch`, popular answers are asked for again in the last tenth of their TTL. `mark` gives each entry what is
+    withheld of it; without one that is nothing.
 
     A segmented LRU: new entries are on probation, and become protected when asked for again. Only entries on probation
     are evicted. A flood of names that are asked once evicts only its own entries. Each operation takes constant time,
     except evictions: at most one for each answer put.
     """
 
-    __slots__ = ("_max_bytes", "_prefetch", "_probation", "_protected", "_protected_bytes", "_stale_ms", "bytes")
+    __slots__ = (
+        "_mark", "_max_bytes", "_prefetch", "_probation", "_protected", "_protected_bytes", "_stale_ms", "bytes",
+    )  # fmt: skip
 
-    def __init__(self, max_bytes: int, stale_s: int, prefetch: bool = False) -> None:
+    def __init__(self, max_bytes: int, stale_s: int, prefetch: bool = False, mark: Mark | None = None) -> None:
+        self._mark = mark
         self._max_bytes = max_bytes
         self._prefetch = prefetch
         self._stale_ms = stale_s * 1_000
@@ -191,11 +213,12 @@ class AnswerCache:
         """
         seconds = lifetime_s(answer, complete)
         size = size_bytes(key, answer, targets)
+        withheld = Withheld.NONE if self._mark is None else self._mark(key, answer)
         if not seconds or size > self._max_bytes // 8:
             if _is_conclusive(answer):
                 self._drop(key)
-            return Entry(answer, now_ms, now_ms + seconds * 1_000, targets, ad, size=0)
-        entry = Entry(answer, now_ms, now_ms + seconds * 1_000, targets, ad, size)
+            return Entry(answer, now_ms, now_ms + seconds * 1_000, targets, ad, size=0, withheld=withheld)
+        entry = Entry(answer, now_ms, now_ms + seconds * 1_000, targets, ad, size, withheld=withheld)
         if self._prefetch:
             entry.ask_again_ms = now_ms + seconds * MS_UNTIL_PREFETCH
         old = self._protected.get(key)

@@ -25,6 +25,7 @@ from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.rule_parts.allowed import Allowed
 from dnsfilter.telemetry.terminal import say
+from dnsfilter.upstream.rebinding import private_addresses_text
 from dnsfilter.wire.names import name_text
 
 
@@ -76,11 +77,13 @@ def explain(options: argparse.Namespace) -> int:
     set_here = [each for each in acts.names if each.authority == decision.authority and each.covers(name)]
     set_here = [each for each in set_here if each.start <= at < each.end]
     described = snapshot.describe(client.packed) if options.fleet is not None else None
+    private = private_addresses_text(config, name)
     if options.json:
         suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
         fleet = {} if described is None else {"fleet": described[1]}
         answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names, **fleet}
+        answer["private_addresses"] = private
         print(json.dumps({**answer, "suspended": suspended, "local_names": [name_value(each) for each in set_here]}))
         return DONE
     if described is not None:
@@ -93,6 +96,8 @@ def explain(options: argparse.Namespace) -> int:
     say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
     for line in (*map(name_line, set_here), *names_lines(snapshot, client, name, at)):
         say(line)
+    if private is not None:
+        say(f"private addresses: {private}")
     return DONE
 
 

@@ -115,6 +115,11 @@ class CacheTable(Table):
     prefetch: bool = False
 
 
+class RebindingTable(Table):
+    protect: bool = False
+    exempt: Annotated[Names, Field(alias="except")] = []
+
+
 class ClientsTable(Table):
     unregistered: Annotated[Unregistered, word(Unregistered)] = Unregistered.REFUSE
     allowed: Prefixes = []
@@ -186,6 +191,7 @@ class ConfigFile(Table):
     recent_names: bool = True
     upstream: UpstreamTable = UpstreamTable()
     cache: CacheTable = CacheTable()
+    rebinding: RebindingTable = RebindingTable()
     clients: ClientsTable = ClientsTable()
     limits: LimitsTable = LimitsTable()
     zone: Annotated[list[ZoneTable | None], Field(max_length=10_000)] = []

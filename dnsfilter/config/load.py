@@ -16,6 +16,7 @@ from dnsfilter.config.file_schema import (
     EncryptedTable,
     LimitsTable,
     OverrideTable,
+    RebindingTable,
     read_tables,
 )
 from dnsfilter.config.file_text import MAX_CONFIG_BYTES, load_text
@@ -28,6 +29,7 @@ from dnsfilter.config.node_config import (
     Endpoint,
     Limits,
     Rate,
+    Rebinding,
     Upstream,
     Zone,
 )
@@ -88,6 +90,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     """Return the faults that concern several keys."""
     faults = [
         *_listen_faults(file),
+        *_rebinding_faults(file.rebinding),
         *client_faults(file.clients),
         *_limits_faults(file.limits),
         *_zone_faults(file),
@@ -235,6 +238,16 @@ def _rate_faults(path: KeyPath, table: LimitsTable | OverrideTable) -> list[Faul
     return []
 
 
+def _rebinding_faults(table: RebindingTable) -> list[Fault]:
+    if table.exempt and not table.protect:
+        return [Fault(("rebinding", "except"), "has an effect only with rebinding.protect = true")]
+    return [
+        Fault(("rebinding", "except", index), "the root is every name: write protect = false instead")
+        for index, name in enumerate(table.exempt)
+        if name == ROOT
+    ]
+
+
 def _zone_faults(file: ConfigFile) -> list[Fault]:
     faults = []
     seen: set[WireName] = set()
@@ -304,6 +317,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         default_listen=default_listen,
         left_out=left_out,
         encrypted=_encrypted(file.encrypted, directory),
+        rebinding=Rebinding(file.rebinding.protect, tuple(name for name in file.rebinding.exempt if name is not None)),
     )
 
 

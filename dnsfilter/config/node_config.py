@@ -55,6 +55,17 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebinding:
+    """Whether private addresses are withheld from answers of the default upstreams.
+
+    The `exempt` names and all below them may have such addresses.
+    """
+
+    protect: bool = False
+    exempt: tuple[WireName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Clients:
     """Unregistered clients, and proxies. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
 
@@ -224,6 +235,7 @@ class Config:
     default_listen: bool = False
     left_out: tuple[Endpoint, ...] = ()
     encrypted: Encrypted = Encrypted()
+    rebinding: Rebinding = Rebinding()
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

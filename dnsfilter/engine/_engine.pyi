@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
-from dnsfilter.cache.answer_cache import Cache, Entry
+from dnsfilter.cache.answer_cache import Cache, Entry, Mark
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.cache.packed import Packed
 from dnsfilter.config.node_config import Clients, Limits
@@ -37,7 +37,7 @@ def fill_slots(records: bytes, slots: bytearray, key: bytes) -> tuple[int, int, 
 class CompiledEngine:
     """Implements `Engine`: ordinary queries in C, all others by the slow path."""
 
-    make_cache: ClassVar[Callable[[int, int, bool], Cache]]
+    make_cache: ClassVar[Callable[[int, int, bool, Mark | None], Cache]]
     streams: StreamListening
     def __init__(
         self,
@@ -97,7 +97,7 @@ class CompiledEngine:
 class Store:
     """`AnswerCache` in C, with the same contract."""
 
-    def __init__(self, max_bytes: int, stale_s: int, prefetch: bool = False) -> None: ...
+    def __init__(self, max_bytes: int, stale_s: int, prefetch: bool = False, mark: Mark | None = None) -> None: ...
     def __len__(self) -> int: ...
     @property
     def bytes(self) -> int:

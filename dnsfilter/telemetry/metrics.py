@@ -212,6 +212,10 @@ CACHE_PREFETCHES: Final = Metric(
     "dnsfilter_cache_prefetches_total", MetricType.COUNTER,
     "Popular answers that were asked for again before their TTL ended, with `[cache] prefetch`.",
 )  # fmt: skip
+REBINDING_BLOCKED: Final = Metric(
+    "dnsfilter_rebinding_blocked_total", MetricType.COUNTER,
+    "Queries whose answer was withheld because a public name led to a private address.",
+)  # fmt: skip
 CACHE_ENTRIES_NOW: Final = Metric("dnsfilter_cache_entries", MetricType.GAUGE, "Answers in the caches of all workers.")
 CACHE_BYTES_NOW: Final = Metric("dnsfilter_cache_bytes", MetricType.GAUGE, "Memory used by the caches of all workers.")
 TCP_CONNECTIONS_NOW: Final = Metric("dnsfilter_tcp_connections", MetricType.GAUGE, "Open TCP connections of clients.")
@@ -343,7 +347,7 @@ COUNTS_LOST: Final = Metric(
 METRICS: Final = (
     QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, PENDING, PENDING_LOST, BYPASS_ATTEMPTS,
     AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS,
-    CACHE_HITS_TOTAL, CACHE_PREFETCHES, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
+    CACHE_HITS_TOTAL, CACHE_PREFETCHES, REBINDING_BLOCKED, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
     ENCRYPTED_CONNECTIONS_NOW, CERTIFICATE_EXPIRY, CERTIFICATE_REJECTED, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
     CLOCK_DOUBTED,
     BUILD_INFO, PROCESS_START, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN,

@@ -119,7 +119,8 @@ CACHE_BYTES: Final = CACHE_HITS + 2
 TCP_CONNECTIONS: Final = CACHE_HITS + 3
 POLICY_COUNTS_LOST: Final = CACHE_HITS + 4
 CACHE_PREFETCHES: Final = CACHE_HITS + 5
-ANSWER_DURATION: Final = HistogramSlots(CACHE_HITS + 6, _bounds_ns(ANSWER_BUCKETS))
+REBINDING_BLOCKED: Final = CACHE_HITS + 6
+ANSWER_DURATION: Final = HistogramSlots(CACHE_HITS + 7, _bounds_ns(ANSWER_BUCKETS))
 _LIMITED_FIRST: Final = ANSWER_DURATION.first + _histogram_size(ANSWER_BUCKETS)
 LIMITED: Final[Mapping[str, int]] = MappingProxyType({limit: _LIMITED_FIRST + i for i, limit in enumerate(Limit)})
 """Limit reached -> slot."""
@@ -221,6 +222,7 @@ def _fixed_table() -> Iterator[Slot]:
     yield _gauge(TCP_CONNECTIONS, metrics.TCP_CONNECTIONS_NOW)
     yield _counter(POLICY_COUNTS_LOST, metrics.COUNTS_LOST)
     yield _counter(CACHE_PREFETCHES, metrics.CACHE_PREFETCHES)
+    yield _counter(REBINDING_BLOCKED, metrics.REBINDING_BLOCKED)
     yield from ANSWER_DURATION.table(metrics.ANSWER_DURATION_SECONDS, ())
     for limit in Limit:
         yield _counter(LIMITED[limit], metrics.LIMITED, (("limit", limit.value),))

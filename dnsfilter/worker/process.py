@@ -36,6 +36,7 @@ from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
 from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
+from dnsfilter.upstream.rebinding import mark_for
 from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
@@ -113,7 +114,12 @@ class Worker:
         self._counters.received = self._waited_for = self._revision
         zones = Zones(config.upstream.servers, config.zones, config.records)
         engine = engine_class(chosen_kind())
-        self._cache = engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s, config.cache.prefetch)
+        self._cache = engine.make_cache(
+            config.cache.max_bytes,
+            config.cache.serve_stale_s,
+            config.cache.prefetch,
+            mark_for(config.rebinding, zones),
+        )
         self._routes = routes_of(config)
         self._engine = engine(
             listeners=(),
@@ -143,7 +149,13 @@ class Worker:
         self._names = ClientNames(config.encrypted.name, self._in_force)
         self._contexts = Contexts(self._names.serves)
         self._encrypted = encrypted_servers(
-            config, self._resolver, self._counters, self._count_turned_away, self._contexts, self._names
+            config,
+            self._engine,
+            self._resolver,
+            self._counters,
+            self._count_turned_away,
+            self._contexts,
+            self._names,
         )
         self._sets, self._sockets = sets, sockets
         self._reading: dict[int, _Reading] = {}

@@ -24,7 +24,7 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 
-from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unregistered, Zone
+from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Rebinding, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
@@ -37,6 +37,7 @@ from dnsfilter.telemetry.metrics import Bypass, Outcome, QueryType, ResponseCode
 from dnsfilter.telemetry.policy_words import BanCount, PolicyKind, bypass_word, policy_word
 from dnsfilter.telemetry.slots import QUERY, QUERY_TYPE, RESPONSE
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.upstream.rebinding import mark_for
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import NOW
@@ -462,6 +463,7 @@ def make_engine(
     cache_bytes: int,
     stale_s: int,
     prefetch: bool,
+    rebinding: Rebinding,
     clients: Clients,
     limits: Limits,
     trust_ad: bool,
@@ -475,7 +477,7 @@ def make_engine(
     return engine(
         listeners=listeners,
         zones=zones,
-        cache=engine.make_cache(cache_bytes, stale_s, prefetch),
+        cache=engine.make_cache(cache_bytes, stale_s, prefetch, mark_for(rebinding, zones)),
         clients=clients,
         limits=limits,
         trust_ad=trust_ad,
@@ -500,6 +502,7 @@ def running(
     cache_bytes: int = 1_000_000,
     stale_s: int = 3600,
     prefetch: bool = False,
+    rebinding: Rebinding | None = None,
     trust_ad: bool = False,
     longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
     listen: str = "127.0.0.1",
@@ -533,6 +536,7 @@ def running(
             cache_bytes=cache_bytes,
             stale_s=stale_s,
             prefetch=prefetch,
+            rebinding=rebinding or Rebinding(),
             clients=clients or Clients(Unregistered.REFUSE),
             limits=limits,
             trust_ad=trust_ad,

@@ -29,6 +29,9 @@ NEW = f'''\
 # Written by `dnsfilter setup`, which keeps your own changes to this file.
 state_dir = "{STATE_DIR}"
 
+[rebinding]
+protect = true
+
 [control_plane]
 url = "http://127.0.0.1:8080"
 token = "{STATE_DIR}/enrolment-token"

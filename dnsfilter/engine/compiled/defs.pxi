@@ -108,6 +108,7 @@ cdef struct Ordinary:
     uint16_t rcode
     bint ad
     bint has_opt
+    bint has_private        # a private address
     uint32_t lifetime_s     # 0: not to be cached
     uint16_t counts[3]
     int record_count

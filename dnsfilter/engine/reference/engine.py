@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from dnsfilter.cache.answer_cache import AnswerCache, Cache
+from dnsfilter.cache.answer_cache import AnswerCache, Cache, Mark
 from dnsfilter.cache.failure_cache import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, EngineClock, Reference
@@ -60,8 +60,8 @@ class ReferenceEngine:
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
     streams: ClassVar[StreamListening | None] = None
-    make_cache: ClassVar[Callable[[int, int, bool], Cache]] = AnswerCache
-    """Make this engine's cache. Arguments: limit in bytes, seconds that an answer is kept after its TTL, prefetch."""
+    make_cache: ClassVar[Callable[[int, int, bool, Mark | None], Cache]] = AnswerCache
+    """Make this engine's cache. Arguments: limit in bytes, seconds to keep an answer after its TTL, prefetch, mark."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
-from dnsfilter.cache.answer_cache import Entry
+from dnsfilter.cache.answer_cache import Entry, Withheld
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.interface import NodeLabel
@@ -14,6 +14,7 @@ from dnsfilter.engine.refused_clients import RefusedClients
 from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
 from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
+from dnsfilter.engine.rules.withheld_reply import withheld_reply
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any, has_signed_denial
 from dnsfilter.engine.slow_path.recorder import Recorder
@@ -26,7 +27,7 @@ from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.policy_words import BYPASS_KIND, PolicyKind, bypass_word, policy_word
 from dnsfilter.telemetry.recent_names import FAILED, MONITORED, REFUSED, RecentNames
-from dnsfilter.telemetry.slots import BYPASS, QUERY
+from dnsfilter.telemetry.slots import BYPASS, QUERY, REBINDING_BLOCKED
 from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import EdeCode, Rcode
@@ -93,10 +94,21 @@ class QueryPolicy:
         if judgement.verdict is Verdict.REFUSE:
             return self.refuse(case, judgement, matches, entry.targets)
         self.note(case, judgement)
+        added = cast(tuple[tuple[WireName, tuple[Matched, ...]], ...], entry.additional_matches)
+        cap_s = self._cap_s(
+            case,
+            (*matches, *(hit for _, found in added for hit in found)),
+            (*entry.targets, *(name for name, _ in added)),
+        )
+        if entry.withheld is Withheld.ANSWER:
+            self._slots[REBINDING_BLOCKED] += 1
+            self.count(case.transport, outcome, Rcode.NOERROR)
+            return withheld_reply(case.query, cap_s, case.limit)
         self.count(case.transport, outcome, expressible(entry.answer.rcode, case.query.edns))
         stale = outcome is Outcome.STALE
-        added = cast(tuple[tuple[WireName, tuple[Matched, ...]], ...], entry.additional_matches)
-        hidden = any(self.judge(case, found, [name]).verdict is Verdict.REFUSE for name, found in added)
+        hidden = entry.withheld is Withheld.ADDITIONAL or any(
+            self.judge(case, found, [name]).verdict is Verdict.REFUSE for name, found in added
+        )
         answer = without_additional(entry.answer) if hidden else entry.answer
         age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
         if asks_any(case.query.question):
@@ -110,11 +122,7 @@ class QueryPolicy:
             case.query,
             answer,
             age_s=age_s,
-            ttl_cap_s=self._cap_s(
-                case,
-                (*matches, *(hit for _, found in added for hit in found)),
-                (*entry.targets, *(name for name, _ in added)),
-            ),
+            ttl_cap_s=cap_s,
             stale_ttl_s=STALE_TTL_S if stale else None,
             ad=ad,
             ede=Ede(stale_code(answer.rcode)) if stale else None,

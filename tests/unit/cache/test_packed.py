@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsfilter.cache.answer_cache import Cache
+from dnsfilter.cache.answer_cache import Cache, Withheld
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.cache.packed import (
     HEAD,
@@ -200,3 +200,14 @@ def test_no_records_do_harm_and_both_caches_take_the_same(
 def test_a_record_that_is_not_complete_ends_a_copy() -> None:
     records = pack_record(SOUND) + RECORD.pack(2**32 - 1, 0, 0, 1, 1, 0, 255) + b"x" * 300
     assert list(unpack(head_of(records, ROUTES) + records, ROUTES)) == [SOUND]
+
+
+@kinds
+def test_what_is_withheld_of_an_answer_is_found_again(kind: str) -> None:
+    """The configuration may have changed since the answer was stored."""
+    cache = CACHES[kind](1_000_000, 0, False, lambda *_: Withheld.ANSWER)
+    private = answered(NAME, "A", (f"{NAME}. 60 A 10.0.0.1",))
+    assert cache.take(SOUND._replace(message=private), 20 * MS)
+    entry = cache.get(key(NAME), 20 * MS)
+    assert entry is not None
+    assert entry.withheld is Withheld.ANSWER

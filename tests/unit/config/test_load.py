@@ -19,6 +19,7 @@ from dnsfilter.config.node_config import (
     Limits,
     LocalRecord,
     Rate,
+    Rebinding,
     Unregistered,
     Upstream,
     Zone,
@@ -103,6 +104,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         max_bytes = "1 GiB"
         serve_stale = 0
         prefetch = true
+        [rebinding]
+        protect = true
+        except = ["VPN.example.org"]
         [clients]
         unregistered = "resolve"
         allowed = ["192.0.2.0/24", "2001:db8::/32"]
@@ -185,6 +189,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "https://api.example.org", tmp_path / "secrets/token", "annex", tmp_path / "ca.pem", KEY
         ),
         start_without_snapshot=True,
+        rebinding=Rebinding(True, (parse_name("vpn.example.org"),)),
     )
 
 
@@ -244,6 +249,11 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[clients]\nunregistered = "resolve"\nallowed = ["::/0"]', "clients.allowed[0]: ::/0 is everybody"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["fe80::/10"]', "clients.allowed[0]: 'fe80::/10' is"),
         ('[clients]\ntrusted_proxies = ["0.0.0.0/0"]', "clients.trusted_proxies[0]: 0.0.0.0/0 is everybody, who could"),
+        ('[rebinding]\nexcept = ["example.org"]', "rebinding.except: has an effect only with rebinding.protect = true"),
+        (
+            '[rebinding]\nprotect = true\nexcept = ["example.org", "."]',
+            "rebinding.except[1]: the root is every name: write protect = false instead",
+        ),
         ('[clients]\ntrusted_proxies = ["::1", "::1"]', "clients.trusted_proxies[1]: ::1/128 is given twice"),
         ("[limits]\nqueries_per_second = -1", "limits.queries_per_second: must be greater than or equal to 0"),
         ("[limits]\nburst = 9", "limits.burst: must be at least a hundredth of queries_per_second"),

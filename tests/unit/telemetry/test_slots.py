@@ -39,6 +39,7 @@ def test_bypass_slots_carry_their_kind() -> None:
         (slots.CACHE_BYTES, "dnsfilter_cache_bytes", SlotKind.GAUGE),
         (slots.TCP_CONNECTIONS, "dnsfilter_tcp_connections", SlotKind.GAUGE),
         (slots.POLICY_COUNTS_LOST, "dnsfilter_policy_counts_lost_total", SlotKind.COUNTER),
+        (slots.REBINDING_BLOCKED, "dnsfilter_rebinding_blocked_total", SlotKind.COUNTER),
         (slots.CACHE_PREFETCHES, "dnsfilter_cache_prefetches_total", SlotKind.COUNTER),
         (slots.ANSWER_DURATION.sum, "dnsfilter_answer_duration_seconds", SlotKind.SUM),
     ],

@@ -21,6 +21,9 @@ timeout_ms = 400
 max_bytes = "32 MiB"
 serve_stale = "2 days"
 prefetch = true
+[rebinding]
+protect = true
+except = ["vpn.example.org"]
 [clients]
 unregistered = "resolve"
 allowed = ["192.0.2.0/24", "2001:db8::/48"]

@@ -50,12 +50,14 @@ cdef class Store:
     cdef int64_t most           # limit in bytes of all entries
     cdef int64_t stale_ms
     cdef bint prefetches
+    cdef object mark            # what is withheld of an answer; None for nothing
+    cdef bint marks
     cdef readonly int64_t count
     cdef Line probation
     cdef Line protected         # at most four fifths
     cdef Entry* dropped         # removed from the cache, but callers may still read them
 
-    def __cinit__(self, max_bytes, stale_s, prefetch=False):
+    def __cinit__(self, max_bytes, stale_s, prefetch=False, mark=None):
         cdef int64_t buckets = 1
         while 2 * buckets * BUCKET_SHARE <= <int64_t>max_bytes:
             buckets *= 2
@@ -67,6 +69,7 @@ cdef class Store:
         self.mask = buckets - 1
         self.most = max(0, max_bytes - buckets * sizeof(Entry*))
         self.stale_ms, self.prefetches = stale_s * 1000, prefetch
+        self.mark, self.marks = mark, mark is not None
 
     def __dealloc__(self):
         free_line(self.probation.oldest)
@@ -147,7 +150,10 @@ cdef class Store:
         bint ad,
         int64_t now_ms,
     ) noexcept nogil:
-        """Cache an answer and return its entry. If it may not be cached, drop the old entry and return NULL."""
+        """Cache an answer and return its entry. If it may not be cached, drop the old entry and return NULL.
+
+        Nothing of the answer is withheld.
+        """
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         cdef Entry* entry = NULL
         cdef int names = found.target_count + found.additional_count
@@ -176,6 +182,7 @@ cdef class Store:
             target_names(entry),
             bool(entry.ad),
             entry.memory,
+            withheld=Withheld(entry.withheld),
         )
 
     def put(self, key, answer, targets, ad, int64_t now_ms, *, complete=True):
@@ -183,16 +190,18 @@ cdef class Store:
         cdef Key wanted = key_from(key)
         cdef Entry* entry = NULL
         cdef int64_t seconds = lifetime_s(answer, complete)
+        withheld = Withheld.NONE if self.mark is None else self.mark(key, answer)
         conclusive = answer.rcode in (RCODE_NOERROR, RCODE_NXDOMAIN) and not answer.tc
         self._free_dropped()
         if seconds:
             entry = self._copied(&wanted, without_opt(answer), targets)
         if entry != NULL:
             date_entry(entry, answer.rcode, ad, seconds, now_ms, self.prefetches)
+            entry.withheld = withheld
         if entry != NULL or conclusive:
             self._place(&wanted, self._hash(&wanted), entry)
         size = 0 if entry == NULL else entry.memory
-        return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size)
+        return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size, withheld=withheld)
 
     def note_hit(self, key, int64_t now_ms):
         """Count a hit of a fresh entry, as `AnswerCache.note_hit`."""
@@ -248,7 +257,7 @@ cdef class Store:
         cdef Ordinary found
         if size < HEADER_BYTES or key.qclass != CLASS_IN or read_ordinary(
             wire, size, big16(wire), key.name, key.name_size, key.qtype, key.do_bit, &found
-        ) != 1:
+        ) != 1 or (found.has_private and self.marks):
             return take_packed(self, packed, self.stale_ms, now_ms)
         if not found.lifetime_s or stored_ms < 0 or stored_ms > now_ms:
             return False

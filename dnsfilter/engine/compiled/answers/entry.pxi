@@ -5,11 +5,18 @@
 
 from libc.stdlib cimport free
 
+from dnsfilter.cache.answer_cache import Withheld
+
 cdef enum:
+    WITHHELD_ADDITIONAL = 1
+    WITHHELD_ANSWER = 2
     MATCH_ROOM = 40         # bytes for the matches of an entry's names: four for each match, one for each set
     MATCH_BYTES = 4
     MATCH_DOMAIN = 1
     MATCH_TARGET = 2
+
+if list(Withheld) != [0, WITHHELD_ADDITIONAL, WITHHELD_ANSWER]:
+    raise ImportError("the parts of an answer that are withheld differ from cache/answer_cache.py")
 
 cdef struct Entry:
     Entry* next             # in its bucket
@@ -40,6 +47,7 @@ cdef struct Entry:
     uint16_t additional_count   # then the names of the additional section
     uint64_t generation     # of the names file that `found` comes from; 0: none
     uint8_t found_size
+    uint8_t withheld        # Withheld of cache/answer_cache.py
     uint8_t[MATCH_ROOM] found
 
 cdef struct Key:

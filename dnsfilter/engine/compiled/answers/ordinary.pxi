@@ -69,6 +69,8 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
         held.section = record.section
         out.counts[record.section] += 1
         out.record_count += 1
+        if not out.has_private:
+            out.has_private = has_private_address(reading, record)
         if record.section == IN_ADDITIONAL and not add_additional_name(reading, record, noted, out):
             return False
     # An OPT between the additional records would have to be cut out.
@@ -165,6 +167,7 @@ cdef int read_ordinary(
     out.rcode = reading.rcode
     out.ad = (flags & BIT_AD) != 0
     out.has_opt = reading.has_opt
+    out.has_private = False
     out.record_count = out.target_count = out.additional_count = 0
     out.names_size = 0
     out.counts[0] = out.counts[1] = out.counts[2] = 0

@@ -90,6 +90,8 @@ cdef class Delivery:
         cdef uint32_t size
         if not found.lifetime_s or (flight.view and flight.qtype == TYPE_DS):
             return NULL
+        if found.has_private and self.fast.store.marks and not flight.view:
+            return NULL
         for i in range(found.target_count):
             size = bytes_of_name(name, found.names_size - <uint32_t>(name - found.names))
             memcpy(target.name, name, size)

@@ -9,7 +9,7 @@ from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
 
 TRANSPORTS = tuple(Transport)
 from dnsfilter.telemetry.policy_words import BYPASS_KIND
-from dnsfilter.telemetry.slots import CACHE_HITS, LIMITED, QUERY
+from dnsfilter.telemetry.slots import CACHE_HITS, LIMITED, QUERY, REBINDING_BLOCKED
 
 cdef enum:
     HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
@@ -83,7 +83,7 @@ cdef class FastPath:
     cdef int[257] types             # TYPE_SLOTS of engine/tallies.py
     cdef int[17] responses          # RESPONSE_SLOTS
     cdef bint due                   # the last hit was of an answer to ask for again
-    cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
+    cdef int cache_hits, rebinding_blocked, limited_client, limited_unregistered, limited_waiting
     cdef int bypass_ddr, bypass_canary, bypass_relay    # words of these kinds after the first
     cdef int refused_reply, nxdomain_reply, address_reply
     cdef uint64_t[::1] clients_left     # `RefusedClients.left`
@@ -115,7 +115,8 @@ cdef class FastPath:
             self.responses[row] = slot
         self.bypass_ddr, self.bypass_canary = BYPASS_KIND[Bypass.DDR], BYPASS_KIND[Bypass.CANARY]
         self.bypass_relay = BYPASS_KIND[Bypass.RELAY]
-        self.cache_hits, self.limited_waiting = CACHE_HITS, LIMITED[Limit.WAITING]
+        self.cache_hits, self.rebinding_blocked = CACHE_HITS, REBINDING_BLOCKED
+        self.limited_waiting = LIMITED[Limit.WAITING]
         self.limited_client, self.limited_unregistered = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
         self.allowed = AllowedClients(clients)
         self.records = Records()
@@ -308,6 +309,8 @@ cdef class FastPath:
         """Reply from an entry. Apply policy to the question, unless it is DELIVERED, then to all names together."""
         cdef int size
         cdef bint no_types = asked.any and entry.rcode == RCODE_NOERROR and not big16(entry_message(entry) + COUNT_ANSWER)
+        if entry.withheld == WITHHELD_ADDITIONAL:
+            return HAND_OVER
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return HAND_OVER
         if read_matches(entry, 0, &self.found) < entry.found_size:
@@ -326,7 +329,10 @@ cdef class FastPath:
                 if size > 0 and how != DELIVERED:
                     self.note_hit(entry, how, now_ms)
                 return size
-        if no_types and not has_signed_denial(entry):
+        if entry.withheld:
+            size = <int>write_withheld(asked, self.records, self.synthesised_s(range_class, at), limit, out)
+            self.slots[self.rebinding_blocked] += 1
+        elif no_types and not has_signed_denial(entry):
             size = <int>write_one(
                 asked, &self.records.any, self.cap_s(range_class, at), how == AS_STALE, limit, out
             )
@@ -343,7 +349,7 @@ cdef class FastPath:
             self.note(asked)
         if how != DELIVERED:
             self.note_hit(entry, how, now_ms)
-        self.count(transport, how, expressible(asked, entry.rcode))
+        self.count(transport, how, RCODE_NOERROR if entry.withheld else expressible(asked, entry.rcode))
         return size
 
     cdef inline void note_hit(self, Entry* entry, int how, int64_t now_ms) noexcept nogil:

@@ -3,6 +3,7 @@
 
 from dnsfilter.engine.slow_path.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
 from dnsfilter.engine.rules.refusal_reply import SYNTHESISED_TTL_S
+from dnsfilter.engine.rules.withheld_reply import WITHHELD_CODE, WITHHELD_TEXT
 from dnsfilter.upstream.special import special
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
@@ -21,6 +22,7 @@ cdef enum:
     MOST_SYNTHESISED = 10   # rules/refusal_reply.py
     EDE_FORGED = 4
     EDE_CACHED_ERROR = 13
+    EDE_FILTERED = 17
     NO_EDE = -1
     REPLY_TC = 0x0200
     V4_FAMILY = 4
@@ -64,8 +66,15 @@ cdef class Records:
     cdef Body signal            # the SOA of a signal's denial
     cdef Body any               # the answer to ANY
     cdef Body loopback4, loopback6
+    cdef bytes withheld         # text in place of an answer that is withheld
+    cdef const uint8_t* withheld_text
+    cdef uint32_t withheld_size
 
     def __init__(self):
+        self.withheld = WITHHELD_TEXT.encode()
+        self.withheld_text, self.withheld_size = <const uint8_t*><const char*>self.withheld, len(self.withheld)
+        if WITHHELD_CODE != EDE_FILTERED:
+            raise ValueError(f"WITHHELD_CODE is {WITHHELD_CODE}, but EDE_FILTERED is {EDE_FILTERED}")
         if SYNTHESISED_TTL_S != MOST_SYNTHESISED:
             raise ValueError(f"SYNTHESISED_TTL_S is {SYNTHESISED_TTL_S}, but MOST_SYNTHESISED is {MOST_SYNTHESISED}")
         for ttl_s in range(1, MOST_SYNTHESISED + 1):
@@ -213,6 +222,18 @@ cdef uint32_t write_one(
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
         write_32(at + TTL_AT, <uint32_t>cap_s)
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &edes)
+
+
+cdef uint32_t write_withheld(
+    const Asked* asked, Records records, int ttl_s, uint32_t limit, uint8_t* out
+) noexcept nogil:
+    """Write the reply in place of an answer that is withheld: rules/withheld_reply.py."""
+    cdef Edes edes
+    edes.count, edes.codes[0] = 1, EDE_FILTERED
+    edes.text, edes.text_size = records.withheld_text, records.withheld_size
+    return write_denial(
+        asked, RCODE_NOERROR, asked.name, asked.name_size, &records.denials[ttl_s], COUNT_AUTHORITY, &edes, limit, out
+    )
 
 
 cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_t* out) noexcept nogil:

@@ -61,6 +61,7 @@ def test_a_first_run_gives_a_configuration_that_loads(tmp_path: Path, text: str)
     config = load_config(path)
     assert [str(endpoint.address) for endpoint in config.listen] == ["127.0.0.2"]
     assert len(config.zones) == 3
+    assert config.rebinding.protect
     assert config.control_plane.url == "http://127.0.0.1:8080"
     assert str(config.control_plane.token) == "/var/lib/dnsfilter/enrolment-token"
 
