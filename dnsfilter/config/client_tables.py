@@ -1,4 +1,4 @@
-"""Read `[clients]`: which unregistered clients get answers and until when, and which proxies are trusted."""
+"""Read `[clients]`: which unregistered clients get answers and until when, which proxies and forwarders are trusted."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -24,11 +24,11 @@ PRIVATE = tuple(
 def clients_of(table: "ClientsTable") -> Clients:
     """Return the clients of a table without faults."""
     until = None if table.learn_until is None else end_of(table.learn_until)
-    allowed, proxies = (
+    allowed, proxies, forwarders = (
         tuple(prefix for prefix in prefixes if prefix is not None)
-        for prefixes in (table.allowed, table.trusted_proxies)
+        for prefixes in (table.allowed, table.trusted_proxies, table.trusted_forwarders)
     )
-    return Clients(table.unregistered, allowed, until, proxies)
+    return Clients(table.unregistered, allowed, until, proxies, forwarders)
 
 
 def client_faults(table: "ClientsTable") -> Iterator[Fault]:
@@ -49,6 +49,8 @@ def client_faults(table: "ClientsTable") -> Iterator[Fault]:
             yield Fault(("clients", "allowed", index), message)
     everybody = "who could then ask as any client: name the proxies"
     yield from _prefix_faults("trusted_proxies", table.trusted_proxies, everybody)
+    everybody = "who could then ask as any client: name the forwarders"
+    yield from _prefix_faults("trusted_forwarders", table.trusted_forwarders, everybody)
 
 
 def _prefix_faults(key: str, prefixes: Iterable[Prefix | None], everybody: str) -> Iterator[Fault]:

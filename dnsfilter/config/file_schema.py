@@ -125,6 +125,7 @@ class ClientsTable(Table):
     allowed: Prefixes = []
     learn_until: DayOrInstant | None = None
     trusted_proxies: Prefixes = []
+    trusted_forwarders: Prefixes = []
 
 
 class OverrideTable(Table):

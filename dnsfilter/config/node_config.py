@@ -67,7 +67,7 @@ class Rebinding:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Unregistered clients, and proxies. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
+    """Unregistered clients, proxies and forwarders. `allowed` limits `resolve` and `learn`; empty with `refuse`.
 
     `learn` is `resolve` for the last MAX_LEARNING_S before the instant `learn_until`, else `refuse`.
     """
@@ -76,6 +76,7 @@ class Clients:
     allowed: tuple[Prefix, ...] = ()
     learn_until: Instant | None = None
     trusted_proxies: tuple[Prefix, ...] = ()
+    trusted_forwarders: tuple[Prefix, ...] = ()
 
     def learns_until(self, at: Instant) -> Instant | None:
         """Return when learning mode ends, None if it is off at that instant."""
@@ -94,6 +95,10 @@ class Clients:
     def trusts(self, peer: bytes) -> bool:
         """Return whether messages from that packed address begin with a header that names the client."""
         return bool(self.trusted_proxies) and _holds(self.trusted_proxies, peer)
+
+    def forwards(self, peer: bytes) -> bool:
+        """Return whether a client subnet in queries from that packed address names the client."""
+        return bool(self.trusted_forwarders) and _holds(self.trusted_forwarders, peer)
 
     def header_from(self, address: str) -> bytes:
         """Return what this machine sends first when it asks its own node from that address: a header, or nothing."""

@@ -139,6 +139,11 @@ class RangeTable:
         """The classes of the site's ranges."""
         return frozenset(self._classes[row] for row in self.rows)
 
+    def in_one_range(self, first: bytes, last: bytes) -> bool:
+        """Return whether the same range is the most specific one of both addresses."""
+        index = self._index(first)
+        return index != NONE and index == self._index(last)
+
     def describe(self, address: bytes) -> tuple[Prefix, str] | None:
         """Return prefix and label of the most specific range that holds the address, or None.
 

@@ -186,6 +186,10 @@ class Snapshot:
         """
         return self.fleets.prefix(token, at)
 
+    def in_one_range(self, first: bytes, last: bytes) -> bool:
+        """Return whether the same range is the most specific one of both packed addresses."""
+        return self._ranges.in_one_range(first, last)
+
     def describe(self, address: bytes) -> tuple[Prefix, str] | None:
         """Return prefix and label of the range of a packed address, or None. SnapshotError if the data make none."""
         return self._ranges.describe(address)

@@ -22,16 +22,23 @@ _OPTION: Final = Struct("!HH")
 _FIXED: Final = Struct("!xHHIH")
 _DO: Final = 0x8000
 _ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
+_ECS_FIXED: Final = 4
+"""Bytes of a client subnet before its address: family, source and scope prefix length."""
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class Edns:
-    """The content of a peer's OPT. `options` are (code, data) in its order, at most MAX_OPTIONS."""
+    """The content of a peer's OPT. `options` are (code, data) in its order, at most MAX_OPTIONS.
+
+    Replies have the options in `answered`, in wire form.
+    """
 
     payload: int
     version: int
     do: bool
     options: tuple[tuple[int, bytes], ...] = ()
+    answered: bytes = b""
 
     def option(self, code: int) -> bytes | None:
         """Return the data of the first option with that code, or None."""
@@ -85,14 +92,35 @@ def is_client_subnet(data: bytes) -> bool:
 
     Family 0 has an empty prefix. The address has as many bytes as the prefix needs, with no bit set beyond it.
     """
-    if len(data) < 4:
+    if len(data) < _ECS_FIXED:
         return False
     family, source, scope = int.from_bytes(data[:2], "big"), data[2], data[3]
-    address = data[4:]
+    address = data[_ECS_FIXED:]
     if scope or source > _ECS_BITS.get(family, -1) or len(address) != (source + 7) // 8:
         return False
     unused = -source % 8
     return not unused or not address[-1] & ((1 << unused) - 1)
+
+
+def subnet_bounds(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return the first and the last address of a well-formed ECS option, packed; None if it names nobody.
+
+    IPv4-mapped addresses become IPv4 addresses.
+    """
+    source = data[2]
+    size = _ECS_BITS[int.from_bytes(data[:2], "big")] // 8
+    if not source:
+        return None
+    first = data[_ECS_FIXED:].ljust(size, b"\0")
+    last = (int.from_bytes(first, "big") | ((1 << (8 * size - source)) - 1)).to_bytes(size, "big")
+    if source >= 8 * len(_MAPPED) and first.startswith(_MAPPED):
+        return first[len(_MAPPED) :], last[len(_MAPPED) :]
+    return first, last
+
+
+def answered_subnet(data: bytes) -> bytes:
+    """Return the ECS option that answers one, in wire form: it is for exactly this subnet (RFC 7871 section 7.2.1)."""
+    return _OPTION.pack(OptionCode.ECS, len(data)) + data[:3] + data[2:3] + data[_ECS_FIXED:]
 
 
 def is_cookie(data: bytes) -> bool:

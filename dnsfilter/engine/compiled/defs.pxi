@@ -51,6 +51,9 @@ cdef struct Asked:
     bint edns
     bint do_bit
     bint reads_json         # the client reads an extended error's text as JSON: Edns.reads_json
+    bint is_named           # `subnet` names the client
+    uint32_t subnet         # offset of the data of its client subnet, unless the query is plain; 0: none
+    uint8_t named[16]       # the client
     uint8_t name[256]       # folded
     uint8_t starts[128]     # offset of each label in the name
 

@@ -120,7 +120,7 @@ class CompiledEngine:
         self._slow_path.record_upstreams()
 
     def answer(self, message, client, transport, wall_s, boot_ms):
-        outcome = self._loop.answer(message, client, transport, wall_s, boot_ms)
+        outcome, client = self._loop.answer(message, client, transport, wall_s, boot_ms)
         if self._recording.recorder is not None:
             self._recording.recorder.decided(message, client, transport, outcome)
         return outcome

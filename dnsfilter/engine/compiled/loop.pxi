@@ -70,7 +70,7 @@ cdef class Loop:
         bint trust_ad, clock, counters, Prefixes proxies, Recording recording not None,
     ):
         self.fast, self.pending, self.recording = fast, table.pending, recording
-        self.delivery, self.batch = Delivery(fast, table.pending, table.connections, trust_ad), Batch(proxies)
+        self.delivery, self.batch = Delivery(fast, table.pending, table.connections, trust_ad), Batch(proxies, fast.forwarders)
         self.streams = Streams(table.connections, self)
         self.slow = SlowTurn(slow_path, table, listening, self.batch, self.delivery, recording)
         self.times, self.durations = Times(clock), Durations(counters.slots)
@@ -200,6 +200,7 @@ cdef class Loop:
         """Read one batch of queries from a socket, and answer it."""
         cdef const uint8_t* client = NULL
         cdef int i, size, client_size, count
+        cdef bint is_named
         cdef uint64_t due
         # 1. Receive, and take the client from a trusted proxy's header.
         count = self.batch.receive(source.fd, source.wildcard)
@@ -207,7 +208,7 @@ cdef class Loop:
         self.look_ahead(count)
         for i in range(count):
             # 3. to 7. One query after the other, because a reply may change the state that the next one uses.
-            client_size = self.batch.client(i, &client)
+            client_size, is_named = self.batch.client(i, &client), False
             if self.plain[i]:
                 size = answer_plain(
                     self.fast, &self.asked[i], &self.ahead[i], client, client_size, 0, self.at, self.now_ms,
@@ -216,8 +217,11 @@ cdef class Loop:
             else:
                 size = answer_odd(
                     self.fast, self.batch.message(i), self.batch.received[i].msg_len, &self.asked[i], &self.ahead[i],
-                    client, client_size, 0, self.at, self.now_ms, self.batch.next_reply(),
+                    &client, &client_size, 0, self.at, self.now_ms, self.batch.next_reply(),
                 )
+                is_named = self.asked[i].is_named
+                if is_named:
+                    self.batch.name_client(i, client, client_size)
             # 8. Ask an upstream.
             if size == MISS:
                 size = self.ask_upstream(source, i)
@@ -226,7 +230,7 @@ cdef class Loop:
             if size > 0:
                 self.batch.reply(i, size)
             elif size == HAND_OVER:
-                self.slow.decide(source, i, self.ahead[i].range_class)
+                self.slow.decide(source, i, self.ahead[i].range_class, is_named)
             elif size == DROPPED and self.recording.active:
                 self.slow.record_drop(i)
         if self.recording.active:
@@ -347,7 +351,7 @@ cdef class Loop:
     # Queries without a socket.
 
     def answer(self, bytes message not None, bytes client not None, transport, wall_s, boot_ms):
-        """Answer one message, for `Engine.answer`."""
+        """Answer one message, for `Engine.answer`. Return the outcome and the client."""
         cdef Asked asked
         cdef LookAhead ahead
         cdef int size
@@ -355,6 +359,8 @@ cdef class Loop:
         cdef uint8_t* out
         cdef const uint8_t* wire = <const uint8_t*><const char*>message
         cdef const uint8_t* asker = <const uint8_t*><const char*>client
+        cdef int asker_size = len(client)
+        cdef bint is_named = False
         cdef int64_t at = self.times.instant(wall_s, boot_ms)
         if len(client) not in (4, 16):
             raise ValueError(f"answer: a client of {len(client)} bytes is no address")
@@ -370,13 +376,16 @@ cdef class Loop:
                 )
             else:
                 size = answer_odd(
-                    self.fast, wire, len(message), &asked, &ahead, asker, len(client), stream, at, boot_ms, out
+                    self.fast, wire, len(message), &asked, &ahead, &asker, &asker_size, stream, at, boot_ms, out
                 )
+                is_named = asked.is_named
+                client = <bytes>(<const char*>asker)[:asker_size]
             if size > 0:
-                return Reply(<bytes>(<char*>out)[:size])
+                return Reply(<bytes>(<char*>out)[:size]), client
         finally:
             free(out)
             self.fast.due = False  # nothing is asked here
         if size == DROPPED:
-            return Drop()
-        return self.slow.decide_message(message, client, transport, wall_s, boot_ms, ahead.range_class)
+            return Drop(), client
+        outcome = self.slow.decide_message(message, client, transport, wall_s, boot_ms, ahead.range_class, is_named)
+        return outcome, client

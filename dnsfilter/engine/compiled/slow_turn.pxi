@@ -74,21 +74,21 @@ cdef class SlowTurn:
 
     # Queries.
 
-    cdef void decide(self, const Listening* source, int i, int range_class) noexcept with gil:
+    cdef void decide(self, const Listening* source, int i, int range_class, bint is_named) noexcept with gil:
         """Let the slow path decide on datagram `i` of the batch."""
         try:
-            self._decide(self.listening.listener_of(source), i, range_class)
+            self._decide(self.listening.listener_of(source), i, range_class, is_named)
         except BaseException as error:
             self._fail(error)
 
-    cdef int _decide(self, listener, int i, int range_class) except -1:
+    cdef int _decide(self, listener, int i, int range_class, bint is_named) except -1:
         cdef Batch batch = self.batch
         cdef const uint8_t* address = NULL
         cdef int size = batch.client(i, &address)
         client = <bytes>(<const char*>address)[:size]
         message = <bytes>(<const char*>batch.message(i))[: batch.received[i].msg_len]
         outcome = self.slow_path.decide_message(
-            self._turn(), message, client, Transport.UDP, None if range_class < 0 else range_class
+            self._turn(), message, client, Transport.UDP, None if range_class < 0 else range_class, is_named
         )
         if isinstance(outcome, Reply):
             batch.reply_with(i, outcome.message)
@@ -109,31 +109,35 @@ cdef class SlowTurn:
         except BaseException as error:
             self._fail(error)
 
-    cdef object decide_message(self, message, client, transport, wall_s, boot_ms, int range_class):
+    cdef object decide_message(self, message, client, transport, wall_s, boot_ms, int range_class, bint is_named):
         """Decide on a message without a socket, in a turn of its own."""
         return self.slow_path.decide_message(
-            Turn(wall_s, boot_ms * NS_PER_MS), message, client, transport, None if range_class < 0 else range_class
+            Turn(wall_s, boot_ms * NS_PER_MS), message, client, transport,
+            None if range_class < 0 else range_class, is_named,
         )
 
     # Messages of connections.
 
     cdef void decide_stream(
-        self, Connection* connection, const uint8_t* message, uint32_t size, int range_class
+        self, Connection* connection, const uint8_t* client, int client_size, const uint8_t* message, uint32_t size,
+        int range_class, bint is_named,
     ) noexcept with gil:
         """Let the slow path decide on a message. If that fails, the connection ends."""
         try:
-            self._decide_stream(connection, <bytes>(<const char*>message)[:size], range_class)
+            asker = <bytes>(<const char*>client)[:client_size]
+            self._decide_stream(connection, asker, <bytes>(<const char*>message)[:size], range_class, is_named)
         except BaseException as error:
             connection.doomed = True
             self._fail(error)
 
-    cdef int _decide_stream(self, Connection* connection, bytes message, int range_class) except -1:
+    cdef int _decide_stream(
+        self, Connection* connection, bytes client, bytes message, int range_class, bint is_named
+    ) except -1:
         cdef Connections connections = self.table.connections
-        cdef bytes client = <bytes>(<const char*>connection.address)[: connection.address_size]
         cdef int options = asked_options(message, <uint32_t>len(message), connection.transport == OVER_DOT)
         transport = TRANSPORTS[connection.transport]
         outcome = self.slow_path.decide_message(
-            self._turn(), message, client, transport, None if range_class < 0 else range_class
+            self._turn(), message, client, transport, None if range_class < 0 else range_class, is_named
         )
         if isinstance(outcome, Reply):
             connections.copy_reply(outcome.message)
@@ -207,22 +211,21 @@ cdef class SlowTurn:
         except BaseException as error:
             self._fail(error)
 
-    cdef void record_stream(self, const Connection* connection, const uint8_t* reply, uint32_t size) noexcept with gil:
+    cdef void record_stream(
+        self, const uint8_t* client, int client_size, int over, const uint8_t* reply, uint32_t size
+    ) noexcept with gil:
         """Record a reply to a connection."""
         try:
-            self.recording.record(
-                connection.address, connection.address_size, TRANSPORTS[connection.transport], <const char*>reply, size
-            )
+            self.recording.record(client, client_size, TRANSPORTS[over], <const char*>reply, size)
         except BaseException as error:
             self._fail(error)
 
     cdef void record_stream_drop(
-        self, const Connection* connection, const uint8_t* message, uint32_t size
+        self, const uint8_t* client, int client_size, int over, const uint8_t* message, uint32_t size
     ) noexcept with gil:
         """Record that a message of a connection gets no answer."""
-        client = <bytes>(<const char*>connection.address)[: connection.address_size]
-        transport = TRANSPORTS[connection.transport]
+        asker = <bytes>(<const char*>client)[:client_size]
         try:
-            self.recording.recorder.decided(<bytes>(<const char*>message)[:size], client, transport, Drop())
+            self.recording.recorder.decided(<bytes>(<const char*>message)[:size], asker, TRANSPORTS[over], Drop())
         except BaseException as error:
             self._fail(error)

@@ -128,13 +128,13 @@ cdef class Batch:
     cdef int reply_count
     cdef int used               # headers that a read may have changed
 
-    def __cinit__(self, Prefixes proxies not None):
+    def __cinit__(self, Prefixes proxies not None, Prefixes forwarders not None):
         self.proxies = proxies
         self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * QUERY_ROOM)
         self.outbox = <uint8_t*>malloc(BATCH_DATAGRAMS * REPLY_ROOM)
         self.peers = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
         self.clients = self.peers
-        if proxies.count:
+        if proxies.count or forwarders.count:
             self.clients = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
         self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
         if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
@@ -180,6 +180,8 @@ cdef class Batch:
         self.reply_count = 0
         if self.proxies.count:
             self.unwrap(count)
+        elif self.clients != self.peers and count > 0:
+            memcpy(self.clients, self.peers, count * sizeof(sockaddr_storage))
         return count if count > 0 else 0
 
     cdef void unwrap(self, int count) noexcept nogil:
@@ -193,14 +195,18 @@ cdef class Batch:
             if not self.proxies.hold(address, size):
                 continue
             header = read_proxy_header(self.message(i), self.received[i].msg_len, &address, &size)
-            if size == V4_BYTES:
-                self.clients[i].ss_family = AF_INET
-                memcpy(&(<sockaddr_in*>&self.clients[i]).sin_addr, address, V4_BYTES)
-            elif size == V6_BYTES:
-                self.clients[i].ss_family = AF_INET6
-                memcpy(&(<sockaddr_in6*>&self.clients[i]).sin6_addr, address, V6_BYTES)
+            self.name_client(i, address, size)
             self.received[i].msg_len = self.received[i].msg_len - header if header else 0
             memmove(self.inbox + i * QUERY_ROOM, self.message(i) + header, self.received[i].msg_len)
+
+    cdef void name_client(self, int i, const uint8_t* address, int size) noexcept nogil:
+        """Set the packed address of the client of datagram `i`, unless `size` is 0."""
+        if size == V4_BYTES:
+            self.clients[i].ss_family = AF_INET
+            memcpy(&(<sockaddr_in*>&self.clients[i]).sin_addr, address, V4_BYTES)
+        elif size == V6_BYTES:
+            self.clients[i].ss_family = AF_INET6
+            memcpy(&(<sockaddr_in6*>&self.clients[i]).sin6_addr, address, V6_BYTES)
 
     cdef uint8_t* next_reply(self) noexcept nogil:
         """Return where to write the next reply."""

@@ -8,6 +8,7 @@ local names, cache (`QueryDecider.decide`); join or forward (`Forwarder.ask`); p
 import secrets
 import select
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from dnsfilter.cache.answer_cache import AnswerCache, Cache, Mark
@@ -36,6 +37,7 @@ from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.forwarder import STREAM_LIMIT
 from dnsfilter.engine.slow_path.local import asks_probe
+from dnsfilter.engine.slow_path.named_clients import answering_subnet, named_client
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.tallies import type_slot
 from dnsfilter.engine.udp_listener import UdpListener, packed_peer
@@ -203,7 +205,7 @@ class ReferenceEngine:
                     listener.send(reply, peer, source)
                     self._path.time(turn.boot_ns)
                 case Miss():
-                    waiter = Waiter(outcome.query, client, turn.boot_ns, listener, peer, source)
+                    waiter = Waiter(outcome.query, outcome.client, turn.boot_ns, listener, peer, source)
                     self._path.ask(turn, outcome, waiter)
                 case Update():
                     turn.events.append(outcome.answered_by(listener, peer, source))
@@ -222,17 +224,29 @@ class ReferenceEngine:
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop | Update:
-        outcome = self._answer(message, client, transport, wall_s, boot_ms)
+        # 1. Parse. A forwarder's query may name its client.
+        query = parse_query(message, stream=transport is Transport.TCP)
+        named = None
+        if isinstance(query, Query) and self._clients.forwards(client):
+            named = named_client(query, client, self._policy.snapshot)
+            client = client if named is None else named
+        outcome = self._answer(message, query, client, named is not None, transport, wall_s, boot_ms)
         if self._policy.recorder is not None:
             self._policy.recorder.decided(message, client, transport, outcome)
         return outcome
 
     def _answer(
-        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+        self,
+        message: bytes,
+        query: Query | Fault | None,
+        client: bytes,
+        is_named: bool,
+        transport: Transport,
+        wall_s: Instant,
+        boot_ms: int,
     ) -> Reply | Miss | Drop | Update:
         policy = self._policy
-        # 1. Parse. A message that is too short or is itself a response gets no answer.
-        query = parse_query(message, stream=transport.is_stream)
+        # A message that is too short or is itself a response gets no answer.
         if query is None:
             policy.count(transport, Outcome.DROPPED)
             return Drop()
@@ -264,7 +278,7 @@ class ReferenceEngine:
         if not may_ask and not asks_probe(query):
             return Reply(policy.unregistered(case))
         # 5. Policy, local names, the cache, or a miss.
-        return self._path.decide(case)
+        return self._path.decide(replace(case, query=answering_subnet(query)) if is_named else case)
 
     def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
         self._policy.count(transport, Outcome.LIMITED)

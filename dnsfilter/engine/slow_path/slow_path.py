@@ -17,6 +17,7 @@ from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.forwarder import STREAM_LIMIT, Forwarder
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.known_failures import FailureBook
+from dnsfilter.engine.slow_path.named_clients import answering_subnet
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.engine.slow_path.query_decider import QueryDecider
 from dnsfilter.engine.slow_path.query_policy import QueryPolicy
@@ -109,14 +110,24 @@ class SlowPath:
         return decide_update(message, fault, client, transport, self._zones, self.policy, limit)
 
     def decide_message(
-        self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
+        self,
+        turn: Turn,
+        message: bytes,
+        client: bytes,
+        transport: Transport,
+        range_class: int | None,
+        is_named: bool = False,
     ) -> Reply | Miss | Update:
-        """Parse a query or update and decide it. Raise ValueError if the message is neither."""
+        """Parse a query or update and decide it. Raise ValueError if the message is neither.
+
+        `is_named` says that the query's subnet names the client.
+        """
         query = parse_query(message, stream=transport.is_stream)
         if isinstance(query, Fault) and self.takes(query, range_class):
             return self.update(message, query, client, transport)
         if not isinstance(query, Query):
             raise ValueError(f"message {message.hex()} is not a query")
+        query = answering_subnet(query) if is_named else query
         limit = STREAM_LIMIT if transport.is_stream else udp_limit(query)
         at = self.policy.anchor.instant(turn.wall_s, turn.boot_ms)
         return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))

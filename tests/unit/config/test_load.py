@@ -111,6 +111,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         unregistered = "resolve"
         allowed = ["192.0.2.0/24", "2001:db8::/32"]
         trusted_proxies = ["192.0.2.100", "2001:db8:53::/64"]
+        trusted_forwarders = ["192.0.2.70"]
         [limits]
         queries_per_second = 500
         burst = 600
@@ -167,6 +168,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             Unregistered.RESOLVE,
             (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
             trusted_proxies=(ip_network("192.0.2.100"), ip_network("2001:db8:53::/64")),
+            trusted_forwarders=(ip_network("192.0.2.70"),),
         ),
         limits=Limits(
             clients=Rate(500, 600),
@@ -253,6 +255,10 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         (
             '[rebinding]\nprotect = true\nexcept = ["example.org", "."]',
             "rebinding.except[1]: the root is every name: write protect = false instead",
+        ),
+        (
+            '[clients]\ntrusted_forwarders = ["::/0"]',
+            "clients.trusted_forwarders[0]: ::/0 is everybody, who could then",
         ),
         ('[clients]\ntrusted_proxies = ["::1", "::1"]', "clients.trusted_proxies[1]: ::1/128 is given twice"),
         ("[limits]\nqueries_per_second = -1", "limits.queries_per_second: must be greater than or equal to 0"),

@@ -41,6 +41,15 @@ cdef class RangesFile:
             counted[0] = index
         return <int>little32(found + RANGE_CLASS)
 
+    cdef bint is_one(self, const uint8_t* first, const uint8_t* last, int size) noexcept nogil:
+        """Return whether the same range is the most specific one of both addresses."""
+        cdef uint32_t index
+        if size == V4_BYTES:
+            index = self._find_v4(first)
+            return index != SNAPSHOT_NONE and index == self._find_v4(last)
+        index = self._find_v6(first)
+        return index != SNAPSHOT_NONE and index == self._find_v6(last)
+
     cdef uint32_t _find_v4(self, const uint8_t* address) noexcept nogil:
         cdef uint64_t low = self._v4_first, high = self._v4_end, middle
         cdef uint32_t wanted = (<uint32_t>address[0] << 24) | (<uint32_t>address[1] << 16)

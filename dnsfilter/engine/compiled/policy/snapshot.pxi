@@ -27,6 +27,10 @@ cdef class Table:
         """Return the class as `find` does, and in `counted` the number of a range whose queries are counted."""
         return self._ranges.find(address, size, counted)
 
+    cdef bint is_one_range(self, const uint8_t* first, const uint8_t* last, int size) noexcept nogil:
+        """Return whether the same range is the most specific one of both addresses."""
+        return self._ranges.is_one(first, last, size)
+
     cdef bint suspends_all(self, int64_t at) noexcept nogil:
         """Return whether all authorities are suspended at `at`; unregistered clients may ask then."""
         return self._rules.suspends_all(at)

@@ -72,6 +72,7 @@ cdef class FastPath:
     cdef RangeWords ranges
     cdef NameRoutes routes
     cdef bint takes_updates         # there are conditional zones
+    cdef Prefixes forwarders
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
     cdef uint64_t[::1] slots
@@ -105,7 +106,7 @@ cdef class FastPath:
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
         self.routes = NameRoutes(zones)
-        self.takes_updates = bool(zones.numbers())
+        self.takes_updates, self.forwarders = bool(zones.numbers()), Prefixes(clients.trusted_forwarders)
         for row, transport in enumerate(TRANSPORTS):
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]

@@ -53,7 +53,8 @@ cdef int read_odd(const uint8_t* message, uint32_t size, bint stream, Asked* out
     out.message, out.size, out.id = message, size, big16(message)
     out.rd, out.ad, out.cd = (flags & BIT_RD) != 0, (flags & BIT_AD) != 0, (flags & BIT_CD) != 0
     out.edns, out.payload, out.do_bit = False, 0, False
-    out.any = out.reads_json = False
+    out.any = out.reads_json = out.is_named = False
+    out.subnet = 0
     if big16(message + 4) == 1:
         position = read_question(message, size, out)
         known = position != 0
@@ -129,6 +130,8 @@ cdef int read_records(
                     return 0
                 opt.bad_option = has_bad_option(message + data, big16(message + position + 8), stream)
                 out.reads_json = reads_json(message + data, big16(message + position + 8))
+                out.subnet = first_subnet(message + data, big16(message + position + 8))
+                out.subnet += data if out.subnet else 0
         position = data + big16(message + position + 8)
     return position == size
 
@@ -161,6 +164,17 @@ cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
     if size - ECS_FIXED != (bits + 7) // 8:
         return False
     return bits % 8 == 0 or not data[size - 1] & (0xFF >> (bits % 8))
+
+
+cdef uint32_t first_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
+    """Return where the data of the first client subnet begins, among MAX_OPTIONS options that fill `size` bytes; or 0."""
+    cdef uint32_t position = 0, count = 0
+    while position < size and count < MAX_OPTIONS:
+        if big16(options + position) == OPTION_ECS:
+            return position + 4
+        position += 4 + big16(options + position + 2)
+        count += 1
+    return 0
 
 
 cdef int refusal_rcode(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:

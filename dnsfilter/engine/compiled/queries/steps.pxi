@@ -49,10 +49,15 @@ cdef int resolve(
 
 
 cdef int answer_odd(
-    FastPath fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t* client,
-    int client_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
+    FastPath fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t** named,
+    int* named_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
 ) noexcept nogil:
-    """Parse and answer a message that is no plain query. On MISS, `asked` holds the query."""
+    """Parse and answer a message that is no plain query. On MISS, `asked` holds the query.
+
+    `named` is the peer. It becomes the client that a trusted forwarder names.
+    """
+    cdef const uint8_t* client
+    cdef int client_size
     cdef Fault fault
     cdef uint32_t limit
     # 2. Parse. A message that is too short or is itself a response gets no answer.
@@ -64,6 +69,9 @@ cdef int answer_odd(
     limit = STREAM_ROOM if transport else udp_limit_of(asked)
     if result == ODD_QUERY:
         fast.note_type(asked)
+        if asked.subnet and fast.forwarders.hold(named[0], named_size[0]):
+            name_client(asked, fast.table, named, named_size)
+    client, client_size = named[0], named_size[0]
     # 3. Client and limits.
     ahead.range_class = fast.table.find_counted(client, client_size, &ahead.counted)
     fast.note_client(ahead, client, client_size, now_ms)
@@ -87,6 +95,8 @@ cdef int answer_rare(
 ) noexcept nogil:
     """Answer a well-formed query that is not plain. The limits have passed it."""
     cdef int ours
+    if asked.is_named:
+        return HAND_OVER
     # 6. Policy comes first here: the steps below may decline a query that it passes.
     if not fast.pass_policy(asked, ahead.range_class, at):
         return fast.refused_or_handed(asked, ahead.range_class, transport, at, limit, out)

@@ -315,6 +315,7 @@ cdef class Streams:
         cdef uint8_t* out = self.connections.next_reply()
         cdef const uint8_t* client = connection.address
         cdef int result, client_size = connection.address_size, over = connection.transport
+        cdef bint is_named = False
         if read_plain(message, size, &asked):
             self.loop.fast.look_ahead(&asked, client, client_size, self.loop.at, &ahead)
             result = answer_plain(
@@ -322,22 +323,25 @@ cdef class Streams:
             )
         else:
             result = answer_odd(
-                self.loop.fast, message, size, &asked, &ahead, client, client_size, over, self.loop.at, self.loop.now_ms,
-                out,
+                self.loop.fast, message, size, &asked, &ahead, &client, &client_size, over, self.loop.at,
+                self.loop.now_ms, out,
             )
+            is_named = asked.is_named
         if result == MISS:
             result = self.ask_upstream(connection, &asked, &ahead, out)
         elif self.loop.fast.due:
             self.loop.ask_again(&asked, &ahead, client, client_size)
         if result == HAND_OVER:
-            self.loop.slow.decide_stream(connection, message, size, ahead.range_class)
+            self.loop.slow.decide_stream(
+                connection, client, client_size, message, size, ahead.range_class, is_named
+            )
         elif result > 0:
             if self.loop.recording.active:
-                self.loop.slow.record_stream(connection, out, <uint32_t>result)
+                self.loop.slow.record_stream(client, client_size, over, out, <uint32_t>result)
             self.connections.add_reply(<uint32_t>result, asked_options(message, size, over == OVER_DOT))
         elif result == DROPPED:
             if self.loop.recording.active:
-                self.loop.slow.record_stream_drop(connection, message, size)
+                self.loop.slow.record_stream_drop(client, client_size, over, message, size)
             self.connections.push(connection)
             connection.doomed = True
 
@@ -369,7 +373,9 @@ cdef class Streams:
             return HAND_OVER
         self.loop.fast.drop_waiting(connection.transport)
         if self.loop.recording.active:
-            self.loop.slow.record_stream_drop(connection, asked.message, asked.size)
+            self.loop.slow.record_stream_drop(
+                connection.address, connection.address_size, connection.transport, asked.message, asked.size
+            )
         self.loop.fast.count_reply(RCODE_SERVFAIL)
         return <int>write_empty(asked, RCODE_SERVFAIL, -1, NULL, 0, STREAM_ROOM, out)
 
