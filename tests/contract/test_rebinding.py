@@ -66,7 +66,7 @@ def test_private_addresses_are_withheld_and_public_ones_pass(
     assert blocked(rig) == 2 * len(addresses) * expected
 
 
-@pytest.mark.parametrize("transport", list(Transport))
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 def test_a_withheld_answer_is_empty_and_kept_for_ten_seconds(start: Start, transport: Transport) -> None:
     rig = start(office(), upstream_of(f"{NAME}. 300 A 192.168.0.1"), rebinding=PROTECTED)
     for found in (rig.ask(query(NAME, ad=True), GHENT, transport), rig.at_once(query(NAME), later_s=60)):
