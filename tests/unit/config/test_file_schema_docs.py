@@ -45,6 +45,7 @@ def blocks(text: str) -> list[str]:
         (CONFIGURATION, "The node", file_schema.ConfigFile),
         (CONFIGURATION, "`[upstream]`", file_schema.UpstreamTable),
         (CONFIGURATION, "`[cache]`", file_schema.CacheTable),
+        (CONFIGURATION, "`[rebinding]`", file_schema.RebindingTable),
         (CONFIGURATION, "`[clients]`", file_schema.ClientsTable),
         (CONFIGURATION, "`[limits]`", file_schema.LimitsTable),
         (CONFIGURATION, "`[[limits.override]]`", file_schema.OverrideTable),
@@ -73,6 +74,7 @@ def test_every_key_is_documented_in_its_table_and_no_other(document: str, headin
         file_schema.ConfigFile: {
             "upstream",
             "cache",
+            "rebinding",
             "clients",
             "limits",
             "zone",
