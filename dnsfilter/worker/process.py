@@ -114,12 +114,8 @@ class Worker:
         self._counters.received = self._waited_for = self._revision
         zones = Zones(config.upstream.servers, config.zones, config.records)
         engine = engine_class(chosen_kind())
-        self._cache = engine.make_cache(
-            config.cache.max_bytes,
-            config.cache.serve_stale_s,
-            config.cache.prefetch,
-            mark_for(config.rebinding, zones),
-        )
+        kept, mark = config.cache, mark_for(config.rebinding, zones)
+        self._cache = engine.make_cache(kept.max_bytes, kept.serve_stale_s, kept.prefetch, mark)
         self._routes = routes_of(config)
         self._engine = engine(
             listeners=(),

@@ -225,7 +225,7 @@ class ReferenceEngine:
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop | Update:
         # 1. Parse. A forwarder's query may name its client.
-        query = parse_query(message, stream=transport is Transport.TCP)
+        query = parse_query(message, stream=transport.is_stream)
         named = None
         if isinstance(query, Query) and self._clients.forwards(client):
             named = named_client(query, client, self._policy.snapshot)
