@@ -52,6 +52,7 @@ class Type(IntEnum):
     MAILB = 253
     MAILA = 254
     ANY = 255
+    RESINFO = 261
 
 
 class Class(IntEnum):

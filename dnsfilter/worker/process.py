@@ -36,9 +36,9 @@ from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
 from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
+from dnsfilter.upstream.discovery import node_zones
 from dnsfilter.upstream.rebinding import mark_for
 from dnsfilter.upstream.stream_pool import StreamPool
-from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
 from dnsfilter.worker.channel import (
     MOST_REASON,
@@ -112,7 +112,7 @@ class Worker:
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms, setup.reference)
         self._counters.received = self._waited_for = self._revision
-        zones = Zones(config.upstream.servers, config.zones, config.records)
+        zones = node_zones(config)
         engine = engine_class(chosen_kind())
         kept, mark = config.cache, mark_for(config.rebinding, zones)
         self._cache = engine.make_cache(kept.max_bytes, kept.serve_stale_s, kept.prefetch, mark)

@@ -135,7 +135,8 @@ class QueryDecider:
         if asks_probe(query) and question.qtype == Type.TXT:
             return probe_answer(query, self._policy.probe_texts(case), case.limit)
         revision = self._policy.snapshot.revision
-        found = self._zones.special(question.name, question.qtype, query.do)
+        recorded = question.qclass == Class.IN and question.name in self._zones.records
+        found = None if recorded else self._zones.special(question.name, question.qtype, query.do)
         return special_answer(query, found, revision, case.limit)
 
     def _enforces(self, case: Case) -> bool:
