@@ -6,11 +6,14 @@ from typing import assert_never
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
+from dnsfilter.engine.interface import Answered, AskStream, Drop, Engine, Event, Miss, ProbeStream, Reply, Update
 from dnsfilter.engine.limits import client_block
 from dnsfilter.errors import UnavailableError
-from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.upstream.stream_pool import BusyError, StreamPool
+from dnsfilter.telemetry.metrics import Failure, Transport
+from dnsfilter.upstream.plain_fallback import PlainFallback
+from dnsfilter.upstream.stream_connection import BusyError
+from dnsfilter.upstream.stream_pool import StreamPool
+from dnsfilter.upstream.tls_channel import TlsError
 from dnsfilter.upstream.updates import Updates
 from dnsfilter.wire.reply import header_rcode
 
@@ -28,11 +31,16 @@ class Resolver:
         streams: StreamPool,
         clock: Clock,
         keep_up: Callable[[], None] | None = None,
+        fallback: PlainFallback | None = None,
     ) -> None:
-        """Initialize. `keep_up` is called before queries are read, to put a new policy in force for them."""
+        """Initialize. `keep_up` is called before queries are read, to put a new policy in force for them.
+
+        With a fallback, encrypted servers are asked by it.
+        """
         self._engine = engine
         self._endpoints = endpoints
         self._streams = streams
+        self._fallback = fallback
         self._clock = clock
         self._keep_up = keep_up or (lambda: None)
         self._loop = asyncio.get_running_loop()
@@ -40,6 +48,7 @@ class Resolver:
         self._last_ticket = 0
         self._tasks: dict[asyncio.Task[None], int] = {}
         """Tasks of questions sent over streams, with the numbers of their exchanges."""
+        self._probes: set[asyncio.Task[None]] = set()
         self._updates = Updates()
         self._update_tasks: set[asyncio.Task[None]] = set()
         self._loop.add_reader(engine.fileno(), self._poll)
@@ -87,10 +96,12 @@ class Resolver:
     async def close(self) -> None:
         """Stop polling and cancel questions over streams."""
         self._loop.remove_reader(self._engine.fileno())
-        tasks = [*self._tasks, *self._update_tasks]
+        tasks = [*self._tasks, *self._probes, *self._update_tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._fallback is not None:
+            self._fallback.close()
         self._streams.close()
 
     def _poll(self) -> None:
@@ -104,12 +115,16 @@ class Resolver:
                     reply = self._waiting.pop(ticket, None)
                     if reply is not None:
                         reply(message)
-                case Truncated():
+                case AskStream():
                     task = self._loop.create_task(self._by_stream(event))
                     self._tasks[task] = event.exchange
                     task.add_done_callback(lambda done: self._tasks.pop(done, None))
                     if len(self._tasks) > self._engine.pending_count():
                         self._cancel_needless()
+                case ProbeStream():
+                    probe = self._loop.create_task(self._probe(event))
+                    self._probes.add(probe)
+                    probe.add_done_callback(self._probes.discard)
                 case Update(reply=reply):
                     if reply is not None:
                         self._pass_on(event, reply)
@@ -117,8 +132,8 @@ class Resolver:
                     assert_never(event)
 
     def _pass_on(self, update: Update, reply: Callable[[bytes], object]) -> None:
-        """Pass an update to a server of its zone, and its answer to `reply`."""
-        servers = [self._endpoints[number] for number in update.servers]
+        """Pass an update to a server of its zone that is asked in clear text, and its answer to `reply`."""
+        servers = [server for number in update.servers if (server := self._endpoints[number]).tls is None]
 
         async def pass_on() -> None:
             outcome, answer = await self._updates.ask(servers, update.message, client_block(update.client))
@@ -135,15 +150,41 @@ class Resolver:
             del self._tasks[task]
             task.cancel()
 
-    async def _by_stream(self, event: Truncated) -> None:
+    async def _by_stream(self, event: AskStream) -> None:
         message: bytes | None = None
-        server_failed = False
-        # Timers round. Add one millisecond, so that `wait_until_ms` has passed when they fire.
-        left_s = (event.wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
+        failure: Failure | None = None
+        group = [self._endpoints[number] for number in event.group]
         client = client_block(event.client)
         try:
-            message = await self._streams.ask(self._endpoints[event.server], event.message, left_s, client)
+            message = await self._ask(event.server, group, event.message, event.wait_until_ms, client)
         except UnavailableError as error:
-            server_failed = not isinstance(error, BusyError)
+            failure = _reason(error)
         finally:
-            self._handle_events(self._engine.complete(event.exchange, message, server_failed=server_failed))
+            self._handle_events(self._engine.complete(event.exchange, message, failure=failure))
+
+    async def _probe(self, event: ProbeStream) -> None:
+        message: bytes | None = None
+        failure: Failure | None = None
+        group = [self._endpoints[event.server]]
+        try:
+            message = await self._ask(event.server, group, event.message, event.wait_until_ms, b"")
+        except UnavailableError as error:
+            failure = _reason(error)
+        finally:
+            self._handle_events(self._engine.complete_probe(event.server, message, failure=failure))
+
+    async def _ask(
+        self, server: int, group: Sequence[Endpoint], message: bytes, wait_until_ms: int, client: bytes
+    ) -> bytes:
+        # Timers round. Add one millisecond, so that `wait_until_ms` has passed when they fire.
+        left_s = (wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
+        if self._fallback is not None:
+            return await self._fallback.ask(self._endpoints[server], group, message, left_s, client)
+        return await self._streams.ask(self._endpoints[server], message, left_s, client)
+
+
+def _reason(error: UnavailableError) -> Failure | None:
+    """Return why a server gave no answer by stream. None: this node had no room."""
+    if isinstance(error, BusyError):
+        return None
+    return Failure.TLS if isinstance(error, TlsError) else Failure.UNREACHABLE

@@ -78,7 +78,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     """
     from dnsfilter.cli.doctor.certificate import certificate_text
     from dnsfilter.cli.doctor.node_files import check_up
-    from dnsfilter.cli.upstream_questions import recursion_problems
+    from dnsfilter.cli.upstream_questions import upstream_faults
 
     problems += map(str, learning_problems(config.clients, int(time.time())))
     found["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
@@ -95,7 +95,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     files = [config_path(options.config), *([] if options.policy is None else [options.policy])]
     checkup = check_up(config, files, store_of(options, config).directory, by_policy=options.policy is not None)
     problems += checkup.problems
-    problems += recursion_problems(config)
+    problems += upstream_faults(config)
     try:
         if (text := certificate_text(config)) is not None:
             found["certificate"] = text

@@ -8,27 +8,31 @@ from functools import partial
 from typing import Final
 
 from dnsfilter.cli.running.asking import ANSWER_S, ask
+from dnsfilter.cli.running.asking_encrypted import ask_encrypted
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.recursion import is_unresolved
+from dnsfilter.upstream.tls_channel import TlsError
 from dnsfilter.wire.iana import Rcode, Type, rcode_text
 from dnsfilter.wire.names import ROOT, name_text
 
 MOST_AT_ONCE: Final = 32
 RECURSION_ADVICE: Final = "enable recursion there for this machine, or remove the server from the configuration"
+TLS_ADVICE: Final = "compare its address and name with those that its operator publishes, and [upstream] ca"
 _WITHIN_S: Final = 1.0
 _ANSWERS: Final = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamQuestion:
-    """The root's name servers for an upstream, the SOA of its zone for a zone's server."""
+    """The root's name servers for an upstream, the SOA of its zone for a zone's server. `ca` is for encrypted ones."""
 
     server: Endpoint
     name: bytes
     qtype: Type
+    ca: str | None = None
 
     @property
     def text(self) -> str:
@@ -37,8 +41,9 @@ class UpstreamQuestion:
 
 def upstream_questions(config: Config) -> Iterator[UpstreamQuestion]:
     """Yield each question once."""
-    wanted = [UpstreamQuestion(server, ROOT, Type.NS) for server in config.upstream.servers]
-    wanted += [UpstreamQuestion(server, zone.suffix, Type.SOA) for zone in config.zones for server in zone.servers]
+    ca = config.upstream.ca
+    wanted = [UpstreamQuestion(server, ROOT, Type.NS, ca) for server in config.upstream.servers]
+    wanted += [UpstreamQuestion(server, zone.suffix, Type.SOA, ca) for zone in config.zones for server in zone.servers]
     yield from dict.fromkeys(wanted)
 
 
@@ -46,6 +51,7 @@ class Fault(StrEnum):
     """What is wrong with a server's answer."""
 
     SILENT = "silent"
+    TLS = "tls"
     REFUSES = "refuses"
     NO_RECURSION = "no recursion"
 
@@ -61,12 +67,21 @@ class FaultyAnswer:
 def answer_fault(
     question: UpstreamQuestion, transport: Transport = Transport.UDP, within_s: float = ANSWER_S
 ) -> FaultyAnswer | None:
-    """Ask, and return why the answer is of no use. None if the server resolves the question."""
+    """Ask, and return why the answer is of no use. None if the server resolves the question.
+
+    An encrypted server is asked over TLS, and has more time.
+    """
+    server, encrypted = question.server, question.server.tls is not None
     try:
-        answer = ask(question.server, question.name, question.qtype, transport, within_s=within_s)
+        if encrypted:
+            answer = ask_encrypted(server, question.name, question.qtype, question.ca)
+        else:
+            answer = ask(server, question.name, question.qtype, transport, within_s=within_s)
+    except TlsError as error:
+        return FaultyAnswer(Fault.TLS, str(error))
     except UnavailableError as error:
         return FaultyAnswer(Fault.SILENT, str(error))
-    text = f"{question.server.address} port {question.server.port} over {transport.upper()} answers"
+    text = f"{server.address} port {server.port} over {'TLS' if encrypted else transport.upper()} answers"
     if answer.rcode not in _ANSWERS:
         return FaultyAnswer(Fault.REFUSES, f"{text} {rcode_text(answer.rcode)}")
     if is_unresolved(answer):
@@ -75,16 +90,23 @@ def answer_fault(
 
 
 def answer_faults(questions: Sequence[UpstreamQuestion]) -> list[FaultyAnswer | None]:
-    """Ask each question over UDP, many at once."""
+    """Ask each question over UDP or TLS, many at once."""
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         return list(pool.map(partial(answer_fault, within_s=_WITHIN_S), questions))
 
 
-def recursion_problems(config: Config) -> list[str]:
-    """Ask each server over UDP. Return those that answer without recursion. Silence is no problem of the files."""
+def upstream_faults(config: Config) -> list[str]:
+    """Ask each server. Return those that answer without recursion or are not who the configuration says.
+
+    Silence is no problem of the files.
+    """
     asked = list(upstream_questions(config))
-    return [
-        f"{endpoint_text(question.server)} answers {question.text} without recursion: {RECURSION_ADVICE}"
-        for question, found in zip(asked, answer_faults(asked), strict=True)
-        if found is not None and found.fault is Fault.NO_RECURSION
-    ]
+    texts = []
+    for question, found in zip(asked, answer_faults(asked), strict=True):
+        if found is not None and found.fault is Fault.NO_RECURSION:
+            texts.append(
+                f"{endpoint_text(question.server)} answers {question.text} without recursion: {RECURSION_ADVICE}"
+            )
+        elif found is not None and found.fault is Fault.TLS:
+            texts.append(f"{found.text}: {TLS_ADVICE}")
+    return texts

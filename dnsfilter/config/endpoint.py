@@ -45,10 +45,10 @@ def parse_prefix(text: str) -> Prefix:
 
 
 def endpoint_text(endpoint: Endpoint) -> str:
-    """Return text that `parse_endpoint` reads, always with the port."""
-    if isinstance(endpoint.address, IPv6Address):
-        return f"[{endpoint.address}]:{endpoint.port}"
-    return f"{endpoint.address}:{endpoint.port}"
+    """Return text that `parse_endpoint` reads, or `parse_server` for a server with TLS, always with the port."""
+    ipv6 = isinstance(endpoint.address, IPv6Address)
+    place = f"[{endpoint.address}]:{endpoint.port}" if ipv6 else f"{endpoint.address}:{endpoint.port}"
+    return place if endpoint.tls is None else f"tls://{place}#{endpoint.tls.text}"
 
 
 def load_resolv_conf(path: Path) -> tuple[Endpoint, ...]:

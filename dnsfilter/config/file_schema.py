@@ -107,6 +107,8 @@ class UpstreamTable(Table):
     servers: Annotated[Servers | None, BeforeValidator(lambda value: None if value == "resolv.conf" else value)] = None
     trust_ad: bool | None = None
     timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
+    ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    when_encrypted_fails: Literal["fail", "plain"] = "fail"
 
 
 class CacheTable(Table):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from dnsfilter.config.ad_bit import trusts_ad
 from dnsfilter.config.client_tables import client_faults, clients_of
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
@@ -30,11 +29,11 @@ from dnsfilter.config.node_config import (
     Limits,
     Rate,
     Rebinding,
-    Upstream,
     Zone,
 )
 from dnsfilter.config.own_addresses import has_family
 from dnsfilter.config.record_tables import LOCAL_ONLY, local_record, record_faults
+from dnsfilter.config.upstreams.upstream_table import encryption_faults, upstream_of
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
@@ -67,6 +66,8 @@ def parse_config(text: str, path: Path, resolv_conf: Path = RESOLV_CONF) -> Conf
     servers, problems = _upstream_servers(file, resolv_conf)
     known = {fault.path for fault in faults}
     faults += [fault for fault in _faults(file, servers, resolv_conf) if fault.path not in known]
+    every = (*servers, *(server for zone in file.zone if zone is not None for server in _present(zone.servers)))
+    faults += encryption_faults(file, every, path.parent)
     found = written.problems(faults) + problems
     if found:
         raise ConfigError(found)
@@ -293,7 +294,6 @@ def _limits(table: LimitsTable) -> Limits:
 
 
 def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) -> Config:
-    trust_ad = file.upstream.trust_ad
     listen, default_listen = _present(file.listen), "listen" not in file.model_fields_set
     left_out = tuple(each for each in listen if default_listen and not has_family(each.address))
     if left_out == listen:
@@ -304,7 +304,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         state_dir=directory / file.state_dir,
         workers=file.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
         user=file.user,
-        upstream=Upstream(servers, trusts_ad(servers) if trust_ad is None else trust_ad, file.upstream.timeout_ms),
+        upstream=upstream_of(file, servers, directory),
         cache=Cache(file.cache.max_bytes, file.cache.serve_stale, file.cache.prefetch),
         clients=clients_of(file.clients),
         limits=_limits(file.limits),

@@ -10,6 +10,8 @@ from dnsfilter.policy.model import DAY_S, DEFAULT_SITE, Address, Instant, Prefix
 from dnsfilter.wire.proxy_header import LOCAL_HEADER
 
 DNS_PORT = 53
+DOT_PORT = 853
+PIN = "pin-sha256="
 MAX_LEARNING_S = 30 * DAY_S
 """The longest learning mode, in seconds."""
 
@@ -23,11 +25,28 @@ class Unregistered(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How a server proves that it is the right one: a certificate for `name`, or a key with one of these digests.
+
+    `pins` are SHA-256 digests of public keys (SubjectPublicKeyInfo), in base64. With pins there is no name.
+    """
+
+    name: str
+    pins: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The name, or the pins, as in the URL of a server."""
+        return self.name or "&".join(PIN + pin for pin in self.pins)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address and a port, for UDP and TCP."""
+    """An address and a port, for UDP and TCP. A server with `tls` is asked by DNS over TLS only (RFC 7858)."""
 
     address: Address
     port: int
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +54,15 @@ class Upstream:
     """The resolvers to ask, in order. With `trust_ad`, the AD bit that they set is passed on.
 
     `timeout_ms` is the maximum first wait for an answer. Later waits for the same question are longer.
+    `ca` has certificate authorities for encrypted servers, in PEM form. None means those of the machine.
+    With `falls_back`, encrypted servers are asked in clear text while all those of a group fail.
     """
 
     servers: tuple[Endpoint, ...]
     trust_ad: bool
     timeout_ms: int
+    ca: str | None = None
+    falls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from datetime import date, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dnsfilter.config.endpoint import parse_endpoint, parse_prefix, server_fault
+from dnsfilter.config.endpoint import parse_prefix, server_fault
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.upstreams.server_url import parse_server
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
 from dnsfilter.policy.fleets import by_hand_fault, token_fault
 from dnsfilter.policy.model import DAY_S, Prefix
@@ -25,7 +26,7 @@ _DURATION_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 
 
 def read_server(text: str) -> Endpoint:
-    server = parse_endpoint(text)
+    server = parse_server(text)
     fault = server_fault(server.address)
     if fault is not None:
         raise ValueError(f"{text!r} {fault}")

@@ -13,7 +13,7 @@ from dnsfilter.engine.udp_listener import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.metrics import Failure, Outcome, Transport
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.query import Query
 
@@ -58,16 +58,27 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
-class Truncated:
-    """An upstream's datagram was truncated: ask `server` by stream with `message`, then `complete` the exchange.
+class AskStream:
+    """Ask `server` by stream with `message`, then `complete` the exchange by the boot time `wait_until_ms`.
 
-    `client` is the address of the first client that asked. Complete the exchange by the boot time `wait_until_ms`.
+    Its datagram was truncated, or it is asked by stream only. `group` are the servers that may be asked this question.
+    `client` is the address of the first client that asked.
     """
 
     exchange: int
     server: int
     message: bytes
     client: bytes
+    wait_until_ms: int
+    group: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStream:
+    """Ask a failing server by stream, then call `complete_probe` by the boot time `wait_until_ms`."""
+
+    server: int
+    message: bytes
     wait_until_ms: int
 
 
@@ -102,7 +113,7 @@ class Update:
         return replace(self, reply=reply)
 
 
-Event: TypeAlias = Truncated | Answered | Update
+Event: TypeAlias = AskStream | ProbeStream | Answered | Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +252,18 @@ class Engine(Protocol):
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
         """Ask upstream for a stream client's miss. The reply is this ticket's `Answered`, now or from a later poll."""
 
-    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
+    def complete(
+        self, exchange: int, message: bytes | None, *, failure: Failure | None = Failure.UNREACHABLE
+    ) -> Sequence[Event]:
         """Complete an exchange with an answer that came by stream; None if there is none.
 
-        Pass `server_failed=False` if there is no answer because this node's connections were busy.
+        `failure` is why there is none. None: this node's connections were busy.
         """
+
+    def complete_probe(
+        self, server: int, message: bytes | None, *, failure: Failure | None = Failure.UNREACHABLE
+    ) -> Sequence[Event]:
+        """Complete a probe by stream, as `complete` does an exchange."""
 
     def is_open(self, exchange: int) -> bool:
         """Return whether an exchange still waits for `complete`. It may have been ended for another."""

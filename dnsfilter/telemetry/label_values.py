@@ -107,6 +107,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Failure.LATE: "an answer to a recent query that no longer waits: retried, answered or given up",
             Failure.MALFORMED: "an answer that is not a well-formed message",
             Failure.UNREACHABLE: "the network or the server refused the packet or connection",
+            Failure.TLS: "no TLS connection: a wrong or expired certificate, or a handshake that failed",
             Failure.SERVFAIL: "the upstream answered SERVFAIL",
             Failure.REFUSED: "the upstream answered REFUSED",
             Failure.NO_RECURSION: "the upstream does not recurse: a referral, or neither RA nor AA",

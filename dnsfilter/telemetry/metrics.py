@@ -110,6 +110,7 @@ class Failure(StrEnum):
     LATE = "late"
     MALFORMED = "malformed"
     UNREACHABLE = "unreachable"
+    TLS = "tls"
     SERVFAIL = "servfail"
     REFUSED = "refused"
     NO_RECURSION = "no_recursion"
@@ -196,6 +197,10 @@ UPSTREAM_FAILURES: Final = Metric(
     "dnsfilter_upstream_failures_total", MetricType.COUNTER,
     "Queries and probes to an upstream without a usable answer, and datagrams that answer no open one, by reason.",
     ("upstream", "reason"),
+)  # fmt: skip
+UPSTREAM_CLEAR_TEXT: Final = Metric(
+    "dnsfilter_upstream_clear_text_total", MetricType.COUNTER,
+    "Queries sent to an encrypted upstream in clear text, with `when_encrypted_fails` = `plain`.", ("upstream",),
 )  # fmt: skip
 UPSTREAM_DURATION: Final = Metric(
     "dnsfilter_upstream_duration_seconds", MetricType.HISTOGRAM,
@@ -346,7 +351,8 @@ COUNTS_LOST: Final = Metric(
 
 METRICS: Final = (
     QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, PENDING, PENDING_LOST, BYPASS_ATTEMPTS,
-    AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS,
+    AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_CLEAR_TEXT, UPSTREAM_DURATION,
+    ANSWER_DURATION_SECONDS,
     CACHE_HITS_TOTAL, CACHE_PREFETCHES, REBINDING_BLOCKED, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
     ENCRYPTED_CONNECTIONS_NOW, CERTIFICATE_EXPIRY, CERTIFICATE_REJECTED, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
     CLOCK_DOUBTED,

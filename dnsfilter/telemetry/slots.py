@@ -135,7 +135,8 @@ FIXED_SLOTS: Final = _CONNECTIONS_FIRST + len(ENCRYPTED)
 _FAILURE: Final[Mapping[str, int]] = MappingProxyType({reason: 1 + i for i, reason in enumerate(Failure)})
 _UPSTREAM_DURATION: Final = 1 + len(Failure)
 _UPSTREAM_STATE: Final = _UPSTREAM_DURATION + _histogram_size(UPSTREAM_BUCKETS)
-UPSTREAM_STRIDE: Final = _UPSTREAM_STATE + 1
+_UPSTREAM_CLEAR_TEXT: Final = _UPSTREAM_STATE + 1
+UPSTREAM_STRIDE: Final = _UPSTREAM_CLEAR_TEXT + 1
 _UPSTREAM_BOUNDS_NS: Final = _bounds_ns(UPSTREAM_BUCKETS)
 MAX_UPSTREAMS: Final = 1_024
 UPSTREAM_UNKNOWN: Final = 0
@@ -168,6 +169,11 @@ class UpstreamSlots:
         """The slot of `UPSTREAM_UNKNOWN`, `UPSTREAM_ANSWERS`, or 1 plus the consecutive failures if it is failing."""
         return self.first + _UPSTREAM_STATE
 
+    @property
+    def clear_text(self) -> int:
+        """The slot of queries that were sent in clear text because all encrypted servers failed."""
+        return self.first + _UPSTREAM_CLEAR_TEXT
+
     def table(self, upstream: str) -> Iterator[Slot]:
         labels = (("upstream", upstream),)
         yield _counter(self.queries, metrics.UPSTREAM_QUERIES, labels)
@@ -175,6 +181,7 @@ class UpstreamSlots:
             yield _counter(self.failure(reason), metrics.UPSTREAM_FAILURES, (*labels, ("reason", reason.value)))
         yield from self.duration.table(metrics.UPSTREAM_DURATION, labels)
         yield Slot(self.state, metrics.UPSTREAM_UP.name, labels, metrics.UPSTREAM_UP.help, SlotKind.STATE)
+        yield _counter(self.clear_text, metrics.UPSTREAM_CLEAR_TEXT, labels)
 
 
 def upstream_slots(count: int) -> tuple[UpstreamSlots, ...]:

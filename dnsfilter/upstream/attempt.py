@@ -6,6 +6,8 @@ are malformed, or that do not match id, question and address: the wait continues
     start ─> Send ─ on_timeout ─> Send | Wait | Exhausted
                   ─ on_error   ─> Send | Wait | Exhausted      port unreachable, or a stream that failed
                   ─ on_answer  ─> Accept | AskByStream | Send | Wait | Exhausted
+
+Where a step is Send, it is AskByStream for a server that is asked by stream only.
 """
 
 from collections import Counter
@@ -71,7 +73,10 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class AskByStream:
-    """The answer was truncated. Ask `server` over TCP until `wait_until_ms`, then call `on_answer` or `on_error`."""
+    """Ask `server` by stream until `wait_until_ms`, then call `on_answer` or `on_error`.
+
+    Its answer was truncated, or it is asked by stream only.
+    """
 
     server: int
     wait_until_ms: int
@@ -102,13 +107,14 @@ class Attempt:
     """The progress of one question. Call `start` once, then report each event and do what the returned step says.
 
     Servers take turns. A server that failed or could not be reached is not asked again, except once without EDNS. The
-    servers in `plain` are asked without EDNS from the start. After the last send, a slow server may answer until the
-    deadline.
+    servers in `plain` are asked without EDNS from the start, those in `encrypted` by stream only. After the last send,
+    a slow server may answer until the deadline.
     """
 
     __slots__ = (
         "_asked",
         "_by_stream",
+        "_encrypted",
         "_plain",
         "_plan",
         "_rejected_edns",
@@ -123,8 +129,15 @@ class Attempt:
         "only_waits",
     )
 
-    def __init__(self, servers: Sequence[int], first_wait_ms: int, plain: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        servers: Sequence[int],
+        first_wait_ms: int,
+        plain: Collection[int] = (),
+        encrypted: Collection[int] = (),
+    ) -> None:
         self._plan = plan(servers, first_wait_ms)
+        self._encrypted = encrypted
         self._plain = frozenset(plain)
         self._rejected_edns: set[int] = set()
         self._sends = 0
@@ -143,6 +156,11 @@ class Attempt:
         """Whether the last step was `Wait`."""
 
     @property
+    def servers(self) -> tuple[int, ...]:
+        """All servers of this attempt, in the order to ask them."""
+        return self._plan.servers
+
+    @property
     def remaining(self) -> tuple[int, ...]:
         """The servers that have not failed, and may answer yet."""
         return tuple(server for server in self._plan.servers if server not in self._struck_out)
@@ -159,20 +177,20 @@ class Attempt:
         """Return whether `server` answered this question with a failure that made us omit EDNS."""
         return server in self._rejected_edns
 
-    def start(self, now_ms: int, deadline_ms: int | None = None) -> Send:
+    def start(self, now_ms: int, deadline_ms: int | None = None) -> Send | AskByStream:
         """Return the first send. A later leg of a CNAME chain keeps the deadline of the first."""
         if self._sends:
             raise ValueError("start an attempt: already started")
         self._wait_until_ms = now_ms
         self.deadline_ms = now_ms + TOTAL_MS if deadline_ms is None else deadline_ms
-        return self._send(self._plan.servers[0])
+        return self._send(self._plan.servers[0], now_ms)
 
-    def on_timeout(self, now_ms: int) -> Send | Wait | Exhausted:
+    def on_timeout(self, now_ms: int) -> Send | AskByStream | Wait | Exhausted:
         """Handle silence until `wait_until_ms`: ask the next server, or the same one if there is no other."""
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         return self._next(now_ms)
 
-    def on_error(self, now_ms: int = 0) -> Send | Wait | Exhausted:
+    def on_error(self, now_ms: int = 0) -> Send | AskByStream | Wait | Exhausted:
         """Handle an unreachable server (ICMP unreachable, broken stream): ask one of the remaining servers now.
 
         The next wait starts at `now_ms`, or at the end of the planned wait if that is later.
@@ -197,7 +215,7 @@ class Attempt:
         if without_edns and self._may_send(now_ms) and self._may_ask(self._server):
             self._rejected_edns.add(self._server)
             self._unanswered.clear()  # the caller ignores answers to earlier sends
-            return self._send(self._server)
+            return self._send(self._server, now_ms)
         if rcode in FAIL_OVER_RCODES:
             if self.first_failure is None:
                 self.first_failure = rcode
@@ -206,10 +224,7 @@ class Attempt:
         if truncated:
             if self._by_stream:
                 return self.on_error(now_ms)  # TC on a stream is invalid, and asking again would loop.
-            self._by_stream = True
-            self._unanswered.clear()  # the caller ignores answers to earlier sends
-            self._sends += 1
-            return AskByStream(self._server, self._stream_until_ms(now_ms))
+            return self._ask_by_stream(self._server, now_ms)
         return Accept()
 
     def strike(self, rcode: int, server: int) -> None:
@@ -218,6 +233,13 @@ class Attempt:
             self.first_failure = rcode
         self._struck_out.add(server)
 
+    def _ask_by_stream(self, server: int, now_ms: int) -> AskByStream:
+        self._by_stream, self.only_waits = True, False
+        self._unanswered.clear()  # the caller ignores answers to earlier sends
+        self._server = server
+        self._sends += 1
+        return AskByStream(server, self._stream_until_ms(now_ms))
+
     def _stream_until_ms(self, now_ms: int) -> int:
         """Return the deadline, or half the time to it if another server can still be asked."""
         others = set(self._plan.servers) - self._struck_out - {self._server}
@@ -225,13 +247,13 @@ class Attempt:
             return (now_ms + self.deadline_ms) // 2
         return self.deadline_ms
 
-    def _next(self, now_ms: int) -> Send | Wait | Exhausted:
+    def _next(self, now_ms: int) -> Send | AskByStream | Wait | Exhausted:
         servers = self._plan.servers
         for step in range(1, len(servers) + 1 if self._may_send(now_ms) else 0):
             turn = (self._turn + step) % len(servers)
             if self._may_ask(servers[turn]):
                 self._turn = turn
-                return self._send(servers[turn])
+                return self._send(servers[turn], now_ms)
         self.only_waits = now_ms < self.deadline_ms and bool(self._unanswered - self._struck_out)
         return Wait(self.deadline_ms) if self.only_waits else Exhausted(self.first_failure)
 
@@ -241,7 +263,9 @@ class Attempt:
     def _may_ask(self, server: int) -> bool:
         return server not in self._struck_out and self._asked[server] < MAX_SENDS_TO_ONE
 
-    def _send(self, server: int) -> Send:
+    def _send(self, server: int, now_ms: int) -> Send | AskByStream:
+        if server in self._encrypted:
+            return self._ask_by_stream(server, now_ms)
         # Counted from the end of the previous wait, so that a server asked early after a failure gets more time.
         self._wait_until_ms = min(self._wait_until_ms + self._plan.waits_ms[self._sends], self.deadline_ms)
         self._sends += 1

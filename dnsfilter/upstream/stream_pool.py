@@ -1,63 +1,54 @@
-"""DNS over TCP to the upstreams: a few persistent, pipelined connections, shared fairly by clients (RFC 7766).
+"""DNS over TCP and TLS to the upstreams: a few persistent, pipelined connections, shared fairly by clients (RFC 7766).
 
-Each question gets an unpredictable id on the connection; the answer gets the caller's id back. An answer is matched by
-id and question. Other answers are ignored, and the wait continues.
+The answer gets the caller's id back. A server that cannot be reached over TLS rests for a while: meanwhile its
+questions fail at once.
 """
 
 import asyncio
-import secrets
-from collections import Counter, OrderedDict
-from dataclasses import dataclass
-from typing import Final, cast
+from collections import OrderedDict
+from typing import Final
 
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
-from dnsfilter.upstream.health import OWN_SHORTAGES
+from dnsfilter.upstream.encryption_state import EncryptionState
+from dnsfilter.upstream.stream_connection import BusyError, Connection, Question
+from dnsfilter.upstream.tls_channel import TlsChannel, TlsContexts
 from dnsfilter.wire.names import HEADER_SIZE
 
 CONNECTIONS_PER_SERVER: Final = 8
 IDLE_S: Final = 10.0
 """Seconds after which an unused connection is closed (RFC 7766 section 6.2.3 asks for a few seconds)."""
 IN_FLIGHT_PER_CONNECTION: Final = 64
+ENCRYPTED_CONNECTIONS: Final = 2
+"""Maximum number of connections to a server over TLS: a handshake costs more than a place in a queue."""
+ENCRYPTED_IN_FLIGHT: Final = 256
+ENCRYPTED_IDLE_S: Final = 30.0
 MOST_OPEN: Final = 4096
 """Maximum number of questions to all servers, sent or waiting: as many as an engine has in flight."""
 MOST_BREAKS: Final = 5
 """Maximum number of connections that may break under one question before it fails."""
 SILENCE_S: Final = 2.0
 """Seconds without a byte after which a timeout counts against the server and closes the connection."""
-STRAYS_PER_CONNECTION: Final = 64
-"""Maximum number of unmatched answers before a connection is closed."""
-
 _LONGEST: Final = 65_535
-_QR: Final = 0x80
-
-
-class BusyError(UnavailableError):
-    """No answer, but no sign of a failing server: not sent, sent too late, or the server answered other questions."""
-
-
-@dataclass(eq=False, slots=True)
-class _Question:
-    """One client's question. After its timeout it keeps its slot on a connection until the server answers."""
-
-    client: bytes
-    message: bytes
-    section: bytes
-    answer: asyncio.Future[bytes]
-    connection: "_Connection | None" = None
-    received_before: int = 0
-    """Bytes that the connection had received when the question was sent."""
-    sent_s: float = 0.0
-    breaks: int = 0
 
 
 class StreamPool:
-    """Ask servers over TCP on one event loop. Call `close` when done."""
+    """Ask servers over TCP, those with `tls` over TLS, on one event loop. Call `close` when done.
 
-    def __init__(self, connections_per_server: int = CONNECTIONS_PER_SERVER, idle_s: float = IDLE_S) -> None:
+    `ca` has the certificate authorities for TLS in PEM form; None means the machine's.
+    """
+
+    def __init__(
+        self,
+        connections_per_server: int = CONNECTIONS_PER_SERVER,
+        idle_s: float = IDLE_S,
+        *,
+        ca: str | None = None,
+    ) -> None:
         self._limit = connections_per_server
         self._idle_s = idle_s
+        self._contexts = TlsContexts(ca)
         self._servers: dict[Endpoint, _Server] = {}
         self._open = 0
         self._closed = False
@@ -69,14 +60,15 @@ class StreamPool:
         has been answering.
 
         Raise BusyError if there was no slot, no file descriptor, or no answer from a server that answers others. Raise
-        UnavailableError if the server cannot be reached or is silent. Raise ValueError if `message` is no such query.
+        TlsError if there is no TLS connection to the right server. Raise UnavailableError if the server cannot be
+        reached or is silent. Raise ValueError if `message` is no such query.
         """
-        question = _Question(client, message, _section(message), asyncio.get_running_loop().create_future())
+        question = Question(client, message, _section(message), asyncio.get_running_loop().create_future())
         if self._closed:
-            raise UnavailableError(f"ask {endpoint_text(server)} over tcp: pool closed")
+            raise UnavailableError(f"ask {_text(server)}: pool closed")
         if self._open >= MOST_OPEN:
-            raise BusyError(f"ask {endpoint_text(server)} over tcp: {MOST_OPEN} questions open")
-        asked = self._servers.setdefault(server, _Server(server, self._limit, self._idle_s))
+            raise BusyError(f"ask {_text(server)}: {MOST_OPEN} questions open")
+        asked = self._server(server)
         self._open += 1
         try:
             asked.add(question)
@@ -84,11 +76,19 @@ class StreamPool:
                 answer = await question.answer
         except TimeoutError:
             kind = UnavailableError if asked.time_out(question) else BusyError
-            raise kind(f"ask {endpoint_text(server)} over tcp: no answer within {timeout_s:g} s") from None
+            raise kind(f"ask {_text(server)}: no answer within {timeout_s:g} s") from None
         finally:
             self._open -= 1
             asked.leave(question)
         return message[:2] + answer[2:]
+
+    def fails(self, server: Endpoint) -> bool:
+        """Return whether a server over TLS gave no answer since its connection failed."""
+        return server in self._servers and self._servers[server].state.fails
+
+    def rests(self, server: Endpoint) -> bool:
+        """Return whether questions to a server over TLS fail at once, because it could not be reached just now."""
+        return server in self._servers and self._servers[server].rests()
 
     def connections(self, server: Endpoint) -> int:
         """Return the number of connections to a server that are open or being opened."""
@@ -100,33 +100,43 @@ class StreamPool:
         for server in self._servers.values():
             server.close()
 
+    def _server(self, endpoint: Endpoint) -> "_Server":
+        if endpoint not in self._servers:
+            limit, in_flight, idle_s = self._limit, IN_FLIGHT_PER_CONNECTION, self._idle_s
+            if endpoint.tls is not None:
+                limit, in_flight, idle_s = ENCRYPTED_CONNECTIONS, ENCRYPTED_IN_FLIGHT, ENCRYPTED_IDLE_S
+            self._servers[endpoint] = _Server(endpoint, limit, in_flight, idle_s, self._contexts)
+        return self._servers[endpoint]
+
 
 class _Server:
     """The connections to one server, and the questions that wait for a slot on one, by client."""
 
-    def __init__(self, endpoint: Endpoint, limit: int, idle_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, limit: int, in_flight: int, idle_s: float, contexts: TlsContexts) -> None:
         self.endpoint = endpoint
         self.idle_s = idle_s
-        self.connections: list[_Connection] = []
+        self.state = EncryptionState(endpoint_text(endpoint))
+        self._contexts = contexts
+        self.connections: list[Connection] = []
         self._most = self._limit = limit
-        self._window = IN_FLIGHT_PER_CONNECTION
+        self._window = self._in_flight = in_flight
         """Maximum number of questions on one connection: fewer after one broke with more than it had answered."""
-        self._waiting: OrderedDict[bytes, OrderedDict[_Question, None]] = OrderedDict()
+        self._waiting: OrderedDict[bytes, OrderedDict[Question, None]] = OrderedDict()
         """Clients in the order of their turns."""
 
-    def add(self, question: _Question) -> None:
+    def add(self, question: Question) -> None:
         """Send a question when it is its client's turn and there is a slot."""
         self._waiting.setdefault(question.client, OrderedDict())[question] = None
         self.serve()
 
-    def leave(self, question: _Question) -> None:
+    def leave(self, question: Question) -> None:
         """Record that nothing waits for this question any more, answered or not."""
         if question.connection is not None:
             question.connection.rest()
         elif question in self._waiting.get(question.client, ()):
             self._remove(question)
 
-    def time_out(self, question: _Question) -> bool:
+    def time_out(self, question: Question) -> bool:
         """Return whether the server is to blame. Close the connection if it was silent."""
         connection = question.connection
         if connection is None or connection.received > question.received_before:
@@ -136,8 +146,21 @@ class _Server:
             connection.abort("silent")
         return silent_s >= SILENCE_S
 
+    def open_channel(self) -> TlsChannel | None:
+        """Return the TLS of a new connection. None: it is in clear text."""
+        return None if self.endpoint.tls is None else self._contexts.open(self.endpoint.tls, self.state.session)
+
+    def rests(self) -> bool:
+        """Return whether no connection is tried now, because the last one failed."""
+        return not self.connections and self.state.rests(asyncio.get_running_loop().time())
+
     def serve(self) -> None:
-        """Send waiting questions while there are slots, one of each client in turn."""
+        """Send waiting questions while there are slots, one of each client in turn. Fail them if the server rests."""
+        if self._waiting and self.rests():
+            waiting = [question for questions in self._waiting.values() for question in questions]
+            self._waiting.clear()
+            for question in waiting:
+                self._fail(question, self.state.reason, self.state.failure)
         while self._waiting and self._has_free_slot():
             for client in self._waiting:
                 connection = self._choose_connection(client)
@@ -150,15 +173,19 @@ class _Server:
             self._remove(question)
             connection.send(question)
 
-    def answered(self, connection: "_Connection") -> None:
+    def answered(self, connection: "Connection") -> None:
         """Record how many questions a connection can answer."""
-        self._window = max(self._window, min(connection.answered, IN_FLIGHT_PER_CONNECTION))
+        self._window = max(self._window, min(connection.answered, self._in_flight))
+        if connection.channel is not None and connection.answered == 1:
+            self.state.answers(connection.channel.session)
 
-    def ended(self, connection: "_Connection", reason: str) -> None:
+    def ended(self, connection: "Connection", reason: str) -> None:
         """Resend the unanswered questions of a closed connection if the server has been answering; else fail them."""
         self.connections.remove(connection)
         open_questions = connection.open_questions()
         works = connection.answered > 0 or any(each.answered for each in self.connections)
+        if connection.failed_encrypted and not works:
+            self.state.failed(reason, connection.failure, asyncio.get_running_loop().time())
         if not open_questions:
             self._limit = self._most
         else:
@@ -186,20 +213,20 @@ class _Server:
         for connection in list(self.connections):
             connection.abort("pool closed")
 
-    def _remove(self, question: _Question) -> None:
+    def _remove(self, question: Question) -> None:
         waiting = self._waiting[question.client]
         del waiting[question]
         if not waiting:
             del self._waiting[question.client]
 
-    def _fail(self, question: _Question, reason: str, failure: type[UnavailableError]) -> None:
+    def _fail(self, question: Question, reason: str, failure: type[UnavailableError]) -> None:
         if not question.answer.done():
-            question.answer.set_exception(failure(f"ask {endpoint_text(self.endpoint)} over tcp: {reason}"))
+            question.answer.set_exception(failure(f"ask {_text(self.endpoint)}: {reason}"))
 
     def _has_free_slot(self) -> bool:
         return len(self.connections) < self._limit or any(len(each.slots) < self._window for each in self.connections)
 
-    def _choose_connection(self, client: bytes) -> "_Connection | None":
+    def _choose_connection(self, client: bytes) -> "Connection | None":
         """Return a connection for a question of `client`, a new one if needed, or None if the question must wait.
 
         A client takes an unused connection only while more are unused than it has. So a busy client leaves some to
@@ -212,137 +239,11 @@ class _Server:
         usable = [each for each in own or self.connections if len(each.slots) < self._window]
         return min(usable, key=lambda each: len(each.slots), default=None)
 
-    def _open(self) -> "_Connection":
-        connection = _Connection(self)
+    def _open(self) -> "Connection":
+        connection = Connection(self)
         self.connections.append(connection)
         connection.open()
         return connection
-
-
-class _Connection(asyncio.Protocol):
-    """One connection. Questions wait in it while it opens, then wait by id for their answers."""
-
-    def __init__(self, server: _Server) -> None:
-        self.slots: dict[int, _Question] = {}
-        self.clients: Counter[bytes] = Counter()
-        self.answered = 0
-        self.received = 0
-        self.failure = UnavailableError
-        """The exception for open questions if the connection breaks."""
-        self._server = server
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._unsent: list[bytes] = []
-        self._buffer = bytearray()
-        self._strays = 0
-        self._idle: asyncio.TimerHandle | None = None
-        self._ended = False
-
-    def open(self) -> None:
-        """Begin to connect. A failure is reported to the waiting questions."""
-        self._opening = self._loop.create_task(self._open())
-
-    def send(self, question: _Question) -> None:
-        """Send a query under a random free id."""
-        number = secrets.randbelow(0x10000)
-        while number in self.slots:
-            number = secrets.randbelow(0x10000)
-        question.connection = self
-        question.received_before, question.sent_s = self.received, self._loop.time()
-        self.slots[number] = question
-        self.clients[question.client] += 1
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-        # Send length and message in one write (RFC 7766 section 8). Two segments cost a round trip with some servers.
-        message = question.message
-        frame = len(message).to_bytes(2, "big") + number.to_bytes(2, "big") + message[2:]
-        if self._transport is None:
-            self._unsent.append(frame)
-        else:
-            self._transport.write(frame)
-
-    def open_questions(self) -> list[_Question]:
-        """Return the questions that are still waited for, oldest first."""
-        return [each for each in self.slots.values() if not each.answer.done()]
-
-    def rest(self) -> None:
-        """Start the timer that closes an unused connection."""
-        if self._idle is None and not self._ended and not self.open_questions():
-            self._idle = self._loop.call_later(self._server.idle_s, self.abort, "idle")
-
-    def abort(self, reason: str) -> None:
-        """Close the connection now. The server object resends or fails its open questions."""
-        if self._ended:
-            return
-        self._ended = True
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._idle is not None:
-            self._idle.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-        self._server.ended(self, reason)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the questions that have gathered."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(b"".join(self._unsent))
-        self._unsent.clear()
-
-    def data_received(self, data: bytes) -> None:
-        """Take the complete messages from the stream. An incomplete message waits for its remainder."""
-        self.received += len(data)
-        self._buffer += data
-        start = 0
-        while len(self._buffer) - start >= 2:
-            end = start + 2 + int.from_bytes(self._buffer[start : start + 2], "big")
-            if len(self._buffer) < end:
-                break
-            self._on_message(bytes(self._buffer[start + 2 : end]))
-            start = end
-        del self._buffer[:start]
-        if self._strays > STRAYS_PER_CONNECTION:
-            self.abort("too many answers that match no question")
-        else:
-            self._server.serve()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Handle a connection that the server or the network closed."""
-        self.abort("connection closed" if exc is None else f"connection lost: {exc}")
-
-    async def _open(self) -> None:
-        try:
-            await self._loop.create_connection(
-                lambda: self, str(self._server.endpoint.address), self._server.endpoint.port
-            )
-        except OSError as error:
-            if error.errno in OWN_SHORTAGES:
-                self.failure = BusyError
-            self.abort(f"{error.strerror or error}")
-
-    def _on_message(self, message: bytes) -> None:
-        number = int.from_bytes(message[:2], "big")
-        question = self.slots.get(number)
-        if question is None or not _answers(message, question.section):
-            self._strays += 1
-            return
-        del self.slots[number]
-        self.clients -= Counter((question.client,))
-        self.answered += 1
-        self._server.answered(self)
-        if not question.answer.done():
-            question.answer.set_result(message)
-
-
-def _answers(message: bytes, question: bytes) -> bool:
-    """Return True if a message is a response that repeats the question. Its name may differ in case over TCP."""
-    if len(message) < HEADER_SIZE + len(question) or not message[2] & _QR or message[4:6] != b"\x00\x01":
-        return False
-    echoed = message[HEADER_SIZE : HEADER_SIZE + len(question)]
-    # Length bytes are below 0x41, so they never change. Type and class are compared exactly.
-    return echoed[:-4].lower() == question[:-4].lower() and echoed[-4:] == question[-4:]
 
 
 def _section(message: bytes) -> bytes:
@@ -356,3 +257,7 @@ def _section(message: bytes) -> bytes:
     if end > len(message):
         raise ValueError(f"ask over tcp: the question ends after the {len(message)} bytes of the message")
     return message[HEADER_SIZE:end]
+
+
+def _text(server: Endpoint) -> str:
+    return f"{endpoint_text(server)} over {'tcp' if server.tls is None else 'tls'}"

@@ -30,7 +30,7 @@ class Zones:
     Server numbers are shared: a server of several zones is one endpoint, with one health state.
     """
 
-    __slots__ = ("_by_suffix", "endpoints", "not_empty", "records", "suffixes", "views")
+    __slots__ = ("_by_suffix", "encrypted", "endpoints", "not_empty", "records", "suffixes", "views")
 
     def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone], records: Sequence[LocalRecord] = ()) -> None:
         """Number the servers. Raise ValueError if a suffix is given twice or has no server."""
@@ -59,6 +59,8 @@ class Zones:
         """Special names that exist because a record or a conditional zone is below them (RFC 8020 section 2)."""
         self.endpoints: Final = tuple(numbers)
         """Every distinct server. Its index is its number."""
+        self.encrypted: Final = frozenset(n for server, n in numbers.items() if server.tls is not None)
+        """The servers that are asked by stream only."""
         self.views: Final = tuple(views)
         tops = [b"\0", *(zone.suffix for zone in zones)]
         self.suffixes: Final = tuple(

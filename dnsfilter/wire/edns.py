@@ -21,6 +21,10 @@ MAX_EDE_TEXT: Final = 1024
 _OPTION: Final = Struct("!HH")
 _FIXED: Final = Struct("!xHHIH")
 _DO: Final = 0x8000
+OPT_SIZE: Final = _FIXED.size
+"""Bytes of an OPT record without options."""
+PADDING_BLOCK: Final = 128
+"""A query on an encrypted connection is filled to a multiple of this (RFC 8467 section 4.1)."""
 _ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
 _ECS_FIXED: Final = 4
 """Bytes of a client subnet before its address: family, source and scope prefix length."""
@@ -134,6 +138,12 @@ def is_cookie(data: bytes) -> bool:
 def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:
     """Return an OPT record of version 0. `options` are in wire form; `ext_rcode` is the rcode's upper eight bits."""
     return _FIXED.pack(Type.OPT, payload, (ext_rcode << 24) | (_DO if do else 0), len(options)) + options
+
+
+def padding_option(size: int, block: int) -> bytes:
+    """Return the option that fills a message of `size` bytes to a multiple of `block` (RFC 7830)."""
+    length = -(size + _OPTION.size) % block
+    return _OPTION.pack(OptionCode.PADDING, length) + bytes(length)
 
 
 def ede_option(ede: Ede) -> bytes:

@@ -5,7 +5,18 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, is_cookie, opt_record, parse_edns
+from dnsfilter.wire.edns import (
+    OPT_SIZE,
+    OUR_PAYLOAD,
+    PADDING_BLOCK,
+    Ede,
+    Edns,
+    is_client_subnet,
+    is_cookie,
+    opt_record,
+    padding_option,
+    parse_edns,
+)
 from dnsfilter.wire.iana import Class, EdeCode, Opcode, OptionCode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels, skip_name
 
@@ -212,9 +223,17 @@ def build_upstream_query(
     do: bool,
     ad: bool = False,
     edns: bool = True,
+    padded: bool = False,
     name_wire: bytes | None = None,
 ) -> bytes:
-    """Return our query for `question`: RD=1, and our own OPT unless `edns` is False. `name_wire` replaces the name."""
+    """Return our query for `question`: RD=1, and our own OPT unless `edns` is False. `name_wire` replaces the name.
+
+    With `padded`, an OPT fills the message to a multiple of PADDING_BLOCK, for an encrypted connection.
+    """
     flags = FLAG_RD | (FLAG_AD if ad else 0) | (FLAG_CD if cd else 0)
     wire = question.wire if name_wire is None else name_wire + question.wire[-4:]
-    return HEADER.pack(id, flags, 1, 0, 0, int(edns)) + wire + (opt_record(OUR_PAYLOAD, do) if edns else b"")
+    bare = HEADER.pack(id, flags, 1, 0, 0, int(edns)) + wire
+    if not edns:
+        return bare
+    padding = padding_option(len(bare) + OPT_SIZE, PADDING_BLOCK) if padded else b""
+    return bare + opt_record(OUR_PAYLOAD, do, padding)

@@ -140,7 +140,7 @@ def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start, lar
         rig.ask(query("hot.example.org"))
     for number in range(25):
         waiting = rig.begin(query(f"n{number}.example.org", "TXT", do=True), MECHELEN, Transport.TCP)
-        rig.until(lambda: b"" if rig.truncated else None)
+        rig.until(lambda: b"" if rig.by_stream else None)
         rig.complete()
         assert len(waiting().to_wire()) > 20_000
         rig.settle()

@@ -144,7 +144,7 @@ def test_bytes_behind_the_last_record_of_an_answer_are_ignored(
 def test_bytes_behind_the_last_record_of_an_answer_by_stream_are_ignored(start: Start) -> None:
     rig = start(office(), Scripted(lambda asked: (truncated(asked),)))
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.upstream.behave = lambda asked: (reply(asked, (f"{NAME}. 300 A 198.51.100.10",)) + b"\0",)
     rig.complete()
     assert data(wait()) == TRUTH

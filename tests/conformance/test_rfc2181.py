@@ -122,7 +122,7 @@ def _cut(asked: Asked) -> tuple[bytes, ...]:
 def test_a_truncated_answer_is_asked_again_over_tcp_and_only_the_complete_one_is_cached(start: Start) -> None:
     rig = start(office(), Scripted(_cut))
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     assert isinstance(rig.judge(query(NAME)), Miss)
     rig.complete()
     assert len(data(wait())) == 4
@@ -137,7 +137,7 @@ def test_a_truncated_answer_is_neither_sent_nor_cached_if_the_complete_one_does_
     rig = start(office(), Scripted(lambda asked: (reply(asked, records, flags=int(dns.flags.TC)),)))
     for fetch in (lambda _upstream, _message: None, Scripted.by_stream):
         wait = rig.begin(query(NAME))
-        rig.until(lambda: b"" if rig.truncated else None)
+        rig.until(lambda: b"" if rig.by_stream else None)
         rig.complete(fetch)
         found = wait()
         assert (found.rcode(), found.answer) == (dns.rcode.SERVFAIL, [])
@@ -151,7 +151,7 @@ def test_a_truncated_answer_does_not_replace_what_is_kept(start: Start) -> None:
     rig.pass_time(3000)
     rig.upstream.behave = lambda asked: (truncated(asked),)
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete(lambda _upstream, _message: None)
     assert data(wait()) == TRUTH
 

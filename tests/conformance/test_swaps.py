@@ -92,7 +92,7 @@ def test_a_swap_after_an_answer_by_stream_was_asked_for_decides_it(start: Start,
     rig.until_asked(1)
     cut = reply(held.asked[0], flags=0x0200)
     held.say(held.asked[0], cut)
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.swap(marked(2))
     held.behave = lambda asked: (reply(asked, RECORDS[VIDEO, "A"]),)
     rig.complete()

@@ -83,7 +83,7 @@ def over_tcp(rig: Rig, message: bytes, client: str = GHENT) -> bytes:
         return outcome.message
     assert isinstance(outcome, Miss)
     ticket = rig.forward(outcome)
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete()
     return rig.until(lambda: rig.answered.pop(ticket, None))
 

@@ -161,7 +161,7 @@ def test_a_truncated_answer_is_asked_for_by_stream(start: Start) -> None:
     rig = popular(start, upstream)
     upstream.behave = lambda asked: [*CHANGED(asked)] if asked.by_stream else [truncated(asked)]
     rig.ask(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete()
     assert data(rig.at_once(query(NAME))) == NEW
 

@@ -366,8 +366,8 @@ def test_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start) -
 
     rig = start(office(), Scripted(cut))
     rig.begin(query(NAME), GHENT, Transport.UDP)
-    rig.until(lambda: b"" if rig.truncated else None)
-    assert [event.server for event in rig.truncated] == [0]
+    rig.until(lambda: b"" if rig.by_stream else None)
+    assert [event.server for event in rig.by_stream] == [0]
     assert failures(rig, Failure.MALFORMED) == 0
 
 
@@ -375,8 +375,8 @@ def test_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start) -
 def test_a_truncated_answer_is_fetched_by_stream(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(big), cache_bytes=8_000_000)
     waiting = [rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN)]
-    rig.until(lambda: b"" if rig.truncated else None)
-    assert [(event.server, event.message[12:]) for event in rig.truncated] == [(0, rig.upstream.asked[0].message[12:])]
+    rig.until(lambda: b"" if rig.by_stream else None)
+    assert [(event.server, event.message[12:]) for event in rig.by_stream] == [(0, rig.upstream.asked[0].message[12:])]
     rig.complete()
     for wait in waiting:
         found = wait()
@@ -401,7 +401,7 @@ def test_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> None:
 
     rig = start(office(), Scripted(largest))
     wait = rig.begin(query(NAME, "TXT"), transport=Transport.TCP)
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete()
     assert len(data(wait())[0]) > 64_000
 
@@ -413,22 +413,22 @@ def test_stream_has_the_deadline_of_its_question_and_its_client(start: Start) ->
     rig.until_asked(1)
     rig.pass_time(850)
     rig.upstream.say(rig.upstream.asked[0], truncated(rig.upstream.asked[0]))
-    rig.until(lambda: b"" if rig.truncated else None)
-    assert rig.truncated[0].client == ip_address(MECHELEN).packed
-    assert rig.truncated[0].wait_until_ms == begun_ms + TOTAL_MS
+    rig.until(lambda: b"" if rig.by_stream else None)
+    assert rig.by_stream[0].client == ip_address(MECHELEN).packed
+    assert rig.by_stream[0].wait_until_ms == begun_ms + TOTAL_MS
 
 
 def test_a_stream_leaves_time_to_ask_another_server(start: Start) -> None:
     rig = start(office(), Scripted(big), Scripted(big))
     begun_ms = rig.clock.boot_ms
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
-    assert rig.truncated[0].wait_until_ms == begun_ms + TOTAL_MS // 2
+    rig.until(lambda: b"" if rig.by_stream else None)
+    assert rig.by_stream[0].wait_until_ms == begun_ms + TOTAL_MS // 2
     rig.clock.advance(TOTAL_MS // 2)
     rig.complete(lambda _upstream, _message: None)
-    rig.until(lambda: b"" if rig.truncated else None)
-    assert (rig.truncated[0].server, rig.truncated[0].wait_until_ms) == (1, begun_ms + TOTAL_MS)
-    number = rig.truncated[0].exchange
+    rig.until(lambda: b"" if rig.by_stream else None)
+    assert (rig.by_stream[0].server, rig.by_stream[0].wait_until_ms) == (1, begun_ms + TOTAL_MS)
+    number = rig.by_stream[0].exchange
     assert rig.engine.is_open(number)
     rig.clock.advance(TOTAL_MS // 2)
     rig.complete(lambda _upstream, _message: None)
@@ -439,8 +439,8 @@ def test_a_stream_leaves_time_to_ask_another_server(start: Start) -> None:
 def test_lack_of_own_connections_is_no_failure_of_the_server(start: Start) -> None:
     rig = start(office(), Scripted(big), Scripted(silent))
     waiting = [rig.begin(query(f"n{number}.example.org")) for number in range(FAILURES_TO_BACK_OFF)]
-    rig.until(lambda: b"" if len(rig.truncated) == len(waiting) else None)
-    rig.complete(lambda _upstream, _message: None, server_failed=False)
+    rig.until(lambda: b"" if len(rig.by_stream) == len(waiting) else None)
+    rig.complete(lambda _upstream, _message: None, failure=None)
     assert [failures(rig, reason) for reason in Failure] == [0] * len(Failure)
     asked = len(rig.upstream.asked)
     rig.begin(query(NAME))
@@ -450,7 +450,7 @@ def test_lack_of_own_connections_is_no_failure_of_the_server(start: Start) -> No
 def test_next_server_is_asked_if_a_stream_fails(start: Start) -> None:
     rig = start(office(), Scripted(big), internet())
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete(lambda _upstream, _message: None)
     assert data(wait()) == TRUTH
 
@@ -470,7 +470,7 @@ def test_stream_message_that_is_no_answer_is_a_failure(start: Start, spoil: obje
     assert callable(spoil)
     rig = start(office(), Scripted(big))
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete(lambda upstream, message: spoil(upstream.by_stream(message)))
     assert wait().rcode() == dns.rcode.SERVFAIL
 
@@ -481,7 +481,7 @@ def test_a_banned_target_in_a_streamed_answer_is_refused(start: Start) -> None:
 
     rig = start(office(), Scripted(behave))
     waiting = [rig.begin(query("video.example.org"), client) for client in (GHENT, MECHELEN)]
-    rig.until(lambda: b"" if rig.truncated else None)
+    rig.until(lambda: b"" if rig.by_stream else None)
     rig.complete()
     assert [wait().rcode() for wait in waiting] == [dns.rcode.REFUSED, dns.rcode.NOERROR]
 
@@ -489,8 +489,8 @@ def test_a_banned_target_in_a_streamed_answer_is_refused(start: Start) -> None:
 def test_finished_exchange_cannot_be_completed(start: Start) -> None:
     rig = start(office(), Scripted(big))
     wait = rig.begin(query(NAME))
-    rig.until(lambda: b"" if rig.truncated else None)
-    event = rig.truncated[0]
+    rig.until(lambda: b"" if rig.by_stream else None)
+    event = rig.by_stream[0]
     rig.complete()
     wait()
     assert list(rig.engine.complete(event.exchange, None)) == []

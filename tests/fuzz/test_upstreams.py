@@ -74,7 +74,7 @@ def speak(rig: Rig, label: bytes, spoken: Sequence[Mutant]) -> None:
     for answer in spoken:
         asked = rig.upstream.asked[-1]
         by_stream = addressed(answer.data, bytes(2) + asked.message[2:], label)
-        if rig.truncated:
+        if rig.by_stream:
             rig.complete(lambda _upstream, message, said=by_stream: message[:2] + said[2:])  # type: ignore[misc]
         else:
             rig.upstream.say(asked, addressed(answer.data, asked.message, label))
@@ -182,7 +182,7 @@ def test_what_does_not_match_id_and_question_changes_nothing(kind: str, elsewher
                     rig.upstream.say(asked, raw)
             rig.settle()
             assert client.receive() is None
-            assert not rig.truncated
+            assert not rig.by_stream
             assert len(rig.upstream.asked) == 1
             rig.upstream.say(asked, reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)))
             assert data(rig.wait(client)) == ["A 198.51.100.1"]

@@ -120,7 +120,7 @@ class Course:
     def take(self, step: Step) -> Seen:
         """Carry out a step. Return what was observed."""
         before = len(self.asked)
-        streams = len(self.rig.truncated)
+        streams = len(self.rig.by_stream)
         refresh(self.rig.counters.names, boot_minute(self.rig.clock.boot_ns()))
         outcomes: list[object] = []
         match step:
@@ -210,7 +210,7 @@ class Course:
             outcomes,
             self._heard(),
             [(index, asked.message[2:]) for index, asked in self.asked[before:]],
-            [(event.server, event.message[2:]) for event in rig.truncated[streams:]],
+            [(event.server, event.message[2:]) for event in rig.by_stream[streams:]],
             slots,
             list(rig.counters.policy),
             rig.engine.pending_count(),

@@ -27,13 +27,13 @@ import dns.rdataclass
 from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Rebinding, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
+from dnsfilter.engine.interface import Answered, AskStream, Drop, Engine, Event, Miss, ProbeStream, Reply, Update
 from dnsfilter.engine.udp_listener import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Bypass, Outcome, QueryType, ResponseCode, Transport
+from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, QueryType, ResponseCode, Transport
 from dnsfilter.telemetry.policy_words import BanCount, PolicyKind, bypass_word, policy_word
 from dnsfilter.telemetry.slots import QUERY, QUERY_TYPE, RESPONSE
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
@@ -252,7 +252,8 @@ class Rig:
         self.upstreams = upstreams
         self.server = server
         self.snapshot = snapshot
-        self.truncated: list[Truncated] = []
+        self.by_stream: list[AskStream] = []
+        self.probes: list[ProbeStream] = []
         self.answered: dict[int, bytes] = {}
         self._stack = stack
         self._tickets = count(1)
@@ -338,7 +339,7 @@ class Rig:
     def forward(self, miss: Miss) -> int:
         """Hand a stream client's miss to the engine. Return the ticket under which `answered` will have the reply."""
         ticket = next(self._tickets)
-        self._take(self.engine.forward(miss, ticket))
+        self.take(self.engine.forward(miss, ticket))
         return ticket
 
     # Moving.
@@ -346,7 +347,7 @@ class Rig:
     def move(self) -> int:
         """Take one turn of engine and upstreams. Return the number of datagrams and events."""
         events = self.engine.poll(8)
-        self._take(events)
+        self.take(events)
         return len(events) + sum(upstream.serve() for upstream in self.upstreams)
 
     def settle(self) -> None:
@@ -377,13 +378,13 @@ class Rig:
         self,
         message: Callable[[Scripted, bytes], bytes | None] = Scripted.by_stream,
         *,
-        server_failed: bool = True,
+        failure: Failure | None = Failure.UNREACHABLE,
     ) -> None:
         """Answer the queries that the engine wants to send by stream."""
-        for event in self.truncated:
+        events, self.by_stream = self.by_stream, []
+        for event in events:
             answer = message(self.upstreams[event.server], event.message)
-            self._take(self.engine.complete(event.exchange, answer, server_failed=server_failed))
-        self.truncated.clear()
+            self.take(self.engine.complete(event.exchange, answer, failure=failure))
 
     def pass_time(self, milliseconds: int) -> None:
         """Advance the clock and let the engine react."""
@@ -395,11 +396,13 @@ class Rig:
         self.snapshot = snapshot_of(policy, made_s)
         self.engine.swap(self.snapshot)
 
-    def _take(self, events: Sequence[Event]) -> None:
+    def take(self, events: Sequence[Event]) -> None:
         for event in events:
             match event:
-                case Truncated():
-                    self.truncated.append(event)
+                case AskStream():
+                    self.by_stream.append(event)
+                case ProbeStream():
+                    self.probes.append(event)
                 case Answered(ticket, message):
                     assert ticket not in self.answered
                     self.answered[ticket] = message

@@ -84,6 +84,15 @@ class Unbound:
     ) -> None:
         self._close()
 
+    def stop(self) -> None:
+        """End the server. `start` begins it again, at the same addresses."""
+        assert self._process is not None
+        end(self._process)
+
+    def start(self) -> None:
+        """Begin again after `stop`."""
+        self._start()
+
     def log(self) -> str:
         """Return the log so far."""
         return (self._directory / "log").read_text()

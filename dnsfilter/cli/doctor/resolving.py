@@ -16,7 +16,9 @@ from dnsfilter.cli.running.status_page import reached_at
 from dnsfilter.cli.upstream_questions import (
     MOST_AT_ONCE,
     RECURSION_ADVICE,
+    TLS_ADVICE,
     Fault,
+    FaultyAnswer,
     UpstreamQuestion,
     answer_fault,
     upstream_questions,
@@ -55,15 +57,17 @@ LEAST_QUERIES = 100
 
 
 def upstreams(subject: Subject) -> Outcome:
-    """Find servers that do not answer over one of the transports, or that do not recurse."""
-    asked = [
-        (question, transport)
-        for question in upstream_questions(subject.config)
-        for transport in (Transport.UDP, Transport.TCP)
-    ]
+    """Find servers that do not answer over one of their transports, or that do not recurse."""
+    questions = list(upstream_questions(subject.config))
+    plain = [question for question in questions if question.server.tls is None]
+    asked = [(question, transport) for question in plain for transport in (Transport.UDP, Transport.TCP)]
+    asked += [(question, Transport.TCP) for question in questions if question.server.tls is not None]
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         findings = [finding for finding in pool.map(_ask_server, asked) if finding is not None]
-    return Outcome(tuple(findings), f"all servers answer over UDP and TCP: {len(asked) // 2}")
+    seen = f"all servers answer over UDP and TCP: {len(plain)}"
+    return Outcome(
+        tuple(findings), f"{seen}; over TLS: {len(questions) - len(plain)}" if len(plain) < len(questions) else seen
+    )
 
 
 def _ask_server(asked: tuple[UpstreamQuestion, Transport]) -> Finding | None:
@@ -72,6 +76,8 @@ def _ask_server(asked: tuple[UpstreamQuestion, Transport]) -> Finding | None:
     if found is None:
         return None
     server = question.server
+    if server.tls is not None:
+        return _encrypted_finding(question, found)
     advice = {
         Fault.SILENT: f"check that a DNS server runs at {server.address}, and that firewalls pass port {server.port} "
         f"over {transport.upper()}, or remove the server from the configuration",
@@ -80,6 +86,19 @@ def _ask_server(asked: tuple[UpstreamQuestion, Transport]) -> Finding | None:
     }[found.fault]
     flag = " +tcp" if transport is Transport.TCP else ""
     return Finding(found.text, f"{advice}; to try: dig{flag} -p {server.port} @{server.address} {question.text}")
+
+
+def _encrypted_finding(question: UpstreamQuestion, found: FaultyAnswer) -> Finding:
+    server, name = question.server, "" if question.server.tls is None else question.server.tls.name
+    advice = {
+        Fault.SILENT: f"check that firewalls pass port {server.port} of {server.address} over TCP",
+        Fault.TLS: TLS_ADVICE,
+        Fault.REFUSES: "allow this machine to ask it, or remove it from the configuration",
+        Fault.NO_RECURSION: RECURSION_ADVICE,
+    }[found.fault]
+    proof = f" +tls-hostname={name}" if name else ""
+    tried = f"kdig +tls-ca{proof} -p {server.port} @{server.address} {question.text}"
+    return Finding(found.text, f"{advice}; to try: {tried}")
 
 
 def own_names(subject: Subject) -> Outcome:

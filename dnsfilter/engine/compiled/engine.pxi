@@ -154,9 +154,15 @@ class CompiledEngine:
         self._loop.set_alarm()
         return turn.events
 
-    def complete(self, exchange, message, *, server_failed=True):
+    def complete(self, exchange, message, *, failure=Failure.UNREACHABLE):
         turn = Turn(self._clock.wall_s(), self._clock.boot_ns())
-        self._slow_path.complete(turn, exchange, message, server_failed)
+        self._slow_path.complete(turn, exchange, message, failure)
+        self._loop.set_alarm()
+        return turn.events
+
+    def complete_probe(self, server, message, *, failure=Failure.UNREACHABLE):
+        turn = Turn(self._clock.wall_s(), self._clock.boot_ns())
+        self._slow_path.complete_probe(turn, server, message, failure)
         self._loop.set_alarm()
         return turn.events
 

@@ -45,7 +45,7 @@ from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, Unregis
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
+from dnsfilter.telemetry.metrics import Failure, Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, LIMITED
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import Health
@@ -299,9 +299,19 @@ class ReferenceEngine:
         self._set_alarm()
         return turn.events
 
-    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
+    def complete(
+        self, exchange: int, message: bytes | None, *, failure: Failure | None = Failure.UNREACHABLE
+    ) -> Sequence[Event]:
         turn = self._turn()
-        self._path.complete(turn, exchange, message, server_failed)
+        self._path.complete(turn, exchange, message, failure)
+        self._set_alarm()
+        return turn.events
+
+    def complete_probe(
+        self, server: int, message: bytes | None, *, failure: Failure | None = Failure.UNREACHABLE
+    ) -> Sequence[Event]:
+        turn = self._turn()
+        self._path.complete_probe(turn, server, message, failure)
         self._set_alarm()
         return turn.events
 

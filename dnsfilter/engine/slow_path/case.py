@@ -61,6 +61,7 @@ FAILED_AS: dict[Failure | None, EdeCode | None] = {
     Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.NO_RECURSION: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
+    Failure.TLS: EdeCode.NETWORK_ERROR,
     Failure.MALFORMED: EdeCode.NETWORK_ERROR,
     Failure.SERVFAIL: None,  # the server was reached, but could not resolve the name
 }

@@ -91,8 +91,8 @@ class Got:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The answer was truncated. Ask `server` by stream with `message`, until `wait_until_ms`."""
+class ToStream:
+    """Ask `server` by stream with `message`, until `wait_until_ms`."""
 
     exchange: Exchange
     server: int
@@ -114,4 +114,13 @@ class Late:
     exchange: Exchange
 
 
-Result: TypeAlias = Got | Cut | Gone | Late
+@dataclass(frozen=True, slots=True)
+class ToProbe:
+    """Probe a failing server by stream with `message`, until `wait_until_ms`."""
+
+    server: int
+    message: bytes
+    wait_until_ms: int
+
+
+Result: TypeAlias = Got | ToStream | Gone | Late | ToProbe

@@ -11,10 +11,10 @@ from dnsfilter.cache.failure_cache import MOST_TARGETS
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.ad_bit import passes_ad
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Answered, Miss, Truncated
+from dnsfilter.engine.interface import Answered, AskStream, Miss, ProbeStream
 from dnsfilter.engine.rules.stale import stale_answer
 from dnsfilter.engine.slow_path.case import FAILED_AS, Case, Failed, Turn
-from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
+from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToProbe, ToStream, Waiter
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.known_failures import FailureBook
 from dnsfilter.engine.slow_path.local import answered_by_others, local_leg, recorded_answer
@@ -99,8 +99,11 @@ class Forwarder:
             match result:
                 case Got(exchange, answer):
                     self.settle(turn, self._got(turn, exchange, answer))
-                case Cut(exchange, server, message, until_ms):
-                    turn.events.append(Truncated(exchange.number, server, message, exchange.client, until_ms))
+                case ToStream(exchange, server, message, until_ms):
+                    group = exchange.attempt.servers
+                    turn.events.append(AskStream(exchange.number, server, message, exchange.client, until_ms, group))
+                case ToProbe(server, message, until_ms):
+                    turn.events.append(ProbeStream(server, message, until_ms))
                 case Gone(exchange):
                     self._gone(turn, exchange, FAILED_AS[exchange.reason])
                 case Late(exchange):

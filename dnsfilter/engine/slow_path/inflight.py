@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parse_checked, same_question
-from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
+from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToStream, Waiter
 from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probes import Probes
 from dnsfilter.errors import MalformedData, MalformedMessage
@@ -59,7 +59,7 @@ class Inflight:
     ) -> None:
         self.health = health
         self._table = table
-        self._probes = Probes(table, zones.suffixes, health, counters, slots)
+        self._probes = Probes(table, zones, health, counters, slots)
         self._zones = zones
         self._counters = counters
         self._slots = slots
@@ -171,7 +171,7 @@ class Inflight:
                 yield Late(exchange)
             else:
                 yield from self._timed_out(exchange, now_ns)
-        self._probes.expire(now_ms)
+        yield from self._probes.expire(now_ms)
         self._table.sweep(now_ms)
 
     def _timed_out(self, exchange: Exchange, now_ns: int) -> list[Result]:
@@ -184,11 +184,11 @@ class Inflight:
         return self._carry_out(exchange, Exhausted() if gone else exchange.attempt.on_timeout(now_ms), now_ns)
 
     def handle_stream_answer(
-        self, exchange: Exchange, message: bytes | None, now_ns: int, server_failed: bool = True
+        self, exchange: Exchange, message: bytes | None, now_ns: int, failure: Failure | None
     ) -> list[Result]:
-        """Handle the answer of the stream that a `Cut` requested; None if it failed, by the server or this node."""
+        """Handle the answer of the stream that a `ToStream` requested. Without one, `failure` as in `complete`."""
         now_ms = now_ns // 1_000_000
-        if message is None and not server_failed:
+        if message is None and failure is None:
             exchange.reason = None
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
@@ -196,12 +196,19 @@ class Inflight:
         except MalformedMessage:
             answer = None
         if answer is None or answer.tc or not same_question(answer.question, exchange.question):
-            exchange.reason = Failure.UNREACHABLE if message is None else Failure.MALFORMED
+            exchange.reason = Failure.MALFORMED if message is not None or failure is None else failure
             self._failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         return self._carry_out(
             exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns, answer), now_ns, answer
         )
+
+    def probed_by_stream(self, server: int, message: bytes | None, now_ns: int, failure: Failure | None) -> None:
+        """Handle the answer of the stream that a `ToProbe` requested. Without one, `failure` as in `complete`."""
+        if message is not None:
+            self._probes.answered(server, now_ns // 1_000_000)
+        else:
+            self._probes.failed(server, failure)
 
     def _begin(self, exchange: Exchange, servers: Sequence[int], now_ns: int, known: Answer | None) -> list[Result]:
         exchange.attempt = self._attempt(servers, now_ns)
@@ -212,7 +219,7 @@ class Inflight:
     def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
         ordered = self.health.order(servers, now_ns // 1_000_000)
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
-        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000))
+        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000), self._zones.encrypted)
 
     def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
         """Return the servers that must be asked without EDNS."""
@@ -237,8 +244,11 @@ class Inflight:
                 return [Got(exchange, self._note_edns(exchange, answer, now_ns // 1_000_000))]
             case AskByStream(server, wait_until_ms):
                 exchange.server, exchange.asked_ns[server] = server, now_ns
+                if server in self._zones.encrypted:  # else its truncated answer was counted
+                    exchange.sent += 1
+                    self.health.sent(server, now_ns // 1_000_000)
                 self._slots[self._counters[server].queries] += 1
-                return [Cut(exchange, server, self._message(exchange, server), wait_until_ms)]
+                return [ToStream(exchange, server, self._message(exchange, server), wait_until_ms)]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
 
@@ -264,7 +274,8 @@ class Inflight:
         """Return the query without its id, which the table or the stream draws."""
         key, edns = exchange.key, not exchange.attempt.is_plain(server)
         ad = self._want_ad and edns
-        return build_upstream_query(exchange.question, id=0, cd=key.cd, do=key.do, ad=ad, edns=edns)
+        padded = server in self._zones.encrypted
+        return build_upstream_query(exchange.question, id=0, cd=key.cd, do=key.do, ad=ad, edns=edns, padded=padded)
 
     def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
         """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer."""
@@ -325,11 +336,11 @@ class Inflight:
         has_opt = answer is not None and answer.edns is not None
         failure = _failure(rcode, answer)
         step = exchange.attempt.on_answer(_failed_as(failure, rcode), cut, now_ms, server, has_opt)
-        if isinstance(step, Accept | AskByStream):
+        if failure is None and isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.asked_ns[server]
             self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
-        elif isinstance(step, Send) and step.server == server:
+        elif isinstance(step, Send | AskByStream) and step.server == server:
             self._count(server, Failure.REFUSED)  # it is healthy, but has no EDNS
         elif failure is not None:
             exchange.reason = failure
@@ -361,7 +372,7 @@ class Inflight:
         """Ask another server at once if there is one; else keep waiting."""
         exchange.reason = reason
         step = exchange.attempt.on_error(now_ns // 1_000_000)
-        return self._carry_out(exchange, step, now_ns) if isinstance(step, Send) else []
+        return self._carry_out(exchange, step, now_ns) if isinstance(step, Send | AskByStream) else []
 
     def _failed(self, server: int, reason: Failure, now_ms: int) -> None:
         self.health.failed(server, now_ms)

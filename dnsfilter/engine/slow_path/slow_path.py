@@ -25,7 +25,7 @@ from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.metrics import Failure, Outcome, Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, UPSTREAM_ANSWERS, UPSTREAM_UNKNOWN, upstream_slots
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.iana import Rcode
@@ -159,12 +159,16 @@ class SlowPath:
         """Settle a datagram of an upstream for exchange `number`. A message of None is an ICMP error."""
         self._forwarder.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
 
-    def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
+    def complete(self, turn: Turn, number: int, message: bytes | None, failure: Failure | None) -> None:
         """Settle the answer of a stream for exchange `number`, if it is still pending."""
         exchange = self._table.get(number)
         if exchange is not None:
-            results = self._inflight.handle_stream_answer(exchange, message, turn.boot_ns, server_failed)
+            results = self._inflight.handle_stream_answer(exchange, message, turn.boot_ns, failure)
             self._forwarder.settle(turn, results)
+
+    def complete_probe(self, turn: Turn, server: int, message: bytes | None, failure: Failure | None) -> None:
+        """Record the answer of a server that was probed by stream, or why there is none."""
+        self._inflight.probed_by_stream(server, message, turn.boot_ns, failure)
 
     def expire(self, turn: Turn) -> None:
         """Handle what is due: late answers, timeouts, probes, worn sockets."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dns.rcode
 
-from dnsfilter.cli.upstream_questions import recursion_problems
+from dnsfilter.cli.upstream_questions import upstream_faults
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Config
 from tests.support.answering_server import server
@@ -24,7 +24,7 @@ def written(place: Path, *servers: int, zone: int | None = None) -> Config:
 
 def test_servers_that_do_not_recurse_are_found(tmp_path: Path) -> None:
     with server() as good, server(recurses=False) as limited, server(recurses=False) as of_zone:
-        found = recursion_problems(written(tmp_path, good.port, limited.port, zone=of_zone.port))
+        found = upstream_faults(written(tmp_path, good.port, limited.port, zone=of_zone.port))
     advice = "enable recursion there for this machine, or remove the server from the configuration"
     assert found == [
         f"127.0.0.1:{limited.port} answers . NS without recursion: {advice}",
@@ -34,4 +34,4 @@ def test_servers_that_do_not_recurse_are_found(tmp_path: Path) -> None:
 
 def test_a_server_that_is_absent_or_refuses_is_no_problem_of_the_configuration(tmp_path: Path) -> None:
     with server(dns.rcode.REFUSED, recurses=False) as refusing:
-        assert recursion_problems(written(tmp_path, refusing.port, free_port())) == []
+        assert upstream_faults(written(tmp_path, refusing.port, free_port())) == []

@@ -40,7 +40,7 @@ def test_file_is_private_and_fully_reserved(reader: CounterBlock) -> None:
 
 
 def test_reader_sees_what_the_writer_counts(reader: CounterBlock, writer: CounterBlock) -> None:
-    last = upstream_slots(2)[1].state
+    last = upstream_slots(2)[1].clear_text
     writer.slots[QUERY["udp"]["cached"]] += 3
     writer.add(CACHE_HITS)
     writer.add(CACHE_HITS, 4)

@@ -1,11 +1,12 @@
 """A TCP server on loopback whose connections follow scripts, and queries to it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.node_config import Endpoint, Tls
 from dnsfilter.wire.names import parse_name
 
 LONG_S = 30.0
@@ -72,11 +73,14 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*scripts: Callable[[Peer], Awaitable[object]]) -> AsyncIterator[tuple[Server, Endpoint]]:
+async def serving(
+    *scripts: Callable[[Peer], Awaitable[object]], context: ssl.SSLContext | None = None, tls: Tls | None = None
+) -> AsyncIterator[tuple[Server, Endpoint]]:
+    """Serve by scripts, with a context over TLS. `tls` is the proof in the endpoint."""
     server = Server(*scripts)
-    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=context)
     try:
-        yield server, Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1])
+        yield server, Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1], tls)
     finally:
         listening.close()
         async with server.changed:

@@ -7,7 +7,8 @@ import pytest
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
-from dnsfilter.upstream.stream_pool import STRAYS_PER_CONNECTION, StreamPool
+from dnsfilter.upstream.stream_connection import STRAYS_PER_CONNECTION
+from dnsfilter.upstream.stream_pool import StreamPool
 from tests.unit.upstream.streaming import LONG_S, Peer, answer_once, framed, query, reply, serving
 
 

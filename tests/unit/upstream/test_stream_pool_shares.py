@@ -9,8 +9,9 @@ import pytest
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
-from dnsfilter.upstream import stream_pool
-from dnsfilter.upstream.stream_pool import IN_FLIGHT_PER_CONNECTION, BusyError, StreamPool
+from dnsfilter.upstream import stream_connection, stream_pool
+from dnsfilter.upstream.stream_connection import BusyError
+from dnsfilter.upstream.stream_pool import IN_FLIGHT_PER_CONNECTION, StreamPool
 from tests.unit.upstream.streaming import LONG_S, Peer, answer_once, query, reply, serving
 
 
@@ -188,7 +189,7 @@ async def test_a_server_that_answers_others_does_not_fail(monkeypatch: pytest.Mo
 
 
 async def test_answers_that_come_too_late_cost_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_pool, "STRAYS_PER_CONNECTION", 0)
+    monkeypatch.setattr(stream_connection, "STRAYS_PER_CONNECTION", 0)
 
     read, late = asyncio.Event(), asyncio.Event()
 

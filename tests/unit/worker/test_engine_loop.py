@@ -10,7 +10,7 @@ from typing import NoReturn, cast
 import dns.message
 import pytest
 
-from dnsfilter.engine.interface import Event, Truncated
+from dnsfilter.engine.interface import AskStream, Event
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.worker.engine_loop import EngineLoop, Serving
 from tests.contract.cases import internet, office
@@ -83,7 +83,7 @@ async def test_events_reach_the_reader() -> None:
             async with asyncio.timeout(PATIENCE_S):
                 while not polls.found:
                     await asyncio.sleep(0.001)
-            assert [type(event) for event in polls.found[0]] == [Truncated]
+            assert [type(event) for event in polls.found[0]] == [AskStream]
             assert (await answer_to(rig.send(query("www.tiktok.com"), GHENT))).rcode() == dns.rcode.REFUSED
     assert len(polls.found) == 1
 

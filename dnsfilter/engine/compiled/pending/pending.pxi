@@ -57,7 +57,7 @@ cdef struct Arrived:
     uint32_t size
 
 cdef struct Servers:
-    int count                   # 0: too many for `numbers`
+    int count                   # 0: too many for `numbers`, or one is encrypted: for the slow path
     uint16_t numbers[16]
 
 # A server's outstanding probe, if `sending` has a socket.

@@ -121,10 +121,10 @@ def _answer_all(rig: Rig, answers: Sequence[UpstreamAnswer], labels: Sequence[by
         ],
     )
     # Poll until upstreams have received all counted questions; a busy kernel may deliver late.
-    rig.until(lambda: _if(rig.counters.slots[queries] - queries_before == len(upstream.asked) + len(rig.truncated)))
+    rig.until(lambda: _if(rig.counters.slots[queries] - queries_before == len(upstream.asked) + len(rig.by_stream)))
     rig.settle()
     kept = [_kept(rig, name, of) for name, of in zip(names, answers, strict=True)]
-    streams, asked_on = len(rig.truncated), sorted(asked.message[2:] for asked in upstream.asked[len(answers) :])
+    streams, asked_on = len(rig.by_stream), sorted(asked.message[2:] for asked in upstream.asked[len(answers) :])
     counts = [[now - then for now, then in zip(*both, strict=True)] for both in zip(_counts(rig), before, strict=True)]
     _end(rig)
     heard = [rig.until(sender.receive) for sender in senders]

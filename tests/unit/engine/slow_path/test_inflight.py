@@ -164,6 +164,7 @@ def test_idle_pool_wakes_up_until_its_sockets_are_retired() -> None:
         at.serve()
         at.await_datagram()
         (got,) = at.read()
+        assert isinstance(got, Got)
         at.inflight.finish(got.exchange)
         at.expire(5_000)
         alarm_ms = at.inflight.next_alarm_ms()
@@ -179,6 +180,7 @@ def test_all_legs_of_a_chain_share_one_deadline() -> None:
         at.serve()
         at.await_datagram()
         (got,) = at.read()
+        assert isinstance(got, Got)
         question = got.exchange.question
         later_ns = (at.now_ms + LONGEST_CHAIN_MS) * 1_000_000
         assert at.inflight.follow(got.exchange, question, (0,), later_ns - 1_000_000) == []

@@ -1,0 +1,1 @@
+"""Servers to ask, as the configuration writes them, and the keys of `[upstream]` for encrypted ones."""

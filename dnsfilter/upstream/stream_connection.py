@@ -1,0 +1,240 @@
+"""One connection to an upstream, in clear text or over TLS, with many questions at a time (RFC 7766, RFC 7858).
+
+Each question gets an unpredictable id on the connection. An answer is matched by id and question. Other answers are
+ignored, and the wait continues.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.errors import UnavailableError
+from dnsfilter.upstream.health import OWN_SHORTAGES
+from dnsfilter.upstream.tls_channel import TlsChannel, TlsError
+from dnsfilter.wire.names import HEADER_SIZE
+
+STRAYS_PER_CONNECTION: Final = 64
+"""Maximum number of unmatched answers before a connection is closed."""
+CONNECT_S: Final = 1.5
+"""Seconds for an encrypted connection to open, so that another server can be asked in time."""
+_QR: Final = 0x80
+
+
+class BusyError(UnavailableError):
+    """No answer, but no sign of a failing server: not sent, sent too late, or the server answered other questions."""
+
+
+@dataclass(eq=False, slots=True)
+class Question:
+    """One client's question. After its timeout it keeps its slot on a connection until the server answers."""
+
+    client: bytes
+    message: bytes
+    section: bytes
+    answer: asyncio.Future[bytes]
+    connection: "Connection | None" = None
+    received_before: int = 0
+    """Bytes that the connection had received when the question was sent."""
+    sent_s: float = 0.0
+    breaks: int = 0
+
+
+class Owner(Protocol):
+    """What a connection needs of the server that it belongs to."""
+
+    endpoint: Endpoint
+    idle_s: float
+
+    def open_channel(self) -> TlsChannel | None:
+        """Return the TLS of a new connection. None: it is in clear text."""
+
+    def serve(self) -> None:
+        """Send waiting questions, because there may be room on a connection."""
+
+    def answered(self, connection: "Connection") -> None:
+        """Note an answer."""
+
+    def ended(self, connection: "Connection", reason: str) -> None:
+        """Handle the open questions of a connection that was closed."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection. Questions wait in it while it opens, then wait by id for their answers."""
+
+    def __init__(self, server: Owner) -> None:
+        self.slots: dict[int, Question] = {}
+        self.clients: Counter[bytes] = Counter()
+        self.answered = 0
+        self.received = 0
+        self.failure: type[UnavailableError] = UnavailableError
+        """The exception for open questions if the connection breaks."""
+        self.channel = server.open_channel()
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
+        self._buffer = bytearray()
+        self._strays = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._opening_limit: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def open(self) -> None:
+        """Begin to connect. A failure is reported to the waiting questions."""
+        self._opening = self._loop.create_task(self._open())
+        if self.channel is not None:
+            self._opening_limit = self._loop.call_later(CONNECT_S, self._give_up, f"not open within {CONNECT_S:g} s")
+
+    def send(self, question: Question) -> None:
+        """Send a query under a random free id."""
+        number = secrets.randbelow(0x10000)
+        while number in self.slots:
+            number = secrets.randbelow(0x10000)
+        question.connection = self
+        question.received_before, question.sent_s = self.received, self._loop.time()
+        self.slots[number] = question
+        self.clients[question.client] += 1
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        # Send length and message in one write (RFC 7766 section 8). Two segments cost a round trip with some servers.
+        message = question.message
+        frame = len(message).to_bytes(2, "big") + number.to_bytes(2, "big") + message[2:]
+        self._unsent.append(frame)
+        self._flush()
+
+    def open_questions(self) -> list[Question]:
+        """Return the questions that are still waited for, oldest first."""
+        return [each for each in self.slots.values() if not each.answer.done()]
+
+    @property
+    def failed_encrypted(self) -> bool:
+        """Return whether this was an encrypted connection that brought no answer, and this node is not to blame."""
+        if self.channel is None or self.answered or self.failure is BusyError:
+            return False
+        return bool(self.slots) or not self.channel.is_open
+
+    def rest(self) -> None:
+        """Start the timer that closes an unused connection."""
+        if self._idle is None and not self._ended and not self.open_questions():
+            self._idle = self._loop.call_later(self._server.idle_s, self.abort, "idle")
+
+    def abort(self, reason: str) -> None:
+        """Close the connection now. The server object resends or fails its open questions."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._opening is not None:
+            self._opening.cancel()
+        for timer in (self._idle, self._opening_limit):
+            if timer is not None:
+                timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._server.ended(self, reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the questions that have gathered, over TLS after the handshake."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.channel is not None:
+            self.channel.start()
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the bytes of the network."""
+        if self.channel is None:
+            self._take(data)
+            return
+        try:
+            plain = self.channel.receive(data)
+        except TlsError as error:
+            self._flush()  # the alert
+            self.failure = TlsError
+            self.abort(str(error))
+            return
+        if self.channel.is_open and self._opening_limit is not None:
+            self._opening_limit.cancel()
+            self._opening_limit = None
+        self._flush()
+        if plain:
+            self._take(plain)
+        if self.channel.is_closed:
+            self.abort("connection closed")
+
+    def _take(self, data: bytes) -> None:
+        """Take the complete messages from the stream. An incomplete message waits for its remainder."""
+        self.received += len(data)
+        self._buffer += data
+        start = 0
+        while len(self._buffer) - start >= 2:
+            end = start + 2 + int.from_bytes(self._buffer[start : start + 2], "big")
+            if len(self._buffer) < end:
+                break
+            self._on_message(bytes(self._buffer[start + 2 : end]))
+            start = end
+        del self._buffer[:start]
+        if self._strays > STRAYS_PER_CONNECTION:
+            self.abort("too many answers that match no question")
+        else:
+            self._server.serve()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Handle a connection that the server or the network closed."""
+        if self.channel is not None and not self.channel.is_open:
+            self._give_up("closed during the TLS handshake")
+        self.abort("connection closed" if exc is None else f"connection lost: {exc}")
+
+    def _flush(self) -> None:
+        """Send what waits, once the connection is open."""
+        if self._transport is None:
+            return
+        if self.channel is None or self.channel.is_open:
+            frames = b"".join(self._unsent)
+            self._unsent.clear()
+            if self.channel is None:
+                self._transport.write(frames)
+            elif frames:
+                self.channel.send(frames)
+        if self.channel is not None:
+            self._transport.write(self.channel.outgoing())
+
+    def _give_up(self, reason: str) -> None:
+        if self._transport is not None:  # else no connection, which says nothing about TLS
+            self.failure = TlsError
+        self.abort(reason)
+
+    async def _open(self) -> None:
+        try:
+            await self._loop.create_connection(
+                lambda: self, str(self._server.endpoint.address), self._server.endpoint.port
+            )
+        except OSError as error:
+            if error.errno in OWN_SHORTAGES:
+                self.failure = BusyError
+            self.abort(f"{error.strerror or error}")
+
+    def _on_message(self, message: bytes) -> None:
+        number = int.from_bytes(message[:2], "big")
+        question = self.slots.get(number)
+        if question is None or not _answers(message, question.section):
+            self._strays += 1
+            return
+        del self.slots[number]
+        self.clients -= Counter((question.client,))
+        self.answered += 1
+        self._server.answered(self)
+        if not question.answer.done():
+            question.answer.set_result(message)
+
+
+def _answers(message: bytes, question: bytes) -> bool:
+    """Return True if a message is a response that repeats the question. Its name may differ in case over TCP."""
+    if len(message) < HEADER_SIZE + len(question) or not message[2] & _QR or message[4:6] != b"\x00\x01":
+        return False
+    echoed = message[HEADER_SIZE : HEADER_SIZE + len(question)]
+    # Length bytes are below 0x41, so they never change. Type and class are compared exactly.
+    return echoed[:-4].lower() == question[:-4].lower() and echoed[-4:] == question[-4:]

@@ -1,0 +1,67 @@
+"""Servers as the configuration writes them."""
+
+import base64
+from ipaddress import ip_address
+
+import pytest
+
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.node_config import Endpoint, Tls
+from dnsfilter.config.upstreams.server_url import parse_server
+
+PINS = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "server", "written"),
+    [
+        ("192.0.2.1", Endpoint(ip_address("192.0.2.1"), 53), "192.0.2.1:53"),
+        (
+            "tls://192.0.2.1#dns.example.org",
+            Endpoint(ip_address("192.0.2.1"), 853, Tls("dns.example.org")),
+            "tls://192.0.2.1:853#dns.example.org",
+        ),
+        (
+            "tls://[2001:db8::1]:8853/#DNS.example.org.",
+            Endpoint(ip_address("2001:db8::1"), 8853, Tls("dns.example.org")),
+            "tls://[2001:db8::1]:8853#dns.example.org",
+        ),
+        (
+            "tls://2001:db8::1#192.0.2.1",
+            Endpoint(ip_address("2001:db8::1"), 853, Tls("192.0.2.1")),
+            "tls://[2001:db8::1]:853#192.0.2.1",
+        ),
+        (
+            f"tls://192.0.2.1#pin-sha256={PINS[0]}&pin-sha256={PINS[1]}",
+            Endpoint(ip_address("192.0.2.1"), 853, Tls("", (PINS[0], PINS[1]))),
+            f"tls://192.0.2.1:853#pin-sha256={PINS[0]}&pin-sha256={PINS[1]}",
+        ),
+    ],
+)
+def test_server_is_read_and_written(text: str, server: Endpoint, written: str) -> None:
+    assert parse_server(text) == server
+    assert endpoint_text(server) == written
+    assert parse_server(written) == server
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("tls://192.0.2.1", "needs the name in the server's certificate: write for example \"tls://192.0.2.1#dns"),
+        ("tls://192.0.2.1#", "needs the name in the server's certificate"),
+        ("tls://dns.example.org", "needs the server's address before its name"),
+        ("tls://dns.example.org#dns.example.org", 'write for example "tls://192.0.2.1#dns.example.org"'),
+        ("tls://192.0.2.1:99999#dns.example.org", "needs the server's address"),
+        ("tls://192.0.2.1#not a name", "'not a name' in 'tls://192.0.2.1#not a name' is not the name of a server"),
+        ("tls://192.0.2.1#-a.example.org", "is not the name of a server"),
+        ("tls://192.0.2.1#pin-sha256=abc", 'is not "pin-sha256=" with the 44 characters'),
+        (f"tls://192.0.2.1#pin-sha1={PINS[0]}", 'is not "pin-sha256="'),
+        (f"tls://192.0.2.1#pin-sha256={PINS[0]}&", "is not"),
+        ("quic://192.0.2.1#dns.example.org", "begins with quic://: write an address"),
+        ("example.org", "is not an IP address"),
+    ],
+)
+def test_fault_says_what_to_write(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        parse_server(text)
+    assert fault in str(raised.value)
