@@ -46,9 +46,15 @@ def parse_prefix(text: str) -> Prefix:
 
 def endpoint_text(endpoint: Endpoint) -> str:
     """Return text that `parse_endpoint` reads, or `parse_server` for a server with TLS, always with the port."""
-    ipv6 = isinstance(endpoint.address, IPv6Address)
-    place = f"[{endpoint.address}]:{endpoint.port}" if ipv6 else f"{endpoint.address}:{endpoint.port}"
-    return place if endpoint.tls is None else f"tls://{place}#{endpoint.tls.text}"
+    place, tls = f"{url_host(endpoint.address)}:{endpoint.port}", endpoint.tls
+    if tls is None:
+        return place
+    return f"tls://{place}#{tls.text}" if tls.path is None else f"https://{place}{tls.path}#{tls.text}"
+
+
+def url_host(address: Address) -> str:
+    """Return an address as a URL has it: an IPv6 address in brackets."""
+    return f"[{address}]" if isinstance(address, IPv6Address) else str(address)
 
 
 def load_resolv_conf(path: Path) -> tuple[Endpoint, ...]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.locations import Fault, KeyPath
 from dnsfilter.config.node_config import Endpoint, Limits, Unregistered
+from dnsfilter.config.upstreams.presets import servers_of_word
 from dnsfilter.config.values import (
     read_bytes,
     read_day,
@@ -104,7 +105,7 @@ class Table(BaseModel):
 
 
 class UpstreamTable(Table):
-    servers: Annotated[Servers | None, BeforeValidator(lambda value: None if value == "resolv.conf" else value)] = None
+    servers: Annotated[Servers | None, BeforeValidator(servers_of_word)] = None
     trust_ad: bool | None = None
     timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
     ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None

@@ -11,6 +11,7 @@ from dnsfilter.wire.proxy_header import LOCAL_HEADER
 
 DNS_PORT = 53
 DOT_PORT = 853
+HTTPS_PORT = 443
 PIN = "pin-sha256="
 MAX_LEARNING_S = 30 * DAY_S
 """The longest learning mode, in seconds."""
@@ -28,11 +29,13 @@ class Unregistered(StrEnum):
 class Tls:
     """How a server proves that it is the right one: a certificate for `name`, or a key with one of these digests.
 
-    `pins` are SHA-256 digests of public keys (SubjectPublicKeyInfo), in base64. With pins there is no name.
+    `pins` are SHA-256 digests of public keys (SubjectPublicKeyInfo), in base64. With pins there is no name. With a
+    `path` it is asked by DNS over HTTPS (RFC 8484), else by DNS over TLS (RFC 7858).
     """
 
     name: str
     pins: tuple[str, ...] = ()
+    path: str | None = None
 
     @property
     def text(self) -> str:
@@ -42,7 +45,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address and a port, for UDP and TCP. A server with `tls` is asked by DNS over TLS only (RFC 7858)."""
+    """An address and a port, for UDP and TCP. A server with `tls` is asked encrypted only."""
 
     address: Address
     port: int

@@ -1,17 +1,17 @@
 """One connection to an upstream, in clear text or over TLS, with many questions at a time (RFC 7766, RFC 7858).
 
-Each question gets an unpredictable id on the connection. An answer is matched by id and question. Other answers are
-ignored, and the wait continues.
+Each question gets a number on the connection: an unpredictable id, or its stream of HTTP/2. An answer is matched by
+number and question. Other answers are ignored, and the wait continues.
 """
 
 import asyncio
-import secrets
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
+from dnsfilter.upstream.framing import Framing, FramingError
 from dnsfilter.upstream.health import OWN_SHORTAGES
 from dnsfilter.upstream.tls_channel import TlsChannel, TlsError
 from dnsfilter.wire.names import HEADER_SIZE
@@ -51,6 +51,9 @@ class Owner(Protocol):
     def open_channel(self) -> TlsChannel | None:
         """Return the TLS of a new connection. None: it is in clear text."""
 
+    def new_framing(self) -> Framing:
+        """Return the format of a new connection."""
+
     def serve(self) -> None:
         """Send waiting questions, because there may be room on a connection."""
 
@@ -72,12 +75,12 @@ class Connection(asyncio.Protocol):
         self.failure: type[UnavailableError] = UnavailableError
         """The exception for open questions if the connection breaks."""
         self.channel = server.open_channel()
+        self._framing = server.new_framing()
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
         self._unsent: list[bytes] = []
-        self._buffer = bytearray()
         self._strays = 0
         self._idle: asyncio.TimerHandle | None = None
         self._opening_limit: asyncio.TimerHandle | None = None
@@ -89,11 +92,19 @@ class Connection(asyncio.Protocol):
         if self.channel is not None:
             self._opening_limit = self._loop.call_later(CONNECT_S, self._give_up, f"not open within {CONNECT_S:g} s")
 
+    def has_room(self, window: int) -> bool:
+        """Return whether one more question may be sent, of at most `window`."""
+        return len(self.slots) < min(window, self._framing.most_open)
+
     def send(self, question: Question) -> None:
-        """Send a query under a random free id."""
-        number = secrets.randbelow(0x10000)
-        while number in self.slots:
-            number = secrets.randbelow(0x10000)
+        """Send a query under a free number."""
+        # Length and message go in one write (RFC 7766 section 8). Two segments cost a round trip with some servers.
+        try:
+            number, frame = self._framing.ask(question.message, self.slots)
+        except FramingError as error:
+            question.answer.set_exception(error)
+            self._loop.call_soon(self.abort, str(error))
+            return
         question.connection = self
         question.received_before, question.sent_s = self.received, self._loop.time()
         self.slots[number] = question
@@ -101,9 +112,6 @@ class Connection(asyncio.Protocol):
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        # Send length and message in one write (RFC 7766 section 8). Two segments cost a round trip with some servers.
-        message = question.message
-        frame = len(message).to_bytes(2, "big") + number.to_bytes(2, "big") + message[2:]
         self._unsent.append(frame)
         self._flush()
 
@@ -168,15 +176,16 @@ class Connection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         """Take the complete messages from the stream. An incomplete message waits for its remainder."""
         self.received += len(data)
-        self._buffer += data
-        start = 0
-        while len(self._buffer) - start >= 2:
-            end = start + 2 + int.from_bytes(self._buffer[start : start + 2], "big")
-            if len(self._buffer) < end:
-                break
-            self._on_message(bytes(self._buffer[start + 2 : end]))
-            start = end
-        del self._buffer[:start]
+        try:
+            arrived = self._framing.receive(data)
+        except FramingError as error:
+            self.abort(str(error))
+            return
+        for number, message in arrived:
+            self._on_message(number, message)
+        if unasked := self._framing.outgoing():
+            self._unsent.append(unasked)
+            self._flush()
         if self._strays > STRAYS_PER_CONNECTION:
             self.abort("too many answers that match no question")
         else:
@@ -217,9 +226,11 @@ class Connection(asyncio.Protocol):
                 self.failure = BusyError
             self.abort(f"{error.strerror or error}")
 
-    def _on_message(self, message: bytes) -> None:
-        number = int.from_bytes(message[:2], "big")
+    def _on_message(self, number: int, message: bytes | str) -> None:
         question = self.slots.get(number)
+        if isinstance(message, str):
+            self._reject(number, message)
+            return
         if question is None or not _answers(message, question.section):
             self._strays += 1
             return
@@ -229,6 +240,16 @@ class Connection(asyncio.Protocol):
         self._server.answered(self)
         if not question.answer.done():
             question.answer.set_result(message)
+
+    def _reject(self, number: int, fault: str) -> None:
+        """Fail a question, or the connection if the server has answered nothing on it."""
+        if not self.answered:
+            self.abort(fault)
+            return
+        question = self.slots.pop(number)
+        self.clients -= Counter((question.client,))
+        if not question.answer.done():
+            question.answer.set_exception(UnavailableError(fault))
 
 
 def _answers(message: bytes, question: bytes) -> bool:

@@ -8,10 +8,12 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.endpoint import endpoint_text, url_host
+from dnsfilter.config.node_config import HTTPS_PORT, Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.upstream.encryption_state import EncryptionState
+from dnsfilter.upstream.framing import Framing, LengthFraming
+from dnsfilter.upstream.http2_client import HttpFraming
 from dnsfilter.upstream.stream_connection import BusyError, Connection, Question
 from dnsfilter.upstream.tls_channel import TlsChannel, TlsContexts
 from dnsfilter.wire.names import HEADER_SIZE
@@ -150,6 +152,15 @@ class _Server:
         """Return the TLS of a new connection. None: it is in clear text."""
         return None if self.endpoint.tls is None else self._contexts.open(self.endpoint.tls, self.state.session)
 
+    def new_framing(self) -> Framing:
+        """Return the format of a new connection."""
+        tls = self.endpoint.tls
+        if tls is None or tls.path is None:
+            return LengthFraming()
+        host = tls.name or url_host(self.endpoint.address)
+        port = "" if self.endpoint.port == HTTPS_PORT else f":{self.endpoint.port}"
+        return HttpFraming(host + port, tls.path)
+
     def rests(self) -> bool:
         """Return whether no connection is tried now, because the last one failed."""
         return not self.connections and self.state.rests(asyncio.get_running_loop().time())
@@ -224,7 +235,7 @@ class _Server:
             question.answer.set_exception(failure(f"ask {_text(self.endpoint)}: {reason}"))
 
     def _has_free_slot(self) -> bool:
-        return len(self.connections) < self._limit or any(len(each.slots) < self._window for each in self.connections)
+        return len(self.connections) < self._limit or any(each.has_room(self._window) for each in self.connections)
 
     def _choose_connection(self, client: bytes) -> "Connection | None":
         """Return a connection for a question of `client`, a new one if needed, or None if the question must wait.
@@ -236,7 +247,7 @@ class _Server:
         unused = [each for each in self.connections if not each.slots]
         if len(own) < len(unused) + self._limit - len(self.connections):
             return unused[0] if unused else self._open()
-        usable = [each for each in own or self.connections if len(each.slots) < self._window]
+        usable = [each for each in own or self.connections if each.has_room(self._window)]
         return min(usable, key=lambda each: len(each.slots), default=None)
 
     def _open(self) -> "Connection":
@@ -260,4 +271,6 @@ def _section(message: bytes) -> bytes:
 
 
 def _text(server: Endpoint) -> str:
-    return f"{endpoint_text(server)} over {'tcp' if server.tls is None else 'tls'}"
+    if server.tls is None:
+        return f"{endpoint_text(server)} over tcp"
+    return f"{endpoint_text(server)} over {'tls' if server.tls.path is None else 'https'}"

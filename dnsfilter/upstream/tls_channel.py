@@ -11,6 +11,7 @@ from typing import Final
 from dnsfilter.config.node_config import Tls
 from dnsfilter.errors import UnavailableError
 
+HTTP2: Final = "h2"
 _READ_BYTES: Final = 65_536
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAME = 10, 9, (62, 64)
 """Numbers of OpenSSL: X509_V_ERR_CERT_HAS_EXPIRED and others."""
@@ -25,26 +26,24 @@ class TlsContexts:
 
     def __init__(self, ca: str | None) -> None:
         self._ca = ca
-        self._by_name: ssl.SSLContext | None = None
-        self._by_pin: ssl.SSLContext | None = None
+        self._made: dict[tuple[bool, bool], ssl.SSLContext] = {}
 
     def open(self, tls: Tls, session: ssl.SSLSession | None) -> "TlsChannel":
         """Return a new channel to a server, which resumes the session if there is one."""
-        return TlsChannel(self._pinning() if tls.pins else self._verifying(), tls, session)
+        kind = (bool(tls.pins), tls.path is not None)
+        if kind not in self._made:
+            self._made[kind] = self._make(*kind)
+        return TlsChannel(self._made[kind], tls, session)
 
-    def _verifying(self) -> ssl.SSLContext:
-        if self._by_name is None:
-            self._by_name = ssl.create_default_context(cadata=self._ca)
-            self._by_name.minimum_version = ssl.TLSVersion.TLSv1_2
-        return self._by_name
-
-    def _pinning(self) -> ssl.SSLContext:
-        if self._by_pin is None:
-            self._by_pin = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._by_pin.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._by_pin.check_hostname = False
-            self._by_pin.verify_mode = ssl.CERT_NONE  # `_check_pin` does it
-        return self._by_pin
+    def _make(self, pinned: bool, https: bool) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if pinned else ssl.create_default_context(cadata=self._ca)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        if pinned:
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE  # `_check_pin` does it
+        if https:
+            made.set_alpn_protocols([HTTP2])
+        return made
 
 
 class TlsChannel:
@@ -97,6 +96,8 @@ class TlsChannel:
         except ssl.SSLError as error:
             raise TlsError(self._fault(error)) from error
         self._check_pin()
+        if self._tls.path is not None and self._object.selected_alpn_protocol() != HTTP2:
+            raise TlsError("the server does not offer HTTP/2")
         self.is_open = True
 
     def _read(self) -> bytes:

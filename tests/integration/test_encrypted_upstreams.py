@@ -21,16 +21,18 @@ def counted(node: Node, what: str, reason: str = "") -> float:
     return sum(found[key] for key in found if key.startswith(f"dnsfilter_upstream_{what}") and wanted in key)
 
 
-def asking(directory: Path, server: EncryptedUnbound, *, more: str = "", name: str = NAME) -> Node:
+def asking(directory: Path, server: EncryptedUnbound, *, more: str = "", name: str = NAME, scheme: str = "tls") -> Node:
     """Return a node that asks that server only."""
     config = f'ca = "{server.ca}"\n{more}'
-    return Node(directory / "node", server.url(name), config=config)
+    return Node(directory / "node", server.url(name, scheme), config=config)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
-def test_names_are_resolved_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+@pytest.mark.parametrize(("engine", "scheme"), [("reference", "tls"), ("compiled", "tls"), ("compiled", "https")])
+def test_names_are_resolved_encrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, scheme: str
+) -> None:
     monkeypatch.setenv("DNSFILTER_ENGINE", engine)
-    with EncryptedUnbound(tmp_path, "127.0.83.1") as server, asking(tmp_path, server) as node:
+    with EncryptedUnbound(tmp_path, "127.0.83.1") as server, asking(tmp_path, server, scheme=scheme) as node:
         for transport in ([], ["+tcp"]):
             assert node.dig("www.example.org", bind="127.0.5.10", extra=transport).rdata("A") == ["192.0.2.80"]
         assert node.dig("none.example.org", bind="127.0.5.10").rcode == "NXDOMAIN"

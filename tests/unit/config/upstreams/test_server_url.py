@@ -32,6 +32,16 @@ PINS = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
             "tls://[2001:db8::1]:853#192.0.2.1",
         ),
         (
+            "https://192.0.2.1/dns-query{?dns}#dns.example.org",
+            Endpoint(ip_address("192.0.2.1"), 443, Tls("dns.example.org", path="/dns-query")),
+            "https://192.0.2.1:443/dns-query#dns.example.org",
+        ),
+        (
+            f"https://[2001:db8::1]:8443/#pin-sha256={PINS[0]}",
+            Endpoint(ip_address("2001:db8::1"), 8443, Tls("", (PINS[0],), "/")),
+            f"https://[2001:db8::1]:8443/#pin-sha256={PINS[0]}",
+        ),
+        (
             f"tls://192.0.2.1#pin-sha256={PINS[0]}&pin-sha256={PINS[1]}",
             Endpoint(ip_address("192.0.2.1"), 853, Tls("", (PINS[0], PINS[1]))),
             f"tls://192.0.2.1:853#pin-sha256={PINS[0]}&pin-sha256={PINS[1]}",
@@ -47,11 +57,15 @@ def test_server_is_read_and_written(text: str, server: Endpoint, written: str) -
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("tls://192.0.2.1", "needs the name in the server's certificate: write for example \"tls://192.0.2.1#dns"),
-        ("tls://192.0.2.1#", "needs the name in the server's certificate"),
-        ("tls://dns.example.org", "needs the server's address before its name"),
+        ("tls://192.0.2.1", 'lacks the name in its certificate: write for example "tls://192.0.2.1#dns.example.org"'),
+        ("tls://192.0.2.1#", "lacks the name in its certificate"),
+        ("tls://dns.example.org", "an address in place of 'dns.example.org': write for example"),
         ("tls://dns.example.org#dns.example.org", 'write for example "tls://192.0.2.1#dns.example.org"'),
-        ("tls://192.0.2.1:99999#dns.example.org", "needs the server's address"),
+        ("https://dns.example.org/dns-query", 'for example "https://192.0.2.1/dns-query#dns.example.org"'),
+        ("https://192.0.2.1#dns.example.org", "lacks a path"),
+        ("https://192.0.2.1/a b#dns.example.org", "lacks a path"),
+        ("tls://192.0.2.1/dns-query#dns.example.org", 'remove "/dns-query"'),
+        ("tls://192.0.2.1:99999#dns.example.org", "needs an address in place of '192.0.2.1:99999'"),
         ("tls://192.0.2.1#not a name", "'not a name' in 'tls://192.0.2.1#not a name' is not the name of a server"),
         ("tls://192.0.2.1#-a.example.org", "is not the name of a server"),
         ("tls://192.0.2.1#pin-sha256=abc", 'is not "pin-sha256=" with the 44 characters'),
