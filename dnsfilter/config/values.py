@@ -5,8 +5,8 @@ from datetime import date, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dnsfilter.config.endpoint import parse_prefix, server_fault
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.endpoint import parse_endpoint, parse_prefix, server_fault
+from dnsfilter.config.node_config import DOT_PORT, HTTPS_PORT, Endpoint
 from dnsfilter.config.upstreams.server_url import parse_server
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
 from dnsfilter.policy.fleets import by_hand_fault, token_fault
@@ -14,7 +14,6 @@ from dnsfilter.policy.model import DAY_S, Prefix
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.record_text import TYPES
 
-DOT_PORT, DOH_PORT = 853, 443
 MAX_HOST_NAME = 189
 """Maximum number of characters: a label of 63 and its dot fit in front (RFC 1035 section 2.3.4)."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -38,7 +37,7 @@ def read_dot_endpoint(text: str) -> Endpoint:
 
 
 def read_doh_endpoint(text: str) -> Endpoint:
-    return parse_endpoint(text, DOH_PORT)
+    return parse_endpoint(text, HTTPS_PORT)
 
 
 def read_host_name(text: str) -> str:

@@ -9,10 +9,18 @@ from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import DNS_PORT, Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.slots import upstream_slots
 from dnsfilter.upstream.stream_connection import BusyError
 from dnsfilter.upstream.stream_pool import StreamPool
 
 _LOG: Final = logging.getLogger("dnsfilter.upstream")
+
+
+def clear_text_counter(counters: CounterBlock, servers: Sequence[Endpoint]) -> Callable[[Endpoint], None]:
+    """Return a function that counts a query sent to one of these upstreams in clear text."""
+    slots = dict(zip(servers, upstream_slots(len(servers)), strict=True))
+    return lambda server: counters.add(slots[server].clear_text)
 
 
 class PlainFallback:

@@ -23,7 +23,7 @@ _FIXED: Final = Struct("!xHHIH")
 _DO: Final = 0x8000
 OPT_SIZE: Final = _FIXED.size
 """Bytes of an OPT record without options."""
-PADDING_BLOCK: Final = 128
+QUERY_PADDING_BLOCK: Final = 128
 """A query on an encrypted connection is filled to a multiple of this (RFC 8467 section 4.1)."""
 _ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
 _ECS_FIXED: Final = 4

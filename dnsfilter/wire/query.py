@@ -8,7 +8,7 @@ from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.edns import (
     OPT_SIZE,
     OUR_PAYLOAD,
-    PADDING_BLOCK,
+    QUERY_PADDING_BLOCK,
     Ede,
     Edns,
     is_client_subnet,
@@ -228,12 +228,12 @@ def build_upstream_query(
 ) -> bytes:
     """Return our query for `question`: RD=1, and our own OPT unless `edns` is False. `name_wire` replaces the name.
 
-    With `padded`, an OPT fills the message to a multiple of PADDING_BLOCK, for an encrypted connection.
+    With `padded`, an OPT fills the message to a multiple of QUERY_PADDING_BLOCK, for an encrypted connection.
     """
     flags = FLAG_RD | (FLAG_AD if ad else 0) | (FLAG_CD if cd else 0)
     wire = question.wire if name_wire is None else name_wire + question.wire[-4:]
     bare = HEADER.pack(id, flags, 1, 0, 0, int(edns)) + wire
     if not edns:
         return bare
-    padding = padding_option(len(bare) + OPT_SIZE, PADDING_BLOCK) if padded else b""
+    padding = padding_option(len(bare) + OPT_SIZE, QUERY_PADDING_BLOCK) if padded else b""
     return bare + opt_record(OUR_PAYLOAD, do, padding)

@@ -12,13 +12,13 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel, StreamListening
@@ -30,17 +30,17 @@ from dnsfilter.server.client_names import ClientNames
 from dnsfilter.server.encrypted_servers import encrypted_servers
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.server.tls import Contexts
+from dnsfilter.server.tls_stream import TlsStreamServer
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
-from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS, upstream_slots
+from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.discovery import node_zones
-from dnsfilter.upstream.plain_fallback import PlainFallback
+from dnsfilter.upstream.plain_fallback import PlainFallback, clear_text_counter
 from dnsfilter.upstream.rebinding import mark_for
 from dnsfilter.upstream.stream_pool import StreamPool
-from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
 from dnsfilter.worker.channel import (
     MOST_REASON,
@@ -137,7 +137,8 @@ class Worker:
         if isinstance(self._engine, Serving):
             loop.wait_in(self._engine)
         pool = StreamPool(ca=config.upstream.ca)
-        fallback = PlainFallback(pool, self._count_clear_text(zones)) if config.upstream.falls_back else None
+        count = clear_text_counter(self._counters, zones.endpoints)
+        fallback = PlainFallback(pool, count) if config.upstream.falls_back else None
         self._resolver = Resolver(self._engine, zones.endpoints, pool, self._clock, self._keep_up, fallback)
         self._streams: StreamListening = self._engine.streams or StreamServer(
             self._resolver,
@@ -170,10 +171,6 @@ class Worker:
         """Return the snapshot in force, and the instant that it decides for."""
         boot_ms = self._clock.boot_ns() // 1_000_000
         return self._snapshot, self._anchor.instant(self._clock.wall_s(), boot_ms)
-
-    def _count_clear_text(self, zones: Zones) -> Callable[[Endpoint], None]:
-        slots = dict(zip(zones.endpoints, upstream_slots(len(zones.endpoints)), strict=True))
-        return lambda server: self._counters.add(slots[server].clear_text)
 
     async def run(self) -> None:
         """Serve until an order to stop, or until the supervisor ends. Then answer pending queries and return."""
@@ -210,7 +207,8 @@ class Worker:
         self._wanted = frozenset()
         self._wanted_changed.set()
         for server in self._encrypted.values():
-            server.drain()
+            if isinstance(server, TlsStreamServer):
+                server.drain()
         await asyncio.sleep(0)
         while (self._reading or self._is_busy()) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
