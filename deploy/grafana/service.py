@@ -122,6 +122,13 @@ RIGHT = (
         queries={"{{upstream}}": f"sum by (upstream) {rate('dnsfilter_upstream_queries_total')}"},
     ),
     Panel(
+        title="Queries to encrypted upstreams in clear text", unit="qps",
+        question="Do names leave the office unencrypted, because all encrypted upstreams fail?",
+        queries={
+            "{{upstream}}": some(f"sum by (upstream) {rate('dnsfilter_upstream_clear_text_total')} > 0", "upstream"),
+        },
+    ),
+    Panel(
         title="Queries by type", unit="qps", is_magnified=True,
         question="Which record types do clients ask for?",
         queries={"{{type}}": some(f"sum by (type) {rate('dnsfilter_query_types_total')} > 0", "type")},
@@ -130,6 +137,11 @@ RIGHT = (
         title="Replies by code", unit="qps", is_magnified=True,
         question="What do clients get: data, or that a name does not exist, is refused or fails?",
         queries={"{{rcode}}": some(f"sum by (rcode) {rate('dnsfilter_responses_total')} > 0", "rcode")},
+    ),
+    Panel(
+        title="Answers with private addresses withheld", unit="qps",
+        question="Does somebody point public names into this network, or does a name need an exception?",
+        queries={"answers": f"sum{rate('dnsfilter_rebinding_blocked_total')}"},
     ),
     Panel(
         title="Queries by transport", unit="qps",
