@@ -105,3 +105,7 @@ def _opened(archive: ZipFile, name: str) -> Iterator[IO[bytes]]:
             yield member
     except _BROKEN as error:
         raise BadBackup(f"{name}: damaged") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise BadBackup(f"{name}: damaged") from error  # bz2 reports its data so

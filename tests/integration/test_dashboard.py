@@ -19,6 +19,7 @@ WITHOUT_DATA = {
     "[30d:10m]": "this takes twenty minutes",
     ":ratio_rate": "this Prometheus has no rules that record it",
     "dnsfilter_pending_total": "no name is pending",
+    "dnsfilter_certificate_": "no node listens with a certificate",
 }
 """Parts of queries that find nothing on a machine that was just started and is well, with the reason."""
 

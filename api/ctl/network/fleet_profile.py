@@ -1,5 +1,6 @@
 """dnsfilterctl fleet profile: what devices need to ask by a fleet's name."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -67,8 +68,10 @@ def _apple(options: Options, resolver: Resolver) -> bytes:
 
 
 def _written(options: Options, content: bytes) -> Result:
+    if options.output is None and getattr(options, "json", False):
+        return Result({"profile_base64": b64encode(content).decode()}, lambda: ())
     if options.output is None:
-        return Result({"profile": content.decode(errors="replace")}, lambda: (), stream=[content])
+        return Result({}, lambda: (), stream=[content])
     with write_atomically(Path(options.output), 0o600) as file:
         file.write(content)
     return Result({"written": options.output}, lambda: [f"wrote {options.output}"])

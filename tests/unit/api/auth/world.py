@@ -50,6 +50,7 @@ class World:
     """Updates that are held back."""
     links: Mapping[str, Mapping[str | None, int]]
     """Links of lists, by ground and by the authority that ends or takes over what they bring."""
+    fleets: Mapping[str, int]
     policy: str
     """A policy file with a change."""
     revision: int
@@ -104,6 +105,7 @@ def make_world(plane: Plane) -> World:
     for slug in AUTHORITIES:
         number = update_of(plane, _OBJECTED, "play.example.net", slug=f"{slug}:fed").number
         plane.done("POST", f"/v1/updates/{number}/object", {"names": [_OBJECTED], "reason": "our own shop"})
+    fleets = {slug: _number(plane, f"/v1/authorities/{slug}/fleets", _FLEET) for slug in AUTHORITIES}
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -117,6 +119,7 @@ def make_world(plane: Plane) -> World:
         waiting,
         {slug: update_of(plane, *_NEW_NAMES, slug=f"{slug}:games").number for slug in AUTHORITIES},
         links,
+        fleets,
         f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
         plane.revision(),
     )
@@ -210,6 +213,11 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
     found["PUT /v1/ranges/{site}/{address}/{length}"] = [
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
+    of_fleets = "/v1/authorities/{slug}/fleets"
+    for end, json in (("", None), ("/rotate", {"overlap_days": 7}), ("/end", None)):
+        found[f"{'POST' if end else 'GET'} {of_fleets}/{{number}}{end}"] = [
+            Asked(frozenset({slug}), f"{of_fleets.format(slug=slug)}/{world.fleets[slug]}{end}", json) for slug in each
+        ]
     found["GET /v1/ranges/imports/{key}"] = [Asked(frozenset(), "/v1/ranges/imports/monday", unknown=True)]
     found |= _bindings(world) | _exemptions(world) | _requests(world) | _updates(world) | _links(world)
     found["POST /v1/ranges/import"] = [
@@ -458,6 +466,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
 }
 """Requests that concern no authority, or everybody: one of each is enough."""
 _REFUSE = {"verdict": "refuse", "reason": "phishing"}
+_FLEET = {"label": "phones", "funding": "partly_public", "audience": "staff"}
 _LIST = "/v1/authorities/{slug}/lists/{list_slug}"
 _APPS, _DRAFT = (_LIST.replace("{list_slug}", name) for name in ("apps", "draft"))
 _NAME = "/v1/authorities/{slug}/names/{name}"
@@ -468,6 +477,8 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     f"GET {_NAME}": (_REFUSED, None),
     f"PUT {_NAME}": (_OTHER, _REFUSE),
     f"DELETE {_NAME}": (_REFUSED, None),
+    "GET /v1/authorities/{slug}/fleets": ("/v1/authorities/{slug}/fleets", None),
+    "POST /v1/authorities/{slug}/fleets": ("/v1/authorities/{slug}/fleets", {**_FLEET, "label": "tablets"}),
     "GET /v1/authorities/{slug}/lists": ("/v1/authorities/{slug}/lists", None),
     f"GET {_LIST}": (_APPS, None),
     f"PUT {_LIST}": (_DRAFT, {"services": ["alpha"]}),

@@ -147,6 +147,12 @@ suspend list
 suspend show 1
 suspend end diest --reason "it works again"
 node register cellar
+fleet add ghent "phones of staff" --funding partly_public --audience staff
+fleet list ghent
+fleet show ghent "phones of staff"
+fleet profile ghent "phones of staff" --for android --server dns.example.org
+fleet rotate ghent "phones of staff"
+fleet end ghent "phones of staff"
 node list
 node show cellar
 node token cellar
