@@ -165,7 +165,7 @@ class Resolver:
     async def _probe(self, event: ProbeStream) -> None:
         message: bytes | None = None
         failure: Failure | None = None
-        group = [self._endpoints[event.server]]
+        group = [server for server in self._endpoints if server.tls is not None]  # no probe is worth clear text
         try:
             message = await self._ask(event.server, group, event.message, event.wait_until_ms, b"")
         except UnavailableError as error:

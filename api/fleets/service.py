@@ -48,7 +48,7 @@ def rotate(unit: UnitOfWork, row: RangeRow, overlap_s: int) -> None:
     """
     demand_open(unit.session.get_one(AuthorityRow, row.authority), unit.now_s)
     before, live = _shown(unit, row), _live(unit, row)
-    if len(live) >= MAX_FLEET_NAMES:
+    if overlap_s and len(live) >= MAX_FLEET_NAMES:
         message = Text('fleet "{label}" has {count} valid names: rotate with an overlap of 0')
         raise Conflict(message.filled(label=row.label, count=len(live)))
     for name in ranges.fleet_names(unit.session, row):

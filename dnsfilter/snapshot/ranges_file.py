@@ -140,9 +140,12 @@ class RangeTable:
         return frozenset(self._classes[row] for row in self.rows)
 
     def in_one_range(self, first: bytes, last: bytes) -> bool:
-        """Return whether the same range is the most specific one of both addresses."""
-        index = self._index(first)
-        return index != NONE and index == self._index(last)
+        """Return whether the same range is the most specific one of all addresses from `first` to `last`."""
+        if self._index(first) == NONE:
+            return False
+        if len(first) == 4:
+            return self._v4.place(int.from_bytes(first)) == self._v4.place(int.from_bytes(last))
+        return self._v6.place(first) == self._v6.place(last)
 
     def describe(self, address: bytes) -> tuple[Prefix, str] | None:
         """Return prefix and label of the most specific range that holds the address, or None.
@@ -209,10 +212,12 @@ class _Intervals:
 
     def find(self, address: int | bytes) -> int:
         """Return the index of the range that holds the address, else `NONE`."""
-        index = bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
-        if index < self._first:
-            return NONE
-        return int(self._ranges.record(INTERVAL_RANGE, index)[0])
+        place = self.place(address)
+        return int(self._ranges.record(INTERVAL_RANGE, place)[0]) if place >= self._first else NONE
+
+    def place(self, address: int | bytes) -> int:
+        """Return the number of the interval that holds the address. Below the first: none."""
+        return bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
 
     def registered(self, size: int) -> Iterator[tuple[int, int, int]]:
         """Yield first and last address, as numbers below `size`, and range of each interval that has a range."""

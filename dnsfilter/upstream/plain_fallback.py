@@ -34,7 +34,7 @@ class PlainFallback:
         self._note = note
         self._port = port
         self._in_clear: set[Endpoint] = set()
-        self._trials: set[asyncio.Task[None]] = set()
+        self._trials: dict[Endpoint, asyncio.Task[None]] = {}
 
     async def ask(
         self, server: Endpoint, group: Sequence[Endpoint], message: bytes, timeout_s: float, client: bytes
@@ -52,7 +52,7 @@ class PlainFallback:
             except UnavailableError:
                 if not self._all_fail(group):
                     raise
-        elif not self._streams.rests(server):
+        elif server not in self._trials and not self._streams.rests(server):
             self._try(server, message, timeout_s, client)
         self._log(server)
         self._note(server)
@@ -61,7 +61,7 @@ class PlainFallback:
 
     def close(self) -> None:
         """Cancel what is tried in the background."""
-        for task in self._trials:
+        for task in self._trials.values():
             task.cancel()
 
     def _all_fail(self, group: Sequence[Endpoint]) -> bool:
@@ -84,8 +84,8 @@ class PlainFallback:
                 return
 
         task = asyncio.get_running_loop().create_task(ask())
-        self._trials.add(task)
-        task.add_done_callback(self._trials.discard)
+        self._trials[server] = task
+        task.add_done_callback(lambda _done: self._trials.pop(server))
 
     def _log(self, server: Endpoint) -> None:
         if server not in self._in_clear:

@@ -65,6 +65,21 @@ def test_a_reply_is_for_exactly_the_subnet_of_its_query(start: Start, name: str,
             assert answered(found) == [f"ECS {client} scope/{client.partition('/')[2]}"]
 
 
+def test_a_prefix_around_another_range_and_an_address_of_a_fleet_count_as_the_forwarder(start: Start) -> None:
+    fleet = network("100::7:0:0/96", "mechelen")
+    inner = network("127.0.7.64/26", "ghent")  # 127.0.7.0/24 is of mechelen, on both sides of it
+    rig = start(office(fleet, inner, network(f"{FORWARDER}/32", "ghent")), internet(), clients=BEHIND)
+    asked = ("127.0.7.0/24", "127.0.7.0/26", "127.0.7.64/26", "100::7:0:1", "100::7:0:0/96", "100::/64")
+    assert [ask(rig, BANNED, client).rcode().name for client in asked] == [
+        "REFUSED",
+        "NOERROR",
+        "REFUSED",
+        "REFUSED",
+        "REFUSED",
+        "REFUSED",
+    ]
+
+
 def test_a_shorter_prefix_counts_as_the_range_that_holds_it(start: Start) -> None:
     rig = start(
         office(network("127.0.5.128/25", "mechelen"), network(f"{FORWARDER}/32", "ghent")), internet(), clients=BEHIND

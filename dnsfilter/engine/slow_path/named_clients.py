@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from dnsfilter.engine.limits import FLEET_HALF
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.wire.edns import answered_subnet, subnet_bounds
 from dnsfilter.wire.iana import OptionCode
@@ -11,8 +12,8 @@ from dnsfilter.wire.query import Query
 def named_client(query: Query, forwarder: bytes, snapshot: Snapshot) -> bytes | None:
     """Return the packed address that decides on a forwarder's query; None if the query has no subnet.
 
-    A complete address is the client. A shorter prefix counts as its first address if one range holds its first and its
-    last address, else as the forwarder.
+    A complete address is the client. A shorter prefix counts as its first address if one range, and none within it,
+    holds all of the prefix, else as the forwarder.
     """
     data = None if query.edns is None else query.edns.option(OptionCode.ECS)
     if data is None:
@@ -21,6 +22,8 @@ def named_client(query: Query, forwarder: bytes, snapshot: Snapshot) -> bytes | 
     if bounds is None:
         return forwarder
     first, last = bounds
+    if first.startswith(FLEET_HALF):  # only its token names a fleet
+        return forwarder
     return first if first == last or snapshot.in_one_range(first, last) else forwarder
 
 

@@ -6,6 +6,7 @@ client does not take, and frames that bring no request.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from h2.config import H2Configuration
@@ -148,6 +149,8 @@ class Http2Server:
         if stream not in self._asked or self.has_ended:
             return
         self._asked.discard(stream)
+        if response.status != HTTPStatus.OK:
+            self._spare -= PER_RESET  # no limit of queries counts it
         self._send(stream, response)
 
     def announce_end(self) -> None:

@@ -42,15 +42,21 @@ cdef class RangesFile:
         return <int>little32(found + RANGE_CLASS)
 
     cdef bint is_one(self, const uint8_t* first, const uint8_t* last, int size) noexcept nogil:
-        """Return whether the same range is the most specific one of both addresses."""
-        cdef uint32_t index
+        """Return whether the same range is the most specific one of all addresses from `first` to `last`."""
         if size == V4_BYTES:
-            index = self._find_v4(first)
-            return index != SNAPSHOT_NONE and index == self._find_v4(last)
-        index = self._find_v6(first)
-        return index != SNAPSHOT_NONE and index == self._find_v6(last)
+            return self._find_v4(first) != SNAPSHOT_NONE and self._place_v4(first) == self._place_v4(last)
+        return self._find_v6(first) != SNAPSHOT_NONE and self._place_v6(first) == self._place_v6(last)
 
     cdef uint32_t _find_v4(self, const uint8_t* address) noexcept nogil:
+        cdef uint64_t place = self._place_v4(address)
+        return little32(self._v4_ranges.at + (place - 1) * 4) if place > self._v4_first else SNAPSHOT_NONE
+
+    cdef uint32_t _find_v6(self, const uint8_t* address) noexcept nogil:
+        cdef uint64_t place = self._place_v6(address)
+        return little32(self._v6_ranges.at + (place - 1) * 4) if place > self._v6_first else SNAPSHOT_NONE
+
+    cdef uint64_t _place_v4(self, const uint8_t* address) noexcept nogil:
+        """Return the number of the interval after the one that holds the address."""
         cdef uint64_t low = self._v4_first, high = self._v4_end, middle
         cdef uint32_t wanted = (<uint32_t>address[0] << 24) | (<uint32_t>address[1] << 16)
         wanted |= (<uint32_t>address[2] << 8) | address[3]
@@ -60,9 +66,9 @@ cdef class RangesFile:
                 high = middle
             else:
                 low = middle + 1
-        return little32(self._v4_ranges.at + (low - 1) * 4) if low > self._v4_first else SNAPSHOT_NONE
+        return low
 
-    cdef uint32_t _find_v6(self, const uint8_t* address) noexcept nogil:
+    cdef uint64_t _place_v6(self, const uint8_t* address) noexcept nogil:
         cdef uint64_t low = self._v6_first, high = self._v6_end, middle
         while low < high:
             middle = (low + high) // 2
@@ -70,4 +76,4 @@ cdef class RangesFile:
                 high = middle
             else:
                 low = middle + 1
-        return little32(self._v6_ranges.at + (low - 1) * 4) if low > self._v6_first else SNAPSHOT_NONE
+        return low

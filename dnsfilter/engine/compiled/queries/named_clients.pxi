@@ -21,5 +21,7 @@ cdef void name_client(Asked* asked, Table table, const uint8_t** client, int* cl
         last[bit >> 3] |= <uint8_t>(0x80 >> (bit & 7))
     if size == V6_BYTES and bits >= 8 * MAPPED_BYTES and memcmp(asked.named, PROXY_MAPPED, MAPPED_BYTES) == 0:
         start = MAPPED_BYTES
+    if size - start == V6_BYTES and memcmp(asked.named, OF_FLEETS, sizeof(OF_FLEETS)) == 0:
+        return
     if bits == 8 * size or table.is_one_range(asked.named + start, last + start, size - start):
         client[0], client_size[0] = asked.named + start, size - start

@@ -214,10 +214,11 @@ cdef class Connections:
     cdef void end(self, Connection* connection) noexcept nogil:
         """End a connection at once. What is not sent is lost. The handle is void from now on."""
         cdef uint32_t generation = connection.generation
-        cdef bint is_due = connection.is_due
-        cdef Connection* next_due = connection.next_due
+        cdef bint is_due
+        cdef Connection* next_due
         if connection.sealing != NULL:
             end_sealing(connection)
+        is_due, next_due = connection.is_due, connection.next_due  # the end of TLS runs Python, which may add to `due`
         self.by_fd[connection.fd] = 0
         close_stream(connection.fd)
         unlink_used(&self.orders[connection.order], connection)

@@ -397,7 +397,8 @@ cdef class TlsStreams:
 
     def unlisten(self, sock):
         self.listening.remove(sock)
-        self.streams.unlisten(sock)
+        if sock in self.streams.listening:  # else all streams have been closed
+            self.streams.unlisten(sock)
 
     @property
     def is_busy(self):
