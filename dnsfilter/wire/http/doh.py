@@ -7,7 +7,7 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.wire.compose import MAX_MESSAGE
-from dnsfilter.wire.http.http2_server import Headers, Request, Response
+from dnsfilter.wire.http.http2_server import OK, Headers, Request, Response
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, MAX_LABEL, skip_name
 from dnsfilter.wire.query import HEADER
@@ -89,7 +89,7 @@ def may_be_query(message: bytes) -> bool:
 
 def response_of(answer: bytes) -> Response:
     """Return the response with an answer of ours. Caches that several clients share may not keep it."""
-    return Response(200, (_TYPE_HEADER, (b"cache-control", b"private, max-age=%d" % max_age_s(answer))), answer)
+    return Response(OK, (_TYPE_HEADER, (b"cache-control", b"private, max-age=%d" % max_age_s(answer))), answer)
 
 
 def max_age_s(answer: bytes) -> int:
