@@ -1,6 +1,10 @@
 """The cases in which servers are compared."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Encryption: TypeAlias = Literal["", "dot", "doh"]
+"""DNS over TLS or HTTPS, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +13,7 @@ class Case:
 
     `refused` is the share of questions for listed names. In a `fresh` load no question repeats. With `parts` the table
     lists this project's memory in parts. With `failover` the first of two upstreams never answers. `per_connection` is
-    the number of questions of a TCP connection; None: all. `dot` is TCP with TLS, for servers with listeners for it.
+    the number of questions of a connection; None: all. `encryption` is for servers with listeners for it, with `tcp`.
     """
 
     slug: str
@@ -20,7 +24,7 @@ class Case:
     workers: int = 1
     fresh: bool = False
     tcp: bool = False
-    dot: bool = False
+    encryption: Encryption = ""
     parts: bool = False
     failover: bool = False
     connections: int = 20
@@ -49,5 +53,20 @@ CASES = (
         per_connection=1,
         connections=100,
     ),
-    Case("dot", "20 % refused, 80 % cached; DNS over TLS", tcp=True, dot=True),
+    Case("dot", "20 % refused, 80 % cached; DNS over TLS", tcp=True, encryption="dot"),
+    Case("doh", "20 % refused, 80 % cached; DNS over HTTPS", tcp=True, encryption="doh"),
+    Case(
+        "dot-single",
+        "20 % refused, 80 % cached; DNS over TLS, each question over a new connection",
+        tcp=True,
+        per_connection=1,
+        encryption="dot",
+    ),
+    Case(
+        "doh-single",
+        "20 % refused, 80 % cached; DNS over HTTPS, each question over a new connection",
+        tcp=True,
+        per_connection=1,
+        encryption="doh",
+    ),
 )

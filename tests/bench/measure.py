@@ -60,8 +60,8 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
 
     The processor time is that of all the server's processes from before the first question to after the last answer.
     """
-    port = running.dot_port if case.dot else running.port
-    target = Target(port, CLIENT, case.tcp, case.dot, case.connections, case.per_connection)
+    port = running.tls_port if case.encryption else running.port
+    target = Target(port, CLIENT, case.tcp, case.encryption, case.connections, case.per_connection)
     with pinned(load.cores):
         ask(load.dnsperf, target, questions.before, seconds=load.seconds + 10, once=True)
         used_before = cpu_s(running.pid)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.cases import Encryption
 from tests.bench.large import name_of, prefix_of
 from tests.support.components import component
 
@@ -24,12 +25,12 @@ class Setting:
     ranges: int
     workers: int
     connections: int
-    dot_port: int = 0
-    dot: bool = False
+    tls_port: int = 0
+    encryption: Encryption = ""
 
     @property
     def certificate(self) -> Path:
-        """Return the certificate of `dot_port`."""
+        """Return the certificate of `tls_port`."""
         return self.directory / "certificate.pem"
 
     @property
@@ -71,7 +72,7 @@ class Peer:
     many_workers: bool = True
     many_connections: bool = True
     failover: bool = False
-    dot: bool = False
+    encryption: bool = False
 
 
 def _command(program: str, *arguments: object) -> Command:
@@ -87,13 +88,14 @@ def _unbound(setting: Setting) -> Command:
     ranges = "".join(
         f'access-control: {prefix} allow\naccess-control-tag: {prefix} "banned"\n' for prefix in setting.prefixes()
     )
-    dot = f"interface: 127.0.0.1@{setting.dot_port}\ntls-port: {setting.dot_port}\n"
-    dot += f'tls-service-key: "{setting.key}"\ntls-service-pem: "{setting.certificate}"\n'
+    kind = "https" if setting.encryption == "doh" else "tls"
+    tls = f"interface: 127.0.0.1@{setting.tls_port}\n{kind}-port: {setting.tls_port}\n"
+    tls += f'tls-service-key: "{setting.key}"\ntls-service-pem: "{setting.certificate}"\n'
     forward = "\n".join(f"forward-addr: 127.0.0.1@{port}" for port in setting.upstream_ports)
     config = f"""\
 server:
 interface: 127.0.0.1
-{dot if setting.dot else ""}port: {setting.port}
+{tls if setting.encryption else ""}port: {setting.port}
 directory: "{setting.directory}"
 username: ""
 chroot: ""
@@ -123,8 +125,10 @@ def _dnsdist(setting: Setting) -> Command:
     listen = f'"127.0.0.1:{setting.port}", {{reusePort=true, tcpListenQueueSize={setting.connections}}}'
     more = f"addLocal({listen})\n" * (setting.workers - 1)
     files = f'"{setting.certificate}", "{setting.key}"'
-    if setting.dot:
-        more += f'addTLSLocal("127.0.0.1:{setting.dot_port}", {files}, {{tcpListenQueueSize={setting.connections}}})\n'
+    if setting.encryption:
+        add, path = ("addDOHLocal", '"/dns-query", ') if setting.encryption == "doh" else ("addTLSLocal", "")
+        queue = f"{{tcpListenQueueSize={setting.connections}}}"
+        more += f'{add}("127.0.0.1:{setting.tls_port}", {files}, {path}{queue})\n'
     config = f"""\
 setLocal({listen})
 {more}setSecurityPollSuffix("")
@@ -229,8 +233,8 @@ zone "large.rpz" {{ type primary; file "{policy}"; allow-query {{ none; }}; }};
 
 
 PEERS = (
-    Peer("unbound", _unbound, failover=True, dot=True),
-    Peer("dnsdist", _dnsdist, dot=True),
+    Peer("unbound", _unbound, failover=True, encryption=True),
+    Peer("dnsdist", _dnsdist, encryption=True),
     Peer("recursor", _recursor),
     Peer("dnsmasq", _dnsmasq, many_workers=False, many_connections=False),
     Peer("bind", _bind),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+from tests.bench.cases import Encryption
 from tests.bench.large import name_of
 from tests.support.components import Component
 
@@ -53,12 +54,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server's port, the client's address and sockets, and for TCP the questions of each connection; None: all."""
+    """The server's port, the client's address and sockets, and over TCP the questions of each connection; None: all."""
 
     port: int
     client: str
     tcp: bool = False
-    dot: bool = False
+    encryption: Encryption = ""
     sockets: int = 20
     per_socket: int | None = None
 
@@ -74,7 +75,7 @@ def ask(
         *(str(dnsperf.path), "-s", "127.0.0.1", "-p", str(target.port), "-a", target.client, "-d", str(questions)),
         *(
             "-m",
-            "dot" if target.dot else "tcp" if target.tcp else "udp",
+            target.encryption or ("tcp" if target.tcp else "udp"),
             "-c",
             str(target.sockets),
             "-q",
@@ -84,6 +85,9 @@ def ask(
         ),
         *("-l", str(seconds), "-O", "latency-histogram", "-O", "suppress=timeout"),
     ]
+    command += (
+        ["-O", "doh-uri=https://localhost/dns-query", "-O", "doh-method=POST"] if target.encryption == "doh" else []
+    )
     command += [] if rate is None else ["-Q", str(rate)]
     command += [] if target.per_socket is None else ["-O", f"num-queries-per-conn={target.per_socket}"]
     command += ["-n", "1"] if once else []

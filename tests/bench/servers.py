@@ -44,12 +44,12 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers. `status_port` is that of this project's pages, `dot_port` that of TLS, if it has any."""
+    """A server that answers. `status_port` is that of this project's pages, `tls_port` that of TLS, if it has any."""
 
     port: int
     pid: int
     status_port: int
-    dot_port: int
+    tls_port: int
 
 
 @dataclass(slots=True)
@@ -113,8 +113,8 @@ def server(
         directory = Path(made)
         ports = (silent_port, *upstream_ports) if case.failover else upstream_ports
         size = (case.names, case.ranges, case.workers, case.connections + SPARE)
-        setting = Setting(directory, free_port(), free_port(), ports, *size, free_port(), case.dot)
-        if case.dot:
+        setting = Setting(directory, free_port(), free_port(), ports, *size, free_port(), case.encryption)
+        if case.encryption:
             Authority(directory / "authority").issue(setting.certificate, setting.key)
         command = _command(name, case, setting, policies)
         with (directory / "output").open("wb") as output, pinned(cores):
@@ -122,7 +122,7 @@ def server(
         try:
             listed = name_of(case.names - 1)
             _await(process, setting.port, listed, ANSWERS if name == LIMIT else REFUSALS, tcp=case.tcp)
-            yield Running(setting.port, process.pid, setting.status_port, setting.dot_port)
+            yield Running(setting.port, process.pid, setting.status_port, setting.tls_port)
         except ServerError as error:
             raise ServerError(f"start {name}: {error}: {(directory / 'output').read_text()[-2000:]}") from error
         finally:
@@ -145,9 +145,9 @@ def takers(case: Case) -> Sequence[str]:
         if (case.workers == 1 or peer.many_workers)
         and (case.connections <= FEW or peer.many_connections)
         and (peer.failover or not case.failover)
-        and (peer.dot or not case.dot)
+        and (peer.encryption or not case.encryption)
     ]
-    return [OURS, *([] if case.fresh or case.dot else [LIMIT]), *peers]
+    return [OURS, *([] if case.fresh or case.encryption else [LIMIT]), *peers]
 
 
 def _command(name: str, case: Case, setting: Setting, policies: Policies) -> Command:
@@ -167,7 +167,8 @@ def _ours(setting: Setting, policy: Compiled) -> Command:
     SnapshotStore(setting.directory / "state/snapshots").publish(policy)
     upstreams = ", ".join(f'"127.0.0.1:{port}"' for port in setting.upstream_ports)
     files = f'certificate = "{setting.certificate}"\nkey = "{setting.key}"\n'
-    encrypted = f'[encrypted]\nname = "dns.example.org"\n{files}dot_listen = ["127.0.0.1:{setting.dot_port}"]\n'
+    listen = f'{setting.encryption}_listen = ["127.0.0.1:{setting.tls_port}"]\n'
+    encrypted = f'[encrypted]\nname = "dns.example.org"\n{files}{listen}'
     config = f"""\
 listen = ["127.0.0.1:{setting.port}"]
 metrics_listen = "127.0.0.1:{setting.status_port}"
@@ -181,7 +182,7 @@ servers = [{upstreams}]
 connections = {setting.connections}
 connections_per_client = {setting.connections}
 
-{encrypted if setting.dot else ""}
+{encrypted if setting.encryption else ""}
 # One client plays a complete office, and nobody else counts what it asks.
 [[limits.override]]
 prefix = "127.0.0.0/8"

@@ -4,7 +4,7 @@ h2 keeps to the protocol, and bounds streams and headers. What it leaves open is
 client does not take, and frames that bring no request.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,8 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
-from hpack import Encoder
+from hpack import Decoder, Encoder
+from hpack.struct import HeaderTuple
 
 OK: Final = 200
 """The status of an answer. To import the library's `http` for it costs each start a millisecond."""
@@ -36,6 +37,9 @@ _SLICE: Final = 4_096
 """Bytes that are read at a time, so that few events precede a look at their number."""
 _WINDOW_STEP: Final = 16_384
 """Bytes of bodies after which the connection's window is opened again."""
+_MOST_KNOWN: Final = 16
+_LARGEST_KNOWN: Final = 64
+"""Header blocks that a connection keeps decoded, and bytes of each."""
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
 _REQUIRED: Final = frozenset((b":method", b":scheme", b":path"))
 _NOT_IN_HTTP2: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
@@ -90,6 +94,35 @@ class _Encoder(Encoder):
         return b"".join(map(_literal, headers))
 
 
+class HeaderDecoder(Decoder):
+    """Keeps the headers of blocks that leave the table of headers as it is. Clients repeat them for each query."""
+
+    def __init__(self) -> None:
+        super().__init__(MOST_HEADERS)
+        self._known: dict[bytes, Iterable[HeaderTuple]] = {}
+
+    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
+        known = self._known.get(data) if raw else None
+        if known is not None:
+            return known
+        before, newest = self._sizes(), self._newest()
+        headers = super().decode(data, raw)
+        has_changed = self._newest() is not newest or self._sizes() != before
+        if has_changed or len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        if raw and not has_changed and len(data) <= _LARGEST_KNOWN:
+            self._known[bytes(data)] = headers
+        return headers
+
+    def _sizes(self) -> tuple[int, int]:
+        return self.header_table.maxsize, len(self.header_table.dynamic_entries)
+
+    def _newest(self) -> tuple[bytes, bytes] | None:
+        """Return the newest entry. Each entry that is added is another object."""
+        entries = self.header_table.dynamic_entries
+        return entries[0] if entries else None
+
+
 class _Connection(H2Connection):
     MAX_CLOSED_STREAMS = 256
     DEFAULT_MAX_HEADER_LIST_SIZE = MOST_HEADERS
@@ -110,6 +143,7 @@ class Http2Server:
         )
         self._connection = _Connection(config)
         self._connection.encoder = _Encoder()
+        self._connection.decoder = HeaderDecoder()
         self._connection.local_settings = Settings(client=False, initial_values=_SETTINGS)
         self._connection.initiate_connection()
         self._too_large = too_large
@@ -134,8 +168,11 @@ class Http2Server:
         for start in range(0, len(data), _SLICE):
             try:
                 for event in self._connection.receive_data(data[start : start + _SLICE]):
-                    requests += self._handle(event)
-                self._send_unsent()
+                    request = self._handle(event)
+                    if request is not None:
+                        requests.append(request)
+                if self._unsent:
+                    self._send_unsent()
             except H2Error:
                 self.has_ended = True
             if self._spare < 0:
@@ -171,7 +208,8 @@ class Http2Server:
         self._last_words = b""
         return data
 
-    def _handle(self, event: Event) -> Iterator[Request]:
+    def _handle(self, event: Event) -> Request | None:
+        """Return the request that is complete with an event, if one is."""
         self._spare -= 1
         if isinstance(event, DataReceived):
             self._take_data(event.stream_id, event.data, event.flow_controlled_length)
@@ -183,7 +221,7 @@ class Http2Server:
                 self._spare = min(self._spare + PER_REQUEST, MOST_SPARE)
                 self._asked.add(event.stream_id)
                 body = bytes(incoming.body)
-                yield Request(event.stream_id, incoming.method, incoming.path, incoming.content_type, body)
+                return Request(event.stream_id, incoming.method, incoming.path, incoming.content_type, body)
         elif isinstance(event, StreamReset):
             self._spare -= PER_RESET
             self._forget(event.stream_id)
@@ -191,6 +229,7 @@ class Http2Server:
             self._unsent.pop(event.stream_id, None)
         elif isinstance(event, ConnectionTerminated):
             self.has_ended = True
+        return None
 
     def _begin(self, stream: int, headers: Headers) -> None:
         incoming = _parse_headers(headers)

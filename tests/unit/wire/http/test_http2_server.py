@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
+from hpack import Decoder, Encoder
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -18,7 +19,15 @@ from hyperframe.frame import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.wire.http.http2_server import MAX_BODY, MOST_BUFFERED, MOST_SPARE, Http2Server, Request, Response
+from dnsfilter.wire.http.http2_server import (
+    MAX_BODY,
+    MOST_BUFFERED,
+    MOST_SPARE,
+    HeaderDecoder,
+    Http2Server,
+    Request,
+    Response,
+)
 from tests.support.http2_client import DNS, Http2Client
 from tests.support.row_tables import each_row
 
@@ -260,3 +269,23 @@ def test_no_bytes_raise(chunks: list[bytes]) -> None:
     server.announce_end()
     server.end()
     server.take()
+
+
+HEADER_FIELDS = st.sampled_from(
+    [(b":method", b"POST"), (b":path", b"/dns-query"), (b"accept", b"a"), (b"content-length", b"40"), (b"x", b"y" * 60)]
+)
+
+
+@given(
+    blocks=st.lists(st.tuples(st.lists(HEADER_FIELDS, max_size=4), st.sampled_from([0, 80, 200, 4096])), max_size=12)
+)
+def test_headers_are_those_that_the_library_decodes(
+    blocks: list[tuple[list[tuple[bytes, bytes]], int]],
+) -> None:
+    encoder, ours, library = Encoder(), HeaderDecoder(), Decoder()
+    for fields, size in blocks:
+        encoder.header_table_size = size
+        for _ in range(3):
+            block = encoder.encode(fields)
+            assert ours.decode(block, raw=True) == library.decode(block, raw=True) == fields
+            assert list(ours.header_table.dynamic_entries) == list(library.header_table.dynamic_entries)
