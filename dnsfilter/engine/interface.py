@@ -113,6 +113,8 @@ class Update:
         return replace(self, reply=reply)
 
 
+ClientOf: TypeAlias = Callable[[str | None, bytes], bytes | None]
+"""Returns the packed client of a server name, as `ClientNames.client_of` does."""
 Event: TypeAlias = AskStream | ProbeStream | Answered | Update
 
 
@@ -191,6 +193,10 @@ class TlsSide(Protocol):
         """End this side. Return the last bytes to send."""
 
 
+def nobody(_server_name: str | None, _peer: bytes) -> None:
+    """Know no server name."""
+
+
 class Engine(Protocol):
     """Answers queries from snapshot, cache and upstreams.
 
@@ -202,13 +208,16 @@ class Engine(Protocol):
     def streams(self) -> StreamListening | None:
         """Return what serves streams as part of `poll`; None if a StreamServer must, by `answer` and `forward`."""
 
-    def serve_tls(
-        self, make_side: Callable[[], TlsSide | None], client_of: Callable[[str | None, bytes], bytes | None]
-    ) -> StreamListening | None:
+    def name_clients(self, client_of: ClientOf) -> None:
+        """Take the clients of server names, in handshakes and in headers of proxies, from `ClientNames.client_of`.
+
+        Before this call, no name is known.
+        """
+
+    def serve_tls(self, make_side: Callable[[], TlsSide | None]) -> StreamListening | None:
         """Return what serves DNS over TLS as part of `poll`; None if a TlsStreamServer must.
 
-        `make_side` returns the TLS of a new connection, None if there is no certificate. `client_of` is
-        `ClientNames.client_of`. Call this at most once.
+        `make_side` returns the TLS of a new connection, None if there is no certificate. Call this at most once.
         """
 
     def fileno(self) -> int:

@@ -31,9 +31,7 @@ def encrypted_servers(
     }
     if config.encrypted.endpoints:
         ignore_undecodable_names()
-    in_loop = (
-        engine.serve_tls(lambda: contexts.session("dot"), names.client_of) if config.encrypted.dot_listen else None
-    )
+    in_loop = engine.serve_tls(lambda: contexts.session("dot")) if config.encrypted.dot_listen else None
     own = {} if in_loop is None else {Transport.DOT: in_loop}
     return own | {
         transport: server(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from dnsfilter.config.node_config import Clients, Limits
+from dnsfilter.engine.interface import ClientOf, nobody
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.reply_options import asked_options, with_options
@@ -33,13 +34,16 @@ class StreamServer:
         limits: Limits,
         opened: Callable[[int], None],
         turned_away: Callable[[], None],
+        client_of: ClientOf = nobody,
     ) -> None:
         """Initialize. `opened` is called with the number of open connections when it changes.
 
-        `turned_away` is called for each connection that is refused or closed because a limit is reached.
+        `turned_away` is called for each connection that is refused or closed because a limit is reached. `client_of`
+        is `ClientNames.client_of`, for the server names in headers of proxies.
         """
         self.clients = clients
         self.limits = limits
+        self.client_of = client_of
         self._resolver = resolver
         self._opened = opened
         self._turned_away = turned_away
@@ -137,6 +141,7 @@ class StreamConnection(asyncio.Protocol):
         self._address = b""
         self._asker = b""  # the client for policy and limits of queries: here its address
         self._header_due = False  # a trusted proxy has not yet named the client
+        self._name: str | None = None  # in the proxy's header
         self.client = b""
 
     @property
@@ -217,7 +222,14 @@ class StreamConnection(asyncio.Protocol):
         return self._limits.connection_idle_s
 
     def _decode(self, data: bytes) -> bytes:
-        """Hook: return what the client has sent."""
+        """Hook: return what the client has sent. A name in the proxy's header may end at any time."""
+        if self._name is None:
+            return data
+        asker = self._server.client_of(self._name, self._address)
+        if asker is None:
+            self._ask(b"")  # counted as dropped
+            return b""
+        self._asker = asker
         return data
 
     def _encode(self, frame: bytes) -> bytes:
@@ -239,6 +251,7 @@ class StreamConnection(asyncio.Protocol):
         del self._buffer[: header.size]
         self._header_due = False
         self._asker = self._address = header.client or self._address
+        self._name = header.server_name
         self._server.leave(self)
         self.client = client_block(self._address)
         if not self._server.admit(self):

@@ -29,7 +29,7 @@ class TlsStreamServer(StreamServer):
         names: ClientNames,
     ) -> None:
         """Initialize as a StreamServer. `names` has the clients of the names in handshakes."""
-        super().__init__(resolver, clients, limits, opened, turned_away)
+        super().__init__(resolver, clients, limits, opened, turned_away, names.client_of)
         self.contexts = contexts
         self.names = names
         self.most_handshakes = MOST_HANDSHAKES
@@ -101,7 +101,7 @@ class TlsStreamConnection(StreamConnection):
         if not was_open:
             self._tls_server.complete(self)
             self._restart_idle_timer()
-        asker = self._tls_server.names.client_of(tls.server_name, self._address)
+        asker = self._server.client_of(tls.server_name, self._address)
         if asker is None:
             self._close()
             return b""

@@ -5,12 +5,16 @@ Internet address (AF_UNSPEC, AF_UNIX) is rejected: its client must not get the r
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _START = struct.Struct("!12sBBH")
 MOST_BYTES = 512
-"""Largest header that is accepted, with its additional values (TLVs), which are skipped."""
+"""Largest header that is accepted, with its additional values (TLVs). All but the server name are skipped."""
+_AUTHORITY = 0x02
+"""Type of the additional value that has the server name (section 2.2.2, PP2_TYPE_AUTHORITY)."""
+_VALUE = struct.Struct("!BH")
 _VERSION_2 = 0x20
 _LOCAL, _PROXY = 0, 1
 LOCAL_HEADER = _START.pack(_SIGNATURE, _VERSION_2 | _LOCAL, 0, 0)
@@ -22,10 +26,14 @@ _ADDRESS_BYTES = {0x11: 4, 0x12: 4, 0x21: 16, 0x22: 16}
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """A valid header of `size` bytes. `client` is a packed address; None if the proxy asks for itself."""
+    """A valid header of `size` bytes. `client` is a packed address; None if the proxy asks for itself.
+
+    `server_name` is the name by which the client has come to the proxy, in lower case; None if the proxy gives none.
+    """
 
     size: int
     client: bytes | None
+    server_name: str | None = None
 
 
 def proxy_header_size(data: bytes | bytearray) -> int | None:
@@ -55,12 +63,41 @@ def parse_proxy_header(data: bytes | bytearray) -> ProxyHeader | None:
     if version & 0x0F != _PROXY or address_bytes is None or size < _START.size + 2 * address_bytes + 4:
         return None
     client = bytes(data[_START.size : _START.size + address_bytes])
-    return ProxyHeader(size, client.removeprefix(_MAPPED) if address_bytes == 16 else client)
+    return ProxyHeader(
+        size,
+        client.removeprefix(_MAPPED) if address_bytes == 16 else client,
+        _server_name(data[_START.size + 2 * address_bytes + 4 : size]),
+    )
 
 
-def unwrap_proxied(datagram: bytes, proxy: bytes) -> tuple[bytes, bytes]:
-    """Return the message in a trusted proxy's datagram, and its client. Without a valid header the message is empty."""
+def unwrap_proxied(
+    datagram: bytes, proxy: bytes, client_of: Callable[[str | None, bytes], bytes | None]
+) -> tuple[bytes, bytes]:
+    """Return the message in a trusted proxy's datagram, and its client.
+
+    `client_of` is `ClientNames.client_of`. Without a valid header, or with an unknown name, the message is empty.
+    """
     header = parse_proxy_header(datagram)
     if header is None:
         return b"", proxy
-    return datagram[header.size :], header.client or proxy
+    client = header.client or proxy
+    if header.server_name is not None:
+        named = client_of(header.server_name, client)
+        if named is None:
+            return b"", proxy
+        client = named
+    return datagram[header.size :], client
+
+
+def _server_name(values: bytes | bytearray) -> str | None:
+    """Return the first server name in a header's additional values that is not empty. Ignore an incomplete value."""
+    start = 0
+    while start + _VALUE.size <= len(values):
+        kind, length = _VALUE.unpack_from(values, start)
+        start += _VALUE.size
+        if start + length > len(values):
+            return None
+        if kind == _AUTHORITY and length:
+            return bytes(values[start : start + length]).lower().decode("latin-1")
+        start += length
+    return None

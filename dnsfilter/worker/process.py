@@ -134,6 +134,8 @@ class Worker:
             reference=setup.reference,
         )
         self._engine.introduce(NodeLabel(setup.node, self._site))
+        self._names = ClientNames(config.encrypted.name, self._in_force)
+        self._engine.name_clients(self._names.client_of)
         if isinstance(self._engine, Serving):
             loop.wait_in(self._engine)
         pool = StreamPool(ca=config.upstream.ca)
@@ -146,8 +148,8 @@ class Worker:
             config.limits,
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
             self._count_turned_away,
+            self._names.client_of,
         )
-        self._names = ClientNames(config.encrypted.name, self._in_force)
         self._contexts = Contexts(self._names.serves)
         self._encrypted = encrypted_servers(
             config,

@@ -32,7 +32,7 @@ def test_missing_and_wrong_answers_are_lost(rcodes: dict[str, int], lost: int) -
 @pytest.mark.parametrize(
     ("megabytes", "descriptors", "lost", "found"),
     [
-        ([100.0 + min(minute, 8) for minute in range(30)], [300] * 30, [0] * 30, None),
+        ([100.0 + min(minute, 14) for minute in range(30)], [300] * 30, [0] * 30, None),
         ([100.0 + minute for minute in range(30)], [300] * 30, [0] * 30, "memory grew"),
         ([100.0] * 30, [300] * 29 + [301], [0] * 30, "descriptors grew"),
         ([100.0] * 30, [300] * 30, [1] + [0] * 29, "1 questions were lost"),

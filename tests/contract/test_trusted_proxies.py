@@ -1,12 +1,12 @@
 """A trusted proxy names the client of each datagram in a PROXY header. A header of anybody else is no query."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import network
-from tests.support.proxied import BEHIND_PROXY, LOCAL, PROXY, SIGNATURE, TCP4, header
+from tests.support.proxied import BEHIND_PROXY, LOCAL, PROXY, SIGNATURE, TCP4, header, named
 from tests.support.row_tables import each_row
 from tests.support.starting import Start
 
@@ -49,6 +49,29 @@ def test_odd_messages_behind_a_header_are_answered_too(start: Start) -> None:
     rig = start(office(), internet(), clients=BEHIND_PROXY)
     assert rcode_of(rig, header(GHENT) + PLAIN[:-1]) == "FORMERR"
     assert rcode_of(rig, header(GHENT) + query("www.tiktok.com", "TXT", rd=False)) == "REFUSED"
+
+
+def test_server_name_in_the_header_decides_while_it_is_known(start: Start) -> None:
+    rig = start(office(network("2001:db8:5::/48", "ghent")), internet(), clients=BEHIND_PROXY)
+    fleets = {"fleet.example.org": ip_address("2001:db8:5::1").packed, "office.example.org": ip_address(GHENT).packed}
+    by_fleet = header(UNREGISTERED, more=named("Fleet.example.org"))
+    assert dropped(rig, by_fleet + BANNED)
+    rig.engine.name_clients(lambda name, _peer: fleets.get(name or ""))
+    assert rcode_of(rig, by_fleet + BANNED) == "REFUSED"
+    assert rcode_of(rig, by_fleet + PLAIN) == "NOERROR"
+    assert rcode_of(rig, header("2001:db8:9::1", more=named("office.example.org")) + BANNED) == "REFUSED"
+    assert rig.pairs()["ghent", "tiktok"] == (2, 0, 0)
+    assert rcode_of(rig, header(UNREGISTERED) + PLAIN) == "REFUSED"
+    del fleets["fleet.example.org"]
+    assert dropped(rig, by_fleet + PLAIN)
+    assert dropped(rig, header(UNREGISTERED, more=named("\xfc" * 200)) + PLAIN)
+
+
+def test_own_name_in_the_header_is_the_client(start: Start) -> None:
+    rig = start(office(), internet(), clients=BEHIND_PROXY)
+    rig.engine.name_clients(lambda _name, peer: peer)
+    assert rcode_of(rig, header(GHENT, more=named("dns.example.org")) + BANNED) == "REFUSED"
+    assert rcode_of(rig, header(MECHELEN, more=named("dns.example.org")) + BANNED) == "NOERROR"
 
 
 def test_local_command_is_the_proxy_itself(start: Start) -> None:

@@ -13,6 +13,12 @@ LOCAL = SIGNATURE + b"\x20\0\0\0"
 UDP4, TCP4, UDP6 = 0x12, 0x11, 0x22
 
 
+def named(server_name: str) -> bytes:
+    """Return the additional value of a header that gives a server name (PP2_TYPE_AUTHORITY)."""
+    text = server_name.encode()
+    return struct.pack("!BH", 0x02, len(text)) + text
+
+
 def header(client: str, family: int | None = None, more: bytes = b"", *, version: int = 0x21) -> bytes:
     """Return a header for that client, with `more` after its addresses."""
     packed = ip_address(client).packed

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import dns.message
 
 from dnsfilter.config.node_config import Clients, Limits, Unregistered
-from dnsfilter.engine.interface import StreamListening
+from dnsfilter.engine.interface import ClientOf, StreamListening, nobody
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import MOST_UNSENT, StreamServer
 from dnsfilter.telemetry.metrics import Limit
@@ -112,11 +112,13 @@ async def serving_streams(
     most_unsent: int = MOST_UNSENT,
     clock: FakeClock | None = None,
     make_server: Callable[[Rig, Resolver], StreamListening] | None = None,
+    client_of: ClientOf = nobody,
 ) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
     with running(kind, office(), known, clients=clients, limits=limits, clock=clock) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
+            rig.engine.name_clients(client_of)
             server: StreamListening
             if make_server is None:
                 server = rig.engine.streams or StreamServer(
@@ -125,6 +127,7 @@ async def serving_streams(
                     limits,
                     lambda count: rig.counters.set(TCP_CONNECTIONS, count),
                     lambda: rig.counters.add(LIMITED[Limit.CONNECTIONS]),
+                    client_of,
                 )
                 server.most_unsent = most_unsent  # type: ignore[attr-defined]
             else:

@@ -134,8 +134,9 @@ async def serving_tls(
     made: list[Any] = []
 
     def make_server(rig: Rig, resolver: Resolver) -> StreamListening:
+        rig.engine.name_clients(names.client_of)
         made.append(
-            rig.engine.serve_tls(lambda: contexts.session("dot"), names.client_of)
+            rig.engine.serve_tls(lambda: contexts.session("dot"))
             or TlsStreamServer(
                 resolver,
                 clients,

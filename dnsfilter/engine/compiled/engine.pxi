@@ -145,8 +145,11 @@ class CompiledEngine:
 
     # Streams of clients and to upstreams.
 
-    def serve_tls(self, make_side, client_of):
-        return TlsStreams(self.streams, make_side, client_of)
+    def name_clients(self, client_of):
+        self._loop.name_clients(client_of)
+
+    def serve_tls(self, make_side):
+        return TlsStreams(self.streams, make_side)
 
     def forward(self, miss, ticket):
         turn = Turn(self._clock.wall_s(), self._clock.boot_ns())

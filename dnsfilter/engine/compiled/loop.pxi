@@ -82,6 +82,10 @@ cdef class Loop:
         """Decide by the snapshot of `anchor` from now on."""
         self.times.swap(anchor)
 
+    def name_clients(self, client_of):
+        """Take the clients of server names from `client_of` from now on."""
+        self.batch.client_of = self.streams.client_of = client_of
+
     def release(self):
         """Release the memory of the counters. Do not poll afterwards."""
         self.durations.slots = self.slots = self.revisions = None

@@ -2,6 +2,8 @@
 
 from libc.stdlib cimport free, malloc, realloc
 
+from dnsfilter.engine.interface import nobody
+
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
         void* iov_base
@@ -120,6 +122,7 @@ cdef class Batch:
     cdef sockaddr_storage* peers
     cdef sockaddr_storage* clients  # `peers`, unless there are trusted proxies
     cdef Prefixes proxies
+    cdef object client_of           # as `Engine.name_clients` gets it
     cdef uint8_t* controls
     cdef iovec[64] in_parts
     cdef iovec[64] out_parts
@@ -129,7 +132,7 @@ cdef class Batch:
     cdef int used               # headers that a read may have changed
 
     def __cinit__(self, Prefixes proxies not None, Prefixes forwarders not None):
-        self.proxies = proxies
+        self.proxies, self.client_of = proxies, nobody
         self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * QUERY_ROOM)
         self.outbox = <uint8_t*>malloc(BATCH_DATAGRAMS * REPLY_ROOM)
         self.peers = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
@@ -189,15 +192,32 @@ cdef class Batch:
         cdef const uint8_t* address = NULL
         cdef int i, size
         cdef uint32_t header
+        cdef ProxyHeader found
         for i in range(count):
             self.clients[i] = self.peers[i]
             size = self.client(i, &address)
             if not self.proxies.hold(address, size):
                 continue
-            header = read_proxy_header(self.message(i), self.received[i].msg_len, &address, &size)
-            self.name_client(i, address, size)
+            header = read_proxy_header(self.message(i), self.received[i].msg_len, &found)
+            if found.name_size:
+                header = header if self.rename_client(i, &found) else 0
+            else:
+                self.name_client(i, found.client, found.client_size)
             self.received[i].msg_len = self.received[i].msg_len - header if header else 0
             memmove(self.inbox + i * QUERY_ROOM, self.message(i) + header, self.received[i].msg_len)
+
+    cdef bint rename_client(self, int i, const ProxyHeader* found) noexcept with gil:
+        """Set the client of datagram `i` by the server name. Return False for an unknown name."""
+        cdef bytes client
+        try:
+            client = (<const char*>found.client)[: found.client_size]
+            client = named_client(self.client_of, found.name, found.name_size, client)
+        except Exception:
+            return False
+        if client is None:
+            return False
+        self.name_client(i, <const uint8_t*><const char*>client, <int>len(client))
+        return True
 
     cdef void name_client(self, int i, const uint8_t* address, int size) noexcept nogil:
         """Set the packed address of the client of datagram `i`, unless `size` is 0."""

@@ -18,6 +18,7 @@ from dnsfilter.engine.clock import Anchor, EngineClock, Reference
 from dnsfilter.engine.interface import (
     Capture,
     Captured,
+    ClientOf,
     Drop,
     Event,
     Miss,
@@ -25,6 +26,7 @@ from dnsfilter.engine.interface import (
     Reply,
     StreamListening,
     Update,
+    nobody,
 )
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.pending_names import PendingCount
@@ -86,6 +88,7 @@ class ReferenceEngine:
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._range_counts = RangeCounts()
         self._clients = clients
+        self._client_of: ClientOf = nobody
         self._clock = clock
         self._slots = counters.slots
         self._epoll = select.epoll()
@@ -198,7 +201,7 @@ class ReferenceEngine:
         for message, peer, source in listener.receive(BATCH):
             client = packed_peer(peer)
             if self._clients.trusts(client):
-                message, client = unwrap_proxied(message, client)
+                message, client = unwrap_proxied(message, client, self._client_of)
             outcome = self.answer(message, client, Transport.UDP, turn.wall_s, turn.boot_ms)
             match outcome:
                 case Reply(reply):
@@ -290,7 +293,10 @@ class ReferenceEngine:
 
     # Streams of clients and to upstreams.
 
-    def serve_tls(self, _make_side: object, _client_of: object) -> None:
+    def name_clients(self, client_of: ClientOf) -> None:
+        self._client_of = client_of
+
+    def serve_tls(self, _make_side: object) -> None:
         return None
 
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:

@@ -5,6 +5,7 @@ import socket
 import struct
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 
 import dns.edns
 import dns.message
@@ -13,7 +14,7 @@ import pytest
 
 from dnsfilter.config.node_config import Rate
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, UNREGISTERED, data, query
-from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
+from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header, named
 from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent, truncated
 from tests.support.served_streams import RunningClock, Serving, framed, serving_streams
@@ -347,6 +348,30 @@ async def test_header_may_arrive_in_pieces(serving: Serving) -> None:
             await client.writer.drain()
             await asyncio.sleep(0)
         assert (await client.receive()).rcode() == dns.rcode.REFUSED
+
+
+async def test_server_name_in_the_header_names_the_client_until_it_ends(serving: Serving) -> None:
+    known = {"fleet.example.org": ip_address(GHENT).packed}
+
+    def client_of(name: str | None, _peer: bytes) -> bytes | None:
+        return known.get(name or "")
+
+    async with serving(clients=BEHIND_PROXY, client_of=client_of) as served:
+        client = await served.connect(PROXY)
+        client.writer.write(header(UNREGISTERED, TCP4, named("fleet.example.org")))
+        for name, rcode in (("www.tiktok.com", dns.rcode.REFUSED), ("plain.example.org", dns.rcode.NOERROR)):
+            client.send(query(name))
+            assert (await client.receive()).rcode() == rcode
+        known.clear()
+        client.send(query("plain.example.org"))
+        assert await client.until_closed() == b""
+        unknown = await served.connect(PROXY)
+        unknown.writer.write(
+            header(UNREGISTERED, TCP4, named("fleet.example.org")) + framed(query("plain.example.org"))
+        )
+        assert await unknown.until_closed() == b""
+        assert served.rig.outcomes()["tcp", "dropped"] == 2
+        await served.until(lambda: served.open == 0)
 
 
 @each_row(

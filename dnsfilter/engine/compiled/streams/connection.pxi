@@ -34,6 +34,7 @@ cdef struct Connection:
     ByteQueue unsent            # as the network gets it
     ByteQueue unsealed          # replies that TLS has to encrypt
     PyObject* sealing           # a Sealing, owned; NULL: in clear text
+    PyObject* named             # a Named, owned, if a proxy has given a server name for a connection in clear text
     int64_t due_ms              # when it has been idle for too long
     uint64_t sent               # bytes that the kernel has taken
     uint64_t seen               # `sent` at the last look

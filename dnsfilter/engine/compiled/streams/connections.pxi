@@ -218,6 +218,8 @@ cdef class Connections:
         cdef Connection* next_due
         if connection.sealing != NULL:
             end_sealing(connection)
+        if connection.named != NULL:
+            forget_name(connection)
         is_due, next_due = connection.is_due, connection.next_due  # the end of TLS runs Python, which may add to `due`
         self.by_fd[connection.fd] = 0
         close_stream(connection.fd)

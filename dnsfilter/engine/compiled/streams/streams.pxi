@@ -35,14 +35,14 @@ cdef class Streams:
     cdef Loop loop              # None after `release`
     cdef dict listening         # descriptors by socket
     cdef object make_side       # the TLS of a new connection, as `Engine.serve_tls` gets it
-    cdef object client_of
+    cdef object client_of       # as `Engine.name_clients` gets it
     cdef uint8_t[4096] inbox    # READ_ROOM
     cdef uint8_t[16384] sealed_inbox    # SEALED_ROOM
     cdef uint32_t turn
     cdef int64_t accept_at_ms   # when to accept again; -1: now
 
     def __init__(self, Connections connections not None, Loop loop not None):
-        self.connections, self.loop, self.listening = connections, loop, {}
+        self.connections, self.loop, self.listening, self.client_of = connections, loop, {}, nobody
         self.turn, self.accept_at_ms = 1, -1
 
     # The interface.
@@ -269,6 +269,8 @@ cdef class Streams:
         self.connections.current, connection.taken_in = connection, self.turn
         if connection.header_due:
             used = self.take_header(connection, data, size)
+        if connection.named != NULL and not rename(connection, self.client_of):
+            self.refuse(connection)
         while self.connections.may_take(connection) and taken < self.connections.most_queries and not connection.header_due:
             length = big16(data + used) if size - used >= FRAME_HEAD else STREAM_ROOM
             if size - used < FRAME_HEAD + length:
@@ -288,23 +290,29 @@ cdef class Streams:
 
     cdef uint32_t take_header(self, Connection* connection, const uint8_t* data, uint32_t size) noexcept nogil:
         """Take the client from a trusted proxy's header. Return the header's size; 0 if it is not complete or valid."""
-        cdef const uint8_t* address = connection.address
-        cdef int address_size = 0
+        cdef ProxyHeader found
         cdef uint32_t header = proxy_header_bytes(data, size)
         if header > size:
             return 0
-        header = read_proxy_header(data, size, &address, &address_size) if header else 0
+        header = read_proxy_header(data, size, &found) if header else 0
         if not header:
-            self.loop.fast.slots[self.loop.fast.outcomes[connection.transport][AS_DROPPED]] += 1
-            connection.doomed = True
+            self.refuse(connection)
             return 0
-        if address_size:
-            memcpy(connection.address, address, address_size)
-            connection.address_size = <uint8_t>address_size
+        if found.client_size:
+            memcpy(connection.address, found.client, found.client_size)
+            connection.address_size = <uint8_t>found.client_size
         connection.header_due = False
         connection.client = self.connections.admit(connection.address, connection.address_size, connection.transport)
         connection.doomed = connection.client == NULL
+        # The name in a handshake decides, if TLS begins behind the header.
+        if found.name_size and connection.sealing == NULL and not connection.doomed:
+            connection.doomed = not keep_name(connection, &found)
         return header
+
+    cdef void refuse(self, Connection* connection) noexcept nogil:
+        """End a connection whose header names no client, and count that as a message without an answer."""
+        self.loop.fast.slots[self.loop.fast.outcomes[connection.transport][AS_DROPPED]] += 1
+        connection.doomed = True
 
     # Messages.
 
@@ -387,9 +395,9 @@ cdef class TlsStreams:
     cdef Streams streams
     cdef set listening
 
-    def __init__(self, Streams streams not None, make_side, client_of):
+    def __init__(self, Streams streams not None, make_side):
         self.streams, self.listening = streams, set()
-        streams.make_side, streams.client_of = make_side, client_of
+        streams.make_side = make_side
 
     async def listen(self, sock):
         self.streams.accept_from(sock, LISTENS_TLS)
