@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dnsfilter.cli.doctor.findings import AS_ROOT, LOG, Finding, Outcome, Subject
+from dnsfilter.cli.doctor.own_listeners import TITLES, ask_listener
 from dnsfilter.cli.processes import Process, holders, open_sockets, sockets_at, sockets_below
 from dnsfilter.cli.running.asking import ask
 from dnsfilter.cli.running.status_page import reached_at
@@ -107,18 +108,49 @@ def _owner_advice(owner: Process) -> str:
 
 
 def answers(subject: Subject) -> Outcome:
-    """Find addresses of this machine at which no worker answers. A refusal is an answer too."""
+    """Find addresses of this machine at which no worker answers, also encrypted. A refusal is an answer too."""
     if isinstance(subject.page, str):
         return Outcome(unseen="whether it answers: the node does not run")
-    findings = []
-    for endpoint in filter(lambda each: has_address(each.address), subject.config.listen):
-        for transport in (Transport.UDP, Transport.TCP):
-            try:
-                ask(reached_at(endpoint), HEALTH_NAME, Type.TXT, transport, clients=subject.config.clients)
-            except UnavailableError as error:
-                advice = f"type {LOG}, then systemctl restart dnsfilter"
-                findings.append(Finding(f"the node is silent: {error}", advice))
-    return Outcome(tuple(findings), "the node answers at all its addresses")
+    findings: list[Finding] = []
+    doubts: dict[str, None] = {}
+    for endpoint, transport in _asked_at(subject):
+        try:
+            doubt = _ask(subject, reached_at(endpoint), transport)
+        except UnavailableError as error:
+            advice = f"type {LOG}, then systemctl restart dnsfilter"
+            findings.append(Finding(f"the node is silent: {error}", advice))
+        else:
+            doubts.update({doubt: None} if doubt else {})
+    untrusted = (
+        f"whether clients trust the certificate: this machine does not ({'; '.join(doubts)}). Give the complete chain, "
+        "or set SSL_CERT_FILE to the authority that clients trust"
+    )
+    return Outcome(tuple(findings), "the node answers at all its addresses", untrusted if doubts else "")
+
+
+def _asked_at(subject: Subject) -> Iterator[tuple[Endpoint, Transport]]:
+    """Return the addresses that this machine has, with each transport that the node answers over."""
+    config = subject.config
+    listeners = {
+        Transport.UDP: config.listen,
+        Transport.TCP: config.listen,
+        Transport.DOT: config.encrypted.dot_listen,
+        Transport.DOH: config.encrypted.doh_listen,
+    }
+    for transport, endpoints in listeners.items():
+        for endpoint in endpoints:
+            if has_address(endpoint.address):
+                yield endpoint, transport
+
+
+def _ask(subject: Subject, server: Endpoint, transport: Transport) -> str:
+    """Ask the node, and return why its certificate is not trusted here. Raise UnavailableError without an answer."""
+    clients = subject.config.clients
+    if transport in TITLES:
+        name = subject.config.encrypted.name
+        return ask_listener(server, name, HEALTH_NAME, Type.TXT, transport, clients=clients).doubt
+    ask(server, HEALTH_NAME, Type.TXT, transport, clients=clients)
+    return ""
 
 
 def capabilities(subject: Subject) -> Outcome:

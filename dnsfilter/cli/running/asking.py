@@ -48,7 +48,7 @@ def ask(
                 reply = sock.recv(_MOST_BYTES) if transport is Transport.UDP else _framed(sock, deadline)
                 if reply[:2] == message[:2]:
                     return check_message(reply)
-                _limit(sock, deadline)
+                limit_wait(sock, deadline)
     except TimeoutError as error:
         raise UnavailableError(f"{asked}: no answer within {within_s:g} s") from error
     except OSError as error:
@@ -65,7 +65,7 @@ def _framed(sock: socket.socket, deadline: float) -> bytes:
 def _exactly(sock: socket.socket, size: int, deadline: float) -> bytes:
     received = b""
     while len(received) < size:
-        _limit(sock, deadline)
+        limit_wait(sock, deadline)
         piece = sock.recv(size - len(received))
         if not piece:
             raise ConnectionError("it closed the connection without an answer")
@@ -73,7 +73,8 @@ def _exactly(sock: socket.socket, size: int, deadline: float) -> bytes:
     return received
 
 
-def _limit(sock: socket.socket, deadline: float) -> None:
+def limit_wait(sock: socket.socket, deadline: float) -> None:
+    """Let the socket wait until the deadline at most. Raise TimeoutError after it."""
     left_s = deadline - time.monotonic()
     if left_s <= 0:
         raise TimeoutError
