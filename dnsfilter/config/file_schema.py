@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.locations import Fault, KeyPath
-from dnsfilter.config.node_config import Endpoint, Limits, Unregistered
+from dnsfilter.config.node_config import Endpoint, Limits, Strategy, Unregistered
 from dnsfilter.config.upstreams.presets import servers_of_word
 from dnsfilter.config.values import (
     read_bytes,
@@ -110,6 +110,7 @@ class UpstreamTable(Table):
     timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
     ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
     when_encrypted_fails: Literal["fail", "plain"] = "fail"
+    strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
 
 
 class CacheTable(Table):
@@ -154,6 +155,7 @@ class LimitsTable(Table):
 class ZoneTable(Table):
     suffix: Annotated[WireName, parsed_text(parse_name)]
     servers: Servers
+    strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
 
 
 class RecordTable(Table):

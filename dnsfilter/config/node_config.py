@@ -52,6 +52,13 @@ class Endpoint:
     tls: Tls | None = None
 
 
+class Strategy(StrEnum):
+    """The order in which the healthy servers of a group are asked: as configured, or the fastest first."""
+
+    ORDERED = "ordered"
+    FASTEST = "fastest"
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """The resolvers to ask, in order. With `trust_ad`, the AD bit that they set is passed on.
@@ -66,6 +73,7 @@ class Upstream:
     timeout_ms: int
     ca: str | None = None
     falls_back: bool = False
+    strategy: Strategy = Strategy.ORDERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,7 @@ class Zone:
 
     suffix: WireName
     servers: tuple[Endpoint, ...]
+    strategy: Strategy = Strategy.ORDERED
 
 
 @dataclass(frozen=True, slots=True)

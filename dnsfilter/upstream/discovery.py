@@ -29,9 +29,12 @@ _DOHPATH: Final = 7
 
 def node_zones(config: Config) -> Zones:
     """Return who answers which name on a node, with the records of discovery."""
-    plain = Zones(config.upstream.servers, config.zones, config.records)
+    upstream = config.upstream
+    plain = Zones(upstream.servers, config.zones, config.records, upstream.strategy)
     found = tuple(discovery_records(config, plain))
-    return Zones(config.upstream.servers, config.zones, (*config.records, *found)) if found else plain
+    if not found:
+        return plain
+    return Zones(upstream.servers, config.zones, (*config.records, *found), upstream.strategy)
 
 
 def discovery_records(config: Config, zones: Zones) -> Iterator[LocalRecord]:

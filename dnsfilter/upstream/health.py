@@ -26,6 +26,8 @@ EDNS_REMEMBERED_MS: Final = 900_000
 SHORTEST_WAIT_MS: Final = 400
 """Minimum wait. An upstream that must ask others is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
+EXPLORE_EVERY: Final = 20
+"""Of the questions that go to the fastest server, every 20th goes to another one, to learn its speed."""
 OWN_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending and connecting that do not count against the server."""
 
@@ -83,17 +85,19 @@ class Health:
     for one question a second.
     """
 
-    __slots__ = ("_servers", "_wanted", "recoveries")
+    __slots__ = ("_servers", "_turns", "_wanted", "recoveries")
 
     def __init__(self, count: int) -> None:
         self._servers = tuple(_Server() for _ in range(count))
         self._wanted = False
+        self._turns = 0
         self.recoveries = 0
         """How often a server in back-off or with many useless answers answered a question, or a dead one a probe."""
 
-    def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]:
+    def order(self, servers: Sequence[int], now_ms: int, *, fastest: bool = False) -> tuple[int, ...]:
         """Return the servers for one question: healthy ones as configured, then quiet ones and those in back-off.
 
+        With `fastest`, healthy ones are sorted by their smoothed round-trip times. Those without one come first.
         Once per back-off, a failing server that is not dead keeps its configured place, so that this question tries it.
         """
         if self.all_dead(servers):
@@ -111,7 +115,15 @@ class Health:
                 first.append(number)
             else:
                 last.append(number)
-        return (*first, *last)
+        return (*(self._by_speed(first) if fastest else first), *last)
+
+    def _by_speed(self, first: list[int]) -> list[int]:
+        """Return servers by speed. Every EXPLORE_EVERY-th time a slower one, each in turn, comes before the fastest."""
+        self._turns += 1
+        ordered = sorted(first, key=lambda number: self._servers[number].rtt_ms or 0.0)
+        if len(ordered) > 1 and not self._turns % EXPLORE_EVERY:
+            ordered.insert(0, ordered.pop(1 + self._turns // EXPLORE_EVERY % (len(ordered) - 1)))
+        return ordered
 
     def sent(self, server: int, now_ms: int) -> None:
         """Record a question that was sent."""

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.node_config import Config, Endpoint, LocalRecord, Zone
+from dnsfilter.config.node_config import Config, Endpoint, LocalRecord, Strategy, Zone
 from dnsfilter.upstream.special import LocalAnswer, special
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import ROOT, parent, suffixes
@@ -22,6 +22,8 @@ class View:
     number: int
     servers: tuple[int, ...]
     """Indexes into `Zones.endpoints`, in configured order."""
+    fastest: bool = False
+    """Whether the fastest server is asked first."""
 
 
 class Zones:
@@ -32,17 +34,26 @@ class Zones:
 
     __slots__ = ("_by_suffix", "encrypted", "endpoints", "not_empty", "records", "suffixes", "views")
 
-    def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone], records: Sequence[LocalRecord] = ()) -> None:
-        """Number the servers. Raise ValueError if a suffix is given twice or has no server."""
+    def __init__(
+        self,
+        default: Sequence[Endpoint],
+        zones: Sequence[Zone],
+        records: Sequence[LocalRecord] = (),
+        strategy: Strategy = Strategy.ORDERED,
+    ) -> None:
+        """Number the servers. Raise ValueError if a suffix is given twice or has no server.
+
+        `strategy` is that of the default servers.
+        """
         numbers: dict[Endpoint, int] = {}
-        views = [_view(DEFAULT_VIEW, default, numbers)]
+        views = [_view(DEFAULT_VIEW, default, strategy, numbers)]
         by_suffix: dict[bytes, View] = {}
         for number, zone in enumerate(zones, DEFAULT_VIEW + 1):
             if not zone.servers:
                 raise ValueError(f"route zone {zone.suffix!r}: no servers")
             if zone.suffix in by_suffix:
                 raise ValueError(f"route zone {zone.suffix!r}: given twice")
-            views.append(_view(number, zone.servers, numbers))
+            views.append(_view(number, zone.servers, zone.strategy, numbers))
             by_suffix[zone.suffix] = views[-1]
         self._by_suffix: Final[Mapping[bytes, View]] = MappingProxyType(by_suffix)
         by_name: dict[bytes, tuple[LocalRecord, ...]] = {}
@@ -121,6 +132,6 @@ def server_texts(config: Config) -> tuple[str, ...]:
     return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
 
 
-def _view(number: int, servers: Sequence[Endpoint], numbers: dict[Endpoint, int]) -> View:
+def _view(number: int, servers: Sequence[Endpoint], strategy: Strategy, numbers: dict[Endpoint, int]) -> View:
     indexes = (numbers.setdefault(server, len(numbers)) for server in servers)
-    return View(number, tuple(dict.fromkeys(indexes)))
+    return View(number, tuple(dict.fromkeys(indexes)), strategy is Strategy.FASTEST)

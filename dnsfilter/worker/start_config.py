@@ -11,10 +11,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from dnsfilter.cache.packed import ROUTES_BYTES
-from dnsfilter.config.node_config import Config, Unregistered
+from dnsfilter.config.node_config import Config, Strategy, Unregistered
 from dnsfilter.policy.model import Address, Prefix
 
-_READERS: dict[Any, Any] = {Address: ip_address, Prefix: ip_network, Path: Path, Unregistered: Unregistered}
+_READERS: dict[Any, Any] = {
+    Address: ip_address,
+    Prefix: ip_network,
+    Path: Path,
+    Strategy: Strategy,
+    Unregistered: Unregistered,
+}
 """Types that msgspec holds as text. It does not support a union of two custom types, such as an address."""
 
 

@@ -24,7 +24,7 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 
-from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Rebinding, Unregistered, Zone
+from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Rebinding, Strategy, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import EngineClock
 from dnsfilter.engine.interface import Answered, AskStream, Drop, Engine, Event, Miss, ProbeStream, Reply, Update
@@ -497,6 +497,7 @@ def running(
     policy: Policy,
     *upstreams: Scripted,
     conditional: Sequence[ZoneTo] = (),
+    strategy: Strategy = Strategy.ORDERED,
     records: Sequence[LocalRecord] = (),
     clients: Clients | None = None,
     limits: Limits = NO_RATES,
@@ -522,7 +523,7 @@ def running(
             stack.enter_context(upstream)
         default = [upstream.endpoint for upstream in upstreams if upstream not in named]
         to_zones = [Zone(parse_name(zone.suffix), (zone.upstream.endpoint,)) for zone in conditional]
-        zones = Zones(default, to_zones, records)
+        zones = Zones(default, to_zones, records, strategy)
         by_endpoint = {upstream.endpoint: upstream for upstream in upstreams}
         sock = stack.enter_context(
             socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)

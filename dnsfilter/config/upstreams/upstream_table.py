@@ -36,6 +36,7 @@ def upstream_of(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path
         table.timeout_ms,
         None if table.ca is None else _read_ca(directory / table.ca),
         table.when_encrypted_fails == "plain",
+        table.strategy,
     )
 
 

@@ -128,7 +128,7 @@ class Inflight:
             return [Gone(exchange)]
         exchange.question = question
         exchange.asked_ns.clear()
-        exchange.attempt = self._attempt(servers, now_ns)
+        exchange.attempt = self._attempt(exchange.question, servers, now_ns)
         return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
@@ -211,13 +211,14 @@ class Inflight:
             self._probes.failed(server, failure)
 
     def _begin(self, exchange: Exchange, servers: Sequence[int], now_ns: int, known: Answer | None) -> list[Result]:
-        exchange.attempt = self._attempt(servers, now_ns)
+        exchange.attempt = self._attempt(exchange.question, servers, now_ns)
         if known is not None:
             return [Got(exchange, known)]
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
-    def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
-        ordered = self.health.order(servers, now_ns // 1_000_000)
+    def _attempt(self, question: Question, servers: Sequence[int], now_ns: int) -> Attempt:
+        fastest = self._zones.route(question.name, question.qtype).fastest
+        ordered = self.health.order(servers, now_ns // 1_000_000, fastest=fastest)
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
         return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000), self._zones.encrypted)
 

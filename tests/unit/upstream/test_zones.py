@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.node_config import Endpoint, Zone
+from dnsfilter.config.node_config import Endpoint, Strategy, Zone
 from dnsfilter.upstream.zones import View, Zones
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
@@ -118,3 +118,10 @@ HELD = ("org", "example.org", "corp.local", "10.in-addr.arpa", "1.10.in-addr.arp
 def test_the_ds_of_a_zone_is_asked_of_its_parent(name: str, qtype: Type, view: int) -> None:
     named = [Zone(parse_name(suffix), (OFFICE,)) for suffix in HELD]
     assert Zones([OFFICE], named).route(parse_name(name), qtype).number == view
+
+
+def test_groups_with_the_same_servers_keep_their_own_strategies() -> None:
+    zones = Zones(DEFAULT, [Zone(parse_name("example.org"), DEFAULT, Strategy.FASTEST)])
+    assert [view.fastest for view in zones.views] == [False, True]
+    assert not Zones(DEFAULT, []).views[0].fastest
+    assert Zones(DEFAULT, [], strategy=Strategy.FASTEST).views[0].fastest

@@ -54,7 +54,7 @@ def make_pending(
         if view.number != i or not all([0 <= number < len(counters) for number in view.servers]):
             raise ValueError(f"view {view} is invalid: it must have number {i} and servers below {len(counters)}")
         if len(view.servers) <= MOST_SERVERS and all([endpoints[number].tls is None for number in view.servers]):
-            into.count = len(view.servers)
+            into.count, into.fastest = len(view.servers), view.fastest
             for k in range(into.count):
                 into.numbers[k] = view.servers[k]
     made.use_slots(slots)

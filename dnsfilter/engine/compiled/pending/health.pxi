@@ -1,7 +1,8 @@
 # The health of the upstreams, exactly as upstream/health.py; C and the slow path share one object.
 #
-#   order_of(servers, count, now_ms, out)   the order in which to ask the servers; it changes nothing
-#   probe(servers, count, now_ms)           the changes of `order`: call it once the question is sent
+#   order_of(servers, count, fastest, now_ms, out)
+#                                           the order in which to ask the servers; it changes nothing
+#   probe(servers, count, fastest, now_ms)  the changes of `order`: call it once the question is sent
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
 #   sent_to                                 sent
@@ -52,6 +53,7 @@ cdef class Health:
     cdef Known* known
     cdef int count
     cdef bint wanted
+    cdef uint64_t turns
     cdef readonly uint32_t recoveries
 
     def __cinit__(self, int count):
@@ -65,16 +67,43 @@ cdef class Health:
     def __dealloc__(self):
         free(self.known)
 
-    cdef void order_of(self, const uint16_t* servers, int count, int64_t now_ms, uint16_t* out) noexcept nogil:
+    cdef void order_of(
+        self, const uint16_t* servers, int count, bint fastest, int64_t now_ms, uint16_t* out
+    ) noexcept nogil:
         cdef int i, filled = 0
         for i in range(count):
             if self.is_first(servers[i], now_ms):
                 out[filled] = servers[i]
                 filled += 1
+        if fastest and filled > 1:
+            self.sort_by_speed(out, filled)
         for i in range(count):
             if filled < count and not self.is_first(servers[i], now_ms):
                 out[filled] = servers[i]
                 filled += 1
+
+    cdef void sort_by_speed(self, uint16_t* first, int count) noexcept nogil:
+        """Sort servers by speed. Every EXPLORE_EVERY-th time a slower one, each in turn, comes before the fastest."""
+        cdef uint64_t turn = self.turns + 1
+        cdef int i, k
+        cdef uint16_t moved
+        for i in range(1, count):
+            moved, k = first[i], i
+            while k > 0 and self.is_faster(moved, first[k - 1]):
+                first[k] = first[k - 1]
+                k -= 1
+            first[k] = moved
+        if turn % EXPLORE_EVERY == 0:
+            k = 1 + <int>(turn // EXPLORE_EVERY % <uint64_t>(count - 1))
+            moved = first[k]
+            memmove(first + 1, first, k * sizeof(uint16_t))
+            first[0] = moved
+
+    cdef bint is_faster(self, uint16_t one, uint16_t other) noexcept nogil:
+        """Return whether the first server has the shorter time. A server without one is faster than those with one."""
+        return (self.known[one].rtt_ms if self.known[one].tried else 0.0) < (
+            self.known[other].rtt_ms if self.known[other].tried else 0.0
+        )
 
     cdef bint is_first(self, uint16_t server, int64_t now_ms) noexcept nogil:
         """Return whether a server is healthy and not quiet, or in back-off, due to be tried, and not dead."""
@@ -83,8 +112,9 @@ cdef class Health:
             return not is_quiet(known, now_ms)
         return now_ms >= known.probe_at_ms and not known.dead
 
-    cdef void probe(self, const uint16_t* servers, int count, int64_t now_ms) noexcept nogil:
+    cdef void probe(self, const uint16_t* servers, int count, bint fastest, int64_t now_ms) noexcept nogil:
         cdef int i
+        self.turns += fastest
         if self.are_dead(servers, count):
             self.known[servers[0]].try_at_ms = now_ms + PROBE_EVERY_MS
         for i in range(count):
@@ -185,7 +215,7 @@ cdef class Health:
 
     # For Python, as in health.py.
 
-    def order(self, servers, int64_t now_ms):
+    def order(self, servers, int64_t now_ms, *, bint fastest=False):
         cdef uint16_t* given = <uint16_t*>calloc(2 * len(servers) + 1, sizeof(uint16_t))
         cdef uint16_t* out = given + len(servers)
         cdef int i, count = len(servers)
@@ -194,8 +224,8 @@ cdef class Health:
         try:
             for i in range(count):
                 given[i] = self.checked(servers[i])
-            self.order_of(given, count, now_ms, out)
-            self.probe(given, count, now_ms)
+            self.order_of(given, count, fastest, now_ms, out)
+            self.probe(given, count, fastest, now_ms)
             return tuple([out[i] for i in range(count)])
         finally:
             free(given)

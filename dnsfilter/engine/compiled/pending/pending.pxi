@@ -58,6 +58,7 @@ cdef struct Arrived:
 
 cdef struct Servers:
     int count                   # 0: too many for `numbers`, or one is encrypted: for the slow path
+    bint fastest                # the fastest one is asked first
     uint16_t numbers[16]
 
 # A server's outstanding probe, if `sending` has a socket.
@@ -226,7 +227,7 @@ cdef class Pending:
         made.address_size = <uint8_t>address_size
         memcpy(made.address, address, address_size)
         made.server_count, made.sent_ns = servers.count, now_ns
-        self.health.order_of(servers.numbers, servers.count, now_ms, made.servers)
+        self.health.order_of(servers.numbers, servers.count, servers.fastest, now_ms, made.servers)
         made.plain = self.health.is_plain_at(made.servers[0], now_ms)
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(SHORTEST_FIRST_WAIT_MS, min(made.first_wait_ms, LONGEST_FIRST_WAIT_MS))
@@ -235,7 +236,7 @@ cdef class Pending:
             self.table.release_flight(made)
             return NULL
         self.health.sent_to(made.servers[0], now_ms)
-        self.health.probe(servers.numbers, servers.count, now_ms)
+        self.health.probe(servers.numbers, servers.count, servers.fastest, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
         self.table.add(made)
         self.shares.add(made, client)

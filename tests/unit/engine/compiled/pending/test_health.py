@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsfilter.upstream.health import EXPLORE_EVERY
 from dnsfilter.upstream.health import Health as Mirrored
 
 engine = pytest.importorskip("dnsfilter.engine._engine")
@@ -25,6 +26,8 @@ events = st.lists(
                 "failed",
                 "order",
                 "order",
+                "order by speed",
+                "order by speed",
                 "sent",
                 "heard",
                 "due",
@@ -55,9 +58,10 @@ def test_health_matches_the_reference(happened: Events) -> None:
     ours, theirs, now_ms = engine.Health(COUNT), Mirrored(COUNT), 1_000
     for what, server, later_ms, rtt_ms in happened:
         now_ms += later_ms
-        if what == "order":
-            servers = tuple((server + step) % COUNT for step in range(COUNT))
-            assert ours.order(servers, now_ms) == theirs.order(servers, now_ms)
+        if what.startswith("order"):
+            servers, fastest = tuple((server + step) % COUNT for step in range(COUNT)), what == "order by speed"
+            for _ in range(1 + 20 * fastest):  # so that some explore
+                assert ours.order(servers, now_ms, fastest=fastest) == theirs.order(servers, now_ms, fastest=fastest)
         elif what == "due":
             assert ours.due(now_ms) == theirs.due(now_ms)
         else:
@@ -121,6 +125,30 @@ def test_the_order_follows_which_servers_are_healthy(make: Any) -> None:
     assert health.order((0, 1), 100_000) == (1, 0)
     health.succeeded(0, 10, 100_001)
     assert [health.order((0, 1), 100_001) for _ in range(2)] == [(0, 1)] * 2
+
+
+@MAKERS
+def test_the_fastest_server_is_first_and_others_are_tried_in_turn(make: Any) -> None:
+    health = make(3)
+    for server, rtt_ms in ((0, 30), (1, 10), (2, 20)):
+        health.succeeded(server, rtt_ms, 1_000)
+    orders = [health.order((0, 1, 2), 1_000, fastest=True) for _ in range(4 * EXPLORE_EVERY)]
+    others = [order for order in orders if order != (1, 2, 0)]
+    assert others == [(0, 1, 2), (2, 1, 0), (0, 1, 2), (2, 1, 0)]
+    assert [number for number, order in enumerate(orders, 1) if order != (1, 2, 0)] == [
+        EXPLORE_EVERY * explored for explored in (1, 2, 3, 4)
+    ]
+    assert health.order((0, 1, 2), 1_000) == (0, 1, 2)
+
+
+@MAKERS
+def test_unknown_servers_are_tried_before_the_fastest_and_failing_ones_after_all(make: Any) -> None:
+    health = make(3)
+    health.succeeded(0, 10, 1_000)
+    assert health.order((0, 1, 2), 1_000, fastest=True) == (1, 2, 0)
+    for _ in range(3):
+        health.failed(1, 1_000)
+    assert health.order((0, 1, 2), 1_000, fastest=True) == (2, 0, 1)
 
 
 @pytest.mark.parametrize("server", [-1, COUNT, 2**31 - 1])
