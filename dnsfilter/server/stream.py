@@ -4,6 +4,8 @@ It serves engines that do not serve streams in their own loop, and specifies wha
 """
 
 import asyncio
+import errno
+import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -14,14 +16,20 @@ from dnsfilter.engine.interface import ClientOf, nobody
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.reply_options import asked_options, with_options
+from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.proxy_header import parse_proxy_header, proxy_header_size
 
-BACKLOG = 1024
+MOST_ACCEPTED = 1024
+"""Connections accepted from one listening socket in a turn."""
+REST_S = 1.0
+"""Seconds without new connections after the system had no room for one."""
 MOST_UNSENT = 256 * 1024
 """Bytes of answers that may wait for a client to read. Above that its queries wait until it has read more."""
 _LENGTH = 2
 _LARGEST_FRAME = _LENGTH + 65535
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 class StreamServer:
@@ -50,15 +58,42 @@ class StreamServer:
         self._connections: dict[StreamConnection, None] = {}
         self._per_client: Counter[bytes] = Counter()
         self.most_unsent = MOST_UNSENT
-        self._servers: dict[socket.socket, asyncio.Server] = {}
+        self._listening: set[socket.socket] = set()
+        self._accepted: set[asyncio.Task[object]] = set()
 
     async def listen(self, sock: socket.socket) -> None:
-        """Accept connections on this socket. The caller owns it and keeps it open until `unlisten`."""
+        """Accept connections on this listening socket. The caller owns it and keeps it open until `unlisten`.
+
+        An asyncio.Server is no choice. It needs a duplicate, and to make one sets the socket to block for a moment.
+        Another worker that reads the same socket would hang in its `accept`. It also loses what it has just accepted
+        when it closes, and the client of that waits until the garbage collector comes.
+        """
+        sock.setblocking(False)
+        self._listening.add(sock)
+        self._watch(sock)
+
+    def _watch(self, sock: socket.socket) -> None:
+        if sock in self._listening:
+            asyncio.get_running_loop().add_reader(sock.fileno(), self._accept, sock)
+
+    def _accept(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        # The server closes its socket.
-        self._servers[sock] = await loop.create_server(
-            lambda: self._connection(self._resolver), sock=sock.dup(), backlog=BACKLOG
-        )
+        for _ in range(MOST_ACCEPTED):
+            try:
+                accepted, _peer = sock.accept()
+            except (BlockingIOError, ConnectionError):  # another worker was first, or the client has gone
+                return
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                logs.emit(_LOG, logging.ERROR, "connection not accepted", reason=error, again_in_s=REST_S)
+                loop.remove_reader(sock.fileno())
+                loop.call_later(REST_S, self._watch, sock)
+                return
+            accepted.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(lambda: self._connection(self._resolver), accepted))
+            self._accepted.add(task)  # the loop keeps no reference
+            task.add_done_callback(self._accepted.discard)
 
     def _connection(self, resolver: Resolver) -> "StreamConnection":
         """Return the protocol of a new connection."""
@@ -66,7 +101,8 @@ class StreamServer:
 
     def unlisten(self, sock: socket.socket) -> None:
         """Stop accepting on this socket. Open connections stay open."""
-        self._servers.pop(sock).close()
+        self._listening.remove(sock)
+        asyncio.get_running_loop().remove_reader(sock.fileno())
 
     @property
     def is_busy(self) -> bool:
@@ -75,7 +111,7 @@ class StreamServer:
 
     def close(self) -> None:
         """Stop accepting and end every connection."""
-        for sock in list(self._servers):
+        for sock in list(self._listening):
             self.unlisten(sock)
         for connection in list(self._connections):
             connection.end()

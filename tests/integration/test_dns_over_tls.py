@@ -26,10 +26,6 @@ from tests.support.served_tls import NAME, UNNAMED, Certified
 
 GHENT, MECHELEN, UNREGISTERED = "127.0.5.10", "127.0.22.10", "127.0.99.10"
 BANNED = "www.tiktok.com"
-HANDSHAKE_S = 20.0
-"""Seconds to wait for a handshake before another connection is tried."""
-
-
 TOKEN = "gnt-public-staff-abcdefgh"
 FLEET = f"""
 [[fleet]]
@@ -78,14 +74,11 @@ class TlsNode(Node):
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 
-    def serial(self) -> int | None:
-        """Return the serial number of the certificate of a new connection; None if a reload has ended it before."""
-        plain = socket.create_connection(("127.0.0.1", self.dot_port), HANDSHAKE_S)
-        try:
-            with closing(self.certified.trusting(UNNAMED).wrap_socket(plain)) as stream:
-                found = stream.getpeercert(binary_form=True)
-        except OSError:
-            return None
+    def serial(self) -> int:
+        """Return the serial number of the certificate of a new connection."""
+        plain = socket.create_connection(("127.0.0.1", self.dot_port), PATIENCE_S)
+        with closing(self.certified.trusting(UNNAMED).wrap_socket(plain)) as stream:
+            found = stream.getpeercert(binary_form=True)
         assert found is not None
         return load_der_x509_certificate(found).serial_number
 

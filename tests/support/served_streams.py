@@ -61,6 +61,7 @@ class Served:
     rig: Rig
     address: tuple[str, int]
     server: StreamListening
+    listening: socket.socket
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, source: str = GHENT) -> Client:
@@ -136,7 +137,7 @@ async def serving_streams(
                 # Connections inherit the small buffer: the server notices at once when a client reads.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
                 await server.listen(sock)
-                served = Served(rig, sock.getsockname(), server)
+                served = Served(rig, sock.getsockname(), server, sock)
                 try:
                     yield served
                 finally:
