@@ -6,6 +6,7 @@ It lies between bytes of the network and plain bytes, on Python's `ssl` with buf
 import base64
 import hashlib
 import ssl
+from contextlib import suppress
 from typing import Final
 
 from dnsfilter.config.node_config import Tls
@@ -103,11 +104,10 @@ class TlsChannel:
     def _read(self) -> bytes:
         read = bytearray()
         try:
-            while piece := self._object.read(_READ_BYTES):
-                read += piece
-            self.is_closed = True
-        except ssl.SSLWantReadError:
-            pass
+            with suppress(ssl.SSLWantReadError):
+                while piece := self._object.read(_READ_BYTES):
+                    read += piece
+                self.is_closed = True
         except ssl.SSLError as error:
             raise TlsError(self._fault(error)) from error
         return bytes(read)

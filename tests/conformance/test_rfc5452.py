@@ -216,18 +216,19 @@ def views(ids: Sequence[int], bits: int) -> dict[str, list[int]]:
     }
 
 
-def test_ids_on_the_wire_are_uniform(start: Start) -> None:
+@pytest.mark.parametrize("number", [1_000, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_ids_on_the_wire_are_uniform(start: Start, number: int) -> None:
     rig = start(office(), Scripted(lambda asked: (asked.message[:2] + b"\x81\x83" + asked.message[4:],)))
     client = rig.send(query("first.example.org"))
-    for number in range(3_000):
-        client.send(query(f"n{number}.example.org", id=1))
-        if number % 50 == 49:
+    for each in range(number):
+        client.send(query(f"n{each}.example.org", id=1))
+        if each % 50 == 49:
             rig.settle()
-    rig.until_asked(3_000)
-    ids = [each.id for each in rig.upstream.asked]
+    rig.until_asked(number)
+    ids = [asked.id for asked in rig.upstream.asked]
     assert {view: value for view, values in views(ids, 4).items() if (value := chi2(values, 16)) > CHI2_15} == {}
-    # Of 65,536 ids, 2,933 different ones are expected, plus or minus 8.
-    assert len(set(ids)) > 2_850
+    # Of 65,536 ids, 992 different ones of 1,000 are expected, plus or minus 3; of 3,000, 2,933 plus or minus 8.
+    assert len(set(ids)) > 0.95 * number
 
 
 def test_ids_of_a_pool_are_uniform() -> None:

@@ -16,7 +16,7 @@ from dnsfilter.telemetry.slots import upstream_slots
 from dnsfilter.upstream.attempt import TOTAL_MS
 from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF, SILENCE_TO_BE_GONE_MS
 from tests.contract.cases import RECORDS, internet, office
-from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
+from tests.support.engines import GHENT, KINDS, MECHELEN, Rig, ZoneTo, data, edes, query
 from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
@@ -83,6 +83,7 @@ def test_waiting_queries_of_a_question_are_limited_in_all_and_for_each_client(st
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("kind", [KINDS[-1], pytest.param("reference", marks=pytest.mark.slow)])
 def test_number_of_pending_questions_is_limited(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0
@@ -144,7 +145,9 @@ def given_up(rig: Rig, _held: Scripted) -> None:
 
 def test_answer_to_an_earlier_send_is_accepted(start: Start) -> None:
     held = Scripted(silent)
-    answered(start(office(), held), held, send=1, of=2)
+    rig = start(office(), held)
+    answered(rig, held, send=1, of=2)
+    assert [failures(rig, reason) for reason in (Failure.LATE, Failure.MISMATCH)] == [0, 0]
 
 
 @each_row(

@@ -16,7 +16,7 @@ from tests.support.namespaces import KnotWithin
 from tests.support.nodes import eventually
 from tests.support.tutorial import ADOPT, ENFORCE
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 CHAPTER = "docs/tasks/active-directory.md"
 IN_FRONT = "2. Put dnsfilter in front of the controllers"

@@ -78,6 +78,7 @@ def test_federal_government_renews_once_and_then_lets_it_lapse(opened: Open) -> 
     assert office.counted("monitored", "federal", "tiktok") == 0
 
 
+@pytest.mark.slow
 def test_brussels_city_bans_without_an_end_and_studies_other_networks(opened: Open) -> None:
     office = opened("2028-03-20 09:00")
     review = [{"start": "2028-03-20", "review_by": "2028-09-20"}]
@@ -154,6 +155,7 @@ def test_the_region_starts_on_a_friday_and_the_police_zone_accepts_is_exempted_a
     assert office.rcode("127.0.3.10") == "NOERROR"
 
 
+@pytest.mark.slow
 def test_ghents_promotion_has_its_hours_across_a_change_of_summer_time(opened: Open) -> None:
     office = opened("2028-03-24 08:00")
     adopt(office, "ghent", [{"start": "2028-03-24", "for": "6 months"}])
@@ -209,6 +211,7 @@ def test_diest_counts_totals_and_nothing_that_names_anybody(opened: Open) -> Non
     assert office.ban("diest")["state"] == "lapsed"
 
 
+@pytest.mark.slow
 def test_mechelen_follows_by_its_own_decision_and_is_notified_when_the_source_renews(opened: Open) -> None:
     with mail_server() as mailbox:
         destination = f"smtp://127.0.0.1:{mailbox.port}?from=dns@example.org"

@@ -200,6 +200,7 @@ async def test_a_client_that_ends_in_the_handshake_is_forgotten(serving: Serving
             await served.until(lambda: served.open == 1)
             client.close()
             await served.until(lambda: served.open == 0)
+        assert (await answer(await served.connect())).rcode() == dns.rcode.REFUSED
 
 
 @pytest.mark.heavy

@@ -65,7 +65,7 @@ def test_every_page_with_rows_has_an_address() -> None:
 
 def test_a_page_executes_as_many_statements_for_many_rows_as_for_few(tmp_path: Path, packaged: Catalogue) -> None:
     few = executed(tmp_path / "few", packaged, authorities=3, days=2, acting=2)
-    assert executed(tmp_path / "many", packaged, authorities=9, days=8, acting=4) == few
+    assert executed(tmp_path / "many", packaged, authorities=5, days=4, acting=3) == few
 
 
 def executed(directory: Path, services: Catalogue, *, authorities: int, days: int, acting: int) -> dict[str, list[int]]:

@@ -1,11 +1,19 @@
 """Servers are asked before their addresses are written: real ones on loopback."""
 
 import dns.rcode
+import pytest
 
+from dnsfilter.cli import upstream_questions
 from dnsfilter.cli.setup.asked_servers import unanswered_zones, upstream_problems
 from dnsfilter.config.node_config import Endpoint
 from tests.support.answering_server import server
 from tests.support.ports import free_port
+
+
+@pytest.fixture(autouse=True)
+def wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers answer in their own time, on a busy machine too."""
+    monkeypatch.setattr(upstream_questions, "_WITHIN_S", 60.0)
 
 
 def test_upstreams_that_do_not_answer_refuse_or_do_not_recurse_are_problems() -> None:

@@ -82,7 +82,7 @@ def test_a_request_without_a_query_gets_a_response_that_says_why(request_: Reque
 )
 def test_no_request_raises(path: bytes, method: bytes, kind: bytes, body: bytes) -> None:
     for prefix in (b"", b"/dns-query", b"/dns-query?dns="):
-        query_of(Request(1, method, prefix + path, kind, body))
+        assert isinstance(query_of(Request(1, method, prefix + path, kind, body)), DohQuery | Response)
 
 
 def record(text: str) -> dns.rrset.RRset:

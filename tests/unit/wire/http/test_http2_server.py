@@ -262,12 +262,16 @@ _raw = st.builds(_raw_frame, st.integers(0, 12), st.integers(0, 255), st.integer
 def test_no_bytes_raise(chunks: list[bytes]) -> None:
     server = Http2Server(TOO_LARGE)
     server.receive(PREFACE)
+    answered = []
     for chunk in chunks:
         for request in server.receive(chunk):
             server.respond(request.stream, Response(200, (), bytes(50)))
+            answered.append(request.stream)
         server.take()
+    assert len(set(answered)) == len(answered), "each request is returned once"
     server.announce_end()
     server.end()
+    assert server.has_ended
     server.take()
 
 
