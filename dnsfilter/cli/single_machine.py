@@ -58,7 +58,7 @@ class Options:
 
     state_dir: Path
     policy: Path | None
-    upstreams: tuple[Endpoint, ...]
+    upstreams: tuple[Endpoint, ...] | str
     workers: int | None
     listen: Endpoint
     metrics: Endpoint
@@ -240,8 +240,9 @@ def _write_config(options: Options, *, follows: bool) -> Path:
     if options.workers is not None:
         lines.append(f"workers = {options.workers}")
     if options.upstreams:
-        servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
-        lines += ["", "[upstream]", f"servers = [{servers}]"]
+        named = options.upstreams
+        servers = json.dumps(named if isinstance(named, str) else [endpoint_text(server) for server in named])
+        lines += ["", "[upstream]", f"servers = {servers}"]
     if follows:
         lines += ["", "[control_plane]", f'url = "http://{endpoint_text(options.api)}"']
     lines += [

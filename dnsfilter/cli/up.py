@@ -6,6 +6,8 @@ from pathlib import Path
 
 from dnsfilter.cli.options import WRONG_INPUT, Commands, add_command
 from dnsfilter.config.endpoint import parse_endpoint
+from dnsfilter.config.upstreams.presets import is_word
+from dnsfilter.config.values import read_server
 from dnsfilter.telemetry.terminal import say
 
 
@@ -20,7 +22,11 @@ def add(commands: Commands) -> None:
         help="directory for database, snapshots and token (default: .run)",
     )
     command.add_argument(
-        "--upstream", action="append", default=[], metavar="HOST:PORT", help="server to forward queries to (repeatable)"
+        "--upstream",
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="server to forward queries to, such as 192.0.2.1:53, or a public resolver such as dns4eu (repeatable)",
     )
     command.add_argument("--policy", type=Path, help="policy file to load into an empty database")
     command.add_argument("--workers", type=int, help="number of worker processes (default: one for each core)")
@@ -43,7 +49,8 @@ def up(options: argparse.Namespace) -> int:
             parse_endpoint(text)
             for text in (options.listen, options.metrics_listen, options.api_listen, options.api_metrics_listen)
         ]
-        upstreams = tuple(parse_endpoint(text) for text in options.upstream)
+        words = options.upstream
+        upstreams = words[0] if len(words) == 1 and is_word(words[0]) else tuple(map(read_server, words))
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT

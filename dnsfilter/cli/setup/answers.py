@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.upstreams.presets import is_word
 from dnsfilter.config.values import read_server
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -22,7 +23,6 @@ Value = TypeVar("Value")
 Word = TypeVar("Word", Audience, Funding, Kind, Reply)
 
 _MAIL_SERVER = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-RESOLV_CONF = "resolv.conf"
 NETWORK = "PREFIX,FUNDING,AUDIENCE[,LABEL]"
 
 
@@ -38,7 +38,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The values to set. `upstreams` may be RESOLV_CONF. `authority` has the given fields of the one named `slug`.
+    """The values to set. `upstreams` may be a word for servers. `authority` has the given fields of the one of `slug`.
 
     `left_out` are reverse zones that no server answers for.
     """
@@ -104,8 +104,8 @@ def parse_word(words: type[Word]) -> Callable[[str], Word]:
 
 
 def parse_upstreams(parsing: Parsing, option: str, texts: list[str]) -> tuple[Endpoint, ...] | str:
-    """Return the servers, or RESOLV_CONF if that alone is given."""
-    return RESOLV_CONF if texts == [RESOLV_CONF] else parsing.each(option, texts, read_server)
+    """Return the servers, or the word that stands for some, if that alone is given."""
+    return texts[0] if len(texts) == 1 and is_word(texts[0]) else parsing.each(option, texts, read_server)
 
 
 def parse_mail_server(text: str) -> str:

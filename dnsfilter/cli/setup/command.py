@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     command = add_command(commands, "setup", setup, text)
     for option, metavar, what in (
         ("--listen", "ADDRESS", "address that answers queries"),
-        ("--upstream", "ADDRESS", "server to forward queries to, or resolv.conf"),
+        ("--upstream", "ADDRESS", "server to forward queries to, a public resolver such as dns4eu, or resolv.conf"),
         ("--controller", "ADDRESS", "domain controller, which is asked for the domain and the networks' addresses"),
         ("--name", "LANGUAGE=NAME", "name of the authority in a language"),
         ("--network", "PREFIX,FUNDING,AUDIENCE[,LABEL]", "network of the authority"),

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from dnsfilter.cli.setup.answers import parse_domain, parse_mail_server, parse_word
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
+from dnsfilter.config.upstreams.presets import is_word
 from dnsfilter.config.values import read_server
 from dnsfilter.local.believed_clock import kernel_is_synchronized
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -25,7 +26,9 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
     if not options.listen:
         options.listen = _listen(present)
     if not options.upstream:
-        options.upstream = _several("Upstream servers, or resolv.conf", _parse_upstream, present.upstreams)
+        options.upstream = _several(
+            "Upstream servers, a public resolver such as dns4eu, or resolv.conf", _parse_upstream, present.upstreams
+        )
     if not options.domain:
         say()
         say("The office's own names, such as corp.local, are asked of its domain controllers.")
@@ -134,7 +137,7 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
 
 
 def _parse_upstream(text: str) -> object:
-    return text if text == "resolv.conf" else read_server(text)
+    return text if is_word(text) else read_server(text)
 
 
 def _is_loopback(text: str) -> bool:

@@ -57,6 +57,11 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 )
 
 
+def is_word(text: str) -> bool:
+    """Return whether a text stands for servers: a preset, or "resolv.conf"."""
+    return text == RESOLV_CONF or text in PRESETS
+
+
 def servers_of_word(value: object) -> object:
     """Return the list of servers for a preset, None for "resolv.conf", and anything but a text as it is.
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from blocklists.catalogue import load_catalogue
-from dnsfilter.cli.single_machine import Options, _banner, _ending_text, _uses_pulled_snapshots
+from dnsfilter.cli.single_machine import Options, _banner, _ending_text, _uses_pulled_snapshots, _write_config
 from dnsfilter.config.endpoint import parse_endpoint
-from dnsfilter.config.load import default_config
-from dnsfilter.config.node_config import Config
+from dnsfilter.config.load import default_config, load_config
+from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.config.resolved import load_policy_file
+from dnsfilter.config.upstreams.server_url import parse_server
 from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import compile_policy
@@ -60,6 +61,21 @@ def test_end_of_a_program_is_described(script: str, text: str) -> None:
 def _up(state_dir: Path, api: str) -> Options:
     endpoints = [parse_endpoint(text) for text in ("127.0.0.1:5300", "127.0.0.1:9153", api, "127.0.0.1:9154")]
     return Options(state_dir, None, (), None, *endpoints)
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "line"),
+    [
+        ("dns4eu", 'servers = "dns4eu"'),
+        ((parse_server("tls://192.0.2.1#dns.example.org"),), 'servers = ["tls://192.0.2.1:853#dns.example.org"]'),
+    ],
+)
+def test_upstreams_are_written_to_the_configuration(
+    tmp_path: Path, upstreams: tuple[Endpoint, ...] | str, line: str
+) -> None:
+    path = _write_config(replace(_up(tmp_path, "127.0.0.1:8080"), upstreams=upstreams), follows=False)
+    assert line in path.read_text().splitlines()
+    assert all(server.tls for server in load_config(path).upstream.servers)
 
 
 @pytest.mark.usefixtures("programs")

@@ -66,8 +66,9 @@ def test_a_first_run_gives_a_configuration_that_loads(tmp_path: Path, text: str)
     assert str(config.control_plane.token) == "/var/lib/dnsfilter/enrolment-token"
 
 
-def test_the_word_resolv_conf_is_kept() -> None:
-    assert 'servers = "resolv.conf"' in edited_config(HELD, "x", asked("--upstream", "resolv.conf"))
+@pytest.mark.parametrize("word", ["resolv.conf", "dns4eu"])
+def test_a_word_for_servers_is_kept(word: str) -> None:
+    assert f'servers = "{word}"' in edited_config(HELD, "x", asked("--upstream", word))
 
 
 @pytest.mark.parametrize("text", [HELD, NEW, PACKAGED.read_text()])
