@@ -64,9 +64,9 @@ class StreamServer:
     async def listen(self, sock: socket.socket) -> None:
         """Accept connections on this listening socket. The caller owns it and keeps it open until `unlisten`.
 
-        An asyncio.Server is no choice. It needs a duplicate, and to make one sets the socket to block for a moment.
-        Another worker that reads the same socket would hang in its `accept`. It also loses what it has just accepted
-        when it closes, and the client of that waits until the garbage collector comes.
+        An asyncio.Server does not fit. It needs a duplicate of the socket. `dup` lets the socket block for a moment, in
+        which another worker that reads it hangs in `accept`. When it closes, it also loses a connection that it has
+        just accepted, and that client waits until the garbage collector comes.
         """
         sock.setblocking(False)
         self._listening.add(sock)

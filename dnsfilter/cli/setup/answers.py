@@ -38,8 +38,9 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The values to set. `upstreams` may be a word for servers. `authority` has the given fields of the one of `slug`.
+    """The values to set. `authority` has the given fields of the authority named `slug`.
 
+    `upstreams` may be a word that stands for servers, such as "dns4eu".
     `left_out` are reverse zones that no server answers for.
     """
 
