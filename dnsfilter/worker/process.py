@@ -12,35 +12,29 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from dnsfilter.cache.answer_cache import Cache
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
-from dnsfilter.engine.interface import NodeLabel, StreamListening
-from dnsfilter.engine.udp_listener import UdpListener
+from dnsfilter.engine.interface import Engine, NodeLabel
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.client_names import ClientNames
-from dnsfilter.server.encrypted_servers import encrypted_servers
-from dnsfilter.server.stream import StreamServer
-from dnsfilter.server.tls import Contexts
-from dnsfilter.server.tls_stream import TlsStreamServer
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.recent_names import boot_minute, refresh
-from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.discovery import node_zones
 from dnsfilter.upstream.plain_fallback import PlainFallback, clear_text_counter
 from dnsfilter.upstream.rebinding import mark_for
 from dnsfilter.upstream.stream_pool import StreamPool
+from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.cache_copy import read_copy, write_copy
 from dnsfilter.worker.channel import (
     MOST_REASON,
@@ -52,23 +46,20 @@ from dnsfilter.worker.channel import (
     Flushed,
     InForce,
     Listen,
-    PendingQueries,
     Policy,
-    RangeQueries,
     Record,
-    Recorded,
-    RefusedQueries,
     Rejected,
     Setup,
     Sockets,
     Stop,
     TakeCache,
     UnknownMessage,
-    UnregisteredNetworks,
     receive_order,
     send,
 )
 from dnsfilter.worker.engine_loop import EngineLoop, Serving
+from dnsfilter.worker.listening import Listening
+from dnsfilter.worker.reports import Reports
 from dnsfilter.worker.sealed import map_sealed
 from dnsfilter.worker.start_config import SetOfSockets, routes_of, unpack_config
 
@@ -78,19 +69,9 @@ REPORT_UNREGISTERED_S = 5.0
 DRAIN_S = 4.5
 """Seconds that pending queries may take after a worker is asked to stop."""
 PAUSE_S = 0.02
-LAST_ROUNDS = 64
-"""Reports of ranges and of pending names before the end: enough for 16,000 of each."""
 ORDERED_S = 0.1
 """Seconds to wait for an announced policy. A supervisor sends it at once, unless it is delayed itself."""
 _LOG = logging.getLogger("dnsfilter.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """The listeners of one set while it is read, and its other sockets with their servers."""
-
-    udp: Sequence[UdpListener]
-    streams: Sequence[tuple[StreamListening, socket.socket]]
 
 
 class Worker:
@@ -115,14 +96,31 @@ class Worker:
         self._adopt(snapshot, setup.since_ms, setup.reference)
         self._counters.received = self._waited_for = self._revision
         zones = node_zones(config)
-        engine = engine_class(chosen_kind())
-        kept, mark = config.cache, mark_for(config.rebinding, zones)
-        self._cache = engine.make_cache(kept.max_bytes, kept.serve_stale_s, kept.prefetch, mark)
         self._routes = routes_of(config)
-        self._engine = engine(
+        self._engine, self._cache = self._make_engine(config, zones, snapshot, setup)
+        self._engine.introduce(NodeLabel(setup.node, self._site))
+        names = ClientNames(config.encrypted.name, self._in_force)
+        self._engine.name_clients(names.client_of)
+        if isinstance(self._engine, Serving):
+            loop.wait_in(self._engine)
+        pool = StreamPool(ca=config.upstream.ca)
+        count = clear_text_counter(self._counters, zones.endpoints)
+        fallback = PlainFallback(pool, count) if config.upstream.falls_back else None
+        self._resolver = Resolver(self._engine, zones.endpoints, pool, self._clock, self._keep_up, fallback)
+        self._listening = Listening(config, self._engine, self._resolver, self._counters, names, sets, sockets)
+        self._reports = Reports(self._engine, channel)
+        self._wanted: frozenset[int] = frozenset()
+        self._wanted_changed = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def _make_engine(self, config: Config, zones: Zones, snapshot: Snapshot, setup: Setup) -> tuple[Engine, Cache]:
+        make = engine_class(chosen_kind())
+        kept, mark = config.cache, mark_for(config.rebinding, zones)
+        cache = make.make_cache(kept.max_bytes, kept.serve_stale_s, kept.prefetch, mark)
+        engine = make(
             listeners=(),
             zones=zones,
-            cache=self._cache,
+            cache=cache,
             clients=config.clients,
             limits=config.limits,
             trust_ad=config.upstream.trust_ad,
@@ -133,41 +131,7 @@ class Worker:
             since_ms=setup.since_ms,
             reference=setup.reference,
         )
-        self._engine.introduce(NodeLabel(setup.node, self._site))
-        self._names = ClientNames(config.encrypted.name, self._in_force)
-        self._engine.name_clients(self._names.client_of)
-        if isinstance(self._engine, Serving):
-            loop.wait_in(self._engine)
-        pool = StreamPool(ca=config.upstream.ca)
-        count = clear_text_counter(self._counters, zones.endpoints)
-        fallback = PlainFallback(pool, count) if config.upstream.falls_back else None
-        self._resolver = Resolver(self._engine, zones.endpoints, pool, self._clock, self._keep_up, fallback)
-        self._streams: StreamListening = self._engine.streams or StreamServer(
-            self._resolver,
-            config.clients,
-            config.limits,
-            lambda count: self._counters.set(TCP_CONNECTIONS, count),
-            self._count_turned_away,
-            self._names.client_of,
-        )
-        self._contexts = Contexts(self._names.serves)
-        self._encrypted = encrypted_servers(
-            config,
-            self._engine,
-            self._resolver,
-            self._counters,
-            self._count_turned_away,
-            self._contexts,
-            self._names,
-        )
-        self._sets, self._sockets = sets, sockets
-        self._reading: dict[int, _Reading] = {}
-        self._wanted: frozenset[int] = frozenset()
-        self._wanted_changed = asyncio.Event()
-        self._stopped = asyncio.Event()
-
-    def _count_turned_away(self) -> None:
-        self._counters.add(LIMITED[Limit.CONNECTIONS])
+        return engine, cache
 
     def _in_force(self) -> tuple[Snapshot, Instant]:
         """Return the snapshot in force, and the instant that it decides for."""
@@ -188,17 +152,11 @@ class Worker:
         for task in done:
             task.result()  # a failed task ends the process: a worker that does not read sockets is of no use
         await self._drain()
-        self._report_captured()
         for task in (stopped, *tasks):
             task.cancel()
-        with suppress(OSError):  # the supervisor may have ended
-            self._report_refused()
-            for _ in range(LAST_ROUNDS):
-                self._report_ranges()
-                self._report_pending()
+        self._reports.send_last()
         loop.remove_reader(self._channel.fileno())
-        for server in self._servers():
-            server.close()
+        self._listening.close()
         await self._resolver.close()
         self._engine.close()
 
@@ -208,20 +166,13 @@ class Worker:
         deadline = loop.time() + DRAIN_S
         self._wanted = frozenset()
         self._wanted_changed.set()
-        for server in self._encrypted.values():
-            if isinstance(server, TlsStreamServer):
-                server.drain()
+        self._listening.drain()
         await asyncio.sleep(0)
-        while (self._reading or self._is_busy()) and loop.time() < deadline:
+        while self._is_busy() and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
 
     def _is_busy(self) -> bool:
-        is_busy = any(server.is_busy for server in self._servers())
-        return bool(self._engine.pending_count()) or is_busy or self._resolver.is_busy
-
-    def _servers(self) -> Iterator[StreamListening]:
-        yield self._streams
-        yield from self._encrypted.values()
+        return bool(self._engine.pending_count()) or self._listening.is_busy or self._resolver.is_busy
 
     def _keep_up(self) -> None:
         """Take the announced policy if it is not the last one, before more queries are decided.
@@ -278,7 +229,7 @@ class Worker:
     def _use_certificate(self, descriptor: int) -> None:
         """Use another pair for new handshakes. The supervisor has tried it."""
         try:
-            self._contexts.use(descriptor)
+            self._listening.contexts.use(descriptor)
         except ssl.SSLError as error:
             logs.emit(_LOG, logging.ERROR, "certificate not used", reason=error)
         finally:
@@ -315,27 +266,7 @@ class Worker:
             self._wanted_changed.clear()
             if self._stopped.is_set():
                 self._wanted = frozenset()
-            for number in self._reading.keys() - self._wanted:
-                reading = self._reading.pop(number)
-                for listener in reading.udp:
-                    self._engine.unlisten(listener)
-                for server, sock in reading.streams:
-                    server.unlisten(sock)
-            for number in self._wanted - self._reading.keys():
-                listeners = [UdpListener(self._sockets[each]) for each in self._sets[number].udp]
-                for listener in listeners:
-                    self._engine.listen(listener)
-                streams = list(self._streams_of(self._sets[number]))
-                for server, sock in streams:
-                    await server.listen(sock)
-                self._reading[number] = _Reading(listeners, streams)
-
-    def _streams_of(self, numbers: SetOfSockets) -> Iterator[tuple[StreamListening, socket.socket]]:
-        """Yield the sockets of a set for streams, each with its server."""
-        yield from ((self._streams, self._sockets[number]) for number in numbers.tcp)
-        for transport, of_transport in ((Transport.DOT, numbers.dot), (Transport.DOH, numbers.doh)):
-            if (server := self._encrypted.get(transport)) is not None:
-                yield from ((server, self._sockets[number]) for number in of_transport)
+            await self._listening.read(self._wanted)
 
     def _swap(self, policy: Policy, descriptors: Sequence[int]) -> None:
         self._counters.received = policy.revision
@@ -363,48 +294,20 @@ class Worker:
             self._engine.record_upstreams()
             if self._keeps_names:
                 refresh(self._counters.names, boot_minute(self._clock.boot_ns()))
-            self._report_captured()
+            self._reports.send_captured()
             try:
                 doubted = self._anchor.doubts(self._clock.wall_s(), self._clock.boot_ns() // 1_000_000)
                 send(self._channel, Alive(doubted))
-                self._report_ranges()
-                self._report_refused()
-                self._report_pending()
+                self._reports.send_counted()
                 if loop.time() >= report_at:
                     report_at = loop.time() + REPORT_UNREGISTERED_S
-                    self._report_unregistered()
+                    self._reports.send_unregistered()
             except BlockingIOError:
                 logs.emit(_LOG, logging.WARNING, "supervisor does not read messages")
             except OSError:
                 self._stopped.set()
                 return
             await asyncio.sleep(HEARTBEAT_S)
-
-    def _report_unregistered(self) -> None:
-        noted = self._engine.take_unregistered()
-        if noted:
-            send(self._channel, UnregisteredNetworks(noted))
-
-    def _report_captured(self) -> None:
-        captured = self._engine.take_captured()
-        if captured.queries or captured.dropped:
-            # The beat logs a supervisor that does not read, or notes its end.
-            with suppress(OSError):
-                send(self._channel, Recorded(captured))
-
-    def _report_ranges(self) -> None:
-        if queries := self._engine.take_ranges():
-            send(self._channel, RangeQueries(queries))
-
-    def _report_refused(self) -> None:
-        noted = self._engine.take_refused_clients()
-        if noted:
-            send(self._channel, RefusedQueries(noted))
-
-    def _report_pending(self) -> None:
-        noted, lost = self._engine.take_pending_names()
-        if noted or lost:
-            send(self._channel, PendingQueries(noted, lost))
 
 
 def _read_config(descriptor: int) -> tuple[Config, Sequence[SetOfSockets]]:
