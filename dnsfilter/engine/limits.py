@@ -33,7 +33,7 @@ from enum import IntEnum
 from mmap import mmap
 
 from dnsfilter.config.node_config import Limits, Rate
-from dnsfilter.policy.fleets import FLEET_BLOCK
+from dnsfilter.policy.fleets import FLEET_HALF
 from dnsfilter.policy.model import Prefix
 
 SET_BITS = 13
@@ -41,8 +41,6 @@ SETS = 1 << SET_BITS
 WAYS = 4
 TICKS_PER_MS = 16_000
 KEY_BYTES = 32
-FLEET_HALF = FLEET_BLOCK.network_address.packed[:8]
-"""The first half of the address of every fleet's client."""
 HANDSHAKE_S = 10.0
 """Seconds from the beginning of a connection in which a proxy's header and the TLS handshake must be complete."""
 MOST_HANDSHAKES = 256

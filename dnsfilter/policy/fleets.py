@@ -14,6 +14,8 @@ from dnsfilter.translatable import Text
 
 FLEET_BLOCK = IPv6Network("100::/64")
 """RFC 6666: addresses that a network discards."""
+FLEET_HALF = FLEET_BLOCK.network_address.packed[:8]
+"""The first half of the address of every fleet's client."""
 FLEET_TEXT, FLEET_LENGTH = "100::", "/96"
 """Beginning and end of a fleet's prefix as text. No other prefix that can be registered has both."""
 MAX_NUMBER = 2**32 - 1
@@ -100,6 +102,14 @@ def fleet_token(authority: str, funding: str, audience: str, random: bytes) -> s
     """Return a new token: what it stands for, and `random`, which are `TOKEN_BYTES` bytes of a secure source."""
     rest = f"-{funding.partition('_')[0]}-{audience}-{b32encode(random).decode().lower()}"
     return authority[: MAX_TOKEN - len(rest)].rstrip("-") + rest
+
+
+def plain_client(address: bytes) -> bytes:
+    """Return the client at a packed address that came without a fleet's name. In the block of fleets it is in none.
+
+    Only a name makes a fleet's client: anybody can write such a source address into a datagram.
+    """
+    return FLEET_HALF + bytes(4) + address[12:] if address.startswith(FLEET_HALF) else address
 
 
 def fleet_client(prefix: bytes, peer: bytes, key: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import cast
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.interface import ClientOf, nobody
 from dnsfilter.engine.limits import client_block
+from dnsfilter.policy.fleets import plain_client
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.reply_options import asked_options, with_options
 from dnsfilter.telemetry import logs
@@ -201,7 +202,7 @@ class StreamConnection(asyncio.Protocol):
             transport.abort()
             return
         family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
-        self._address = socket.inet_pton(family, peer[0].partition("%")[0])
+        self._address = plain_client(socket.inet_pton(family, peer[0].partition("%")[0]))
         self._header_due = self._server.clients.trusts(self._address)
         if not self._header_due:
             self.client = client_block(self._address)
@@ -286,7 +287,7 @@ class StreamConnection(asyncio.Protocol):
             return self._ask(b"")  # counted as dropped
         del self._buffer[: header.size]
         self._header_due = False
-        self._asker = self._address = header.client or self._address
+        self._asker = self._address = plain_client(header.client or self._address)
         self._name = header.server_name
         self._server.leave(self)
         self.client = client_block(self._address)

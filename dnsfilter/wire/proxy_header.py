@@ -75,18 +75,14 @@ def unwrap_proxied(
 ) -> tuple[bytes, bytes]:
     """Return the message in a trusted proxy's datagram, and its client.
 
-    `client_of` is `ClientNames.client_of`. Without a valid header, or with an unknown name, the message is empty.
+    `client_of` returns the client of a server name, if any, and an address; None for an unknown name. Without a valid
+    header, or with an unknown name, the message is empty.
     """
     header = parse_proxy_header(datagram)
     if header is None:
         return b"", proxy
-    client = header.client or proxy
-    if header.server_name is not None:
-        named = client_of(header.server_name, client)
-        if named is None:
-            return b"", proxy
-        client = named
-    return datagram[header.size :], client
+    client = client_of(header.server_name, header.client or proxy)
+    return (b"", proxy) if client is None else (datagram[header.size :], client)
 
 
 def _server_name(values: bytes | bytearray) -> str | None:

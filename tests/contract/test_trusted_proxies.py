@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from tests.contract.cases import internet, office
-from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, edes, query
 from tests.support.policies import network
 from tests.support.proxied import BEHIND_PROXY, LOCAL, PROXY, SIGNATURE, TCP4, header, named
 from tests.support.row_tables import each_row
@@ -72,6 +72,18 @@ def test_own_name_in_the_header_is_the_client(start: Start) -> None:
     rig.engine.name_clients(lambda _name, peer: peer)
     assert rcode_of(rig, header(GHENT, more=named("dns.example.org")) + BANNED) == "REFUSED"
     assert rcode_of(rig, header(MECHELEN, more=named("dns.example.org")) + BANNED) == "NOERROR"
+
+
+def test_address_of_a_fleet_in_the_header_is_no_fleets_client(start: Start) -> None:
+    fleet = network("100::9:0:0/96", "ghent")
+    rig = start(office(fleet), internet(), clients=BEHIND_PROXY)
+    rig.engine.name_clients(lambda name, peer: peer if name == "dns.example.org" else ip_address("100::9:0:1").packed)
+    for more in (b"", named("dns.example.org")):
+        assert edes(rig.ask(header("100::9:0:1", more=more) + BANNED, PROXY)) == [(18, "")]
+    assert rig.pairs()["ghent", "tiktok"] == (0, 0, 0)
+    assert rig.outcomes() == {("udp", "unregistered"): 2}
+    assert edes(rig.ask(header(UNREGISTERED, more=named("fleet.example.org")) + BANNED, PROXY))[0][0] == 15
+    assert rig.pairs()["ghent", "tiktok"] == (1, 0, 0)
 
 
 def test_local_command_is_the_proxy_itself(start: Start) -> None:

@@ -1,5 +1,6 @@
-"""A fleet's story with real kdig over DNS over TLS: a phone at home, a token that is replaced, a lost phone."""
+"""A fleet's story with real kdig over DNS over TLS: a phone at home, a new token, a lost phone, a forged address."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ import pytest
 
 from dnsfilter.cli.publishing import publish_policy_file
 from dnsfilter.config.load import load_config
+from dnsfilter.policy.fleets import default_number, fleet_prefix
+from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.integration.test_dns_over_tls import BANNED, UNREGISTERED, TlsNode
 from tests.support.knot import Knot
+from tests.support.namespaces import Namespace, NodeWithin
 from tests.support.nodes import EXAMPLE, eventually, program
 from tests.support.served_tls import NAME
 
@@ -70,3 +74,18 @@ def test_story_of_a_fleet(node: FleetNode) -> None:
     assert eventually(lambda: node.status(OLD, "plain.example.org") == "no answer")
     assert node.status(NEW, "plain.example.org") == "NOERROR"
     assert not node.logged(OLD)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_forged_address_of_a_fleet_is_unregistered(tmp_path: Path, engine: str) -> None:
+    forged = str(fleet_prefix(default_number(DEFAULT_SITE, "ghent", "phones of staff"))[9])
+    with Namespace() as space:
+        space.add_address(f"{forged}/128")
+        policy = f'{EXAMPLE.read_text()}{FLEET}[[fleet.names]]\ntoken = "{OLD}"\n'
+        node = NodeWithin(space, tmp_path / "node", "127.0.0.1:9", address="[::1]", policy=policy)
+        node.environment = {**os.environ, "DNSFILTER_ENGINE": engine}
+        with node:
+            kdig = space.component("kdig")
+            for transport in ("+notcp", "+tcp"):
+                found = kdig.run("@::1", "-b", forged, transport, "+timeout=10", "+retry=0", BANNED)
+                assert "EDE: 18" in found.stdout, found

@@ -12,6 +12,7 @@ import dns.message
 
 from dnsfilter.config.node_config import Clients, Limits, Unregistered
 from dnsfilter.engine.interface import ClientOf, StreamListening, nobody
+from dnsfilter.policy.model import Policy
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import MOST_UNSENT, StreamServer
 from dnsfilter.telemetry.metrics import Limit
@@ -114,9 +115,10 @@ async def serving_streams(
     clock: FakeClock | None = None,
     make_server: Callable[[Rig, Resolver], StreamListening] | None = None,
     client_of: ClientOf = nobody,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
-    with running(kind, office(), known, clients=clients, limits=limits, clock=clock) as rig:
+    with running(kind, policy or office(), known, clients=clients, limits=limits, clock=clock) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
             rig.engine.name_clients(client_of)

@@ -12,6 +12,7 @@ from typing import Any
 
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.interface import StreamListening
+from dnsfilter.policy.model import Policy
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.client_names import ClientNames
 from dnsfilter.server.tls import Contexts
@@ -125,6 +126,7 @@ async def serving_tls(
     fleets: Mapping[str, str] | None = None,
     clock: FakeClock | None = None,
     with_certificate: bool = True,
+    policy: Policy | None = None,
 ) -> AsyncIterator[ServedTls]:
     certified = Certified(directory)
     names = KnownFleets(dict(fleets or {}))
@@ -150,5 +152,7 @@ async def serving_tls(
         server: StreamListening = made[0]
         return server
 
-    async with serving_streams(kind, upstream, limits, clients, clock=clock, make_server=make_server) as streams:
+    async with serving_streams(
+        kind, upstream, limits, clients, clock=clock, make_server=make_server, policy=policy
+    ) as streams:
         yield ServedTls(streams, certified, contexts, made[0], names.fleets)

@@ -17,7 +17,7 @@ cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
 
 from dnsfilter.cache.answer_cache import LONGEST_S, MS_UNTIL_PREFETCH, POPULAR_HITS
 from dnsfilter.cache.failure_cache import FIRST_HOLD_MS, LONGEST_HOLD_MS
-from dnsfilter.engine.limits import FLEET_HALF, MOST_HANDSHAKES
+from dnsfilter.engine.limits import MOST_HANDSHAKES
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS
@@ -25,6 +25,7 @@ from dnsfilter.engine.reference.shares import HEAVY, LOOKS, OLD_MS
 from dnsfilter.engine.rules.stale import STALE_TTL_S
 from dnsfilter.engine.rules.ttl_cap import CONCERNED_TTL_S
 from dnsfilter.engine.slow_path.forwarder import SAMPLE_EVERY
+from dnsfilter.policy.fleets import FLEET_HALF
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import (
     EDNS_REMEMBERED_MS,

@@ -120,7 +120,9 @@ cdef class Batch:
     cdef uint8_t* inbox
     cdef uint8_t* outbox
     cdef sockaddr_storage* peers
-    cdef sockaddr_storage* clients  # `peers`, unless there are trusted proxies
+    cdef sockaddr_storage* clients  # `peers`, or `others` if any client is not the sender
+    cdef sockaddr_storage* others
+    cdef bint names_clients         # proxies or forwarders may name clients
     cdef Prefixes proxies
     cdef object client_of           # as `Engine.name_clients` gets it
     cdef uint8_t* controls
@@ -136,21 +138,19 @@ cdef class Batch:
         self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * QUERY_ROOM)
         self.outbox = <uint8_t*>malloc(BATCH_DATAGRAMS * REPLY_ROOM)
         self.peers = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
-        self.clients = self.peers
-        if proxies.count or forwarders.count:
-            self.clients = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
+        self.others = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
+        self.clients, self.names_clients = self.peers, proxies.count or forwarders.count
         self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
         if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
             raise MemoryError
-        if self.clients == NULL:
+        if self.others == NULL:
             raise MemoryError
         self.init_headers()
 
     def __dealloc__(self):
         free(self.inbox)
         free(self.outbox)
-        if self.clients != self.peers:
-            free(self.clients)
+        free(self.others)
         free(self.peers)
         free(self.controls)
 
@@ -181,24 +181,48 @@ cdef class Batch:
         count = recvmmsg(fd, self.received, BATCH_DATAGRAMS, MSG_DONTWAIT, NULL)
         self.used = BATCH_DATAGRAMS if wildcard else count if count > 0 else 0
         self.reply_count = 0
+        if count <= 0:
+            return 0
+        self.take_addresses(count)
         if self.proxies.count:
             self.unwrap(count)
-        elif self.clients != self.peers and count > 0:
-            memcpy(self.clients, self.peers, count * sizeof(sockaddr_storage))
-        return count if count > 0 else 0
+        return count
+
+    cdef void take_addresses(self, int count) noexcept nogil:
+        """Set the clients to those of the senders' addresses. None of them is a fleet's."""
+        cdef int i
+        self.clients = self.peers
+        if self.names_clients:
+            self.part_clients(count)
+        if self.peers[0].ss_family != AF_INET6:  # nor is any other
+            return
+        for i in range(count):
+            if is_in_block((<sockaddr_in6*>&self.peers[i]).sin6_addr.s6_addr, V6_BYTES):
+                if self.clients == self.peers:
+                    self.part_clients(count)
+                leave_fleets((<sockaddr_in6*>&self.clients[i]).sin6_addr.s6_addr, V6_BYTES)
+
+    cdef inline void part_clients(self, int count) noexcept nogil:
+        """Copy the senders' addresses, so that a change of a client keeps the address to answer to."""
+        memcpy(self.others, self.peers, count * sizeof(sockaddr_storage))
+        self.clients = self.others
 
     cdef void unwrap(self, int count) noexcept nogil:
         """Remove the headers of trusted proxies, and take the clients from them. Empty a datagram without one."""
         cdef const uint8_t* address = NULL
         cdef int i, size
         cdef uint32_t header
+        cdef uint8_t[16] named
         cdef ProxyHeader found
         for i in range(count):
-            self.clients[i] = self.peers[i]
             size = self.client(i, &address)
             if not self.proxies.hold(address, size):
                 continue
             header = read_proxy_header(self.message(i), self.received[i].msg_len, &found)
+            if found.client_size:
+                memcpy(named, found.client, found.client_size)
+                leave_fleets(named, found.client_size)
+                found.client = named
             if found.name_size:
                 header = header if self.rename_client(i, &found) else 0
             else:

@@ -44,6 +44,7 @@ from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.tallies import type_slot
 from dnsfilter.engine.udp_listener import UdpListener, packed_peer
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
+from dnsfilter.policy.fleets import plain_client
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -199,9 +200,9 @@ class ReferenceEngine:
 
     def _read_queries(self, turn: Turn, listener: UdpListener) -> None:
         for message, peer, source in listener.receive(BATCH):
-            client = packed_peer(peer)
+            client = plain_client(packed_peer(peer))
             if self._clients.trusts(client):
-                message, client = unwrap_proxied(message, client, self._client_of)
+                message, client = unwrap_proxied(message, client, self._client_by_header)
             outcome = self.answer(message, client, Transport.UDP, turn.wall_s, turn.boot_ms)
             match outcome:
                 case Reply(reply):
@@ -215,6 +216,10 @@ class ReferenceEngine:
                 case Drop():
                     pass
             self._path.ask_for_due(turn)
+
+    def _client_by_header(self, server_name: str | None, peer: bytes) -> bytes | None:
+        client = plain_client(peer)
+        return client if server_name is None else self._client_of(server_name, client)
 
     def _set_alarm(self) -> None:
         alarm_ms = self._path.next_alarm_ms()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dnsfilter.engine.limits import FLEET_HALF
+from dnsfilter.policy.fleets import FLEET_HALF
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.wire.edns import answered_subnet, subnet_bounds
 from dnsfilter.wire.iana import OptionCode

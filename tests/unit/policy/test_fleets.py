@@ -14,6 +14,7 @@ from dnsfilter.policy.fleets import (
     fleet_prefix,
     fleet_token,
     is_fleet,
+    plain_client,
     token_fault,
 )
 
@@ -89,3 +90,17 @@ def test_addresses_of_an_ipv6_network_are_one_client() -> None:
         for text in ("2001:db8::1", "2001:db8::2:3:4:5", "2001:db8:0:1::1")
     )
     assert same == network != other
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("100::9:1:2", "100::1:2"),
+        ("100::1:2", "100::1:2"),
+        ("100:0:0:1::9:1:2", "100:0:0:1::9:1:2"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("1.0.0.0", "1.0.0.0"),
+    ],
+)
+def test_client_that_comes_without_a_name_is_in_no_fleet(address: str, client: str) -> None:
+    assert plain_client(ip_address(address).packed) == ip_address(client).packed

@@ -13,7 +13,9 @@ import dns.rcode
 import pytest
 
 from dnsfilter.config.node_config import Rate
+from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, UNREGISTERED, data, query
+from tests.support.policies import network
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header, named
 from tests.support.row_tables import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent, truncated
@@ -338,6 +340,15 @@ async def test_header_of_a_trusted_proxy_names_the_client_of_a_connection(servin
             client.send(query("www.tiktok.com"), query("www.tiktok.com"))
             found = [dns.rcode.to_text((await client.receive()).rcode()) for _ in range(2)]
             assert found == [rcode, rcode]
+
+
+async def test_address_of_a_fleet_in_the_header_is_no_fleets_client(serving: Serving) -> None:
+    async with serving(clients=BEHIND_PROXY, policy=office(network("100::9:0:0/96", "mechelen"))) as served:
+        client = await served.connect(PROXY)
+        client.writer.write(header("100::9:0:1"))
+        client.send(query("plain.example.org"))
+        assert (await client.receive()).rcode() == dns.rcode.REFUSED
+        assert served.rig.outcomes() == {("tcp", "unregistered"): 1}
 
 
 async def test_header_may_arrive_in_pieces(serving: Serving) -> None:

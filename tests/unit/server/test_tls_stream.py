@@ -19,7 +19,9 @@ from cryptography.x509 import load_der_x509_certificate
 from dnsfilter.server.tls import ignore_undecodable_names
 from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import QUERY
+from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, UNREGISTERED, data, query
+from tests.support.policies import network
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
 from tests.support.scripted import Asked, Scripted, reply, silent, truncated
 from tests.support.served_streams import Client, RunningClock, framed
@@ -287,10 +289,13 @@ async def test_a_client_that_does_not_read_gets_all_replies_later(serving: Servi
 
 
 async def test_a_proxys_header_comes_before_the_handshake(serving: Serving) -> None:
-    async with serving(clients=BEHIND_PROXY) as served:
+    async with serving(clients=BEHIND_PROXY, policy=office(network("100::9:0:0/96", "mechelen"))) as served:
         for address, rcode in ((GHENT, dns.rcode.REFUSED), (MECHELEN, dns.rcode.NOERROR)):
             client = await served.connect(PROXY, first=header(address, TCP4))
             assert (await answer(client)).rcode() == rcode
+        of_fleet = await served.connect(PROXY, first=header("100::9:0:1"))
+        assert (await answer(of_fleet)).rcode() == dns.rcode.REFUSED
+        assert served.rig.outcomes()["dot", "unregistered"] == 1
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await served.connect(PROXY)
         assert (await answer(await served.connect(GHENT))).rcode() == dns.rcode.REFUSED

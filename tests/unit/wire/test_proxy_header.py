@@ -28,7 +28,7 @@ PEER = ip_address("192.0.2.1").packed
 def test_valid_header_names_the_client_or_the_proxy(data: bytes, size: int, client: str | None) -> None:
     packed = None if client is None else ip_address(client).packed
     assert parse_proxy_header(data + b"message") == ProxyHeader(size, packed, None)
-    assert unwrap_proxied(data + b"message", PEER, nobody) == (b"message", packed or PEER)
+    assert unwrap_proxied(data + b"message", PEER, lambda _name, peer: peer) == (b"message", packed or PEER)
 
 
 @each_row(

@@ -24,9 +24,20 @@ cdef uint8_t[8] OF_FLEETS
 memcpy(OF_FLEETS, <const char*>(<bytes>FLEET_HALF), 8)
 
 
+cdef inline bint is_in_block(const uint8_t* address, int size) noexcept nogil:
+    """Return whether a packed address is in the block of fleets."""
+    return size == 16 and memcmp(address, OF_FLEETS, 8) == 0
+
+
 cdef inline const uint8_t* half_of_client(const uint8_t* address, int size) noexcept nogil:
     """Return where the at most 8 bytes begin that are one client, as `client_block` of engine/limits.py."""
-    return address + 8 if size == 16 and memcmp(address, OF_FLEETS, 8) == 0 else address
+    return address + 8 if is_in_block(address, size) else address
+
+
+cdef inline void leave_fleets(uint8_t* address, int size) noexcept nogil:
+    """Set the client of an address that came without a fleet's name, as `plain_client` of policy/fleets.py."""
+    if is_in_block(address, size):
+        memset(address + 8, 0, 4)
 
 
 cdef class Buckets:

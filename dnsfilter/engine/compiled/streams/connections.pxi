@@ -125,6 +125,7 @@ cdef class Connections:
         cdef Client* client = NULL
         if not size:
             return NULL
+        leave_fleets(<uint8_t*>address, size)
         if not header_due:
             client = self.admit(address, size, transport)
             if client == NULL:

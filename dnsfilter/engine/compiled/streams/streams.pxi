@@ -301,6 +301,7 @@ cdef class Streams:
         if found.client_size:
             memcpy(connection.address, found.client, found.client_size)
             connection.address_size = <uint8_t>found.client_size
+            leave_fleets(connection.address, connection.address_size)
         connection.header_due = False
         connection.client = self.connections.admit(connection.address, connection.address_size, connection.transport)
         connection.doomed = connection.client == NULL
