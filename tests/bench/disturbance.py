@@ -8,10 +8,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -26,6 +27,7 @@ from tests.support.nodes import Node, eventually
 ROUNDS, RATE, FLOOD, QUIET = 5, 50_000, 200_000, 1_000
 """Rounds of each measurement, and queries a second of the load, of a flood, and of the client during the flood."""
 CLIENT, FLOODER, OTHER = "127.0.5.10", "127.0.5.11", "127.0.7.10"
+TCP_CLIENT, TCP_RATE, CONNECTIONS = "127.0.7.11", 1_000, 8
 PORTS, CACHED, BANNED = 64, 1_000, "www.tiktok.com"
 CALM_S, PATIENCE_S = 1.0, 60.0
 CONFIG = """
@@ -49,7 +51,7 @@ class DisturbanceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The output of asker.c about one client."""
+    """The output of asker.c, or of tcp_load.py, about one client."""
 
     sent: int
     answered: int
@@ -65,7 +67,7 @@ class Noticed:
     """The outcomes of a load's queries.
 
     Of the `lost` queries, `overflowed` found no room in a listening socket and `limited` exceeded a limit. A worker
-    held all others.
+    held all others. Names with `tcp_` are of the client that asks over TCP at the same time.
     """
 
     sent: int
@@ -74,6 +76,9 @@ class Noticed:
     overflowed: int
     limited: int
     gap_ms: float
+    tcp_sent: int
+    tcp_lost: int
+    tcp_gap_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,42 +155,64 @@ def questions() -> Iterator[Path]:
 
 @contextmanager
 def asking(
-    node: Node, seconds: int, asked: Path, cores: Cores, clients: Sequence[tuple[str, int, int]]
+    node: Node, seconds: int, asked: Path, cores: Cores, clients: Sequence[tuple[str, int, int]], *, tcp: bool = False
 ) -> Iterator[list[Report]]:
-    """Send load from `clients` (address, queries a second, ports) during the block. Then fill the list with reports."""
+    """Send load from `clients` (address, queries a second, ports) during the block. Then fill the list with reports.
+
+    With `tcp`, another client asks over TCP. Its report is the last.
+    """
     reported: list[Report] = []
-    words = [str(word) for client in clients for word in client]
-    command = [str(compiled_c("asker")), str(node.port), str(seconds), str(asked), *words]
-    with pinned(cores.load):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
+    programs = [([str(compiled_c("asker"))], clients)]
+    if tcp:
+        programs.append(([sys.executable, "-m", "tests.bench.tcp_load"], [(TCP_CLIENT, TCP_RATE, CONNECTIONS)]))
+    processes = []
+    with ExitStack() as stack:
+        for program, of_program in programs:
+            words = [str(word) for client in of_program for word in client]
+            command = [*program, str(node.port), str(seconds), str(asked), *words]
+            with pinned(cores.load):
+                processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(_end, processes[-1])
         yield reported
-        if process.poll() is not None:
+        if any(process.poll() is not None for process in processes):
             raise DisturbanceError("the load ended before what was to happen amid it")
-        output, _ = process.communicate(timeout=seconds + PATIENCE_S)
-    finally:
-        process.kill()
-        process.wait()
-    if process.returncode != 0:
-        raise DisturbanceError(f"the load ended with status {process.returncode}")
-    reported += [Report(**json.loads(line)) for line in output.splitlines()]
+        for process in processes:
+            output, _ = process.communicate(timeout=seconds + PATIENCE_S)
+            if process.returncode != 0:
+                raise DisturbanceError(f"the load ended with status {process.returncode}")
+            reported += [Report(**json.loads(line)) for line in output.splitlines()]
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.wait()
 
 
 def disturb(one: Disturbance, workers: int, rate: int, upstream_port: int, asked: Path) -> Noticed:
     """Run one round: disturb a node under load. Return what clients noticed."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), workers)
     with running(upstream_port, workers, cores) as node:
-        with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)]) as reported:
+        with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)], tcp=True) as reported:
             time.sleep(CALM_S)
             one.act(node)
-        (load,) = reported
+        load, streams = reported
         overflowed = dropped(node.port)
         limited = int(
             sum(value for name, value in node.metrics().items() if name.startswith("dnsfilter_limited_total"))
         )
     lost = load.sent - load.answered
     in_hands = lost - overflowed - limited - load.deaf
-    return Noticed(load.sent, lost - load.deaf, in_hands, overflowed, limited, load.gap_ms)
+    return Noticed(
+        load.sent,
+        lost - load.deaf,
+        in_hands,
+        overflowed,
+        limited,
+        load.gap_ms,
+        streams.sent,
+        streams.sent - streams.answered,
+        streams.gap_ms,
+    )
 
 
 def dropped(port: int) -> int:
@@ -211,8 +238,9 @@ def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) ->
     lines = [
         f"### Workers lost and replaced under {rate:,} queries a second",
         "",
-        "| what happens | workers | lost | of these in hand | not in hand | longest without answers, ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| what happens | workers | lost | of these in hand | not in hand | longest without answers, ms "
+        "| TCP: lost | TCP: longest, ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     titles = {one.slug: one.title for one in DISTURBANCES}
     for (slug, workers), rounds in found.items():
@@ -221,6 +249,8 @@ def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) ->
             [one.in_hands for one in rounds],
             [one.overflowed + one.limited for one in rounds],
             [one.gap_ms for one in rounds],
+            [one.tcp_lost for one in rounds],
+            [one.tcp_gap_ms for one in rounds],
         ]
         cells = [f"{median(column):,.0f} ({max(column):,.0f})" for column in columns]
         lines.append(f"| {titles[slug]} | {workers} | {' | '.join(cells)} |")

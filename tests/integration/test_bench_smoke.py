@@ -61,6 +61,8 @@ def test_what_clients_notice_of_disturbances_is_counted_query_by_query() -> None
         assert noticed["lost"] == noticed["in_hands"] + noticed["overflowed"] + noticed["limited"]
         assert noticed["in_hands"] <= 64
         assert noticed["gap_ms"] > 0
+        assert noticed["tcp_sent"] > noticed["tcp_lost"] >= 0
+        assert noticed["tcp_gap_ms"] > 0
     ((alone, extra, flooding),) = reported["flood"]
     assert alone["answered"] == alone["sent"] > 0
     assert extra["answered"] > 0
