@@ -60,13 +60,15 @@ class Process:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.process = self._launched()
         deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"
-            if self.is_ready():
-                return self
-            time.sleep(0.05)
-        self.stop()
-        raise AssertionError(f"{self.command()[0]} is not ready:\n{self.log.read_text()}")
+        try:
+            while not self.is_ready():
+                assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"
+                assert time.monotonic() < deadline, f"{self.command()[0]} is not ready:\n{self.log.read_text()}"
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        return self
 
     def _launched(self) -> subprocess.Popen[bytes] | Forked:
         if self.is_forked:

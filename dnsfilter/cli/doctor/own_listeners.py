@@ -5,10 +5,10 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from dnsfilter.cli.running.asking import ANSWER_S, limit_wait
+from dnsfilter.cli.running.asking import ANSWER_S, limit_wait, named_failures
 from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.node_config import Clients, Endpoint
-from dnsfilter.errors import MalformedMessage, UnavailableError
+from dnsfilter.errors import UnavailableError
 from dnsfilter.server.tls import MOST_READ, PROTOCOLS
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.framing import Framing, LengthFraming
@@ -52,21 +52,11 @@ def ask_listener(
         context.set_alpn_protocols(PROTOCOLS[transport])
         return _exchange(server, host, message, framing, context, clients, time.monotonic() + within_s)
 
-    try:
+    with named_failures(asked, within_s):
         try:
             return ListenerAnswer(attempt(ssl.create_default_context()), "")
         except ssl.SSLCertVerificationError as error:
             return ListenerAnswer(attempt(_trusting_all()), error.verify_message)
-    except TimeoutError as error:
-        raise UnavailableError(f"{asked}: no answer within {within_s:g} s") from error
-    except ssl.SSLError as error:
-        raise UnavailableError(f"{asked}: no TLS connection: {error.reason or error}") from error
-    except OSError as error:
-        raise UnavailableError(f"{asked}: {(error.strerror or str(error)).lower()}") from error
-    except UnavailableError as error:
-        raise UnavailableError(f"{asked}: {error}") from error
-    except MalformedMessage as error:
-        raise UnavailableError(f"{asked}: its answer is not well-formed: {error}") from error
 
 
 def _trusting_all() -> ssl.SSLContext:

@@ -2,7 +2,10 @@
 
 import secrets
 import socket
+import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.node_config import Clients, Endpoint
@@ -36,23 +39,33 @@ def ask(
     asked = f"ask {endpoint_text(server)} over {transport.upper()}"
     deadline = time.monotonic() + within_s
     kind = socket.SOCK_DGRAM if transport is Transport.UDP else socket.SOCK_STREAM
+    with named_failures(asked, within_s), socket.socket(family_of(server.address), kind) as sock:
+        sock.settimeout(within_s)
+        if source is not None:
+            sock.bind((str(source), 0))
+        sock.connect((str(server.address), server.port))
+        header = b"" if clients is None else clients.header_from(sock.getsockname()[0])
+        sock.sendall(header + (b"" if transport is Transport.UDP else len(message).to_bytes(2, "big")) + message)
+        while True:
+            reply = sock.recv(_MOST_BYTES) if transport is Transport.UDP else _framed(sock, deadline)
+            if reply[:2] == message[:2]:
+                return check_message(reply)
+            limit_wait(sock, deadline)
+
+
+@contextmanager
+def named_failures(asked: str, within_s: float) -> Iterator[None]:
+    """Raise UnavailableError with `asked` at its beginning for each reason why no well-formed answer came."""
     try:
-        with socket.socket(family_of(server.address), kind) as sock:
-            sock.settimeout(within_s)
-            if source is not None:
-                sock.bind((str(source), 0))
-            sock.connect((str(server.address), server.port))
-            header = b"" if clients is None else clients.header_from(sock.getsockname()[0])
-            sock.sendall(header + (b"" if transport is Transport.UDP else len(message).to_bytes(2, "big")) + message)
-            while True:
-                reply = sock.recv(_MOST_BYTES) if transport is Transport.UDP else _framed(sock, deadline)
-                if reply[:2] == message[:2]:
-                    return check_message(reply)
-                limit_wait(sock, deadline)
+        yield
     except TimeoutError as error:
         raise UnavailableError(f"{asked}: no answer within {within_s:g} s") from error
+    except ssl.SSLError as error:
+        raise UnavailableError(f"{asked}: no TLS connection: {error.reason or error}") from error
     except OSError as error:
         raise UnavailableError(f"{asked}: {(error.strerror or str(error)).lower()}") from error
+    except UnavailableError as error:
+        raise UnavailableError(f"{asked}: {error}") from error
     except MalformedMessage as error:
         raise UnavailableError(f"{asked}: its answer is not well-formed: {error}") from error
 
