@@ -6,10 +6,10 @@ from ipaddress import ip_network
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.db.fleet_rows import is_fleet_row
 from api.db.models import RangeRow
 from api.errors import Invalid
 from api.http.pagination import within
-from dnsfilter.policy.fleets import FLEET_LENGTH, FLEET_TEXT
 from dnsfilter.policy.model import Address
 from dnsfilter.translatable import Text
 
@@ -33,12 +33,7 @@ def fleet_client(session: Session, site: str, fleet: str, visible: frozenset[str
 
 def _labelled(session: Session, site: str, fleet: str, visible: frozenset[str] | None) -> Sequence[RangeRow]:
     row = RangeRow
-    fleets = select(row).where(
-        row.site == site,
-        row.prefix.startswith(FLEET_TEXT),
-        row.prefix.endswith(FLEET_LENGTH),
-        *within(row.authority, visible),
-    )
+    fleets = select(row).where(row.site == site, *is_fleet_row(), *within(row.authority, visible))
     found = session.scalars(fleets.where(row.label == fleet)).all()
     if found:
         return found

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from api.db.fleet_rows import is_fleet_row
 from api.db.models import RangeRow
 from api.errors import NotFound
 from api.http.pagination import Paging, select_page
-from dnsfilter.policy.fleets import FLEET_LENGTH, FLEET_TEXT, is_fleet_text
+from dnsfilter.policy.fleets import is_fleet_text
 from dnsfilter.translatable import Text
 
 
@@ -37,6 +38,4 @@ def labelled(session: Session, authority: str, site: str, label: str) -> RangeRo
 
 
 def _of(authority: str) -> Sequence[ColumnElement[bool]]:
-    # Prefixes are written in one form, and only fleets may lie in their block.
-    row = RangeRow
-    return row.authority == authority, row.prefix.startswith(FLEET_TEXT), row.prefix.endswith(FLEET_LENGTH)
+    return RangeRow.authority == authority, *is_fleet_row()
