@@ -52,6 +52,7 @@ class CompiledEngine:
         longest_wait_ms: int = ...,
         clock: EngineClock,
         counters: CounterBlock,
+        cookie_secret: bytes,
         snapshot: Snapshot,
         since_ms: int | None = None,
         reference: Reference | None = None,

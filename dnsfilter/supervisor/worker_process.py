@@ -5,9 +5,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
+from secrets import token_bytes
 from typing import assert_never
 
 from dnsfilter.config.node_config import Config
@@ -15,6 +17,7 @@ from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.refused_clients import RefusedClient
+from dnsfilter.engine.server_cookies import SECRET_BYTES
 from dnsfilter.engine.unregistered_counts import SLOTS, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import MISSED_S, Silence, Stall
@@ -53,13 +56,17 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """The settings that workers are started with. Workers of an older `version` are replaced."""
+    """The settings that workers are started with. Workers of an older `version` are replaced.
+
+    All workers of a supervisor share the secret of server cookies: any of them may get a client's next query.
+    """
 
     version: int
     config: Config
     listening: Listening
     engine: EngineKind
     upstreams: tuple[str, ...]
+    cookie_secret: bytes = field(default_factory=partial(token_bytes, SECRET_BYTES), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +259,7 @@ def _send_orders(sock: socket.socket, orders: Orders, block: CounterBlock, snaps
         channel.send(sock, Sockets(), sockets[start : start + channel.MOST_DESCRIPTORS])
     packed = seal("dnsfilter-config", pack_config(orders.config, _numbered(orders.listening)))
     try:
-        setup = Setup(str(block.path), snapshot.since_ms, snapshot.node, snapshot.reference)
+        setup = Setup(str(block.path), snapshot.since_ms, orders.cookie_secret, snapshot.node, snapshot.reference)
         channel.send(sock, setup, [packed, *snapshot.descriptors])
     finally:
         os.close(packed)

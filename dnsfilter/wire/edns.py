@@ -35,7 +35,8 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 class Edns:
     """The content of a peer's OPT. `options` are (code, data) in its order, at most MAX_OPTIONS.
 
-    Replies have the options in `answered`, in wire form.
+    Replies have the options in `answered` and the COOKIE option in `cookie`, both in wire form. `is_proven`: the peer
+    sent a valid server cookie, so that its address is not forged.
     """
 
     payload: int
@@ -43,6 +44,8 @@ class Edns:
     do: bool
     options: tuple[tuple[int, bytes], ...] = ()
     answered: bytes = b""
+    cookie: bytes = b""
+    is_proven: bool = False
 
     def option(self, code: int) -> bytes | None:
         """Return the data of the first option with that code, or None."""
@@ -125,6 +128,11 @@ def subnet_bounds(data: bytes) -> tuple[bytes, bytes] | None:
 def answered_subnet(data: bytes) -> bytes:
     """Return the ECS option that answers one, in wire form: it is for exactly this subnet (RFC 7871 section 7.2.1)."""
     return _OPTION.pack(OptionCode.ECS, len(data)) + data[:3] + data[2:3] + data[_ECS_FIXED:]
+
+
+def cookie_option(data: bytes) -> bytes:
+    """Return a COOKIE option in wire form."""
+    return _OPTION.pack(OptionCode.COOKIE, len(data)) + data
 
 
 def is_cookie(data: bytes) -> bool:

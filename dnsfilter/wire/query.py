@@ -73,7 +73,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A query whose only answer is `rcode`. `question` is copied into the answer; it is empty if it was unreadable."""
+    """A query whose only answer is `rcode`. `question` is copied into the answer; it is empty if it was unreadable.
+
+    `asks_cookie`: it has no question, but a cookie to answer (RFC 7873 section 5.4).
+    """
 
     id: int
     opcode: int
@@ -83,6 +86,7 @@ class Fault:
     question: bytes
     edns: Edns | None
     ede: Ede | None = None
+    asks_cookie: bool = False
 
 
 def parse_query(message: bytes, *, stream: bool = False) -> Query | Fault | None:
@@ -122,7 +126,15 @@ def parse_query(message: bytes, *, stream: bool = False) -> Query | Fault | None
             wire = b""  # An UPDATE has a zone here (RFC 2136 section 2.3), which may be left out (section 3.8).
     elif question is not None and rcode == Rcode.FORMERR and question.qtype == Type.NXNAME:
         return Fault(number, opcode, rd, cd, rcode, wire, edns, Ede(EdeCode.INVALID_QUERY_TYPE))
-    return Fault(number, opcode, rd, cd, Rcode.FORMERR if rcode is None else rcode, wire, edns)
+    asks_cookie = not (qdcount or opcode or ancount or nscount) and _asks_cookie(edns, stream)
+    return Fault(number, opcode, rd, cd, rcode or Rcode.FORMERR, wire, edns, asks_cookie=asks_cookie)
+
+
+def _asks_cookie(edns: Edns | None, stream: bool) -> bool:
+    """Return whether the OPT of a query without a question, all of whose options are well-formed, has a cookie."""
+    if edns is None or edns.option(OptionCode.COOKIE) is None:
+        return False
+    return all(_is_option(code, data, stream) for code, data in edns.options)
 
 
 def _refusal_rcode(question: Question, edns: Edns | None, records: int, stream: bool) -> int | None:
@@ -142,7 +154,7 @@ def _refusal_rcode(question: Question, edns: Edns | None, records: int, stream: 
 def _is_option(code: int, data: bytes, stream: bool) -> bool:
     """Return whether an option has the form that its RFC demands of a query, else with FORMERR.
 
-    Subnets and cookies are not used, but checked (RFC 7871 section 6, RFC 7873 section 5.2.2). A keepalive in a query
+    Subnets and cookies have rules for their data (RFC 7871 section 6, RFC 7873 section 5.2.2). A keepalive in a query
     holds no timeout, and is ignored over UDP (RFC 7828 sections 3.2.1 and 3.3.1).
     """
     match code:

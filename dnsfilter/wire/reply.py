@@ -194,5 +194,5 @@ def _opts(edns: Edns | None, edes: Edes, rcode: int) -> Iterator[bytes]:
         listed = (edes,) if isinstance(edes, Ede) else edes[:MAX_EDES]
         for shown in (listed, [Ede(ede.code) for ede in listed]):
             options = b"".join(map(ede_option, shown))
-            yield opt_record(OUR_PAYLOAD, edns.do, edns.answered + options, extended)
-    yield opt_record(OUR_PAYLOAD, edns.do, edns.answered, extended)
+            yield opt_record(OUR_PAYLOAD, edns.do, edns.answered + edns.cookie + options, extended)
+    yield opt_record(OUR_PAYLOAD, edns.do, edns.answered + edns.cookie, extended)

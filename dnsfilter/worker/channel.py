@@ -66,13 +66,14 @@ class Sockets(_Message, frozen=True):
 
 
 class Setup(_Message, frozen=True):
-    """Start to serve. `counters` is the path of its counters. The rest is as in `Policy`.
+    """Start to serve. `counters` is the path of its counters, `cookie_secret` of the node. The rest is as in `Policy`.
 
     Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`.
     """
 
     counters: str
     since_ms: int
+    cookie_secret: bytes
     node: str = ""
     reference: Reference | None = None
 

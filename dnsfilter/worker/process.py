@@ -127,6 +127,7 @@ class Worker:
             longest_wait_ms=config.upstream.timeout_ms,
             clock=self._clock,
             counters=self._counters,
+            cookie_secret=setup.cookie_secret,
             snapshot=snapshot,
             since_ms=setup.since_ms,
             reference=setup.reference,

@@ -52,7 +52,6 @@ OPTIONS = {
     "dau": option(5, b"\x08\x0d"),
     "subnet": option(8, b"\0\1\x18\0\xc0\0\2"),
     "expire": option(9),
-    "cookie": option(10, b"12345678"),
     "keepalive": option(11),
     "padding": option(12, bytes(40)),
     "chain": option(13, b"\0"),
@@ -63,7 +62,7 @@ OPTIONS = {
     "experimental": option(65001, b"what it may be"),
     "unknown": option(100),
     "reserved": option(65535, bytes(300)),
-    "several": option(3) + option(10, b"12345678") + option(9) + option(8, b"\0\1\0\0"),
+    "several": option(3) + option(9) + option(8, b"\0\1\0\0"),
     "of one kind": option(100) * 40,
 }
 

@@ -49,6 +49,7 @@ KINDS = ("reference", "compiled") if _ALL_HERE else ("reference",)
 
 NO_RATES = Limits(clients=Rate(0, 0), unregistered=Rate(0, 0))
 """No rate limits. While a test's clock stands still, the test may ask more than a client could."""
+COOKIE_SECRET = bytes(range(32))
 PATIENCE_S = 60.0
 """How long a test waits for what is certain to come, even on a busy machine."""
 GHENT, MECHELEN, DIEST, BOUND, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
@@ -487,6 +488,7 @@ def make_engine(
         longest_wait_ms=longest_wait_ms,
         clock=clock,
         counters=counters,
+        cookie_secret=COOKIE_SECRET,
         snapshot=snapshot,
     )
 

@@ -51,6 +51,10 @@ cdef struct Asked:
     bint edns
     bint do_bit
     bint reads_json         # the client reads an extended error's text as JSON: Edns.reads_json
+    uint32_t cookie         # offset of the data of its cookie; 0: none that is answered
+    uint16_t cookie_size
+    bint is_proven          # its server cookie is one of ours, for its address
+    uint8_t server_cookie[16]   # SERVER_COOKIE, for replies if it has a cookie
     bint is_named           # `subnet` names the client
     uint32_t subnet         # offset of the data of its client subnet, unless the query is plain; 0: none
     uint8_t named[16]       # the client

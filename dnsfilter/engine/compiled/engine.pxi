@@ -6,6 +6,7 @@ import select
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.limits import KEY_BYTES, Limiter
 from dnsfilter.engine.range_counts import RangeCounts
+from dnsfilter.engine.server_cookies import ServerCookies
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, UnregisteredTable
 from dnsfilter.telemetry.slots import upstream_slots
@@ -18,7 +19,7 @@ class CompiledEngine:
 
     def __init__(
         self, *, listeners, zones, cache, clients, limits, trust_ad, longest_wait_ms=LONGEST_FIRST_WAIT_MS, clock,
-        counters, snapshot, since_ms=None, reference=None,
+        counters, cookie_secret, snapshot, since_ms=None, reference=None,
     ):
         self._cache, self._clock, self._counters, self._slots = cache, clock, counters, counters.slots
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
@@ -40,11 +41,12 @@ class CompiledEngine:
         self._slow_path = SlowPath(
             table=self._table, health=self._pending.health, failures=failures, cache=cache, zones=zones,
             clients=clients, trust_ad=trust_ad, longest_wait_ms=longest_wait_ms, clock=clock, counters=counters,
+            cookies=ServerCookies(cookie_secret),
         )
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = FastPath(
             cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.policy.refused_clients,
-            self._slow_path.policy.names, self._slow_path.policy.pending_names, failures,
+            self._slow_path.policy.names, self._slow_path.policy.pending_names, failures, CookieMaker(cookie_secret),
         )
         self._recording = Recording()
         self._loop = Loop(

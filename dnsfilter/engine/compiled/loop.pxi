@@ -216,7 +216,7 @@ cdef class Loop:
             if self.plain[i]:
                 size = answer_plain(
                     self.fast, &self.asked[i], &self.ahead[i], client, client_size, 0, self.at, self.now_ms,
-                    udp_limit_of(&self.asked[i]), self.batch.next_reply(),
+                    self.batch.next_reply(),
                 )
             else:
                 size = answer_odd(
@@ -299,7 +299,7 @@ cdef class Loop:
             self.fast.drop_waiting(0)
             return DROPPED
         return self.fast.serve(
-            asked, entry, ahead.range_class, 0, AS_STALE, self.at, self.now_ms, udp_limit_of(asked),
+            asked, entry, ahead.range_class, 0, AS_STALE, self.at, self.now_ms, reply_limit(asked, 0),
             self.batch.next_reply(),
         )
 
@@ -375,8 +375,7 @@ cdef class Loop:
             if read_plain(wire, len(message), &asked):
                 self.fast.look_ahead(&asked, asker, len(client), at, &ahead)
                 size = answer_plain(
-                    self.fast, &asked, &ahead, asker, len(client), stream, at, boot_ms,
-                    STREAM_ROOM if stream else udp_limit_of(&asked), out,
+                    self.fast, &asked, &ahead, asker, len(client), stream, at, boot_ms, out
                 )
             else:
                 size = answer_odd(

@@ -9,6 +9,8 @@ cdef int CROWDED_FROM, LOOKS, MOST_EXCHANGES, OLD_MS, SWEEP_MS
 cdef int LIFETIME_MS, LOWEST_PORT, POOL_SIZE
 cdef uint32_t MS_UNTIL_PREFETCH, POPULAR_HITS
 cdef uint32_t HEAVY, LIFETIME_SENDS, MOST_WAITERS
+cdef uint32_t CLIENT_COOKIE, SERVER_COOKIE
+cdef int64_t MAX_AGE_S, MAX_AHEAD_S, PERIOD_S, RENEW_AFTER_S
 cdef int LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS
 cdef uint64_t EXPLORE_EVERY
 cdef int64_t EDNS_REMEMBERED_MS, FAILURES_TO_BACK_OFF, FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, LONGEST_WAIT_MS
@@ -17,6 +19,13 @@ cdef int64_t UNKNOWN_QUIET_MS, UNKNOWN_WAIT_MS, USELESS_TO_RECOVER
 
 from dnsfilter.cache.answer_cache import LONGEST_S, MS_UNTIL_PREFETCH, POPULAR_HITS
 from dnsfilter.cache.failure_cache import FIRST_HOLD_MS, LONGEST_HOLD_MS
+from dnsfilter.engine.interoperable_cookie import (
+    CLIENT_COOKIE,
+    MAX_AGE_S,
+    MAX_AHEAD_S,
+    RENEW_AFTER_S,
+    SERVER_COOKIE,
+)
 from dnsfilter.engine.limits import MOST_HANDSHAKES
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
@@ -24,6 +33,7 @@ from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_W
 from dnsfilter.engine.reference.shares import HEAVY, LOOKS, OLD_MS
 from dnsfilter.engine.rules.stale import STALE_TTL_S
 from dnsfilter.engine.rules.ttl_cap import CONCERNED_TTL_S
+from dnsfilter.engine.server_cookies import PERIOD_S
 from dnsfilter.engine.slow_path.forwarder import SAMPLE_EVERY
 from dnsfilter.policy.fleets import FLEET_HALF
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, SHORTEST_FIRST_WAIT_MS

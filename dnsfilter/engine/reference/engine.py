@@ -35,6 +35,7 @@ from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
 from dnsfilter.engine.reference.timer import BootTimer
 from dnsfilter.engine.refused_clients import RefusedClient
+from dnsfilter.engine.server_cookies import ServerCookies, is_proven
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.forwarder import STREAM_LIMIT
@@ -59,6 +60,12 @@ from dnsfilter.wire.query import Fault, Query, parse_query
 from dnsfilter.wire.reply import empty_reply, truncated_reply, udp_limit
 
 BATCH = 64
+# Outcomes of faults by rcode. The last two answer a query for a cookie.
+_FAULTS: dict[int, Outcome] = {
+    Rcode.NOTIMP: Outcome.UNSUPPORTED,
+    Rcode.NOERROR: Outcome.LOCAL,
+    Rcode.BADCOOKIE: Outcome.LOCAL,
+}
 
 
 class ReferenceEngine:
@@ -80,12 +87,14 @@ class ReferenceEngine:
         longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
         clock: EngineClock,
         counters: CounterBlock,
+        cookie_secret: bytes,
         snapshot: Snapshot,
         since_ms: int | None = None,
         reference: Reference | None = None,
     ) -> None:
         self._cache = cache
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
+        self._cookies = ServerCookies(cookie_secret)
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._range_counts = RangeCounts()
         self._clients = clients
@@ -111,6 +120,7 @@ class ReferenceEngine:
             longest_wait_ms=longest_wait_ms,
             clock=clock,
             counters=counters,
+            cookies=self._cookies,
         )
         self._policy = self._path.policy
         self.swap(snapshot, since_ms, reference)
@@ -268,19 +278,19 @@ class ReferenceEngine:
             self._range_counts.note(client)
         at = policy.anchor.instant(wall_s, boot_ms)
         may_ask = policy.may_ask(client, range_class, at)
+        query = self._cookies.answer(query, client, transport, at)
         # 3. Its limits.
-        forgeable = not transport.is_stream
+        forgeable = not (transport.is_stream or is_proven(query))
         admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
         if admission is not Admission.PASS:
             limit = Limit.CLIENT if may_ask or not forgeable else Limit.UNREGISTERED
             return self._limited(query, transport, limit, admission)
         # 4. Faults, and clients that may not ask.
-        size_limit = udp_limit(query) if forgeable else STREAM_LIMIT
+        size_limit = STREAM_LIMIT if transport.is_stream else udp_limit(query)
         if isinstance(query, Fault):
             if self._path.takes(query, range_class):
                 return self._path.update(message, query, client, transport)
-            outcome = Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED
-            policy.count(transport, outcome, query.rcode)
+            policy.count(transport, _FAULTS.get(query.rcode, Outcome.MALFORMED), query.rcode)
             return Reply(empty_reply(query, query.rcode, limit=size_limit))
         case = Case(query, transport, client, range_class, at, boot_ms, size_limit)
         if not may_ask and not asks_probe(query):
@@ -292,8 +302,10 @@ class ReferenceEngine:
         self._policy.count(transport, Outcome.LIMITED)
         self._slots[LIMITED[limit]] += 1
         if admission is Admission.SLIP and isinstance(query, Query):
-            self._policy.count_reply(Rcode.NOERROR)
-            return Reply(truncated_reply(query))
+            # With a cookie in the query, the client can prove its address without TCP.
+            rcode = Rcode.BADCOOKIE if query.edns is not None and query.edns.cookie else Rcode.NOERROR
+            self._policy.count_reply(rcode)
+            return Reply(empty_reply(query, rcode) if rcode else truncated_reply(query))
         return Drop()
 
     # Streams of clients and to upstreams.

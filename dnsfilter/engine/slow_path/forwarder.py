@@ -13,6 +13,7 @@ from dnsfilter.config.ad_bit import passes_ad
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, AskStream, Miss, ProbeStream
 from dnsfilter.engine.rules.stale import stale_answer
+from dnsfilter.engine.server_cookies import ServerCookies
 from dnsfilter.engine.slow_path.case import FAILED_AS, Case, Failed, Turn
 from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToProbe, ToStream, Waiter
 from dnsfilter.engine.slow_path.inflight import Inflight
@@ -47,6 +48,7 @@ class Forwarder:
         trust_ad: bool,
         clock: Clock,
         slots: "memoryview[int]",
+        cookies: ServerCookies,
     ) -> None:
         self._policy = policy
         self._inflight = inflight
@@ -55,7 +57,7 @@ class Forwarder:
         self._failures = failures
         self._trust_ad = trust_ad
         self._clock = clock
-        self._slots = slots
+        self._slots, self._cookies = slots, cookies
         self._answered = 0
 
     def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
@@ -115,10 +117,11 @@ class Forwarder:
         """Decide a waiting query again, and send the reply or hand it up."""
         policy = self._policy
         transport = waiter.transport
-        limit = STREAM_LIMIT if transport.is_stream else udp_limit(waiter.query)
         at = policy.anchor.instant(turn.wall_s, turn.boot_ms)
+        query = self._cookies.answer(waiter.query, waiter.client, transport, at)
+        limit = STREAM_LIMIT if transport.is_stream else udp_limit(query)
         range_class = policy.snapshot.find(waiter.client)
-        case = Case(waiter.query, transport, waiter.client, range_class, at, turn.boot_ms, limit)
+        case = Case(query, transport, waiter.client, range_class, at, turn.boot_ms, limit)
         if not policy.may_ask(waiter.client, range_class, at):
             message = policy.unregistered(case)
         elif isinstance(found, Entry):

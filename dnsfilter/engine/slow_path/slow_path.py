@@ -11,6 +11,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Capture, Captured, Miss, NodeLabel, Reply, Update
+from dnsfilter.engine.server_cookies import ServerCookies
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.dynamic_updates import decide_update, is_taken
 from dnsfilter.engine.slow_path.exchange import Waiter
@@ -52,6 +53,7 @@ class SlowPath:
         longest_wait_ms: int,
         clock: Clock,
         counters: CounterBlock,
+        cookies: ServerCookies,
     ) -> None:
         slots, upstreams = counters.slots, upstream_slots(len(zones.endpoints))
         self._table = table
@@ -59,12 +61,14 @@ class SlowPath:
         self._upstreams = upstreams
         self._slots = slots
         self._cache, self._zones = cache, zones
-        self._failures = failures
+        self._failures, self._cookies = failures, cookies
         self.policy = QueryPolicy(clients, counters)
         self._recorder = Recorder(self.policy, clock)
         self._decider = QueryDecider(self.policy, zones, cache, failures, health, slots)
         self._inflight = Inflight(table, health, zones, upstreams, slots, trust_ad, longest_wait_ms)
-        self._forwarder = Forwarder(self.policy, self._inflight, zones, cache, failures, trust_ad, clock, slots)
+        self._forwarder = Forwarder(
+            self.policy, self._inflight, zones, cache, failures, trust_ad, clock, slots, cookies
+        )
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
@@ -122,14 +126,15 @@ class SlowPath:
 
         `is_named` says that the query's subnet names the client.
         """
+        at = self.policy.anchor.instant(turn.wall_s, turn.boot_ms)
         query = parse_query(message, stream=transport.is_stream)
+        query = None if query is None else self._cookies.answer(query, client, transport, at)
         if isinstance(query, Fault) and self.takes(query, range_class):
             return self.update(message, query, client, transport)
         if not isinstance(query, Query):
             raise ValueError(f"message {message.hex()} is not a query")
         query = answering_subnet(query) if is_named else query
         limit = STREAM_LIMIT if transport.is_stream else udp_limit(query)
-        at = self.policy.anchor.instant(turn.wall_s, turn.boot_ms)
         return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
 
     # Questions upstream.

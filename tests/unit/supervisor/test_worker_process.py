@@ -10,6 +10,7 @@ import pytest
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
+from dnsfilter.engine.server_cookies import SECRET_BYTES
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.worker_process import Orders, Sealed, WorkerProcess
 from dnsfilter.supervisor.worker_starts import ChildProcess, WorkerStarts
@@ -84,7 +85,7 @@ def test_a_worker_says_by_its_status_that_the_system_refused_it_something(
     block = CounterBlock.create(tmp_path / "block", 1)
     process, sock = starts.start(EngineKind.REFERENCE)
     descriptors = [seal("dnsfilter-config", pack_config(load_config(path), ())), *(seal("x", b"?") for _ in range(4))]
-    channel.send(sock, Setup(str(tmp_path / counters), 0, ""), descriptors)
+    channel.send(sock, Setup(str(tmp_path / counters), 0, bytes(SECRET_BYTES), ""), descriptors)
     assert status_of(process) == status
     sock.close()
     block.close()

@@ -124,9 +124,10 @@ cdef class Delivery:
             return False
         if not read_query(<const uint8_t*>(waiting + 1), waiting.message_size, stream, &asked):
             return False
+        self.fast.cookies.answer(&asked, waiting.address, waiting.address_size, waiting.transport, at)
         size = self.fast.serve(
             &asked, entry, range_class, waiting.transport, DELIVERED, at, now_ms,
-            STREAM_ROOM if stream else udp_limit_of(&asked), out,
+            reply_limit(&asked, waiting.transport), out,
         )
         if size <= 0:
             return False

@@ -68,6 +68,7 @@ cdef class FastPath:
     cdef Table table
     cdef Store store
     cdef Buckets buckets
+    cdef CookieMaker cookies
     cdef UnregisteredNetworks unregistered
     cdef RangeWords ranges
     cdef NameRoutes routes
@@ -97,9 +98,9 @@ cdef class FastPath:
 
     def __init__(
         self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, recent_names,
-        pending_names, Failures failures not None,
+        pending_names, Failures failures not None, CookieMaker cookies not None,
     ):
-        self.store, self.failures = store, failures
+        self.store, self.failures, self.cookies = store, failures, cookies
         self.clients_left = refused_clients.left
         self.judged_counts = JudgementCounts(slots, recent_names, pending_names)
         self.buckets = Buckets(limiter)
@@ -196,10 +197,8 @@ cdef class FastPath:
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """Refuse a client that may not ask, but hand over the probe's name. A UDP source may be forged, so its network
-        is charged.
-        """
-        cdef int admission = self.admit(client, client_size, transport != 0, transport, now_ms)
+        """Refuse a client that may not ask, but hand over the probe's name. If it may be forged, charge its network."""
+        cdef int admission = self.admit(client, client_size, transport or asked.is_proven, transport, now_ms)
         cdef uint32_t size
         if admission == ADMIT_PASS:
             if self.routes.is_probe(asked):
@@ -208,6 +207,9 @@ cdef class FastPath:
             return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
         if admission == ADMIT_DROP:
             return DROPPED
+        if asked.cookie:  # so the client can prove its address without TCP
+            self.count_reply(RCODE_BADCOOKIE)
+            return <int>write_empty(asked, RCODE_BADCOOKIE, -1, NULL, 0, limit, out)
         self.count_reply(RCODE_NOERROR)
         size = write_empty(asked, RCODE_NOERROR, -1, NULL, 0, limit, out)
         out[2] |= 0x02  # TC: a client that is not forged retries over TCP

@@ -17,6 +17,7 @@ cdef enum:
     RCODE_FORMERR = 1
     RCODE_NOTIMP = 4
     RCODE_BADVERS = 16
+    RCODE_BADCOOKIE = 23
     EDE_INVALID_QUERY_TYPE = 30
 
 cdef enum:
@@ -30,6 +31,7 @@ cdef struct Fault:
     uint16_t opcode
     uint16_t question_size  # bytes of the question to copy; 0 if it cannot be read
     int ede                 # -1: none
+    bint asks_cookie        # it has no question, but a cookie to answer: `Fault.asks_cookie` of wire/query.py
 
 # Facts from the additional section of a query that are not in Asked.
 cdef struct OptFound:
@@ -54,7 +56,7 @@ cdef int read_odd(const uint8_t* message, uint32_t size, bint stream, Asked* out
     out.rd, out.ad, out.cd = (flags & BIT_RD) != 0, (flags & BIT_AD) != 0, (flags & BIT_CD) != 0
     out.edns, out.payload, out.do_bit = False, 0, False
     out.any = out.reads_json = out.is_named = False
-    out.subnet = 0
+    out.subnet = out.cookie = 0
     if big16(message + 4) == 1:
         position = read_question(message, size, out)
         known = position != 0
@@ -62,12 +64,15 @@ cdef int read_odd(const uint8_t* message, uint32_t size, bint stream, Asked* out
         position, rcode = skip_questions(message, size, big16(message + 4)), RCODE_FORMERR
     found = read_records(message, size, position, stream, out, &opt) if position else 0
     if found == 0:
-        rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
+        rcode, out.edns, out.payload, out.do_bit, out.cookie = RCODE_FORMERR, False, 0, False, 0
     fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
     if rcode < 0 and not fault.opcode:
         rcode = refusal_rcode(out, &opt, big32(message + 6) != 0)
         if rcode < 0:
             return ODD_QUERY
+    fault.asks_cookie = not fault.opcode and out.cookie and not opt.bad_option and not (
+        big32(message + 4) or big16(message + 8)
+    )
     fault.rcode = RCODE_NOTIMP if fault.opcode else <uint16_t>rcode
     fault.question_size = out.name_size + 4 if known else 0
     if fault.opcode == OPCODE_UPDATE:
@@ -129,9 +134,7 @@ cdef int read_records(
                 if not are_options(message + data, big16(message + position + 8), False):
                     return 0
                 opt.bad_option = has_bad_option(message + data, big16(message + position + 8), stream)
-                out.reads_json = reads_json(message + data, big16(message + position + 8))
-                out.subnet = first_subnet(message + data, big16(message + position + 8))
-                out.subnet += data if out.subnet else 0
+                note_options(message, data, data + big16(message + position + 8), out)
         position = data + big16(message + position + 8)
     return position == size
 
@@ -164,17 +167,6 @@ cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
     if size - ECS_FIXED != (bits + 7) // 8:
         return False
     return bits % 8 == 0 or not data[size - 1] & (0xFF >> (bits % 8))
-
-
-cdef uint32_t first_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
-    """Return where the data of the first client subnet begins, among MAX_OPTIONS options that fill `size` bytes; or 0."""
-    cdef uint32_t position = 0, count = 0
-    while position < size and count < MAX_OPTIONS:
-        if big16(options + position) == OPTION_ECS:
-            return position + 4
-        position += 4 + big16(options + position + 2)
-        count += 1
-    return 0
 
 
 cdef int refusal_rcode(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:

@@ -102,7 +102,7 @@ cdef void set_body_from(answer, Body* into) except *:
 
 
 cdef void begin_draft(const Asked* asked, uint32_t limit, uint8_t* out, Draft* draft) noexcept nogil:
-    """Begin a reply with header and question. `limit` is at least 512."""
+    """Begin a reply with header and question. `limit` is at least 484."""
     draft.out, draft.limit, draft.count, draft.cut = out, limit, 0, False
     draft.end = HEADER_BYTES + asked.name_size + 4
     memset(out, 0, HEADER_BYTES)
@@ -138,7 +138,7 @@ cdef uint32_t end_draft(
 ) noexcept nogil:
     """Write the header, and an OPT with as much of the errors as fits. Return the size of the reply."""
     cdef uint8_t* at = draft.out + draft.end
-    cdef uint32_t room, text, size, i
+    cdef uint32_t room, text, size, end, i
     write_header(asked, rcode, REPLY_TC if draft.cut else 0, draft.out)
     write_16(draft.out + section, draft.count)
     if not asked.edns:
@@ -153,13 +153,14 @@ cdef uint32_t end_draft(
     write_16(draft.out + 10, 1)
     if size == 0:
         return draft.end + write_opt(asked, rcode, -1, NULL, 0, at)
-    write_opt(asked, rcode, edes.codes[0], edes.text, text, at)
-    write_16(at + 9, size + text)
+    end = write_opt(asked, rcode, edes.codes[0], edes.text, text, at)
     for i in range(1, edes.count):
-        write_16(at + OPT_BYTES + text + i * EDE_BYTES, OPTION_EDE)
-        write_16(at + OPT_BYTES + text + i * EDE_BYTES + 2, 2)
-        write_16(at + OPT_BYTES + text + i * EDE_BYTES + 4, edes.codes[i])
-    return draft.end + OPT_BYTES + size + text
+        write_16(at + end, OPTION_EDE)
+        write_16(at + end + 2, 2)
+        write_16(at + end + 4, edes.codes[i])
+        end += EDE_BYTES
+    write_16(at + 9, end - OPT_BYTES)
+    return draft.end + end
 
 
 cdef uint32_t write_denial(
@@ -250,7 +251,7 @@ cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_
 
 
 cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) noexcept nogil:
-    """Write the error that answers a query, at most 288 bytes, as `empty_reply` of a `Fault`."""
+    """Write the error that answers a query, at most 316 bytes, as `empty_reply` of a `Fault`."""
     cdef uint32_t size = HEADER_BYTES + fault.question_size
     memset(out, 0, HEADER_BYTES)
     write_header(asked, fault.rcode, <uint32_t>fault.opcode << 11, out)

@@ -23,6 +23,11 @@ cdef uint32_t udp_limit_of(const Asked* asked) noexcept nogil:
     return asked.payload if asked.payload < OUR_PAYLOAD else OUR_PAYLOAD
 
 
+cdef inline uint32_t reply_limit(const Asked* asked, int transport) noexcept nogil:
+    """Return the size limit of a reply without its cookie."""
+    return (STREAM_ROOM if transport else udp_limit_of(asked)) - cookie_bytes(asked)
+
+
 cdef inline uint32_t expressible(const Asked* asked, uint32_t rcode) noexcept nogil:
     """Return the rcode of a reply, as wire/reply.py."""
     return UNEXPRESSED if rcode > EXTENDED and not asked.edns else rcode
@@ -40,20 +45,27 @@ cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8
 cdef uint32_t write_opt(
     const Asked* asked, uint32_t rcode, int ede, const uint8_t* text, uint32_t text_size, uint8_t* out
 ) noexcept nogil:
-    """Write an OPT with an extended error, -1 for none. Return its size."""
-    cdef uint32_t options = 0 if ede < 0 else EDE_BYTES + text_size
+    """Write an OPT with the cookie, if any, and an extended error, -1 for none. Return its size.
+
+    The limits of replies leave the room for the cookie.
+    """
+    cdef uint32_t options = cookie_bytes(asked)
+    cdef uint8_t* at = out + OPT_BYTES + options
     out[0] = 0
     write_16(out + 1, TYPE_OPT)
     write_16(out + 3, OUR_PAYLOAD)
     write_16(out + 5, (rcode >> 4) << 8)
     write_16(out + 7, 0x8000 if asked.do_bit else 0)
-    write_16(out + 9, options)
+    if options:
+        write_cookie(asked, out + OPT_BYTES)
     if ede >= 0:
-        write_16(out + 11, OPTION_EDE)
-        write_16(out + 13, 2 + text_size)
-        write_16(out + 15, <uint32_t>ede)
+        options += EDE_BYTES + text_size
+        write_16(at, OPTION_EDE)
+        write_16(at + 2, 2 + text_size)
+        write_16(at + 4, <uint32_t>ede)
         if text_size:
-            memcpy(out + 17, text, text_size)
+            memcpy(at + EDE_BYTES, text, text_size)
+    write_16(out + 9, options)
     return OPT_BYTES + options
 
 
@@ -66,7 +78,7 @@ cdef uint32_t write_empty(
     uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
-    """Write a reply without records. Return its size, at most `limit`, which is at least 512.
+    """Write a reply without records. Return its size, at most `limit` and the cookie. `limit` is at least 484.
 
     If it does not fit, leave out the extended error's text (UTF-8), then the error (-1 for none), then the OPT.
     """

@@ -2,10 +2,13 @@
 # `out`, or HAND_OVER, MISS or DROPPED.
 
 cdef int answer_plain(
-    FastPath fast, const Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
-    int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
+    FastPath fast, Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
+    int64_t at, int64_t now_ms, uint8_t* out,
 ) noexcept nogil:
     """Answer a plain query, after `look_ahead`."""
+    cdef uint32_t limit
+    fast.cookies.answer(asked, client, client_size, transport, at)
+    limit = reply_limit(asked, transport)
     fast.note_type(asked)
     # 3. Count the client's range or network, and refuse it unless it may ask. Limits apply to every client.
     fast.note_client(ahead, client, client_size, now_ms)
@@ -66,25 +69,29 @@ cdef int answer_odd(
     if result == ODD_SILENT:
         fast.slots[fast.outcomes[transport][AS_DROPPED]] += 1
         return DROPPED
-    limit = STREAM_ROOM if transport else udp_limit_of(asked)
     if result == ODD_QUERY:
         fast.note_type(asked)
         if asked.subnet and fast.forwarders.hold(named[0], named_size[0]):
             name_client(asked, fast.table, named, named_size)
     client, client_size = named[0], named_size[0]
+    fast.cookies.answer(asked, client, client_size, transport, at)
+    limit = reply_limit(asked, transport)
     # 3. Client and limits.
     ahead.range_class = fast.table.find_counted(client, client_size, &ahead.counted)
     fast.note_client(ahead, client, client_size, now_ms)
     ahead.may_ask = fast.may_ask(ahead.range_class, client, client_size, at)
     if result == ODD_QUERY and not ahead.may_ask:
         return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
-    if fast.admit(client, client_size, ahead.may_ask or transport, transport, now_ms) != ADMIT_PASS:
+    if fast.admit(client, client_size, ahead.may_ask or transport or asked.is_proven, transport, now_ms) != ADMIT_PASS:
         return DROPPED
     if result == ODD_QUERY:
         return answer_rare(fast, asked, ahead, transport, at, now_ms, limit, out)
     if fault.opcode == OPCODE_UPDATE and fast.takes_updates and ahead.range_class >= 0:
         return HAND_OVER
     result = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
+    if fault.asks_cookie and asked.cookie:
+        result = AS_LOCAL
+        fault.rcode = RCODE_NOERROR if asked.is_proven or asked.cookie_size == CLIENT_COOKIE else RCODE_BADCOOKIE
     fast.count(transport, result, fault.rcode)
     return <int>write_fault(asked, &fault, out)
 

@@ -195,8 +195,8 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
     cdef uint16_t count = big16(message + 10)
     out.edns = count != 0
     out.payload = 0
-    out.do_bit = False
-    out.reads_json = False
+    out.do_bit = out.reads_json = False
+    out.cookie = 0
     if count == 0:
         return position == size
     if count != 1 or size - position < MIN_RECORD or message[position] != 0:
@@ -209,16 +209,24 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
     out.do_bit = (message[position + 7] & 0x80) != 0
     if not are_options(message + position + MIN_RECORD, size - position - MIN_RECORD, True):
         return False
-    out.reads_json = reads_json(message + position + MIN_RECORD, size - position - MIN_RECORD)
+    note_options(message, position + MIN_RECORD, size, out)
     return True
 
 
-cdef bint reads_json(const uint8_t* options, uint32_t size) noexcept nogil:
-    """Return `Edns.reads_json` of the first MAX_OPTIONS options, which fill `size` bytes exactly."""
-    cdef uint32_t position = 0, count = 0
-    while position < size and count < MAX_OPTIONS:
-        if big16(options + position) == OPTION_EDE:
-            return True
-        position += 4 + big16(options + position + 2)
+cdef void note_options(const uint8_t* message, uint32_t position, uint32_t end, Asked* out) noexcept nogil:
+    """Note the options that we use, the first of each code among MAX_OPTIONS. They fill `position` to `end` exactly."""
+    cdef uint32_t count = 0, code, length
+    cdef bint has_cookie = False
+    out.reads_json, out.subnet, out.cookie = False, 0, 0
+    while position < end and count < MAX_OPTIONS:
+        code, length = big16(message + position), big16(message + position + 2)
+        if code == OPTION_EDE:
+            out.reads_json = True
+        elif code == OPTION_ECS and not out.subnet:
+            out.subnet = position + 4
+        elif code == OPTION_COOKIE and not has_cookie:
+            has_cookie = True
+            if is_cookie(length):
+                out.cookie, out.cookie_size = position + 4, <uint16_t>length
+        position += 4 + length
         count += 1
-    return False

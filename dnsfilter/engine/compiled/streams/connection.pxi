@@ -17,6 +17,7 @@ cdef enum:
     OVER_UDP = 0
     OVER_TCP = 1
     OVER_DOT = 2
+    OVER_DOH = 3
 
 # Connections in the order of use. Those whose TLS handshake is not complete have an order of their own.
 cdef enum:

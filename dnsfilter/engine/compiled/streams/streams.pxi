@@ -328,7 +328,7 @@ cdef class Streams:
         if read_plain(message, size, &asked):
             self.loop.fast.look_ahead(&asked, client, client_size, self.loop.at, &ahead)
             result = answer_plain(
-                self.loop.fast, &asked, &ahead, client, client_size, over, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+                self.loop.fast, &asked, &ahead, client, client_size, over, self.loop.at, self.loop.now_ms, out
             )
         else:
             result = answer_odd(
@@ -376,7 +376,8 @@ cdef class Streams:
         )
         if entry != NULL:
             return self.loop.fast.serve(
-                asked, entry, ahead.range_class, connection.transport, AS_STALE, self.loop.at, self.loop.now_ms, STREAM_ROOM, out
+                asked, entry, ahead.range_class, connection.transport, AS_STALE, self.loop.at, self.loop.now_ms,
+                reply_limit(asked, connection.transport), out,
             )
         if self.loop.fast.store.has_other(asked, ahead.view, self.loop.now_ms):
             return HAND_OVER
@@ -386,7 +387,7 @@ cdef class Streams:
                 connection.address, connection.address_size, connection.transport, asked.message, asked.size
             )
         self.loop.fast.count_reply(RCODE_SERVFAIL)
-        return <int>write_empty(asked, RCODE_SERVFAIL, -1, NULL, 0, STREAM_ROOM, out)
+        return <int>write_empty(asked, RCODE_SERVFAIL, -1, NULL, 0, reply_limit(asked, connection.transport), out)
 
 
 @cython.final
