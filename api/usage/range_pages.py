@@ -6,13 +6,14 @@ Otherwise its queries are in the authority's day only, as those of ranges with f
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Integer, and_, case, column, func, select, tuple_, values
 from sqlalchemy.orm import Session
 
-from api.db.models import UsageDayRow, UsageHourRow
+from api.db.models import RangeRow, UsageDayRow, UsageHourRow
 from api.http.pagination import cut_page, decode_keys
 from api.usage.release import Figure, bounded, figure, may_split
 from api.usage.repository import BAN_NAMES, DAY_NAMES, Counted, Wanted, day_bounds
@@ -160,6 +161,16 @@ def _growing(days: Sequence[_Day]) -> Iterator[Sequence[_Day]]:
 
 def _hour_keys(one: Counted) -> list[Any]:
     return [getattr(one, name) for name in _HOUR_NAMES]
+
+
+def labelled(session: Session, authority: str, rows: Sequence[Counted]) -> Sequence[Counted]:
+    """Return counts of ranges with the labels that the authority's ranges have now."""
+    if all(row.prefix is None for row in rows):
+        return rows
+    row = RangeRow
+    known = select(row.site, row.prefix, row.label).where(row.authority == authority, row.label != "")
+    labels = {(site, prefix): label for site, prefix, label in session.execute(known)}
+    return [replace(row, label=labels.get((row.site or "", row.prefix or ""))) for row in rows]
 
 
 def _columns(names: Sequence[str]) -> list[ColumnElement[str]]:

@@ -15,7 +15,7 @@ from api.usage.state import HOUR_S, CoverageState, coverage_state, usual_queries
 from dnsfilter.policy.counted_ranges import not_counted
 from dnsfilter.policy.model import Audience, Funding, Usage
 
-_WORDS = ("site", "prefix", *BAN_NAMES)
+_WORDS = ("site", "prefix", "label", *BAN_NAMES)
 COLUMNS = ("day", "hour", *_WORDS, "queries")
 """The columns of a table in CSV."""
 CLIENT_COLUMNS = tuple(ClientRead.model_fields)

@@ -161,6 +161,7 @@ class Counted:
     hour_s: int | None = None
     site: str | None = None
     prefix: str | None = None
+    label: str | None = None
 
 
 def days(session: Session, authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:

@@ -96,6 +96,7 @@ def list_usage(
     page = _PAGES[by]
     as_table = _wants_csv(request, format_)
     rows, following = page(unit.session, wanted, *((MAX_ROWS, None) if as_table else (limit, cursor)))
+    rows = range_pages.labelled(unit.session, authority, rows)
     if as_table:
         _demand_complete(following)
         return Response(as_csv(rows), media_type=CSV)

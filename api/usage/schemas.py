@@ -126,6 +126,9 @@ class UsageRead(Read):
     hour: Timestamp | None
     site: Slug | None
     prefix: str | None
+    label: str | None = Field(
+        description="the range's, such as a fleet's name; null if it has none or is not registered"
+    )
     service: ServiceSlug
     ban_authority: Slug = Field(description="the authority whose ban decided")
     ground: str = Field(description="`own`, `law` or `agreement`")

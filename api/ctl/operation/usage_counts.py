@@ -147,6 +147,7 @@ def _table(items: list[UsageRead], time_zone: str | None) -> Iterator[str]:
             item.day or ("" if item.hour is None else at_words(item.hour, time_zone)),
             item.prefix or "",
             item.site or "",
+            item.label or "",
             item.service,
             item.ban_authority,
             item.ground,
@@ -155,4 +156,5 @@ def _table(items: list[UsageRead], time_zone: str | None) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("time", "range", "site", "service", "ban of", "ground", "result", "queries"), rows, ("site",))
+    titles = ("time", "range", "site", "label", "service", "ban of", "ground", "result", "queries")
+    yield from table(titles, rows, ("site", "label"))

@@ -30,7 +30,7 @@ def _fleet(plane: Plane) -> Fleet:
 
 
 def _item(**changes: Any) -> dict[str, Any]:
-    split = {"day": None, "hour": None, "site": None, "prefix": None}
+    split = {"day": None, "hour": None, "site": None, "prefix": None, "label": None}
     ban = {"service": "alpha", "ban_authority": "town", "ground": "own", "result": "refused"}
     return {**split, **ban, **UNKNOWN, **changes}
 
@@ -124,7 +124,19 @@ def test_a_day_is_not_split_if_that_reveals_a_hidden_number(
     assert _items(node.plane, "&by=hour") == [_item(hour="2026-09-19T13:00:00Z", **WHERE, queries=30)]
     assert _items(node.plane, "&by=range") == [_item(**WHERE, queries=None, at_least=30)]
     csv_text = node.plane.call("GET", f"{ALL}&by=range&format=csv").text
-    assert csv_text.splitlines()[1] == ",,default,192.0.2.0/24,alpha,town,own,refused,>=30"
+    assert csv_text.splitlines()[1] == ",,default,192.0.2.0/24,,alpha,town,own,refused,>=30"
+
+
+def test_counts_of_a_fleet_have_its_label(node: Machine) -> None:
+    node.plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
+    fleet = {"label": "phones", "funding": "public", "audience": "staff"}
+    prefix = node.plane.done("POST", "/v1/authorities/town/fleets", fleet)["prefix"]
+    node.use(batch([count(20, range={"prefix": prefix})], start="2026-09-20T13:30:00Z"))
+    for by, more in (("range", {}), ("hour", {"hour": "2026-09-20T13:00:00Z"})):
+        found = _item(site="default", prefix=prefix, label="phones", queries=20, **more)
+        assert _items(node.plane, f"&by={by}") == [found]
+    text = node.plane.call("GET", f"{ALL}&by=range&format=csv").text
+    assert text.splitlines()[1] == f",,default,{prefix},phones,alpha,town,own,refused,20"
 
 
 @on_both_databases

@@ -31,7 +31,7 @@ def test_usage_is_shown_by_day_hour_and_range(ctl: Ctl) -> None:
     by_day = ctl("usage", "show", "ghent", *period).out.splitlines()
     assert by_day[1].split() == ["2026-09-21", "tiktok", "ghent", "own", "refused", "103"]
     by_range = ctl("usage", "show", "ghent", *period, "--by", "range").out.splitlines()
-    assert by_range[1].split() == ["127.0.5.0/24", "default", "tiktok", "ghent", "own", "refused", "2-8"]
+    assert by_range[1].split() == ["127.0.5.0/24", "default", "offices", "tiktok", "ghent", "own", "refused", "2-8"]
     by_hour = ctl("usage", "show", "ghent", *period, "--by", "hour").out
     assert "2026-09-21 14:00:00 CEST" in by_hour or "21 September 2026 14:00" in by_hour
     assert [line.split()[-1] for line in by_hour.splitlines()[1:]] == ["<5", "<5"]
@@ -39,8 +39,8 @@ def test_usage_is_shown_by_day_hour_and_range(ctl: Ctl) -> None:
     assert [(item["queries"], item["at_least"], item["at_most"]) for item in found] == [(None, 2, 8)]
     table = ctl("usage", "show", "ghent", *period, "--by", "range", "--csv").out.splitlines()
     assert table == [
-        "day,hour,site,prefix,service,ban_authority,ground,result,queries",
-        ",,default,127.0.5.0/24,tiktok,ghent,own,refused,2-8",
+        "day,hour,site,prefix,label,service,ban_authority,ground,result,queries",
+        ",,default,127.0.5.0/24,offices,tiktok,ghent,own,refused,2-8",
     ]
     attempts = ctl("usage", "bypass", "ghent", *period).out.splitlines()
     assert attempts[1].split() == ["2026-09-21", "encrypted", "dns", "14"]
