@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix, server_fault
 from dnsfilter.config.node_config import DOT_PORT, HTTPS_PORT, Endpoint
+from dnsfilter.config.upstreams.presets import misplaced_word
 from dnsfilter.config.upstreams.server_url import parse_server
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
 from dnsfilter.policy.fleets import by_hand_fault, token_fault
@@ -25,6 +26,9 @@ _DURATION_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 
 
 def read_server(text: str) -> Endpoint:
+    word = misplaced_word(text)
+    if word is not None:
+        raise ValueError(word)
     server = parse_server(text)
     fault = server_fault(server.address)
     if fault is not None:

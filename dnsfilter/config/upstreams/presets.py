@@ -72,7 +72,16 @@ def servers_of_word(value: object) -> object:
     if value == RESOLV_CONF:
         return None
     if value not in PRESETS:
-        near = difflib.get_close_matches(value, PRESETS, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f'write a list of servers, or "{RESOLV_CONF}"'
-        raise ValueError(f"{value!r} is none of {', '.join(PRESETS)}: {hint}")
+        raise ValueError(
+            misplaced_word(value)
+            or f'{value!r} is none of {", ".join(PRESETS)}: write a list of servers, or "{RESOLV_CONF}"'
+        )
     return PRESETS[value].servers
+
+
+def misplaced_word(text: str) -> str | None:
+    """Return the fault of a preset among servers, or of a misspelled one. None for any other text."""
+    if is_word(text):
+        return f"{text!r} stands for several servers: write it alone"
+    near = difflib.get_close_matches(text, PRESETS, 1)
+    return f'{text!r} is none of {", ".join(PRESETS)}: did you mean "{near[0]}"?' if near else None

@@ -38,3 +38,12 @@ def test_other_words_are_faults(tmp_path: Path, word: str, hint: str) -> None:
     with pytest.raises(ConfigError) as raised:
         load_config(path, resolv_conf=path)
     assert hint in str(raised.value)
+
+
+@pytest.mark.parametrize(("word", "hint"), [("quad8", 'did you mean "quad9"?'), ("quad9", "write it alone")])
+def test_words_among_servers_are_faults(tmp_path: Path, word: str, hint: str) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text(f'[upstream]\nservers = ["192.0.2.1", "{word}"]')
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    assert hint in str(raised.value)
