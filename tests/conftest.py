@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain, groupby
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,8 +29,31 @@ settings.load_profile("dnsfilter")
 
 LONG = ("integration", "conformance")
 """The directories whose tests wait for servers and clocks."""
-LONGEST = ("alerts", "guide", "decisions", "workers", "bench_smoke", "setup", "captures", "two_nodes")
-"""The files that take more than half a minute each."""
+LONGEST = frozenset(
+    {
+        "api/console/bans/test_terms_page.py",
+        "api/console/test_router.py",
+        "api/ctl/test_parser_json.py",
+        "api/attention/test_matters.py",
+        "api/bans/test_service.py",
+        "api/lists/test_service.py",
+        "cli/doctor/test_node_files.py",
+        "contract/test_upstream.py",
+        "engine/compiled/policy/test_snapshot.py",
+        "integration/test_alerts.py",
+        "integration/test_bench_smoke.py",
+        "integration/test_captures.py",
+        "integration/test_decisions.py",
+        "integration/test_firewall.py",
+        "integration/test_guide.py",
+        "integration/test_node.py",
+        "integration/test_setup.py",
+        "integration/test_two_nodes.py",
+        "integration/test_workers.py",
+        "unit/server/test_stream.py",
+    }
+)
+"""The ends of the paths of files that take more than half a minute each. A core that begins one last works alone."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,9 +82,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     that SQLite has passed already.
     """
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
-    short = [tests for tests in files if not set(LONG) & set(tests[0].path.parts)]
-    long = [tests for tests in files if set(LONG) & set(tests[0].path.parts)]
-    long.sort(key=lambda tests: tests[0].path.stem.removeprefix("test_") not in LONGEST)
+    short = [tests for tests in files if not _is_long(tests[0].path)]
+    long = [tests for tests in files if _is_long(tests[0].path)]
+    long.sort(key=lambda tests: not _is_longest(tests[0].path))
     short.sort(key=lambda tests: "fuzz" in tests[0].path.parts)
     between = len(short) * 8 // 10 // max(len(long), 1)  # the last fifth has no long ones
     mixed: list[list[pytest.Item]] = []
@@ -75,6 +99,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.heavy)
         if "fuzz" in item.path.parts:
             item.add_marker(pytest.mark.fuzz)
+
+
+def _is_long(path: Path) -> bool:
+    return _is_longest(path) or not set(LONG).isdisjoint(path.parts)
+
+
+def _is_longest(path: Path) -> bool:
+    return any(path.match(end) for end in LONGEST)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
 from tests.meta.project import PACKAGES, PROJECT, modules, tracked_files
 
 MAX_LINES = 450
@@ -70,6 +71,11 @@ def test_every_unit_test_mirrors_a_module() -> None:
 def test_every_test_directory_is_a_package() -> None:
     directories = {path.parent for path in (PROJECT / "tests").rglob("*.py")}
     assert sorted(str(path) for path in directories if not (path / "__init__.py").exists()) == []
+
+
+def test_every_file_that_is_begun_first_exists_once() -> None:
+    found = Counter(end for path in tracked_files() for end in LONGEST if path.match(end))
+    assert found == Counter(LONGEST), "tests/conftest.py names a file that is missing or has a namesake"
 
 
 def test_a_name_of_a_file_means_one_thing() -> None:
