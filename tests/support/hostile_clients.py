@@ -63,6 +63,8 @@ class Tls:
         assert reach.context is not None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = reach.context.wrap_bio(self._incoming, self._outgoing, server_hostname=reach.name)
+        self.is_open = False
+        """Whether the handshake is complete."""
 
     def hello(self) -> bytes:
         """Return the first bytes of a handshake."""
@@ -73,14 +75,25 @@ class Tls:
     def open(self, stream: socket.socket) -> None:
         """Complete the handshake."""
         stream.sendall(self.hello())
-        while True:
-            try:
-                self._incoming.write(stream.recv(65_536))
-                self._object.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            stream.sendall(self._outgoing.read())
-            return
+        while not self.is_open:
+            stream.sendall(self.go_on(stream.recv(65_536)))
+
+    def go_on(self, data: bytes) -> bytes:
+        """Take bytes of the server's handshake. Return the next bytes for it."""
+        self._incoming.write(data)
+        with suppress(ssl.SSLWantReadError):
+            self._object.do_handshake()
+            self.is_open = True
+        return self._outgoing.read()
+
+    def unseal(self, data: bytes) -> bytes:
+        """Return what the server says with these bytes."""
+        self._incoming.write(data)
+        found = b""
+        with suppress(ssl.SSLError):
+            while more := self._object.read(65_536):
+                found += more
+        return found
 
     def seal(self, data: bytes) -> bytes:
         """Return the records that bring these bytes to the server."""
