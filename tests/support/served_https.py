@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.interface import StreamListening
+from dnsfilter.policy.model import Policy
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.https import HttpsServer
 from dnsfilter.server.tls import Contexts
@@ -114,6 +115,7 @@ async def serving_https(
     *,
     fleets: Mapping[str, str] | None = None,
     clock: FakeClock | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[ServedHttps]:
     certified = Certified(directory)
     names = KnownFleets(dict(fleets or {}))
@@ -135,5 +137,7 @@ async def serving_https(
         )
         return made[0]
 
-    async with serving_streams(kind, upstream, limits, clients, clock=clock, make_server=make_server) as streams:
+    async with serving_streams(
+        kind, upstream, limits, clients, clock=clock, make_server=make_server, policy=policy
+    ) as streams:
         yield ServedHttps(streams, certified, made[0])

@@ -15,8 +15,10 @@ import pytest
 from h2.errors import ErrorCodes
 
 from dnsfilter.config.node_config import Rate
+from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, UNREGISTERED, data, query
 from tests.support.http2_client import Received
+from tests.support.policies import network
 from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
 from tests.support.scripted import Scripted, silent
 from tests.support.served_https import ServedHttps, serving_https
@@ -234,7 +236,10 @@ async def test_a_fleets_name_and_path_stand_for_the_fleet(serving: Serving) -> N
 
 
 async def test_a_proxys_header_comes_before_the_handshake(serving: Serving) -> None:
-    async with serving(clients=BEHIND_PROXY) as served:
+    async with serving(clients=BEHIND_PROXY, policy=office(network("100::9:0:0/96", "mechelen"))) as served:
+        of_fleet = await served.connect(PROXY, first=header("100::9:0:1"))
+        assert message_of(await of_fleet.ask(query("plain.example.org"))).rcode() == dns.rcode.REFUSED
+        assert served.rig.outcomes() == {("doh", "unregistered"): 1}
         for address, rcode in ((GHENT, dns.rcode.REFUSED), (MECHELEN, dns.rcode.NOERROR)):
             client = await served.connect(PROXY, first=header(address, TCP4))
             assert message_of(await client.ask(query("www.tiktok.com"))).rcode() == rcode
