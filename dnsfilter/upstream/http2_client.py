@@ -19,6 +19,8 @@ _TYPE: Final = "application/dns-message"
 class HttpFraming:
     """Implements `Framing`: the number of a question is its stream, and its id is 0, as caches of HTTP want it."""
 
+    idle_s: float | None = None  # the keepalive option is not for HTTP/2
+
     def __init__(self, authority: str, path: str) -> None:
         self._connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._connection.initiate_connection()

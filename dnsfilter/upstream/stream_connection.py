@@ -129,7 +129,9 @@ class Connection(asyncio.Protocol):
     def rest(self) -> None:
         """Start the timer that closes an unused connection."""
         if self._idle is None and not self._ended and not self.open_questions():
-            self._idle = self._loop.call_later(self._server.idle_s, self.abort, "idle")
+            allowed_s = self._framing.idle_s
+            idle_s = self._server.idle_s if allowed_s is None else min(allowed_s, self._server.idle_s)
+            self._idle = self._loop.call_later(idle_s, self.abort, "idle")
 
     def abort(self, reason: str) -> None:
         """Close the connection now. The server object resends or fails its open questions."""

@@ -244,7 +244,7 @@ class _Server:
         others. Otherwise their questions would wait behind its own at a server that answers one by one.
         """
         own = [each for each in self.connections if each.clients[client]]
-        unused = [each for each in self.connections if not each.slots]
+        unused = [each for each in self.connections if not each.slots and each.has_room(self._window)]
         if len(own) < len(unused) + self._limit - len(self.connections):
             return unused[0] if unused else self._open()
         usable = [each for each in own or self.connections if each.has_room(self._window)]
