@@ -16,13 +16,15 @@ import dns.rdatatype
 from dnsfilter.telemetry.metrics import Transport
 
 QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010
-FORMERR, NOTIMP = 1, 4
+NOERROR, FORMERR, NOTIMP, BADCOOKIE = 0, 1, 4, 23
 STATUS, UPDATE = 2, 5
 A, NS, CNAME, SOA, PTR, MX, AAAA, SRV, DNAME, OPT, RRSIG, SVCB, HTTPS, TSIG = (
     *(1, 2, 5, 6, 12, 15, 28, 33, 39, 41, 46, 64, 65, 250),
 )
 ANY: Final = 255
-EDE: Final = 15
+COOKIE, EDE = 10, 15
+MOST_OPTIONS: Final = 32
+"""Options of a query that count."""
 BANS: Final = frozenset({15, 16})
 """Extended errors that mean: refused by a ban."""
 OUR_PAYLOAD: Final = 1232
@@ -35,11 +37,12 @@ HOP_BY_HOP: Final = frozenset({OPT, TSIG})
 
 @dataclass(frozen=True, slots=True)
 class Opt:
-    """The content of a client's OPT."""
+    """The content of a client's OPT. `cookie` is the data of its first COOKIE option, if that is valid."""
 
     payload: int
     version: int
     do: bool
+    cookie: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Reading:
     """The content of a client's message. `question` is None if it is unreadable, `opt` if it is absent or invalid.
 
     `sound` means: one question, every record within the message, no bytes left over. `plain` means that no name is
-    compressed, so that there is only one way to read the message.
+    compressed, so that there is only one way to read the message. `asks_cookie`: there is no question, but a cookie.
     """
 
     id: int
@@ -56,6 +59,7 @@ class Reading:
     opt: Opt | None
     sound: bool
     plain: bool
+    asks_cookie: bool = False
 
     @property
     def opcode(self) -> int:
@@ -160,22 +164,28 @@ def read_query(message: bytes) -> Reading | None:
             if rtype == OPT:
                 if index < before or not root or opt is not None:
                     raise _Unreadable
-                opt = Opt(rclass, version, flag_bits & 0x8000 != 0)
-                if version == 0:
-                    _check_options(message[position - length : position])
+                found = _cookie(message[position - length : position]) if version == 0 else None
+                opt = Opt(rclass, version, flag_bits & 0x8000 != 0, found)
         if position != len(message):
             raise _Unreadable
     except _Unreadable:
         return Reading(number, flags, question, None, False, plain)
-    return Reading(number, flags, question, opt, questions == 1, plain)
+    asks_cookie = not questions and not before and opt is not None and opt.cookie is not None
+    return Reading(number, flags, question, opt, questions == 1, plain, asks_cookie)
 
 
-def _check_options(options: bytes) -> None:
-    position = 0
+def _cookie(options: bytes) -> bytes | None:
+    """Return the data of the first COOKIE option if it has a valid size. Raise _Unreadable if options are cut off."""
+    position, count = 0, 0
+    cookies: list[bytes] = []
     while position < len(options):
-        position += 4 + _number(options, position + 2)
+        end = position + 4 + _number(options, position + 2)
+        if _number(options, position) == COOKIE and count < MOST_OPTIONS:
+            cookies.append(options[position + 4 : end])
+        position, count = end, count + 1
     if position != len(options):
         raise _Unreadable
+    return cookies[0] if cookies and (len(cookies[0]) == 8 or 16 <= len(cookies[0]) <= 40) else None
 
 
 def is_answer_to(asked: bytes, message: bytes) -> bool:
@@ -228,14 +238,14 @@ def check_reply(
     check_header(asked, reply)
     assert len(reply) <= asked.limit(transport), "longer than the client takes"
     records = list(shown(reply))
-    check_opt(asked, reply, [record for record in records if record.rtype == OPT])
+    check_opt(asked, reply, [record for record in records if record.rtype == OPT], transport)
     _check_read_by_dnspython(reply, records, relayed)
     codes = {int(option.code) for option in _options(reply) if isinstance(option, dns.edns.EDEOption)}
     assert banned or not codes & BANS, "a ban that does not hold"
     answers = [record for record in records if record.section == 1]
     rcode = reply[3] & 15
     if not asked.sound:
-        assert rcode in (FORMERR, NOTIMP)
+        assert rcode in (FORMERR, NOTIMP) or (asked.asks_cookie and rcode in (NOERROR, BADCOOKIE & 15))
     if rcode in (FORMERR, NOTIMP):
         assert all(record.rtype == OPT for record in records)
     if answers:
@@ -266,10 +276,11 @@ def check_header(asked: Reading, reply: bytes) -> None:
     assert reply[12 : 12 + len(question)] == question
 
 
-def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown]) -> None:
+def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown], transport: Transport) -> None:
     """Raise AssertionError unless the reply has an OPT exactly if the query had a readable one.
 
-    The OPT has our payload size, DO as in the query, and no options but extended errors.
+    The OPT has our payload size, DO as in the query, and no options but extended errors and the client's cookie with a
+    server cookie. Over HTTPS there are no cookies.
     """
     if asked.opt is None:
         assert not opts
@@ -282,7 +293,10 @@ def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown]) -> None:
     (opt,) = opts
     assert (opt.section, opt.owner, opt.rclass) == (3, dns.name.root, OUR_PAYLOAD)
     assert opt.ttl & 0xFFFFFF == (0x8000 if asked.opt.do else 0)
-    assert {option.otype for option in _options(reply)} <= {EDE}
+    cookie = None if transport is Transport.DOH else asked.opt.cookie
+    cookies = [option for option in _options(reply) if isinstance(option, dns.edns.CookieOption)]
+    assert [(each.client, len(each.server)) for each in cookies] == ([] if cookie is None else [(cookie[:8], 16)])
+    assert {option.otype for option in _options(reply)} <= {EDE, COOKIE}
 
 
 def _options(reply: bytes) -> Sequence[dns.edns.Option]:
