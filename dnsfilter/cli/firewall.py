@@ -1,16 +1,18 @@
 """`dnsfilter firewall`: keep clients under a ban from using other resolvers, or print rules for another firewall."""
 
 import argparse
+import json
+import os
 import signal
 import time
 from ipaddress import ip_address
 from threading import Event
 
 from dnsfilter.cli.node_snapshot import local_acts, snapshot_of
-from dnsfilter.cli.options import DONE, Commands, add_command, add_files, config_of, store_of
+from dnsfilter.cli.options import DONE, Commands, add_command, add_files, config_of, node_uid, store_of
 from dnsfilter.config.endpoint import server_fault
 from dnsfilter.config.node_config import Config, Endpoint
-from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.firewall.rule_set import FAMILIES, Surroundings, joined, rule_set
 from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Prefix
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
@@ -30,6 +32,13 @@ def add(commands: Commands) -> None:
         "--watch", action="store_true", help="keep the nftables table inet dnsfilter in step with the bans"
     )
     ways.add_argument("--print", choices=SYNTAXES, dest="syntax", help="print the rules of now for a firewall")
+    ways.add_argument(
+        "--egress",
+        action="store_true",
+        help="let clients of [[egress.network]] connect only to addresses answered to them",
+    )
+    ways.add_argument("--egress-status", action="store_true", help="show open addresses and packets to others")
+    command.add_argument("--json", action="store_true", help="with --egress-status: write JSON")
     command.add_argument(
         "--resolver",
         action="append",
@@ -44,12 +53,16 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--bytedance", action="store_true", help=f"also close the prefixes of ByteDance where {BYTEDANCE} is banned"
     )
-    command.add_argument("--keep", action="store_true", help="with --watch: keep the table when this command ends")
+    command.add_argument("--keep", action="store_true", help="with --watch or --egress: keep the table at the end")
 
 
 def firewall(options: argparse.Namespace) -> int:
-    """Keep the table until SIGTERM or SIGINT, or print the rules."""
+    """Keep a table until SIGTERM or SIGINT, print the rules, or show the state of egress networks."""
     config = config_of(options)
+    if options.egress:
+        return _follow_answers(options, config)
+    if options.egress_status:
+        return _show_egress(as_json=options.json)
     around = _surroundings(options, config)
     if options.watch:
         return _watch(options, config, around)
@@ -73,6 +86,49 @@ def _watch(options: argparse.Namespace, config: Config, around: Surroundings) ->
         Keeper(feed, Nft(), around).run(stopping, keep=options.keep)
     finally:
         feed.close()
+    return DONE
+
+
+def _follow_answers(options: argparse.Namespace, config: Config) -> int:
+    """Open the addresses that the node on this machine answers. SIGHUP ends this and keeps the table."""
+    from dnsfilter.firewall.egress_keeper import EgressKeeper, listener, run
+    from dnsfilter.firewall.nft_library import NftLibrary
+    from dnsfilter.worker.egress import peer_uid
+
+    if not config.egress.networks:
+        raise ConfigError((Problem("[egress]", "has no network: add [[egress.network]] with name and prefixes"),))
+    logs.setup()
+    stopping, kept = Event(), Event()
+    if options.keep:
+        kept.set()
+
+    def stop(number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            kept.set()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    owners = {0, os.geteuid(), node_uid(options)}
+    with listener(config.node_dir) as listening:
+        keeper = EgressKeeper(config.egress, NftLibrary())
+        run(keeper, listening, lambda peer: peer_uid(peer) in owners, stopping, kept)
+    return DONE
+
+
+def _show_egress(*, as_json: bool) -> int:
+    from dnsfilter.firewall.egress_listing import statuses
+    from dnsfilter.firewall.egress_rules import TABLE
+    from dnsfilter.firewall.nft_library import NftLibrary
+
+    listed = NftLibrary().listed(TABLE)
+    if listed is None:
+        raise UnavailableError("read egress rules: this machine has none: systemctl start dnsfilter-egress")
+    states = statuses(listed)
+    if as_json:
+        print(json.dumps([state.value() for state in states]))
+    else:
+        print("".join(state.text() for state in states), end="")
     return DONE
 
 

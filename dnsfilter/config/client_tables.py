@@ -1,4 +1,7 @@
-"""Read `[clients]`: which unregistered clients get answers and until when, which proxies and forwarders are trusted."""
+"""Read `[clients]`: which unregistered clients get answers and until when, which proxies and forwarders are trusted.
+
+Also `[egress]`: the networks whose clients may connect only to answered addresses.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -6,14 +9,14 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from dnsfilter.config.locations import Fault
-from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
+from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Egress, EgressNetwork, Unregistered
 from dnsfilter.errors import Problem
 from dnsfilter.policy.calendar import after_day, local_instant
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
 from dnsfilter.policy.model import Instant, Prefix
 
 if TYPE_CHECKING:
-    from dnsfilter.config.file_schema import ClientsTable
+    from dnsfilter.config.file_schema import ClientsTable, EgressTable
 
 PRIVATE = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"))
@@ -100,3 +103,39 @@ def _is_private(prefix: Prefix) -> bool:
         prefix.version == private.version and private.supernet_of(prefix)  # type: ignore[arg-type]
         for private in PRIVATE
     )
+
+
+def egress_of(table: "EgressTable") -> Egress:
+    """Return the settings of a table without faults."""
+    networks = tuple(
+        EgressNetwork(network.name, tuple(prefix for prefix in network.prefixes if prefix is not None))
+        for network in table.network
+        if network is not None
+    )
+    return Egress(table.mode, table.grace, tuple(prefix for prefix in table.admit if prefix is not None), networks)
+
+
+def egress_faults(table: "EgressTable") -> Iterator[Fault]:
+    """Yield the faults of a table: a name or a prefix that is in two networks, and settings without a network."""
+    names: set[str] = set()
+    seen: list[tuple[Prefix, str]] = []
+    if table.admit and not table.network:
+        yield Fault(("egress", "admit"), "has an effect only with a network: add [[egress.network]]")
+    for index, network in enumerate(table.network):
+        if network is None:
+            continue
+        if network.name in names:
+            yield Fault(("egress", "network", index, "name"), f"{network.name!r} is given twice")
+        names.add(network.name)
+        for at, prefix in enumerate(network.prefixes):
+            if prefix is None:
+                continue
+            twin = next((name for other, name in seen if _overlap(other, prefix)), None)
+            if twin is not None:
+                message = f"{prefix} overlaps a prefix of the network {twin!r}: a client is in one network"
+                yield Fault(("egress", "network", index, "prefixes", at), message)
+            seen.append((prefix, network.name))
+
+
+def _overlap(one: Prefix, other: Prefix) -> bool:
+    return one.version == other.version and one.overlaps(other)

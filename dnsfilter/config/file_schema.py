@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.locations import Fault, KeyPath
-from dnsfilter.config.node_config import Endpoint, Limits, Strategy, Unregistered
+from dnsfilter.config.node_config import EgressMode, Endpoint, Limits, Strategy, Unregistered
 from dnsfilter.config.upstreams.presets import servers_of_word
 from dnsfilter.config.values import (
     read_bytes,
@@ -173,6 +173,18 @@ class EncryptedTable(Table):
     doh_listen: Annotated[list[Annotated[Endpoint, parsed_text(read_doh_endpoint)] | None], Field(max_length=64)] = []
 
 
+class EgressNetworkTable(Table):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")]
+    prefixes: Annotated[list[APrefix | None], Field(min_length=1, max_length=64)]
+
+
+class EgressTable(Table):
+    mode: Annotated[EgressMode, word(EgressMode)] = EgressMode.AUDIT
+    grace: Annotated[int, PlainValidator(read_duration_s)] = 300
+    admit: Prefixes = []
+    network: Annotated[list[EgressNetworkTable | None], Field(max_length=16)] = []
+
+
 class ControlPlaneTable(Table):
     url: Annotated[str | None, parsed_text(read_url)] = None
     token: Annotated[str | None, parsed_text(read_token_path)] = None
@@ -204,6 +216,7 @@ class ConfigFile(Table):
     record: Annotated[list[RecordTable | None], Field(max_length=1_000)] = []
     encrypted: EncryptedTable = EncryptedTable()
     control_plane: ControlPlaneTable = ControlPlaneTable()
+    egress: EgressTable = EgressTable()
 
 
 _HARMLESS_INTERVAL: Mapping[str, object] = {"start": "today", "for": "1 hour"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from dnsfilter.config.client_tables import client_faults, clients_of
+from dnsfilter.config.client_tables import client_faults, clients_of, egress_faults, egress_of
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
     MAX_WORKERS,
@@ -95,6 +95,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
         *client_faults(file.clients),
         *_limits_faults(file.limits),
         *_zone_faults(file),
+        *egress_faults(file.egress),
     ]
     faults += record_faults(file.record)
     own = _present(file.listen)
@@ -318,6 +319,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         left_out=left_out,
         encrypted=_encrypted(file.encrypted, directory),
         rebinding=Rebinding(file.rebinding.protect, tuple(name for name in file.rebinding.exempt if name is not None)),
+        egress=egress_of(file.egress),
     )
 
 

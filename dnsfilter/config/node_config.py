@@ -249,6 +249,34 @@ class ControlPlane:
             return host == "localhost"
 
 
+class EgressMode(StrEnum):
+    """What the firewall does with packets to addresses that were not answered: count them, or drop them too."""
+
+    AUDIT = "audit"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class EgressNetwork:
+    """Clients that may connect only to addresses that were answered to one of them."""
+
+    name: str
+    prefixes: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """Resolved-only egress. Without networks there is none. `admit` are prefixes that are always open.
+
+    An address stays open for the TTL of its answer and `grace_s`.
+    """
+
+    mode: EgressMode = EgressMode.AUDIT
+    grace_s: int = 300
+    admit: tuple[Prefix, ...] = ()
+    networks: tuple[EgressNetwork, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """All of the above for one node.
@@ -276,6 +304,7 @@ class Config:
     left_out: tuple[Endpoint, ...] = ()
     encrypted: Encrypted = Encrypted()
     rebinding: Rebinding = Rebinding()
+    egress: Egress = Egress()
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -113,6 +113,9 @@ class Update:
         return replace(self, reply=reply)
 
 
+ReportAnswer: TypeAlias = Callable[[bytes, bytes], None]
+"""Takes a packed client and the reply that it gets."""
+
 ClientOf: TypeAlias = Callable[[str | None, bytes], bytes | None]
 """Returns the packed client of a server name, as `ClientNames.client_of` does."""
 Event: TypeAlias = AskStream | ProbeStream | Answered | Update
@@ -289,6 +292,9 @@ class Engine(Protocol):
 
     def capture(self, captures: Sequence[Capture]) -> None:
         """Record the queries of these ranges, and of no others, from the next batch on."""
+
+    def report_answers(self, report: ReportAnswer) -> None:
+        """Call `report` with the packed client and each reply, before the reply is sent."""
 
     def take_captured(self) -> Captured:
         """Return what was recorded since the last call."""

@@ -53,11 +53,11 @@ def _is_private_record(answer: Answer, record: Record) -> bool:
     if record.rtype in _ADDRESSES:
         return is_private(answer.message[record.rdata : record.end])
     if record.rtype in _SERVICE_BINDINGS:
-        return any(map(is_private, _hints(answer.message, record)))
+        return any(map(is_private, hints(answer.message, record)))
     return False
 
 
-def _hints(message: bytes, record: Record) -> list[bytes]:
+def hints(message: bytes, record: Record) -> list[bytes]:
     """Return the addresses in the parameters of a service binding. The message was checked."""
     position = skip_name(message, record.rdata + 2)
     found: list[bytes] = []

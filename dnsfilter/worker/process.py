@@ -57,6 +57,7 @@ from dnsfilter.worker.channel import (
     receive_order,
     send,
 )
+from dnsfilter.worker.egress import AnswerReports
 from dnsfilter.worker.engine_loop import EngineLoop, Serving
 from dnsfilter.worker.listening import Listening
 from dnsfilter.worker.reports import Reports
@@ -101,6 +102,9 @@ class Worker:
         self._engine.introduce(NodeLabel(setup.node, self._site))
         names = ClientNames(config.encrypted.name, self._in_force)
         self._engine.name_clients(names.client_of)
+        self._answers = AnswerReports(config.egress, config.node_dir)
+        if config.egress.networks:
+            self._engine.report_answers(self._answers)
         if isinstance(self._engine, Serving):
             loop.wait_in(self._engine)
         pool = StreamPool(ca=config.upstream.ca)
@@ -160,6 +164,7 @@ class Worker:
         self._listening.close()
         await self._resolver.close()
         self._engine.close()
+        self._answers.close()
 
     async def _drain(self) -> None:
         """Stop reading, and wait at most `DRAIN_S` until all pending queries are answered."""

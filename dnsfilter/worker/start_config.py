@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from dnsfilter.cache.packed import ROUTES_BYTES
-from dnsfilter.config.node_config import Config, Strategy, Unregistered
+from dnsfilter.config.node_config import Config, EgressMode, Strategy, Unregistered
 from dnsfilter.policy.model import Address, Prefix
 
 _READERS: dict[Any, Any] = {
@@ -19,6 +19,7 @@ _READERS: dict[Any, Any] = {
     Prefix: ip_network,
     Path: Path,
     Strategy: Strategy,
+    EgressMode: EgressMode,
     Unregistered: Unregistered,
 }
 """Types that msgspec holds as text. It does not support a union of two custom types, such as an address."""

@@ -24,6 +24,7 @@ from dnsfilter.engine.interface import (
     Miss,
     NodeLabel,
     Reply,
+    ReportAnswer,
     StreamListening,
     Update,
     nobody,
@@ -143,6 +144,9 @@ class ReferenceEngine:
 
     def capture(self, captures: Sequence[Capture]) -> None:
         self._path.capture(captures)
+
+    def report_answers(self, report: ReportAnswer) -> None:
+        self._path.report_answers(report)
 
     def take_captured(self) -> Captured:
         return self._path.take_captured()

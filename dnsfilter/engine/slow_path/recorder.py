@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Capture, Captured, CapturedQuery, Drop, Miss, Reply, Update
+from dnsfilter.engine.interface import Capture, Captured, CapturedQuery, Drop, Miss, Reply, ReportAnswer, Update
 from dnsfilter.errors import MalformedMessage, SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Transport
@@ -43,6 +43,13 @@ class Recorder:
         self._queries: list[CapturedQuery] = []
         self._dropped = Counter[int]()
         self._bytes = 0
+        self.report: ReportAnswer | None = None
+        """Takes the client and the reply of each query, for resolved-only egress."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether there is a capture, or somebody takes the replies."""
+        return bool(self._watched) or self.report is not None
 
     def capture(self, captures: Sequence[Capture]) -> None:
         """Record for these captures, and for no others."""
@@ -70,6 +77,8 @@ class Recorder:
 
     def replied(self, client: bytes, transport: Transport, reply: bytes) -> None:
         """Record a query by its reply. A reply without a question is not recorded."""
+        if self.report is not None:
+            self.report(client, reply)
         capture = self._capture_of(client)
         if capture is None:
             return

@@ -10,7 +10,7 @@ from dnsfilter.cache.answer_cache import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Capture, Captured, Miss, NodeLabel, Reply, Update
+from dnsfilter.engine.interface import Capture, Captured, Miss, NodeLabel, Reply, ReportAnswer, Update
 from dnsfilter.engine.server_cookies import ServerCookies
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.dynamic_updates import decide_update, is_taken
@@ -79,10 +79,16 @@ class SlowPath:
         self.policy.node = node
 
     def capture(self, captures: Sequence[Capture]) -> Recorder | None:
-        """Record the queries of these ranges from now on. Return the recorder; None if there are no captures."""
+        """Record the queries of these ranges from now on. Return the recorder; None if it has nothing to do."""
         self._recorder.capture(captures)
-        self.policy.recorder = self._recorder if captures else None
+        self.policy.recorder = self._recorder if self._recorder.is_needed else None
         return self.policy.recorder
+
+    def report_answers(self, report: ReportAnswer) -> Recorder:
+        """Report each reply from now on. Return the recorder."""
+        self._recorder.report = report
+        self.policy.recorder = self._recorder
+        return self._recorder
 
     def take_captured(self) -> Captured:
         """Return what was recorded since the last call."""

@@ -57,6 +57,8 @@ def blocks(text: str) -> list[str]:
         (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
         (POLICY_FILE, "`[[fleet]]`", policy_schema.FleetTable),
+        (CONFIGURATION, "`[egress]`", file_schema.EgressTable),
+        (CONFIGURATION, "`[[egress.network]]`", file_schema.EgressNetworkTable),
         (POLICY_FILE, "`[[fleet.names]]`", policy_schema.FleetNameTable),
         (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
         (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),  # Also for a closing, without `follows`.
@@ -81,8 +83,10 @@ def test_every_key_is_documented_in_its_table_and_no_other(document: str, headin
             "record",
             "encrypted",
             "control_plane",
+            "egress",
         },
         file_schema.LimitsTable: {"override"},
+        file_schema.EgressTable: {"network"},
     }
     fields = {field.alias or name: field for name, field in table.model_fields.items()}
     assert set(documented) == set(fields) - subsections.get(table, set())
@@ -119,6 +123,8 @@ def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
         (POLICY_FILE, "`[[site]]`", policy_schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", policy_schema.RangeTable),
         (POLICY_FILE, "`[[fleet]]`", policy_schema.FleetTable),
+        (CONFIGURATION, "`[egress]`", file_schema.EgressTable),
+        (CONFIGURATION, "`[[egress.network]]`", file_schema.EgressNetworkTable),
         (POLICY_FILE, "`[[fleet.names]]`", policy_schema.FleetNameTable),
         (POLICY_FILE, "`[[ban]]`", policy_schema.BanTable),
         (POLICY_FILE, "`[ban.decision]`", policy_schema.DecisionTable),

@@ -17,8 +17,14 @@ from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
 
 PROJECT = Path(__file__).parents[3]
 SYSTEMD = PROJECT / "deploy" / "systemd"
-UNITS = ("dnsfilter.service", "dnsfilter-api.service", "dnsfilter-firewall.service", "dnsfilter-refusal-page.service")
-MOST_EXPOSED = (2.0, 1.5, 2.0, 1.0)
+UNITS = (
+    "dnsfilter.service",
+    "dnsfilter-api.service",
+    "dnsfilter-firewall.service",
+    "dnsfilter-egress.service",
+    "dnsfilter-refusal-page.service",
+)
+MOST_EXPOSED = (2.0, 1.5, 2.0, 2.0, 1.0)
 each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
@@ -83,8 +89,9 @@ def test_resolver_may_bind_low_ports_and_nothing_else() -> None:
     assert "PrivateUsers" not in resolver
 
 
-def test_firewall_may_change_the_network_and_nothing_else() -> None:
-    firewall = directives("dnsfilter-firewall.service")
+@pytest.mark.parametrize("unit", ["dnsfilter-firewall.service", "dnsfilter-egress.service"])
+def test_firewall_may_change_the_network_and_nothing_else(unit: str) -> None:
+    firewall = directives(unit)
     assert firewall["CapabilityBoundingSet"] == firewall["AmbientCapabilities"] == ["CAP_NET_ADMIN"]
     assert "PrivateUsers" not in firewall
     assert "ReadWritePaths" not in firewall
