@@ -92,10 +92,12 @@ def _watch(options: argparse.Namespace, config: Config, around: Surroundings) ->
 def _follow_answers(options: argparse.Namespace, config: Config) -> int:
     """Open the addresses that the node on this machine answers. SIGHUP ends this and keeps the table."""
     from dnsfilter.firewall.egress_keeper import EgressKeeper, listener, run
+    from dnsfilter.firewall.egress_rules import REMOVAL
     from dnsfilter.firewall.nft_library import NftLibrary
     from dnsfilter.worker.egress import peer_uid
 
     if not config.egress.networks:
+        NftLibrary().apply(REMOVAL)  # of a table that a restart has kept
         raise ConfigError((Problem("[egress]", "has no network: add [[egress.network]] with name and prefixes"),))
     logs.setup()
     stopping, kept = Event(), Event()

@@ -4,7 +4,8 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ class Nftables(Protocol):
 
     def apply(self, text: str) -> None: ...
 
+    def has(self, table: str) -> bool: ...
+
     def listed(self, table: str) -> list[dict[str, Any]] | None: ...
 
 
@@ -45,6 +48,8 @@ class EgressKeeper:
         self._nftables = nftables
         self._clock_s = clock_s
         self._until: dict[tuple[str, Address], float] = {}
+        self._counts = Counter[tuple[str, int]]()
+        """Open addresses by network and family, and those that ended since the last check."""
         self._full: set[tuple[str, int]] = set()
         self._check_at = 0.0
         self._trouble = ""
@@ -54,6 +59,7 @@ class EgressKeeper:
         now_s, names = self._clock_s(), {network.name for network in self._egress.networks}
         listed = self._nftables.listed(TABLE) or []
         self._until = {key: now_s + left_s for key, left_s in admitted_in(listed).items() if key[0] in names}
+        self._counts = _counted(self._until)
         self._replace()
         logs.emit(_LOG, logging.INFO, "egress rules applied", mode=self._egress.mode, addresses=len(self._until))
 
@@ -74,7 +80,8 @@ class EgressKeeper:
             return
         self._check_at = now_s + CHECK_S
         self._until = {key: until for key, until in self._until.items() if until > now_s}
-        self._full = set()
+        self._counts = _counted(self._until)
+        self._full = {key for key in self._full if self._counts[key] >= MOST_ADDRESSES}
         self._attempt(self._restore)
 
     def remove(self) -> None:
@@ -82,7 +89,7 @@ class EgressKeeper:
         self._nftables.apply(egress_rules.REMOVAL)
 
     def _restore(self) -> None:
-        if self._trouble or self._nftables.listed(TABLE) is None:
+        if self._trouble or not self._nftables.has(TABLE):
             self._replace()
             logs.emit(_LOG, logging.WARNING, "egress rules restored", addresses=len(self._until))
             self._trouble = ""
@@ -111,25 +118,28 @@ class EgressKeeper:
             known = self._until.get(key, 0.0)
             if known >= now_s + seconds - SPARED_S:
                 continue
-            if known <= now_s and self._is_full(name, key[1].version):
-                continue
+            if key not in self._until:
+                if self._is_full(name, key[1].version):
+                    continue
+                self._counts[name, key[1].version] += 1
             self._until[key], opened[key] = now_s + seconds, seconds
 
     def _is_full(self, name: str, version: int) -> bool:
-        if len(self._until) < MOST_ADDRESSES:
+        if self._counts[name, version] < MOST_ADDRESSES:
             return False
-        if (name, version) not in self._full and self._count(name, version) >= MOST_ADDRESSES:
+        if (name, version) not in self._full:
             logs.emit(_LOG, logging.ERROR, "too many addresses are open", network=name, most=MOST_ADDRESSES)
             self._full.add((name, version))
-        return (name, version) in self._full
-
-    def _count(self, name: str, version: int) -> int:
-        return sum(key[0] == name and key[1].version == version for key in self._until)
+        return True
 
     def _network_of(self, client: bytes) -> str | None:
         address = egress_rules.address_of(client)
         names = (each.name for each in self._egress.networks if any(address in prefix for prefix in each.prefixes))
         return next(names, None)
+
+
+def _counted(addresses: Iterable[tuple[str, Address]]) -> Counter[tuple[str, int]]:
+    return Counter((name, address.version) for name, address in addresses)
 
 
 def listener(node_dir: Path) -> socket.socket:
@@ -178,7 +188,10 @@ def run(
 def _accept(
     listening: socket.socket, waiting: selectors.BaseSelector, may_report: Callable[[socket.socket], bool]
 ) -> None:
-    peer, _ = listening.accept()
+    try:
+        peer, _ = listening.accept()
+    except OSError:  # it has gone already, or this process has no descriptor left
+        return
     if may_report(peer):
         peer.setblocking(False)
         waiting.register(peer, selectors.EVENT_READ)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from dnsfilter.firewall.egress_rules import OTHERS
 from dnsfilter.policy.model import Address
 
 _MARK = "_answered"
@@ -46,12 +47,13 @@ def statuses(objects: Iterable[Mapping[str, Any]]) -> list[NetworkStatus]:
     admitted = sorted(admitted_in(objects).items(), key=_order)
     return [
         NetworkStatus(
-            counter["name"],
-            {address: left_s for (name, address), left_s in admitted if name == counter["name"]},
+            network,
+            {address: left_s for (name, address), left_s in admitted if name == network},
             counter["packets"],
             counter["bytes"],
         )
         for counter in sorted(_of_kind(objects, "counter"), key=lambda each: str(each["name"]))
+        for network in (counter["name"].removesuffix(OTHERS),)
     ]
 
 
@@ -66,5 +68,5 @@ def _of_kind(objects: Iterable[Mapping[str, Any]], kind: str) -> Iterator[Mappin
 
 def _elements(listed: Mapping[str, Any]) -> Iterator[tuple[Address, int]]:
     for each in listed.get("elem", ()):
-        element = each["elem"]
-        yield ip_address(element["val"]), int(element["expires"])
+        if isinstance(each, Mapping):  # an address without an end, from nft itself, is a text
+            yield ip_address(each["elem"]["val"]), int(each["elem"].get("expires", 0))

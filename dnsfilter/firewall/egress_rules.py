@@ -16,6 +16,8 @@ MOST_ADDRESSES = 65_536
 """Addresses of a network and family that are open at the same time."""
 LONGEST_OPEN_S = 86_400
 """The longest time that an address stays open after an answer, without the grace."""
+OTHERS = "_others"
+"""Follows a network's name in names of the table: the name alone may be a word of nft, such as `vlan`."""
 _LOGGED = "limit rate 5/second burst 20 packets"
 _IP = {4: "ip", 6: "ip6"}
 
@@ -34,7 +36,8 @@ def table_text(egress: Egress, admitted: Admitted) -> str:
     for network in egress.networks:
         lines += _sets(network)
     lines += _chains(egress)
-    return "\n".join([*lines, "}"]) + "\n" + elements_text(admitted)
+    opened = [_opening(network, address, seconds) for (network, address), seconds in admitted.items()]
+    return "\n".join([*lines, "}", *opened]) + "\n"
 
 
 def elements_text(admitted: Admitted) -> str:
@@ -43,8 +46,12 @@ def elements_text(admitted: Admitted) -> str:
     for (network, address), seconds in admitted.items():
         name = f"element {TABLE} {set_of(network, address.version)}"
         lines += [f"add {name} {{ {address} }}", f"delete {name} {{ {address} }}"]
-        lines.append(f"add {name} {{ {address} timeout {seconds}s }}")
+        lines.append(_opening(network, address, seconds))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _opening(network: str, address: Address, seconds: int) -> str:
+    return f"add element {TABLE} {set_of(network, address.version)} {{ {address} timeout {seconds}s }}"
 
 
 def address_of(packed: bytes) -> Address:
@@ -58,7 +65,7 @@ def _always(egress: Egress) -> Iterator[str]:
 
 
 def _sets(network: EgressNetwork) -> Iterator[str]:
-    yield f"\tcounter {network.name} {{ }}"
+    yield f"\tcounter {network.name}{OTHERS} {{ }}"
     for version in FAMILIES:
         yield from _interval_set(f"{network.name}_clients{version}", version, of_family(network.prefixes, version))
         yield f"\tset {set_of(network.name, version)} {{"
@@ -77,11 +84,11 @@ def _interval_set(name: str, version: int, prefixes: Iterable[Prefix]) -> Iterat
 
 def _chains(egress: Egress) -> Iterator[str]:
     for network in egress.networks:
-        yield f"\tchain {network.name}_others {{"
+        yield f"\tchain {network.name}{OTHERS} {{"
         yield f'\t\t{_LOGGED} log prefix "dnsfilter egress {network.name}: "'
         # Dropped, not rejected: the client repeats its first packet, and the address may be open by then.
         end = " drop" if egress.mode is EgressMode.ENFORCE else ""
-        yield f"\t\tcounter name {network.name}{end}"
+        yield f"\t\tcounter name {network.name}{OTHERS}{end}"
         yield "\t}"
     yield "\tchain forward {"
     yield "\t\ttype filter hook forward priority filter + 10; policy accept;"
@@ -92,5 +99,5 @@ def _chains(egress: Egress) -> Iterator[str]:
         for version in FAMILIES:
             ip, clients = _IP[version], f"@{network.name}_clients{version}"
             yield f"\t\t{ip} saddr {clients} {ip} daddr @{set_of(network.name, version)} accept"
-            yield f"\t\t{ip} saddr {clients} goto {network.name}_others"
+            yield f"\t\t{ip} saddr {clients} goto {network.name}{OTHERS}"
     yield "\t}"

@@ -31,10 +31,17 @@ class NftLibrary:
         """Carry out these commands as one transaction."""
         self._run(text)
 
+    def has(self, table: str) -> bool:
+        """Return whether the table is there. This reads no elements."""
+        return self._objects(f"list counters table {table}") is not None
+
     def listed(self, table: str) -> list[dict[str, Any]] | None:
         """Return the objects of a table as in libnftables-json(5). None if it is not there."""
+        return self._objects(f"list table {table}")
+
+    def _objects(self, command: str) -> list[dict[str, Any]] | None:
         try:
-            text = self._run(f"list table {table}")
+            text = self._run(command)
         except UnavailableError as error:
             if "No such file" in str(error):
                 return None

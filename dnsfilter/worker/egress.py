@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from dnsfilter.worker.answered_addresses import answered_addresses
 
 AGAIN_S = 1.0
 """Seconds until a lost or missing receiver is tried again."""
+QUIET_S = 60.0
 SEND_BUFFER = 1 << 20
 MOST_ADDRESSES = 200
 """Addresses of one message; more than a reply of a real service has."""
@@ -69,12 +70,13 @@ def read_answered(message: bytes) -> AnsweredTo:
 class AnswerReports:
     """Takes each client with its reply (`Engine.report_answers`), and sends what concerns an egress network."""
 
-    def __init__(self, egress: Egress, node_dir: Path) -> None:
+    def __init__(self, egress: Egress, node_dir: Path, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._networks = tuple(_masks(prefix for network in egress.networks for prefix in network.prefixes))
         self._name = socket_name(node_dir)
+        self._clock_s = clock_s
         self._socket: socket.socket | None = None
         self._again_at = 0.0
-        self._lost = False
+        self._lost, self._quiet_until = False, 0.0
 
     def __call__(self, client: bytes, reply: bytes) -> None:
         number, size = int.from_bytes(client), len(client)
@@ -92,24 +94,27 @@ class AnswerReports:
         self._socket = None
 
     def _send(self, message: bytes) -> None:
+        now_s = self._clock_s()
+        if self._socket is None and now_s < self._again_at:
+            return
         try:
             if self._socket is None:
                 self._socket = self._connected()
             self._socket.send(message)
-        except BlockingIOError:
-            self._note("firewall does not keep up with answered addresses", "its queue is full")
         except OSError as error:
+            if self._socket is not None and isinstance(error, BlockingIOError):
+                self._note("firewall does not keep up with answered addresses", "its queue is full", now_s)
+                return
             self.close()
-            self._again_at = time.monotonic() + AGAIN_S
-            self._note("nobody takes answered addresses: start dnsfilter-egress", str(error.strerror or error).lower())
+            self._again_at = now_s + AGAIN_S
+            reason = str(error.strerror or error).lower()
+            self._note("nobody takes answered addresses: start dnsfilter-egress", reason, now_s)
         else:
-            if self._lost:
+            if self._lost and now_s >= self._quiet_until:
                 logs.emit(_LOG, logging.INFO, "answered addresses are taken again")
-            self._lost = False
+                self._lost = False
 
     def _connected(self) -> socket.socket:
-        if time.monotonic() < self._again_at:
-            raise ConnectionRefusedError
         made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -121,10 +126,11 @@ class AnswerReports:
             raise
         return made
 
-    def _note(self, message: str, reason: str) -> None:
-        """Log the first loss of a row."""
-        if not self._lost:
+    def _note(self, message: str, reason: str, now_s: float) -> None:
+        """Log a loss, at most one a minute: a queue that is full at times must not flood the log."""
+        if now_s >= self._quiet_until:
             logs.emit(_LOG, logging.ERROR, message, reason=reason)
+            self._quiet_until = now_s + QUIET_S
         self._lost = True
 
 

@@ -213,3 +213,4 @@ def test_audit_counts_and_drops_nothing(net: Networks, tmp_path: Path) -> None:
         assert made.reaches(FIXED6)
         (state,) = made.egress.status()
         assert state["packets"] == 2
+        assert made.reaches(PUBLIC)

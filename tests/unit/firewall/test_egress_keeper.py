@@ -32,6 +32,9 @@ class FakeNftables:
         self.texts.append(text)
         self.objects = self.objects or []
 
+    def has(self, table: str) -> bool:
+        return self.listed(table) is not None
+
     def listed(self, table: str) -> list[dict[str, Any]] | None:
         assert table == "inet dnsfilter_egress"
         return self.objects

@@ -8,10 +8,15 @@ from dnsfilter.firewall.egress_listing import NetworkStatus, admitted_in, status
 OBJECTS: list[dict[str, Any]] = [
     {"metainfo": {"version": "1.1.3"}},
     {"table": {"family": "inet", "name": "dnsfilter_egress"}},
-    {"counter": {"name": "office", "packets": 3, "bytes": 180}},
-    {"counter": {"name": "guests", "packets": 0, "bytes": 0}},
+    {"counter": {"name": "office_others", "packets": 3, "bytes": 180}},
+    {"counter": {"name": "guests_others", "packets": 0, "bytes": 0}},
     {"set": {"name": "admitted4", "elem": [{"prefix": {"addr": "10.0.0.0", "len": 8}}]}},
-    {"set": {"name": "office_answered4", "elem": [{"elem": {"val": "192.0.2.1", "timeout": 60, "expires": 42}}]}},
+    {
+        "set": {
+            "name": "office_answered4",
+            "elem": [{"elem": {"val": "192.0.2.1", "timeout": 60, "expires": 42}}, "192.0.2.9"],
+        }
+    },
     {"set": {"name": "office_answered6"}},
 ]
 

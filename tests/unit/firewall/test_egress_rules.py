@@ -1,4 +1,4 @@
-"""The table of resolved-only egress, as text and as the real nft lists it."""
+"""The table of resolved-only egress as text."""
 
 from ipaddress import ip_address, ip_network
 

@@ -63,17 +63,31 @@ def test_replies_to_clients_of_a_network_are_reported(tmp_path: Path) -> None:
             assert peer_uid(peer) == os.geteuid()
 
 
-def test_a_missing_receiver_is_logged_once_and_found_later(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_busy_worker_finds_a_receiver_that_comes_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("dnsfilter.worker.egress.AGAIN_S", 0.0)
-    reports = AnswerReports(OFFICE, tmp_path)
-    reports(INSIDE, ANSWER)
-    reports(INSIDE, ANSWER)
+    clock = iter(tenth / 10 for tenth in range(10_000))
+    reports = AnswerReports(OFFICE, tmp_path, lambda: next(clock))
+    for _ in range(50):
+        reports(INSIDE, ANSWER)
+    with closing(reports), receiver(tmp_path) as listening:
+        for _ in range(20):
+            reports(INSIDE, ANSWER)
+        with closing(listening.accept()[0]) as peer:
+            assert read_answered(peer.recv(MESSAGE_BYTES)).addresses == {ADDRESS: 60}
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_loss_is_logged_once_a_minute_and_its_end_after_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    seconds = iter((0.0, 30.0, 61.0, 90.0, 121.0))
+    reports = AnswerReports(OFFICE, tmp_path, lambda: next(seconds))
+    for _ in range(3):
+        reports(INSIDE, ANSWER)
     with closing(reports), receiver(tmp_path):
         reports(INSIDE, ANSWER)
-    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        reports(INSIDE, ANSWER)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR", "INFO"]
 
 
 def test_a_full_queue_loses_reports_without_waiting(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
