@@ -18,6 +18,7 @@ from dnsfilter.policy.model import Audience, Funding, Usage
 _WORDS = ("site", "prefix", "label", *BAN_NAMES)
 COLUMNS = ("day", "hour", *_WORDS, "queries")
 """The columns of a table in CSV."""
+_FORMULAS = ("=", "+", "-", "@")
 CLIENT_COLUMNS = tuple(ClientRead.model_fields)
 
 
@@ -62,11 +63,14 @@ def clients_csv(items: Iterable[ClientRead]) -> str:
 
 
 def _csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in CSV (RFC 4180), with a line of names first. None is written as an empty field."""
+    """Return a table in CSV (RFC 4180), with a line of names first. None is written as an empty field.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue()
 
 
@@ -90,3 +94,7 @@ def read_coverage(row: RangeRow, usage: Usage, last_asked_s: int | None, hours: 
         usual_per_hour=shown.queries,
         below=shown.below,
     )
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value

@@ -92,6 +92,11 @@ class Connection(asyncio.Protocol):
         if self.channel is not None:
             self._opening_limit = self._loop.call_later(CONNECT_S, self._give_up, f"not open within {CONNECT_S:g} s")
 
+    @property
+    def is_usable(self) -> bool:
+        """Return whether the server takes further questions here."""
+        return self._framing.most_open > 0
+
     def has_room(self, window: int) -> bool:
         """Return whether one more question may be sent, of at most `window`."""
         return len(self.slots) < min(window, self._framing.most_open)
@@ -178,11 +183,16 @@ class Connection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         """Take the complete messages from the stream. An incomplete message waits for its remainder."""
         self.received += len(data)
+        allowed_s = self._framing.idle_s
         try:
             arrived = self._framing.receive(data)
         except FramingError as error:
             self.abort(str(error))
             return
+        if self._idle is not None and self._framing.idle_s != allowed_s:  # by an answer that came after its time
+            self._idle.cancel()
+            self._idle = None
+            self.rest()
         for number, message in arrived:
             self._on_message(number, message)
         if unasked := self._framing.outgoing():

@@ -243,12 +243,13 @@ class _Server:
         A client takes an unused connection only while more are unused than it has. So a busy client leaves some to
         others. Otherwise their questions would wait behind its own at a server that answers one by one.
         """
-        own = [each for each in self.connections if each.clients[client]]
-        unused = [each for each in self.connections if not each.slots and each.has_room(self._window)]
+        usable = [each for each in self.connections if each.is_usable]
+        own = [each for each in usable if each.clients[client]]
+        unused = [each for each in usable if not each.slots and each.has_room(self._window)]
         if len(own) < len(unused) + self._limit - len(self.connections):
             return unused[0] if unused else self._open()
-        usable = [each for each in own or self.connections if each.has_room(self._window)]
-        return min(usable, key=lambda each: len(each.slots), default=None)
+        free = [each for each in own or usable if each.has_room(self._window)]
+        return min(free, key=lambda each: len(each.slots), default=None)
 
     def _open(self) -> "Connection":
         connection = Connection(self)

@@ -66,7 +66,9 @@ class Sockets(_Message, frozen=True):
 
 
 class Setup(_Message, frozen=True):
-    """Start to serve. `counters` is the path of its counters, `cookie_secret` of the node. The rest is as in `Policy`.
+    """Start to serve. The rest is as in `Policy`.
+
+    `counters` is the path of its counters, and `cookie_secret` the secret of the node's server cookies.
 
     Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`.
     """
@@ -76,6 +78,9 @@ class Setup(_Message, frozen=True):
     cookie_secret: bytes
     node: str = ""
     reference: Reference | None = None
+
+    def __repr__(self) -> str:
+        return "Setup(...)"  # the secret is for no log
 
 
 class Listen(_Message, frozen=True):

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import dns.edns
 import dns.message
+import pytest
 
+from dnsfilter.errors import UnavailableError
 from dnsfilter.upstream.framing import LengthFraming
 from dnsfilter.upstream.keepalive import answered_timeout_s, asking_keepalive
 from dnsfilter.upstream.stream_pool import StreamPool
@@ -124,10 +126,55 @@ async def test_a_timeout_of_zero_ends_the_connection_after_what_is_under_way() -
         await one
         await may_answer.wait()
         three = asyncio.create_task(pool.ask(endpoint, asked("c.example"), LONG_S))
-        await asyncio.sleep(0)
-        assert server.accepted == 1
         go_on.set()
         assert len(await two) > 12
         assert len(await three) > 12
         assert (server.accepted, len(seen)) == (2, 1)
+        pool.close()
+
+
+async def test_a_client_whose_connection_takes_no_more_questions_gets_another() -> None:
+    async def script(peer: Peer) -> None:
+        first, second = await peer.read(), await peer.read()
+        assert first is not None
+        assert second is not None
+        peer.send(answered(first, b"\0\0"))
+        await go_on.wait()
+        peer.send(answered(second, None))
+
+    go_on = asyncio.Event()
+    async with serving(script, keeping(None, [])) as (server, endpoint):
+        pool = StreamPool(connections_per_server=2, idle_s=LONG_S)
+        first, slow = (
+            asyncio.create_task(pool.ask(endpoint, asked(name), LONG_S)) for name in ("a.example", "b.example")
+        )
+        await first
+        assert len(await pool.ask(endpoint, asked("c.example"), LONG_S)) > 12
+        assert (server.accepted, slow.done()) == (2, False)
+        go_on.set()
+        assert len(await slow) > 12
+        pool.close()
+
+
+async def test_a_timeout_in_an_answer_that_comes_late_counts_at_once() -> None:
+    async def script(peer: Peer) -> None:
+        first, second = await peer.read(), await peer.read()
+        assert first is not None
+        assert second is not None
+        peer.send(answered(second, None))
+        await go_on.wait()
+        peer.send(answered(first, b"\0\0"))
+        assert await peer.read() is None  # the node closes
+
+    go_on = asyncio.Event()
+    async with serving(script) as (server, endpoint):
+        pool = StreamPool(connections_per_server=1, idle_s=LONG_S)
+        late = asyncio.create_task(pool.ask(endpoint, asked("a.example"), 0.2))
+        other = asyncio.create_task(pool.ask(endpoint, asked("b.example"), LONG_S))
+        assert len(await other) > 12
+        with pytest.raises(UnavailableError):
+            await late
+        go_on.set()
+        async with server.changed:
+            await asyncio.wait_for(server.changed.wait_for(lambda: server.closed == 1), LONG_S)
         pool.close()

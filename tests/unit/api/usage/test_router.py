@@ -10,6 +10,9 @@ from sqlalchemy import func, select
 from api.db.models import UsageHourRow
 from api.nodes.fleet import Fleet
 from api.usage import router as module
+from api.usage.reading import as_csv
+from api.usage.release import Figure
+from api.usage.repository import Counted
 from api.usage.state import HOURS_KEPT_S
 from tests.unit.api.conftest import START, Plane, on_both_databases, statements
 from tests.unit.api.nodes.conftest import Machine
@@ -332,3 +335,18 @@ def test_usage_of_a_merged_or_closed_authority_stays_with_its_name(node: Machine
     plane.clock.now += DAY_S
     assert [item["queries"] for item in _items(plane)] == [11]
     assert plane.done("GET", "/v1/usage?authority=zone")["items"] == []
+
+
+@pytest.mark.parametrize(("label", "cell"), [("=1+1", "'=1+1"), ("@sum", "'@sum"), ("desk 1+1", "desk 1+1")])
+def test_a_label_that_a_spreadsheet_would_run_is_a_text(label: str, cell: str) -> None:
+    row = Counted(
+        service="tiktok",
+        ban_authority="ghent",
+        ground="own",
+        result="refused",
+        figure=Figure(queries=40),
+        prefix="192.0.2.0/24",
+        label=label,
+    )
+    (line,) = csv.DictReader(as_csv([row]).splitlines())
+    assert line["label"] == cell
