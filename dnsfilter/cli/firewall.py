@@ -94,7 +94,7 @@ def _follow_answers(options: argparse.Namespace, config: Config) -> int:
     from dnsfilter.firewall.egress_keeper import EgressKeeper, listener, run
     from dnsfilter.firewall.egress_rules import REMOVAL
     from dnsfilter.firewall.nft_library import NftLibrary
-    from dnsfilter.worker.egress import peer_uid
+    from dnsfilter.worker.abstract_sockets import peer_uid
 
     if not config.egress.networks:
         NftLibrary().apply(REMOVAL)  # of a table that a restart has kept

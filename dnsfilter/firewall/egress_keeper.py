@@ -201,7 +201,7 @@ def _accept(
 
 
 def _received(peer: socket.socket, waiting: selectors.BaseSelector) -> list[AnsweredTo]:
-    """Return the reports that have arrived, and forget a worker that has ended."""
+    """Return the reports that have arrived. Close the connection of a worker that has ended or is not understood."""
     reports: list[AnsweredTo] = []
     try:
         while len(reports) < MOST_MESSAGES:
@@ -210,8 +210,10 @@ def _received(peer: socket.socket, waiting: selectors.BaseSelector) -> list[Answ
                 raise ConnectionResetError
             reports.append(read_answered(message))
     except BlockingIOError:
-        pass
-    except (OSError, ValueError):
+        return reports  # these are all for now
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError):
+            logs.emit(_LOG, logging.ERROR, "a report of the node is not understood", reason=error)
         waiting.unregister(peer)
         peer.close()
     return reports

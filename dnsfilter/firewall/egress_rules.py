@@ -3,12 +3,13 @@
 Each egress network has two sets of addresses that were answered to it. Their elements end by themselves.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from dnsfilter.config.node_config import Egress, EgressMode, EgressNetwork
-from dnsfilter.firewall.rule_set import FAMILIES, of_family
-from dnsfilter.policy.model import Address, Prefix
+from dnsfilter.firewall.nftables import interval_set
+from dnsfilter.firewall.rule_set import FAMILIES, joined, of_family
+from dnsfilter.policy.model import Address
 
 TABLE = "inet dnsfilter_egress"
 REMOVAL = f"table {TABLE}\ndelete table {TABLE}\n"
@@ -61,25 +62,16 @@ def address_of(packed: bytes) -> Address:
 
 def _always(egress: Egress) -> Iterator[str]:
     for version in FAMILIES:
-        yield from _interval_set(f"admitted{version}", version, of_family(egress.admit, version))
+        yield from interval_set(f"admitted{version}", version, of_family(joined(egress.admit), version))
 
 
 def _sets(network: EgressNetwork) -> Iterator[str]:
     yield f"\tcounter {network.name}{OTHERS} {{ }}"
     for version in FAMILIES:
-        yield from _interval_set(f"{network.name}_clients{version}", version, of_family(network.prefixes, version))
+        yield from interval_set(f"{network.name}_clients{version}", version, of_family(network.prefixes, version))
         yield f"\tset {set_of(network.name, version)} {{"
         yield f"\t\ttype ipv{version}_addr; flags timeout; size {MOST_ADDRESSES};"
         yield "\t}"
-
-
-def _interval_set(name: str, version: int, prefixes: Iterable[Prefix]) -> Iterator[str]:
-    texts = [str(prefix) for prefix in prefixes]
-    yield f"\tset {name} {{"
-    yield f"\t\ttype ipv{version}_addr; flags interval; auto-merge;"
-    if texts:  # nft accepts no empty list
-        yield f"\t\telements = {{ {', '.join(texts)} }}"
-    yield "\t}"
 
 
 def _chains(egress: Egress) -> Iterator[str]:

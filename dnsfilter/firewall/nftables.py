@@ -23,14 +23,15 @@ def table_text(rules: RuleSet, around: Surroundings) -> str:
 def _sets(rules: RuleSet, around: Surroundings) -> Iterator[str]:
     for version in FAMILIES:
         resolvers = [address for address in around.resolvers if address.version == version]
-        yield from _set(f"resolvers{version}", version, resolvers)
-        yield from _set(f"banned{version}", version, of_family(rules.banned, version))
+        yield from interval_set(f"resolvers{version}", version, resolvers)
+        yield from interval_set(f"banned{version}", version, of_family(rules.banned, version))
         for service, clients in rules.closed:
-            yield from _set(f"{service}-clients{version}", version, of_family(clients, version))
-            yield from _set(f"{service}{version}", version, of_family(around.addresses[service], version))
+            yield from interval_set(f"{service}-clients{version}", version, of_family(clients, version))
+            yield from interval_set(f"{service}{version}", version, of_family(around.addresses[service], version))
 
 
-def _set(name: str, version: int, elements: Iterable[object]) -> Iterator[str]:
+def interval_set(name: str, version: int, elements: Iterable[object]) -> Iterator[str]:
+    """Yield the lines of a set of addresses and prefixes, which do not overlap."""
     texts = [str(element) for element in elements]
     yield f"\tset {name} {{"
     yield f"\t\ttype ipv{version}_addr; flags interval;"

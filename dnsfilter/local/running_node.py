@@ -5,24 +5,22 @@ is damaged, and answers also if the disk is full. The kernel shows each side the
 A request is a line, the answer a line of JSON.
 """
 
-import hashlib
 import json
 import os
 import socket
-import struct
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from dnsfilter.errors import UnavailableError
+from dnsfilter.worker.abstract_sockets import abstract_address, peer_uid
 
 READ_S = 2.0
 RELOAD_S = 120.0
 """Seconds to wait for a reload. The trial of an upgrade may come first."""
 MOST_BYTES = 32 << 20
 MOST_REQUEST_BYTES = 64
-_CREDENTIALS = struct.Struct("=iII")
 
 
 class Request(StrEnum):
@@ -69,14 +67,7 @@ class RunningConfig:
 
 def socket_address(path: Path) -> str:
     """Return the address of the socket of the node that reads this configuration."""
-    name = os.path.abspath(path)  # follows no links, unlike Path.resolve
-    return f"\0dnsfilter-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-
-
-def peer_uid(sock: socket.socket) -> int:
-    """Return the user of the process at the other end."""
-    _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return int(uid)
+    return abstract_address("dnsfilter", path)
 
 
 def reload_node(path: Path, *, node_uid: int | None = None) -> str:

@@ -14,10 +14,10 @@ from dnsfilter.local.running_node import (
     READ_S,
     Request,
     RunningConfig,
-    peer_uid,
     socket_address,
 )
 from dnsfilter.telemetry import logs
+from dnsfilter.worker.abstract_sockets import peer_uid
 
 AGAIN_S = 5.0
 """Seconds until a name that another process holds is tried again: the node before may be about to end."""

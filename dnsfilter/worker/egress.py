@@ -4,7 +4,6 @@ One message of a SOCK_SEQPACKET socket per reply: the client, then per address i
 as mapped address). Nothing waits for the other end: without it, or if it does not keep up, addresses are lost.
 """
 
-import hashlib
 import logging
 import os
 import socket
@@ -19,6 +18,7 @@ from dnsfilter.config.node_config import Egress
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.model import Prefix
 from dnsfilter.telemetry import logs
+from dnsfilter.worker.abstract_sockets import abstract_address, peer_uid
 from dnsfilter.worker.answered_addresses import answered_addresses
 
 AGAIN_S = 1.0
@@ -30,7 +30,6 @@ MOST_ADDRESSES = 200
 MESSAGE_BYTES = 16 + 20 * MOST_ADDRESSES
 _MAPPED = bytes(10) + b"\xff\xff"
 _ENTRY = Struct("!I16s")
-_CREDENTIALS = Struct("3i")
 _LOG = logging.getLogger("dnsfilter.worker")
 
 
@@ -44,13 +43,7 @@ class AnsweredTo:
 
 def socket_name(node_dir: Path) -> str:
     """Return the abstract address of the receiver for the node with this directory."""
-    return f"\0dnsfilter-egress-{hashlib.sha256(os.path.abspath(node_dir).encode()).hexdigest()[:32]}"
-
-
-def peer_uid(peer: socket.socket) -> int:
-    """Return the user of the process at the other end."""
-    _pid, uid, _gid = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return int(uid)
+    return abstract_address("dnsfilter-egress", node_dir)
 
 
 def pack_answered(answered: AnsweredTo) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clients import BAN, OPEN_POLICY
 from tests.support.components import component
 from tests.support.firewalls import GATEWAY, PUBLIC, Networks, networks, reaches
 from tests.support.namespaces import KnotWithin, Namespace, NodeWithin
@@ -44,27 +45,7 @@ admit = ["{ADMITTED}/32"]
 name = "office"
 prefixes = ["10.1.0.0/24", "2001:db8:1::/64"]
 """
-POLICY = """
-[[authority]]
-slug = "ghent"
-kind = "municipality"
-names = { nl = "Stad Gent" }
-languages = ["nl"]
-time_zone = "Europe/Brussels"
-contact = "ict@ghent.example"
-[[range]]
-authority = "ghent"
-prefix = "10.1.0.0/24"
-funding = "public"
-audience = "staff"
-[[ban]]
-authority = "ghent"
-service = "tiktok"
-mode = "enforce"
-[[ban.term]]
-start = "today"
-for = "1 year"
-"""
+POLICY = OPEN_POLICY.replace("127.0.0.0/8", "10.1.0.0/24") + BAN.format("tiktok", "")
 
 
 class Egress(Process):

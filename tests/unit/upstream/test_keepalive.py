@@ -103,6 +103,7 @@ async def test_a_longer_time_than_ours_changes_nothing() -> None:
         await pool.ask(endpoint, asked(), LONG_S)
         async with server.changed:
             await asyncio.wait_for(server.changed.wait_for(lambda: server.closed == 1), LONG_S)
+        assert pool.connections(endpoint) == 0
         pool.close()
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.node_config import Egress, EgressNetwork
+from dnsfilter.worker.abstract_sockets import peer_uid
 from dnsfilter.worker.egress import (
     MESSAGE_BYTES,
     AnsweredTo,
     AnswerReports,
     pack_answered,
-    peer_uid,
     read_answered,
     socket_name,
 )
