@@ -26,7 +26,7 @@ CHECK_S = 5.0
 SPARED_S = 1
 """An address is not renewed for less than this: the TTL of a cached answer has no fractions of a second."""
 MOST_MESSAGES = 256
-"""Messages of one transaction."""
+"""Messages that are read from one worker at a time."""
 _LOG = logging.getLogger("dnsfilter.firewall")
 
 
