@@ -1,10 +1,11 @@
 """Networks imported and registered, a report printed, the audit log filtered: as people do it, with scripts or not."""
 
+import re
 from collections.abc import Iterator
 from time import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from api.timestamps import timestamp_text
 from tests.integration.console.conftest import ConsolePlane
@@ -89,6 +90,23 @@ def test_a_report_is_asked_for_and_printed(visiting: Visitor, request: pytest.Fi
     page.emulate_media(media="print")
     expect(page.get_by_role("navigation")).to_be_hidden()
     expect(page.get_by_role("link", name="Download as web page")).to_be_hidden()
+
+
+@pytest.mark.parametrize("visiting", [True], ids=["scripts"], indirect=True)
+def test_days_wait_until_those_of_the_chosen_ban_are_there(visiting: Visitor) -> None:
+    waiting: list[Route] = []
+    page = visiting.open("/console/reports?authority=ghent")
+    page.route("**/console/reports?about=*", lambda route: waiting.append(route))
+    with page.expect_request("**/console/reports?about=*"):
+        page.get_by_label("About").select_option("study")
+    for label in ("First day", "Last day"):
+        expect(page.get_by_label(label)).to_be_disabled()
+    expect(page.get_by_role("button", name="Make the report")).to_be_disabled()
+    waiting[0].continue_()
+    page.get_by_label("First day").fill("2024-01-01")
+    page.get_by_label("Last day").fill("2024-03-31")
+    page.get_by_role("button", name="Make the report").click()
+    expect(page).to_have_url(re.compile("from=2024-01-01&to=2024-03-31"))
 
 
 def _has_scripts(request: pytest.FixtureRequest) -> bool:
