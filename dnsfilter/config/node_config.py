@@ -53,10 +53,11 @@ class Endpoint:
 
 
 class Strategy(StrEnum):
-    """The order in which the healthy servers of a group are asked: as configured, or the fastest first."""
+    """How the healthy servers of a group are asked: as configured, the fastest first, or the two fastest at once."""
 
     ORDERED = "ordered"
     FASTEST = "fastest"
+    RACE = "race"
 
 
 @dataclass(frozen=True, slots=True)

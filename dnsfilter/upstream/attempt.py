@@ -8,6 +8,7 @@ are malformed, or that do not match id, question and address: the wait continues
                   ─ on_answer  ─> Accept | AskByStream | Send | Wait | Exhausted
 
 Where a step is Send, it is AskByStream for a server that is asked by stream only.
+After `start`, the caller may send the same question to the `rival`, and call `race`.
 """
 
 from collections import Counter
@@ -118,6 +119,7 @@ class Attempt:
         "_plain",
         "_plan",
         "_rejected_edns",
+        "_rival",
         "_sends",
         "_server",
         "_struck_out",
@@ -127,6 +129,7 @@ class Attempt:
         "deadline_ms",
         "first_failure",
         "only_waits",
+        "racers",
     )
 
     def __init__(
@@ -135,10 +138,12 @@ class Attempt:
         first_wait_ms: int,
         plain: Collection[int] = (),
         encrypted: Collection[int] = (),
+        rival: int | None = None,
     ) -> None:
         self._plan = plan(servers, first_wait_ms)
         self._encrypted = encrypted
         self._plain = frozenset(plain)
+        self._rival = rival
         self._rejected_edns: set[int] = set()
         self._sends = 0
         self._asked: Counter[int] = Counter()
@@ -154,6 +159,8 @@ class Attempt:
         """Rcode of the first failing answer. The caller keeps its message, to deliver it if all attempts fail."""
         self.only_waits = False
         """Whether the last step was `Wait`."""
+        self.racers: frozenset[int] = frozenset()
+        """The two servers that were asked at once, while neither has failed nor was another one asked."""
 
     @property
     def servers(self) -> tuple[int, ...]:
@@ -164,6 +171,12 @@ class Attempt:
     def remaining(self) -> tuple[int, ...]:
         """The servers that have not failed, and may answer yet."""
         return tuple(server for server in self._plan.servers if server not in self._struck_out)
+
+    @property
+    def rival(self) -> int | None:
+        """The server to ask at once with the first one, now that this was sent to. None if there is none."""
+        raced = self._sends == 1 and self._server == self._plan.servers[0] and not self._by_stream
+        return self._rival if raced and self._rival not in self._encrypted else None
 
     def hurry(self, deadline_ms: int) -> None:
         """Set the time limit to `deadline_ms` if that is earlier, to make room for other questions."""
@@ -184,6 +197,24 @@ class Attempt:
         self._wait_until_ms = now_ms
         self.deadline_ms = now_ms + TOTAL_MS if deadline_ms is None else deadline_ms
         return self._send(self._plan.servers[0], now_ms)
+
+    def race(self) -> None:
+        """Record that the question was also sent to the rival. Both have the same wait."""
+        if self.rival is None:
+            raise ValueError("race: the attempt has no rival")
+        rival = self.rival
+        self._turn = self._plan.servers.index(rival)
+        self._sends += 1
+        self._asked[rival] += 1
+        self._unanswered.add(rival)
+        self.racers = frozenset((self._server, rival))
+
+    def lose(self, server: int) -> int:
+        """Strike one of the racers, which failed. Return the other one: it now counts as the server asked last."""
+        (self._server,) = self.racers - {server}
+        self.racers = frozenset()
+        self._struck_out.add(server)
+        return self._server
 
     def on_timeout(self, now_ms: int) -> Send | AskByStream | Wait | Exhausted:
         """Handle silence until `wait_until_ms`: ask the next server, or the same one if there is no other."""
@@ -211,8 +242,7 @@ class Attempt:
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         if server is not None:
             self._server = server
-        without_edns = not has_opt and rcode in NO_EDNS_RCODES and not self.is_plain(self._server)
-        if without_edns and self._may_send(now_ms) and self._may_ask(self._server):
+        if self.lacks_edns(self._server, rcode, has_opt) and self._may_send(now_ms) and self._may_ask(self._server):
             self._rejected_edns.add(self._server)
             self._unanswered.clear()  # the caller ignores answers to earlier sends
             return self._send(self._server, now_ms)
@@ -227,6 +257,10 @@ class Attempt:
             return self._ask_by_stream(self._server, now_ms)
         return Accept()
 
+    def lacks_edns(self, server: int, rcode: int, has_opt: bool) -> bool:
+        """Return whether an answer of `server` shows that it has no EDNS, and may be asked without."""
+        return not has_opt and rcode in NO_EDNS_RCODES and not self.is_plain(server)
+
     def strike(self, rcode: int, server: int) -> None:
         """Record a late failure of a server that we stopped waiting for. It is not asked again; the wait continues."""
         if self.first_failure is None:
@@ -234,7 +268,7 @@ class Attempt:
         self._struck_out.add(server)
 
     def _ask_by_stream(self, server: int, now_ms: int) -> AskByStream:
-        self._by_stream, self.only_waits = True, False
+        self._by_stream, self.only_waits, self.racers = True, False, frozenset()
         self._unanswered.clear()  # the caller ignores answers to earlier sends
         self._server = server
         self._sends += 1
@@ -248,7 +282,7 @@ class Attempt:
         return self.deadline_ms
 
     def _next(self, now_ms: int) -> Send | AskByStream | Wait | Exhausted:
-        servers = self._plan.servers
+        servers, self.racers = self._plan.servers, frozenset()
         for step in range(1, len(servers) + 1 if self._may_send(now_ms) else 0):
             turn = (self._turn + step) % len(servers)
             if self._may_ask(servers[turn]):
@@ -272,5 +306,5 @@ class Attempt:
         self._asked[server] += 1
         self._unanswered.add(server)
         self._by_stream = self.only_waits = False
-        self._server = server
+        self._server, self.racers = server, frozenset()
         return Send(server, self._wait_until_ms)

@@ -24,6 +24,8 @@ class View:
     """Indexes into `Zones.endpoints`, in configured order."""
     fastest: bool = False
     """Whether the fastest server is asked first."""
+    races: bool = False
+    """Whether the two fastest servers are asked at once."""
 
 
 class Zones:
@@ -134,4 +136,4 @@ def server_texts(config: Config) -> tuple[str, ...]:
 
 def _view(number: int, servers: Sequence[Endpoint], strategy: Strategy, numbers: dict[Endpoint, int]) -> View:
     indexes = (numbers.setdefault(server, len(numbers)) for server in servers)
-    return View(number, tuple(dict.fromkeys(indexes)), strategy is Strategy.FASTEST)
+    return View(number, tuple(dict.fromkeys(indexes)), strategy is not Strategy.ORDERED, strategy is Strategy.RACE)

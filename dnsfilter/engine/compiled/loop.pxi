@@ -324,20 +324,20 @@ cdef class Loop:
         cdef int result, left = ARRIVALS
         while True:
             # 10. Match it by socket, id and question. Cache it if this one answer is sufficient.
-            result = self.pending.next_arrival(fd, &left, &arrived)
+            result = self.pending.next_arrival(fd, &left, &arrived, self.boot_ns)
             if result == NOTHING:
                 return
             entry = self.delivery.keep(&arrived, self.now_ms) if result == ORDINARY else NULL
             if entry == NULL:
                 self.slow.take_answer(result, fd, &arrived)
             else:
-                self.deliver(arrived.flight, entry)
+                self.deliver(arrived.flight, arrived.server, entry)
 
-    cdef void deliver(self, Flight* flight, Entry* entry) noexcept nogil:
+    cdef void deliver(self, Flight* flight, int server, Entry* entry) noexcept nogil:
         """Answer all waiting queries from an entry that was just cached."""
         cdef Waiting* waiting = flight.first
         cdef bint all_answered = True
-        self.pending.accept(flight, self.boot_ns)
+        self.pending.accept(flight, server, self.boot_ns)
         self.fast.failures.forget_hash(flight.hash)
         # 11. Decide each query again: the policy or the client's range may have changed.
         while waiting != NULL:

@@ -109,10 +109,11 @@ class ReferenceEngine:
         self._listeners: dict[int, UdpListener] = {}
         for listener in listeners:
             self.listen(listener)
-        self._table = OwnTable(zones.endpoints, self._epoll, Room(limits))
+        health = Health(len(zones.endpoints))
+        self._table = OwnTable(zones.endpoints, self._epoll, Room(limits), health)
         self._path = SlowPath(
             table=self._table,
-            health=Health(len(zones.endpoints)),
+            health=health,
             failures=Failures(),
             cache=cache,
             zones=zones,
@@ -209,7 +210,7 @@ class ReferenceEngine:
             self._alarm_ms = None
             self._path.expire(turn)
         else:
-            for server, number, message in self._table.receive(fd, BATCH):
+            for server, number, message in self._table.receive(fd, BATCH, turn.boot_ns):
                 self._path.arrived(turn, server, number, message)
 
     def _read_queries(self, turn: Turn, listener: UdpListener) -> None:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.engine.reference.overtaken import Overtaken
 from dnsfilter.engine.reference.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.reference.room import MOST_WAITERS, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
-from dnsfilter.engine.slow_path.pending_table import PROBE
+from dnsfilter.engine.slow_path.pending_table import OVERTAKEN, PROBE, HealthBook
 from dnsfilter.wire.query import Question
 
 SWEEP_MS = 1000
@@ -31,9 +32,10 @@ class Arrival(NamedTuple):
 class OwnTable:
     """Implements `Table` over pools of sockets to `endpoints`; every socket is registered with `poller`."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], poller: select.epoll, room: Room) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], poller: select.epoll, room: Room, health: HealthBook) -> None:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
         self._room = room
+        self._overtaken = Overtaken(health)
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
         self._waiters: dict[int, list[Waiter]] = {}
@@ -119,6 +121,7 @@ class OwnTable:
     def sweep(self, now_ms: int) -> None:
         if now_ms >= self._sweep_at_ms:
             self._sweep_at_ms = now_ms + SWEEP_MS
+            self._overtaken.expire(now_ms)
             for pool in self._pools:
                 pool.sweep(now_ms)
 
@@ -143,6 +146,13 @@ class OwnTable:
             held.forget(number)
         sends.clear()
 
+    def overtake(self, exchange: Exchange, server: int, sent_ns: int) -> None:
+        sends = self._sends[exchange.number]
+        for held, number in sends:
+            if held.server != server:
+                self._overtaken.add(held, number, sent_ns)
+        sends[:] = [send for send in sends if send[0].server == server]
+
     def send_probe(self, server: int, message: bytes, until_ms: int, now_ms: int) -> None:
         held, number = self._send(server, message, now_ms)
         held.waiting[number] = PROBE
@@ -158,8 +168,8 @@ class OwnTable:
     def overdue_probes(self, now_ms: int) -> list[int]:
         return [server for server, (_, _, until_ms) in self._probes.items() if until_ms <= now_ms]
 
-    def receive(self, fd: int, most: int) -> Iterator[Arrival]:
-        """Yield at most `most` arrivals at a socket to an upstream."""
+    def receive(self, fd: int, most: int, now_ns: int) -> Iterator[Arrival]:
+        """Yield at most `most` arrivals at a socket to an upstream. Record answers to overtaken queries."""
         held = next((pool.by_fd[fd] for pool in self._pools if fd in pool.by_fd), None)
         for _ in range(most):
             if held is None or held.sock.fileno() != fd:
@@ -170,9 +180,14 @@ class OwnTable:
                 return
             except OSError:  # an ICMP error, which anybody can forge
                 for number in dict.fromkeys(held.waiting.values()):  # a question sent twice fails once
-                    yield Arrival(held.server, number, None)
+                    if number != OVERTAKEN:
+                        yield Arrival(held.server, number, None)
                 continue
-            yield Arrival(held.server, held.exchange_of(message), message)
+            number = held.exchange_of(message)
+            if number == OVERTAKEN:
+                self._overtaken.arrived(held, message, now_ns)
+            else:
+                yield Arrival(held.server, number, message)
 
     def _send(self, server: int, message: bytes, now_ms: int) -> tuple[PoolSocket, int]:
         held, number = self._pools[server].draw(now_ms)

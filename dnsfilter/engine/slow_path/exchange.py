@@ -71,14 +71,21 @@ def resume_exchange(
     plain: Collection[int],
     sent_ns: int,
     client: bytes,
+    raced: bool = False,
 ) -> Exchange:
-    """Return an exchange whose first query was already sent, to the first of `servers`, and is outstanding."""
+    """Return an exchange whose first query was already sent, to the first of `servers`, and is outstanding.
+
+    With `raced`, it was sent to the second one at once.
+    """
     started_ms = sent_ns // 1_000_000
     exchange = Exchange(number, key, question_of(key.name, key.qtype, key.qclass), started_ms, client)
-    exchange.attempt = Attempt(servers, first_wait_ms, plain)
+    exchange.attempt = Attempt(servers, first_wait_ms, plain, rival=servers[1] if raced else None)
     step = exchange.attempt.start(started_ms)
     exchange.server, exchange.sent, exchange.asked_ns = step.server, 1, {step.server: sent_ns}
     exchange.wait_until_ms = step.wait_until_ms
+    if raced:
+        exchange.attempt.race()
+        exchange.sent, exchange.asked_ns[servers[1]] = 2, sent_ns
     return exchange
 
 

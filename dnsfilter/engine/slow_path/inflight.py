@@ -129,7 +129,7 @@ class Inflight:
         exchange.question = question
         exchange.asked_ns.clear()
         exchange.attempt = self._attempt(exchange.question, servers, now_ns)
-        return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
+        return self._start(exchange, now_ns, deadline_ms)
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
         """Forget the exchange and return its waiters. A later answer is late."""
@@ -177,7 +177,8 @@ class Inflight:
     def _timed_out(self, exchange: Exchange, now_ns: int) -> list[Result]:
         now_ms = now_ns // 1_000_000
         if exchange.reason is Failure.TIMEOUT and not exchange.attempt.only_waits:  # others are counted already
-            self._failed(exchange.server, Failure.TIMEOUT, now_ms)
+            for server in exchange.attempt.racers or (exchange.server,):
+                self._failed(server, Failure.TIMEOUT, now_ms)
         if self._table.is_crowded():
             exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
         gone = self.health.all_gone(exchange.attempt.remaining, now_ms)
@@ -214,13 +215,22 @@ class Inflight:
         exchange.attempt = self._attempt(exchange.question, servers, now_ns)
         if known is not None:
             return [Got(exchange, known)]
-        return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
+        return self._start(exchange, now_ns)
+
+    def _start(self, exchange: Exchange, now_ns: int, deadline_ms: int | None = None) -> list[Result]:
+        """Ask the first server and, in a race, the second one at once. Ask one only if the other cannot be sent to."""
+        results = self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000, deadline_ms), now_ns)
+        rival = exchange.attempt.rival
+        if rival is not None and self._post(exchange, rival, now_ns) is None:
+            exchange.attempt.race()
+        return results
 
     def _attempt(self, question: Question, servers: Sequence[int], now_ns: int) -> Attempt:
-        fastest = self._zones.route(question.name, question.qtype).fastest
-        ordered = self.health.order(servers, now_ns // 1_000_000, fastest=fastest)
+        view = self._zones.route(question.name, question.qtype)
+        ordered = self.health.order(servers, now_ns // 1_000_000, fastest=view.fastest)
+        rival = ordered[1] if view.races and len(ordered) > 1 and self.health.may_race(ordered[1]) else None
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
-        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000), self._zones.encrypted)
+        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000), self._zones.encrypted, rival)
 
     def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
         """Return the servers that must be asked without EDNS."""
@@ -254,22 +264,30 @@ class Inflight:
                 return [Gone(exchange)]
 
     def _send(self, exchange: Exchange, step: Send, now_ns: int) -> bool:
-        server, now_ms = step.server, now_ns // 1_000_000
-        try:
-            self._table.send(exchange, server, self._message(exchange, server), now_ms)
-        except OSError as error:
+        server = step.server
+        error = self._post(exchange, server, now_ns)
+        if error is not None:
             self._count(server, Failure.UNREACHABLE)
             exchange.reason = None if error.errno in OWN_SHORTAGES else Failure.UNREACHABLE
             if exchange.reason is not None:
-                self.health.failed(server, now_ms)
+                self.health.failed(server, now_ns // 1_000_000)
             return False
         exchange.reason = Failure.TIMEOUT
-        self.health.sent(server, now_ms)
         exchange.server = server
+        return True
+
+    def _post(self, exchange: Exchange, server: int, now_ns: int) -> OSError | None:
+        """Send the question, and count it. Return why it could not be sent."""
+        now_ms = now_ns // 1_000_000
+        try:
+            self._table.send(exchange, server, self._message(exchange, server), now_ms)
+        except OSError as error:
+            return error
+        self.health.sent(server, now_ms)
         exchange.asked_ns.setdefault(server, now_ns)
         exchange.sent += 1
         self._slots[self._counters[server].queries] += 1
-        return True
+        return None
 
     def _message(self, exchange: Exchange, server: int) -> bytes:
         """Return the query without its id, which the table or the stream draws."""
@@ -310,6 +328,8 @@ class Inflight:
             self._count(server, Failure.MISMATCH)
             return []
         failure = _failure(rcode, answer)
+        if server in exchange.attempt.racers:
+            self._settle(exchange, server, failure, rcode, answer)
         if failure is not None and server != exchange.server and not exchange.attempt.only_waits:
             exchange.attempt.strike(_failed_as(failure, rcode), server)  # the server asked last may still answer
             self._count_failure(server, failure, answer, now_ns // 1_000_000)
@@ -321,10 +341,23 @@ class Inflight:
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
+    def _settle(
+        self, exchange: Exchange, server: int, failure: Failure | None, rcode: int, answer: Answer | None
+    ) -> None:
+        """End a race: `server` answered first, or failed, so that its rival may still answer."""
+        has_opt = answer is not None and answer.edns is not None
+        if failure is not None and not exchange.attempt.lacks_edns(server, rcode, has_opt):
+            exchange.server = exchange.attempt.lose(server)
+            return
+        exchange.server = server
+        self._table.overtake(exchange, server, exchange.asked_ns[server])
+
     def _handle_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
         """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""
         same = same_question(question, exchange.question)
         self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
+        if same and server in exchange.attempt.racers:
+            exchange.server = exchange.attempt.lose(server)
         if not same or server != exchange.server:
             return []
         return self._try_next_server(exchange, Failure.MALFORMED, now_ns)
@@ -364,6 +397,10 @@ class Inflight:
     def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
         """Ask another server if there is one. Keep waiting for this one, because ICMP is easily forged."""
         now_ms = now_ns // 1_000_000
+        if server in exchange.attempt.racers:
+            exchange.server = exchange.attempt.lose(server)
+            self._failed(server, Failure.UNREACHABLE, now_ms)
+            return []
         if exchange.server != server:
             return []
         self._failed(server, Failure.UNREACHABLE, now_ms)

@@ -10,6 +10,8 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.wire.query import Question
 
+OVERTAKEN: Final = -3
+"""Stands for a query whose question another server has answered, where a number of an exchange is expected."""
 PROBE: Final = -1
 """Stands for a probe where a number of an exchange is expected."""
 LATE: Final = -2
@@ -63,6 +65,9 @@ class Table(Protocol):
     def withdraw(self, exchange: Exchange) -> None:
         """Stop waiting for answers to the exchange's sends."""
 
+    def overtake(self, exchange: Exchange, server: int, sent_ns: int) -> None:
+        """Stop waiting for answers of servers other than `server`. They only show those servers' health and times."""
+
     def send_probe(self, server: int, message: bytes, until_ms: int, now_ms: int) -> None:
         """Send a probe as `send` does. It is overdue from `until_ms` on."""
 
@@ -86,6 +91,7 @@ class HealthBook(Protocol):
     """The interface of `upstream.health.Health`, which its twin has too."""
 
     def order(self, servers: Sequence[int], now_ms: int, *, fastest: bool = False) -> tuple[int, ...]: ...
+    def may_race(self, server: int) -> bool: ...
     def sent(self, server: int, now_ms: int) -> None: ...
     def heard(self, server: int) -> None: ...
     def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None: ...

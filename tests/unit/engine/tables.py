@@ -16,6 +16,7 @@ from dnsfilter.engine.reference.room import MOST_EXCHANGES, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.engine.slow_path.pending_table import Table
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
+from dnsfilter.upstream.health import Health
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Query, parse_query, question_of
 from tests.support.engines import query
@@ -62,7 +63,7 @@ def make_table(
 ) -> tuple[Table, Callable[[], None]]:
     """Return a table of a kind of engine, and the function that closes it."""
     if kind == "reference":
-        own = OwnTable(endpoints, poller, Room(limits))
+        own = OwnTable(endpoints, poller, Room(limits), Health(len(endpoints)))
         return own, own.close
     engine: Any = import_module("dnsfilter.engine._engine")
     count = len(endpoints)

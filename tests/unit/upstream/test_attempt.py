@@ -25,6 +25,7 @@ from dnsfilter.upstream.attempt import (
     Wait,
     plan,
 )
+from dnsfilter.wire.iana import Rcode
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 
@@ -357,3 +358,42 @@ def test_hurried_attempt_gives_up_earlier_but_asks_a_second_server(first_wait_ms
         assert step == Send(number % 2, 10_000 + end_ms)
         step = attempt.on_timeout(10_000 + end_ms)
     assert step == Exhausted()
+
+
+def raced(*servers: int) -> Attempt:
+    """Return an attempt that asked its first two servers at once."""
+    attempt = Attempt(servers, 800, rival=servers[1])
+    assert attempt.rival is None
+    assert attempt.start(0) == Send(servers[0], 800)
+    assert attempt.rival == servers[1]
+    attempt.race()
+    assert (attempt.racers, attempt.rival) == ({servers[0], servers[1]}, None)
+    return attempt
+
+
+def test_race_that_nobody_wins_goes_on_with_the_next_server() -> None:
+    attempt = raced(0, 1, 2)
+    assert attempt.on_timeout(800) == Send(2, 800 + 1_600)
+    assert attempt.racers == frozenset()
+    assert attempt.on_timeout(2_400) == Send(0, 2_400 + 2_000)
+
+
+def test_loser_of_a_race_is_not_asked_again() -> None:
+    attempt = raced(0, 1)
+    assert attempt.lose(0) == 1
+    assert attempt.on_timeout(800) == Send(1, 800 + 1_600)
+    assert attempt.on_answer(Rcode.SERVFAIL, False, 900) == Exhausted(Rcode.SERVFAIL)
+
+
+def test_either_racer_may_answer() -> None:
+    assert raced(0, 1).on_answer(Rcode.NOERROR, False, 10, 0) == Accept()
+    assert raced(0, 1).on_answer(Rcode.NOERROR, False, 10, 1) == Accept()
+
+
+def test_server_that_is_asked_by_stream_does_not_race() -> None:
+    for encrypted in ([0], [1]):
+        attempt = Attempt((0, 1), 800, encrypted=encrypted, rival=1)
+        attempt.start(0)
+        assert attempt.rival is None
+        with pytest.raises(ValueError, match="no rival"):
+            attempt.race()

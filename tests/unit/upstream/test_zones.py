@@ -125,3 +125,6 @@ def test_groups_with_the_same_servers_keep_their_own_strategies() -> None:
     assert [view.fastest for view in zones.views] == [False, True]
     assert not Zones(DEFAULT, []).views[0].fastest
     assert Zones(DEFAULT, [], strategy=Strategy.FASTEST).views[0].fastest
+    assert [view.races for view in zones.views] == [False, False]
+    racing = Zones(DEFAULT, [], strategy=Strategy.RACE).views[0]
+    assert (racing.fastest, racing.races) == (True, True)

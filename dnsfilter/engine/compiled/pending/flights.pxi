@@ -73,6 +73,7 @@ cdef struct Flight:
     bint do_bit
     bint cd
     bint plain                  # sent without EDNS
+    bint raced                  # sent to the second server at once
     bint late                   # the slow path answers each query that joins
     uint8_t name[256]           # last: only the fields before it are cleared
 
@@ -216,6 +217,16 @@ cdef class FlightTable:
         at[0] = sending.next_of_bucket
         sending.held.waiting -= 1
         add_past(sending.held, sending.id)
+        sending.held = NULL
+
+    cdef void move_send(self, Sending* sending, Sending* to) noexcept nogil:
+        """Let `to` wait for the answer to a send in place of `sending`, without a flight. The caller handles the flight."""
+        cdef Sending** at = &self.by_send[send_bucket(sending.held, sending.id)]
+        while at[0] != sending:
+            at = &at[0].next_of_bucket
+        to[0] = sending[0]
+        to.flight, to.next_of_flight = NULL, NULL
+        at[0] = to
         sending.held = NULL
 
     cdef void remove_sends(self, Flight* flight) noexcept nogil:

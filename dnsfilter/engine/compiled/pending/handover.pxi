@@ -30,6 +30,7 @@ def make_pending(
     made.health, made.deadlines = Health(len(endpoints)), Deadlines()
     made.table = FlightTable(store)
     made.shares = Shares()
+    made.overtaken = Overtaken(made.table, made.health)
     made.room = Room(limits.waiting, limits.waiting_per_client)
     made.want_ad, made.longest_wait_ms = want_ad, longest_wait_ms
     bounds = counters[0].duration.bounds_ns if counters else ()
@@ -54,7 +55,7 @@ def make_pending(
         if view.number != i or not all([0 <= number < len(counters) for number in view.servers]):
             raise ValueError(f"view {view} is invalid: it must have number {i} and servers below {len(counters)}")
         if len(view.servers) <= MOST_SERVERS and all([endpoints[number].tls is None for number in view.servers]):
-            into.count, into.fastest = len(view.servers), view.fastest
+            into.count, into.fastest, into.races = len(view.servers), view.fastest, view.races
             for k in range(into.count):
                 into.numbers[k] = view.servers[k]
     made.use_slots(slots)
@@ -116,7 +117,8 @@ cdef class PendingTable:
         client = <bytes>flight.address[: flight.address_size]
         self.last_number += 1
         exchange = resume_exchange(
-            self.last_number, key_of_flight(flight), servers, flight.first_wait_ms, plain, flight.sent_ns, client
+            self.last_number, key_of_flight(flight), servers, flight.first_wait_ms, plain, flight.sent_ns, client,
+            bool(flight.raced),
         )
         self.exchanges[self.last_number] = exchange
         flight.number = self.last_number
@@ -277,6 +279,9 @@ cdef class PendingTable:
     def withdraw(self, exchange):
         self.pending.table.remove_sends(self.flight(exchange))
 
+    def overtake(self, exchange, int server, int64_t sent_ns):
+        self.pending.overtaken.overtake(self.flight(exchange), server, sent_ns)
+
     def send_probe(self, int server, bytes message, int64_t until_ms, int64_t now_ms):
         if self.is_probed(server):
             raise ValueError(f"server {server} is being probed already")
@@ -312,7 +317,7 @@ cdef class PendingTable:
         for i in range(FLIGHT_BUCKETS if held != NULL and held.waiting else 0):
             sending = self.pending.table.by_send[i]
             while sending != NULL:
-                if sending.held == held:
+                if sending.held == held and not self.pending.overtaken.has(sending):
                     numbers.append(PROBE if sending.flight == NULL else self.exchange_of(sending.flight).number)
                 sending = sending.next_of_bucket
         return list(dict.fromkeys(numbers))

@@ -5,7 +5,7 @@
 #   probe(servers, count, fastest, now_ms)  the changes of `order`: call it once the question is sent
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
-#   sent_to                                 sent
+#   can_race, sent_to, heard_at             may_race, sent, heard
 #   are_dead, are_gone, may_be_tried        all_dead, all_gone, may_try
 #
 # C callers must pass valid server numbers; numbers from Python are checked.
@@ -144,6 +144,10 @@ cdef class Health:
     cdef bint may_be_tried(self, const uint16_t* servers, int64_t now_ms) noexcept nogil:
         return now_ms >= self.known[servers[0]].try_at_ms
 
+    cdef bint can_race(self, int server) noexcept nogil:
+        cdef const Known* known = &self.known[server]
+        return not known.dead and (not known.back_off_ms or known.probing)
+
     cdef inline void sent_to(self, int server, int64_t now_ms) noexcept nogil:
         cdef Known* known = &self.known[server]
         if not known.unanswered:
@@ -167,6 +171,10 @@ cdef class Health:
         off = known.rtt_ms - rtt_ms
         known.variation_ms += ((-off if off < 0 else off) - known.variation_ms) / 4
         known.rtt_ms += (rtt_ms - known.rtt_ms) / 8
+
+    cdef void heard_at(self, int server) noexcept nogil:
+        self.known[server].unanswered = 0
+        self.known[server].useless += 1
 
     cdef void failed_at(self, int server, int64_t now_ms) noexcept nogil:
         cdef Known* known = &self.known[server]
@@ -233,10 +241,11 @@ cdef class Health:
     def sent(self, server, int64_t now_ms):
         self.sent_to(self.checked(server), now_ms)
 
+    def may_race(self, server):
+        return bool(self.can_race(self.checked(server)))
+
     def heard(self, server):
-        cdef Known* known = &self.known[self.checked(server)]
-        known.unanswered = 0
-        known.useless += 1
+        self.heard_at(self.checked(server))
 
     def succeeded(self, server, int64_t rtt_ms, int64_t now_ms):
         self.succeeded_at(self.checked(server), rtt_ms, now_ms)

@@ -7,7 +7,8 @@
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, the most that one turn may read:
 #
-#   next_arrival(fd, &left, &arrived)     -> NOTHING    this descriptor is done
+#   next_arrival(fd, &left, &arrived, now_ns)
+#                                         -> NOTHING    this descriptor is done
 #                                            ORDINARY   `ordinary` holds the result of read_ordinary for
 #                                                       arrived.message, the answer to arrived.flight. Either call
 #                                                       `accept`, cache it, reply to flight.first and the `next` of
@@ -59,6 +60,7 @@ cdef struct Arrived:
 cdef struct Servers:
     int count                   # 0: too many for `numbers`, or one is encrypted: for the slow path
     bint fastest                # the fastest one is asked first
+    bint races                  # the two fastest are asked at once
     uint16_t numbers[16]
 
 # A server's outstanding probe, if `sending` has a socket.
@@ -84,6 +86,7 @@ cdef class Pending:
     cdef FlightTable table
     cdef Deadlines deadlines
     cdef Shares shares
+    cdef Overtaken overtaken
     cdef object slots_view
     cdef uint64_t* slots
     cdef Counts* counts
@@ -112,6 +115,7 @@ cdef class Pending:
     def close(self):
         """Close every socket, and release the counters so that they can be unmapped. Ask nothing afterwards."""
         self.table.clear()
+        self.overtaken.clear()
         self.shares.clear()
         self.deadlines.count = self.probe_count = 0
         self.pools.close_all()
@@ -229,6 +233,9 @@ cdef class Pending:
         made.server_count, made.sent_ns = servers.count, now_ns
         self.health.order_of(servers.numbers, servers.count, servers.fastest, now_ms, made.servers)
         made.plain = self.health.is_plain_at(made.servers[0], now_ms)
+        if servers.races and servers.count > 1 and self.health.is_plain_at(made.servers[1], now_ms) != made.plain:
+            self.table.release_flight(made)  # two messages: for the slow path
+            return NULL
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(SHORTEST_FIRST_WAIT_MS, min(made.first_wait_ms, LONGEST_FIRST_WAIT_MS))
         size = write_question(made, self.want_ad, message)
@@ -238,10 +245,22 @@ cdef class Pending:
         self.health.sent_to(made.servers[0], now_ms)
         self.health.probe(servers.numbers, servers.count, servers.fastest, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
+        if servers.races and servers.count > 1 and self.health.can_race(made.servers[1]):
+            self.race(made, message, size, now_ms)
         self.table.add(made)
         self.shares.add(made, client)
         self.deadlines.add(made)
         return made
+
+    cdef void race(self, Flight* flight, uint8_t* message, uint32_t size, int64_t now_ms) noexcept nogil:
+        """Send the question to the second server at once, if it can be sent."""
+        cdef Sending* sending = <Sending*>malloc(sizeof(Sending))
+        if sending == NULL or self.post(sending, flight, flight.servers[1], message, size, now_ms):
+            free(sending)
+            return
+        flight.raced = True
+        self.health.sent_to(flight.servers[1], now_ms)
+        self.slots[self.counts[flight.servers[1]].queries] += 1
 
     cdef int post(
         self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, int64_t now_ms
@@ -265,7 +284,7 @@ cdef class Pending:
             self.sweep_at_ms = now_ms + SWEEP_MS
         return 0
 
-    cdef int next_arrival(self, int fd, int* left, Arrived* out) noexcept nogil:
+    cdef int next_arrival(self, int fd, int* left, Arrived* out, int64_t now_ns) noexcept nogil:
         cdef Pooled* held = self.pools.at(fd)
         cdef Sending* sending
         cdef ssize_t size
@@ -286,7 +305,10 @@ cdef class Pending:
                 id = <uint16_t>(self.inbox[0] << 8 | self.inbox[1])
                 sending = self.table.find_send(held, id)
             if sending != NULL and sending.flight == NULL:
-                return PROBED
+                if not self.overtaken.has(sending):
+                    return PROBED
+                self.overtaken.arrived(sending, self.inbox, out.size, now_ns)
+                continue
             if sending != NULL:
                 out.flight = sending.flight
                 if out.flight.number:
@@ -305,19 +327,21 @@ cdef class Pending:
         left[0] = 0
         return NOTHING
 
-    cdef void accept(self, Flight* flight, int64_t now_ns) noexcept nogil:
-        """Count the answer of a flight, and wait for no other."""
+    cdef void accept(self, Flight* flight, int server, int64_t now_ns) noexcept nogil:
+        """Count the answer of a server to a flight, and wait for no other."""
         cdef int64_t elapsed_ns = now_ns - flight.sent_ns
-        cdef uint64_t* durations = self.slots + self.counts[flight.servers[0]].durations
+        cdef uint64_t* durations = self.slots + self.counts[server].durations
         cdef int bucket = 0
-        self.health.succeeded_at(flight.servers[0], elapsed_ns // 1_000_000, now_ns // 1_000_000)
+        self.health.succeeded_at(server, elapsed_ns // 1_000_000, now_ns // 1_000_000)
         if self.ordinary.has_opt:
-            self.health.has_edns_at(flight.servers[0], now_ns // 1_000_000)
+            self.health.has_edns_at(server, now_ns // 1_000_000)
         elapsed_ns = max(elapsed_ns, <int64_t>0)
         while bucket < self.bound_count and self.bounds_ns[bucket] < elapsed_ns:
             bucket += 1
         durations[bucket] += 1
         durations[self.bound_count + 1] += elapsed_ns
+        if flight.raced:
+            self.overtaken.overtake(flight, server, flight.sent_ns)
         self.table.remove_sends(flight)
         self.deadlines.remove(flight)
 
@@ -344,6 +368,7 @@ cdef class Pending:
         """Retire worn sockets, once a second."""
         if now_ms >= self.sweep_at_ms:
             self.sweep_at_ms = now_ms + SWEEP_MS
+            self.overtaken.expire(now_ms)
             self.pools.sweep(now_ms)
 
     cdef int64_t next_alarm(self) noexcept nogil:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.node_config import Limits
+from dnsfilter.config.node_config import Limits, Strategy
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import CROWDED_FROM, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, Waiter, resume_exchange
@@ -53,8 +53,9 @@ class Bench:
 
     def read(self) -> list[Result]:
         """Return the results of all datagrams that have arrived."""
-        arrivals = [arrival for fd, _ in self.poller.poll(0) for arrival in self.table.receive(fd, 64)]
-        return [result for arrival in arrivals for result in self.inflight.arrived(*arrival, self.now_ms * 1_000_000)]
+        now_ns = self.now_ms * 1_000_000
+        arrivals = [arrival for fd, _ in self.poller.poll(0) for arrival in self.table.receive(fd, 64, now_ns)]
+        return [result for arrival in arrivals for result in self.inflight.arrived(*arrival, now_ns)]
 
     def await_datagram(self) -> None:
         assert self.poller.poll(PATIENCE_S)
@@ -78,7 +79,10 @@ class Bench:
 
 @contextmanager
 def bench(
-    *upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS, room: Room | None = None
+    *upstreams: Scripted,
+    longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
+    room: Room | None = None,
+    strategy: Strategy = Strategy.ORDERED,
 ) -> Iterator[Bench]:
     with ExitStack() as stack:
         for upstream in upstreams:
@@ -88,10 +92,11 @@ def bench(
         count = len(upstreams)
         slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
         endpoints = [upstream.endpoint for upstream in upstreams]
-        table = OwnTable(endpoints, poller, room or Room(Limits()))
+        health = Health(count)
+        table = OwnTable(endpoints, poller, room or Room(Limits()), health)
         stack.callback(table.close)
-        zones = Zones(endpoints, [])
-        inflight = Inflight(table, Health(count), zones, upstream_slots(count), slots, False, longest_wait_ms)
+        zones = Zones(endpoints, [], strategy=strategy)
+        inflight = Inflight(table, health, zones, upstream_slots(count), slots, False, longest_wait_ms)
         yield Bench(inflight, table, poller, upstreams, slots)
 
 
@@ -197,6 +202,19 @@ def test_resumed_exchange_continues_as_one_that_sent_the_question() -> None:
         again = resume_exchange(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
         for name in ("question", "started_ms", "server", "sent", "asked_ns", "wait_until_ms", "deadline_ms", "reason"):
             assert getattr(again, name) == getattr(opened, name), name
+        later_ms = at.now_ms + 800
+        assert again.attempt.on_timeout(later_ms) == opened.attempt.on_timeout(later_ms)
+
+
+def test_resumed_race_continues_as_one_that_sent_both_questions() -> None:
+    with bench(Scripted(silent), Scripted(silent), strategy=Strategy.RACE) as at:
+        at.join()
+        opened = at.table.get(1)
+        assert opened is not None
+        again = resume_exchange(1, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, opened.client, raced=True)
+        for name in ("server", "sent", "asked_ns", "wait_until_ms"):
+            assert getattr(again, name) == getattr(opened, name), name
+        assert again.attempt.racers == opened.attempt.racers == {0, 1}
         later_ms = at.now_ms + 800
         assert again.attempt.on_timeout(later_ms) == opened.attempt.on_timeout(later_ms)
 

@@ -8,9 +8,12 @@ from ipaddress import ip_address
 import pytest
 
 from dnsfilter.config.node_config import Endpoint, Limits
+from dnsfilter.engine.reference.overtaken import MOST_OVERTAKEN
+from dnsfilter.engine.reference.pool import LIFETIME_MS
 from dnsfilter.engine.reference.room import MOST_EXCHANGES, MOST_WAITERS
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.upstream.health import SILENCE_TO_BE_GONE_MS
 from dnsfilter.wire.query import build_upstream_query, question_of
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.tables import LIMITS, Bench, bench, key_of, no_more_descriptors, waiter
@@ -263,3 +266,20 @@ def test_probe_is_overdue_at_its_time_unless_it_has_ended(kind: str) -> None:
         at.table.end_probe(0)
         assert not at.table.is_probed(0)
         assert at.table.overdue_probes(at.now_ms + 400) == []
+
+
+# Races.
+
+
+def test_overtaken_queries_are_limited_and_end(kind: str) -> None:
+    message = build_upstream_query(question_of(key_of(NAME).name, 1, 1), id=0, cd=False, do=False)
+    with Scripted(silent) as one, bench(kind, one.endpoint, one.endpoint) as at:
+        for number in range(MOST_OVERTAKEN + 10):
+            exchange = at.open(key_of(f"n{number}.example.org"), number.to_bytes(4, "big"))
+            at.table.send(exchange, number % 2, message, at.now_ms)
+            at.table.overtake(exchange, 1, at.now_ms * 1_000_000)
+            at.table.finish(exchange)
+        assert len(at.table) == 0
+        for later_ms in (SILENCE_TO_BE_GONE_MS, LIFETIME_MS + SILENCE_TO_BE_GONE_MS):
+            at.table.sweep(at.now_ms + later_ms)
+        assert at.table.next_alarm_ms() is None  # no socket is open, so none waits for an answer
