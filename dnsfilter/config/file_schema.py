@@ -169,6 +169,7 @@ class EncryptedTable(Table):
     name: Annotated[str, parsed_text(read_host_name)] = ""
     certificate: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
     key: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    client_ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
     dot_listen: Annotated[list[Annotated[Endpoint, parsed_text(read_dot_endpoint)] | None], Field(max_length=64)] = []
     doh_listen: Annotated[list[Annotated[Endpoint, parsed_text(read_doh_endpoint)] | None], Field(max_length=64)] = []
 

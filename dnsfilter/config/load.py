@@ -139,6 +139,9 @@ def _encrypted_faults(table: EncryptedTable, others: Iterable[Endpoint]) -> Iter
     for key, meaning in _NEEDED_TO_ENCRYPT.items():
         if used is not None and not getattr(table, key):
             yield Fault(("encrypted", key), f"is required with {used}: {meaning}")
+    if table.client_ca is not None and used is None:
+        message = "needs dot_listen or doh_listen: a proxy in front cannot pass on the certificates of devices"
+        yield Fault(("encrypted", "client_ca"), message)
     taken = set(others)
     for key, endpoints in listeners.items():
         for index, endpoint in enumerate(endpoints):
@@ -330,9 +333,11 @@ def _control_plane(table: ControlPlaneTable, directory: Path) -> ControlPlane:
 
 def _encrypted(table: EncryptedTable, directory: Path) -> Encrypted:
     """Return the listeners of a table without faults. Paths are relative to `directory`."""
-    certificate, key = (None if path is None else directory / path for path in (table.certificate, table.key))
+    certificate, key, client_ca = (
+        None if path is None else directory / path for path in (table.certificate, table.key, table.client_ca)
+    )
     dot, doh = (
         tuple(endpoint for endpoint in endpoints if endpoint is not None)
         for endpoints in (table.dot_listen, table.doh_listen)
     )
-    return Encrypted(table.name, certificate, key, dot, doh)
+    return Encrypted(table.name, certificate, key, dot, doh, client_ca)

@@ -201,7 +201,8 @@ class Encrypted:
     """DNS over TLS and over HTTPS for clients. Without listeners, the other fields may be empty.
 
     `name` is the node's name in its certificate, in lower case; names of fleets are one label below it. `certificate`
-    and `key` are PEM files.
+    and `key` are PEM files. `client_ca` is one with the authorities of devices' certificates: with it, a name of a fleet
+    counts only if the device shows a certificate.
     """
 
     name: str = ""
@@ -209,6 +210,7 @@ class Encrypted:
     key: Path | None = None
     dot_listen: tuple[Endpoint, ...] = ()
     doh_listen: tuple[Endpoint, ...] = ()
+    client_ca: Path | None = None
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -116,9 +116,13 @@ class Update:
 ReportAnswer: TypeAlias = Callable[[bytes, bytes], None]
 """Takes a packed client and the reply that it gets."""
 
-ClientOf: TypeAlias = Callable[[str | None, bytes], bytes | None]
-"""Returns the packed client of a server name, as `ClientNames.client_of` does."""
 Event: TypeAlias = AskStream | ProbeStream | Answered | Update
+
+
+class ClientOf(Protocol):
+    """Returns the packed client of a server name, as `ClientNames.client_of` does."""
+
+    def __call__(self, server_name: str | None, peer: bytes, is_certified: bool = False, /) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +178,11 @@ class TlsSide(Protocol):
     """The server's side of one TLS connection, without I/O. Any exception ends the connection.
 
     `server_name` is the name that the client asked for. `is_open`: the handshake is complete. `has_ended`: the client
-    has closed its sending side.
+    has closed its sending side. `is_certified`: it showed a certificate of a device.
     """
 
     is_open: bool
+    is_certified: bool
     has_ended: bool
 
     @property
@@ -196,7 +201,7 @@ class TlsSide(Protocol):
         """End this side. Return the last bytes to send."""
 
 
-def nobody(_server_name: str | None, _peer: bytes) -> None:
+def nobody(_server_name: str | None, _peer: bytes, _is_certified: bool = False, /) -> None:
     """Know no server name."""
 
 

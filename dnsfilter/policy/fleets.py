@@ -18,6 +18,8 @@ FLEET_HALF = FLEET_BLOCK.network_address.packed[:8]
 """The first half of the address of every fleet's client."""
 FLEET_TEXT, FLEET_LENGTH = "100::", "/96"
 """Beginning and end of a fleet's prefix as text. No other prefix that can be registered has both."""
+NO_FLEET = FLEET_HALF + bytes(4)
+"""The first 12 bytes of an address in the block of fleets that is in no fleet, because fleets count from 1."""
 MAX_NUMBER = 2**32 - 1
 TOKEN_BYTES = 5
 """Random bytes of a token. Base32 writes them as eight characters."""
@@ -109,7 +111,7 @@ def plain_client(address: bytes) -> bytes:
 
     Only a name makes a fleet's client: anybody can write such a source address into a datagram.
     """
-    return FLEET_HALF + bytes(4) + address[12:] if address.startswith(FLEET_HALF) else address
+    return NO_FLEET + address[12:] if address.startswith(FLEET_HALF) else address
 
 
 def fleet_client(prefix: bytes, peer: bytes, key: bytes) -> bytes:

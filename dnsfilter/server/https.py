@@ -123,9 +123,9 @@ class _HttpsConnection(TlsStreamConnection):
 
     def _asker_of(self, query: DohQuery) -> bytes | None:
         """Return the client for policy and limits. None for an unknown token."""
-        if query.token is None:
+        if query.token is None or self._tls is None:
             return self._asker
-        return self._tls_server.names.client_of_token(query.token, self._address)
+        return self._tls_server.names.client_of_token(query.token, self._address, self._tls.is_certified)
 
     def _flush(self) -> None:
         """Send what HTTP/2 has to send. The connection ends if it has."""

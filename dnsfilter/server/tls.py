@@ -27,10 +27,13 @@ class _Named(ssl.SSLObject):
     server_name: str | None = None
 
 
-def make_context(descriptor: int, protocol: str, serves_name: ServesName = lambda _: True) -> ssl.SSLContext:
+def make_context(
+    descriptor: int, protocol: str, serves_name: ServesName = lambda _: True, client_ca: int | None = None
+) -> ssl.SSLContext:
     """Return the context for connections of `dot` or `doh`. Raise SSLError if the pair in the memory is unusable.
 
     There are no tickets and no early data: a session is worth less here than forward secrecy, as connections are kept.
+    `client_ca` is memory with certificate authorities. Clients are asked for a certificate of theirs, and may have none.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -40,6 +43,10 @@ def make_context(descriptor: int, protocol: str, serves_name: ServesName = lambd
     context.sslobject_class = _Named
     # OpenSSL opens the path by itself. Without a password it would ask the terminal for one.
     context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=lambda: b"")
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file alone is trusted, also without a root
+        context.load_verify_locations(f"/proc/self/fd/{client_ca}")
 
     def choose(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int | None:
         named = cast(_Named, connection)
@@ -57,9 +64,14 @@ class Contexts:
         self._serves_name = serves_name
         self._contexts: dict[str, ssl.SSLContext] = {}
 
-    def use(self, descriptor: int) -> None:
-        """Use the pair in this sealed memory from now on. Raise SSLError if it is unusable."""
-        self._contexts = {protocol: make_context(descriptor, protocol, self._serves_name) for protocol in PROTOCOLS}
+    def use(self, descriptor: int, client_ca: int | None = None) -> None:
+        """Use the pair in this sealed memory from now on, and the authorities in `client_ca`, if any.
+
+        Raise SSLError if they are unusable.
+        """
+        self._contexts = {
+            protocol: make_context(descriptor, protocol, self._serves_name, client_ca) for protocol in PROTOCOLS
+        }
 
     def session(self, protocol: str) -> "TlsSession | None":
         """Return the TLS of a new connection of `dot` or `doh`. None while there is no certificate."""
@@ -76,6 +88,8 @@ class TlsSession:
         self._has_begun = False
         self.is_open = False
         """Whether the handshake is complete."""
+        self.is_certified = False
+        """Whether the client showed a certificate that a client authority signed. Nothing else of it is kept."""
         self.has_ended = False
         """Whether the client has closed its sending side."""
 
@@ -102,6 +116,7 @@ class TlsSession:
             if not self.is_open:
                 self._object.do_handshake()
                 self.is_open = True
+                self.is_certified = self._object.getpeercert(binary_form=True) is not None
             return self._read()
         except ssl.SSLWantReadError:
             return b""

@@ -101,7 +101,7 @@ class TlsStreamConnection(StreamConnection):
         if not was_open:
             self._tls_server.complete(self)
             self._restart_idle_timer()
-        asker = self._server.client_of(tls.server_name, self._address)
+        asker = self._server.client_of(tls.server_name, self._address, tls.is_certified)
         if asker is None:
             self._close()
             return b""

@@ -339,8 +339,8 @@ class Crew:
         self._members.append(member)
         if self._captures:
             member.send(Record(self._captures))
-        if (certificate := self.certificates.descriptor) is not None:
-            member.send(Certificate(), [certificate])
+        if descriptors := self.certificates.descriptors:
+            member.send(Certificate(), descriptors)
         if (copy := self._caches.largest()) is not None:
             member.send(TakeCache(), [copy])  # before it gets sets to read
         member.watch(self._wake)
@@ -353,8 +353,8 @@ class Crew:
         if not self.certificates.look(now, self.orders.config.encrypted):
             return
         for member in self._members:
-            if self.certificates.descriptor is not None and not member.gone:
-                member.send(Certificate(), [self.certificates.descriptor])
+            if self.certificates.descriptors and not member.gone:
+                member.send(Certificate(), self.certificates.descriptors)
 
     def _is_stalled(self, member: WorkerProcess, now: float) -> bool:
         # A worker with older orders may read sets that no longer exist.

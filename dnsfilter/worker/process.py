@@ -100,7 +100,8 @@ class Worker:
         self._routes = routes_of(config)
         self._engine, self._cache = self._make_engine(config, zones, snapshot, setup)
         self._engine.introduce(NodeLabel(setup.node, self._site))
-        names = ClientNames(config.encrypted.name, self._in_force)
+        demands_certificate = config.encrypted.client_ca is not None
+        names = ClientNames(config.encrypted.name, self._in_force, demands_certificate=demands_certificate)
         self._engine.name_clients(names.client_of)
         self._answers = AnswerReports(config.egress, config.node_dir)
         if config.egress.networks:
@@ -216,8 +217,8 @@ class Worker:
             case (Listen(sets), _):
                 self._wanted = sets
                 self._wanted_changed.set()
-            case (Certificate(), (descriptor,)):
-                self._use_certificate(descriptor)
+            case (Certificate(), (pair, *client_ca)):
+                self._use_certificate(pair, *client_ca)
             case (Record(captures), _):
                 self._engine.capture(captures)
             case (Flush(name, below), _):
@@ -232,14 +233,15 @@ class Worker:
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
         return True
 
-    def _use_certificate(self, descriptor: int) -> None:
-        """Use another pair for new handshakes. The supervisor has tried it."""
+    def _use_certificate(self, *descriptors: int) -> None:
+        """Use another pair for new handshakes, and authorities of devices if any. The supervisor has tried it."""
         try:
-            self._listening.contexts.use(descriptor)
+            self._listening.contexts.use(*descriptors)
         except ssl.SSLError as error:
             logs.emit(_LOG, logging.ERROR, "certificate not used", reason=error)
         finally:
-            os.close(descriptor)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def _copy_cache(self, descriptor: int, most_bytes: int) -> None:
         """Copy the cache. Only the records are collected at once; a thread writes them while queries are answered."""

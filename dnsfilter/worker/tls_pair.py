@@ -1,11 +1,14 @@
-"""The certificate for DNS over TLS and over HTTPS: read it with its key, check both, and follow their files."""
+"""The certificate for DNS over TLS and over HTTPS: read it with its key, check both, and follow their files.
+
+The authorities of devices' certificates, if any, are read, checked and followed with them.
+"""
 
 import logging
 import os
 import ssl
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,11 +30,15 @@ _Mark: TypeAlias = tuple[int, int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate with its chain and key as PEM, when the first of them expires, and its host names."""
+    """A certificate with its chain and key as PEM, when the first of them expires, and its host names.
+
+    `client_ca` has the authorities of devices' certificates as PEM, None if devices need none.
+    """
 
     pem: bytes
     expires_s: int
     names: tuple[str, ...]
+    client_ca: bytes | None = None
 
     def covers(self, name: str) -> bool:
         """Return whether the certificate is for this name, also by a wildcard for its first label."""
@@ -43,18 +50,17 @@ def load_pair(encrypted: Encrypted) -> Pair | None:
     if not encrypted.endpoints or encrypted.certificate is None or encrypted.key is None:
         return None
     problems: list[Problem] = []
-    texts = [_read(path, key, problems) for path, key in _files(encrypted)]
-    if not problems:
-        pair = _parse(texts[0], texts[1], encrypted, problems)
-        if pair is not None and not problems:
-            return pair
-    raise ConfigError(tuple(problems))
+    chain = _read(encrypted.certificate, "encrypted.certificate", problems)
+    key = _read(encrypted.key, "encrypted.key", problems)
+    pair = None if problems else _parse(chain, key, encrypted, problems)
+    client_ca = None if encrypted.client_ca is None else _authorities(encrypted.client_ca, problems)
+    if pair is None or problems:
+        raise ConfigError(tuple(problems))
+    return replace(pair, client_ca=client_ca)
 
 
-def _files(encrypted: Encrypted) -> Iterator[tuple[Path, str]]:
-    for path, key in ((encrypted.certificate, "certificate"), (encrypted.key, "key")):
-        if path is not None:
-            yield path, f"encrypted.{key}"
+def _files(encrypted: Encrypted) -> Iterator[Path]:
+    yield from (path for path in (encrypted.certificate, encrypted.key, encrypted.client_ca) if path is not None)
 
 
 def _read(path: Path, location: str, problems: list[Problem]) -> bytes:
@@ -109,6 +115,36 @@ def _parse(chain: bytes, key: bytes, encrypted: Encrypted, problems: list[Proble
     return Pair(pem, expires_s, _names(certificates[0]))
 
 
+def _authorities(path: Path, problems: list[Problem]) -> bytes:
+    """Return the authorities in a file as PEM, and add what is wrong with them to `problems`."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_certificates
+
+    location, before = "encrypted.client_ca", len(problems)
+    text = _read(path, location, problems)
+    if len(problems) > before:
+        return b""
+    try:
+        certificates = load_pem_x509_certificates(text)
+    except ValueError:
+        problems.append(Problem(location, f"{path} holds no certificate in PEM"))
+        return b""
+    for number, certificate in enumerate(certificates, 1):
+        if not _is_authority(certificate):
+            message = f"certificate {number} in {path} is no CA's: give only the CA that signs devices' certificates"
+            problems.append(Problem(location, message))
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
+def _is_authority(certificate: "Certificate") -> bool:
+    from cryptography.x509 import BasicConstraints, ExtensionNotFound
+
+    try:
+        return certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
+    except (ExtensionNotFound, ValueError):
+        return False
+
+
 def _names(certificate: "Certificate") -> tuple[str, ...]:
     from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName
 
@@ -135,8 +171,8 @@ class Certificates:
     """The pair that workers use: the last good one of its files. Call `look` often."""
 
     def __init__(self) -> None:
-        self.descriptor: int | None = None
-        """Sealed memory with the pair as PEM. None without listeners."""
+        self.descriptors: tuple[int, ...] = ()
+        """Sealed memory with the pair as PEM, and with the authorities of devices if any. Empty without listeners."""
         self.expires_s: int | None = None
         self.is_rejected: bool | None = None
         """Whether the files hold a pair that cannot be used. None without listeners."""
@@ -149,7 +185,7 @@ class Certificates:
         if now < self._look_at and encrypted == self._encrypted:
             return False
         self._look_at = now + LOOK_S
-        marks = tuple(_mark(path) for path, _ in _files(encrypted))
+        marks = tuple(_mark(path) for path in _files(encrypted))
         if marks == self._marks and encrypted == self._encrypted:
             return False
         self._marks, self._encrypted = marks, encrypted
@@ -161,9 +197,9 @@ class Certificates:
 
     def close(self) -> None:
         """Forget the pair."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-        self.descriptor = self.expires_s = self.is_rejected = None
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors, self.expires_s, self.is_rejected = (), None, None
 
     def _load(self, encrypted: Encrypted) -> bool:
         try:
@@ -176,7 +212,8 @@ class Certificates:
         self.close()
         if pair is None:
             return False
-        self.descriptor = seal("dnsfilter-certificate", pair.pem)
+        texts = (pair.pem,) if pair.client_ca is None else (pair.pem, pair.client_ca)
+        self.descriptors = tuple(seal("dnsfilter-certificate", text) for text in texts)
         self.expires_s, self.is_rejected = pair.expires_s, False
         logs.emit(_LOG, logging.INFO, "certificate in use", path=encrypted.certificate, names=", ".join(pair.names))
         if not pair.covers(encrypted.name):

@@ -14,7 +14,10 @@ DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """A certificate authority that signs certificates for servers on loopback. Clients trust it by the file `ca`."""
+    """A certificate authority that signs certificates for servers on loopback, and for devices.
+
+    Servers and clients trust it by the file `ca`.
+    """
 
     def __init__(self, directory: Path, name: str = "an authority of tests") -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -35,6 +38,7 @@ class Authority:
         address: str = "127.0.0.1",
         lasting: datetime.timedelta = 30 * DAY,
         name: str = "localhost",
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
     ) -> int:
         """Write a new certificate for an address, a name and those below it. Return its serial number.
 
@@ -44,7 +48,7 @@ class Authority:
         built = _builder(_named("a server"), self._name, made.public_key(), lasting)
         names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(name), x509.DNSName(f"*.{name}")]
         built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        built = built.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         known = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         signed = built.add_extension(known, critical=False).sign(self._key, hashes.SHA256())
         _replace(key, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)

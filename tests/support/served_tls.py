@@ -58,7 +58,7 @@ class KnownFleets(ClientNames):
         super().__init__(NAME, lambda: (_ for _ in ()).throw(AssertionError))
         self.fleets = fleets
 
-    def client_of_token(self, token: str, peer: bytes) -> bytes | None:
+    def client_of_token(self, token: str, peer: bytes, is_certified: bool = False, /) -> bytes | None:
         return ip_address(self.fleets[token]).packed if token in self.fleets else None
 
 

@@ -94,7 +94,7 @@ def check_up(
     if store.is_relative_to(config.node_dir):
         written.append(store)
     encrypted = config.encrypted
-    given = [encrypted.certificate, encrypted.key] if encrypted.endpoints else []
+    given = [encrypted.certificate, encrypted.key, encrypted.client_ca] if encrypted.endpoints else []
     named = [path for path in (config.control_plane.ca, *given) if path is not None]
     problems += _unreadable([*files, *named, *_own_files(own)], caller)
     problems += () if by_policy else _identity_problems(config)

@@ -38,6 +38,16 @@ def test_ports_have_defaults_and_paths_begin_at_the_file() -> None:
     assert unpack_config(pack_config(found, ()))[0] == found
 
 
+def test_authorities_of_devices_need_a_listener() -> None:
+    found = parsed(f'{FILES}client_ca = "devices.pem"\ndot_listen = ["192.0.2.1"]\n')
+    assert found.encrypted.client_ca == Path("/etc/dnsfilter/devices.pem")
+    assert unpack_config(pack_config(found, ()))[0] == found
+    assert faults(f'{FILES}client_ca = "devices.pem"\n') == [
+        "encrypted.client_ca: needs dot_listen or doh_listen: "
+        "a proxy in front cannot pass on the certificates of devices"
+    ]
+
+
 def test_files_without_listeners_are_no_fault() -> None:
     assert parsed(FILES).encrypted.endpoints == ()
     assert parsed("").encrypted == Encrypted()

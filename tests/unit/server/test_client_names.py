@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsfilter.policy.fleets import FleetName, fleet_prefix
+from dnsfilter.policy.fleets import NO_FLEET, FleetName, fleet_prefix
 from dnsfilter.server.client_names import ClientNames
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
@@ -40,6 +40,16 @@ def test_a_fleets_name_stands_for_an_address_of_the_fleet_while_it_holds() -> No
     assert names.client_of_token(TOKEN, PEER) == found[0]
     other_process = ClientNames("dns.example.org", lambda: (known, at))
     assert other_process.client_of_token(TOKEN, PEER) != found[0]
+    demanding = ClientNames("dns.example.org", lambda: (known, at), demands_certificate=True)
+    certified = demanding.client_of(f"{TOKEN}.dns.example.org", PEER, True)
+    assert certified is not None
+    assert certified[:12] == fleet_prefix(7).network_address.packed[:12]
+    for client in (demanding.client_of(f"{TOKEN}.dns.example.org", PEER), demanding.client_of_token(TOKEN, PEER)):
+        assert client == NO_FLEET + certified[12:]
+        assert known.find(client) is None
+    assert demanding.serves(f"{TOKEN}.dns.example.org")
+    assert demanding.client_of(None, PEER) == demanding.client_of("dns.example.org", PEER) == PEER
     at = NOW + 60
+    assert demanding.client_of(f"{TOKEN}.dns.example.org", PEER, True) is None
     assert names.client_of(f"{TOKEN}.dns.example.org", PEER) is None
     assert not names.serves(f"{TOKEN}.dns.example.org")

@@ -364,7 +364,7 @@ async def test_header_may_arrive_in_pieces(serving: Serving) -> None:
 async def test_server_name_in_the_header_names_the_client_until_it_ends(serving: Serving) -> None:
     known = {"fleet.example.org": ip_address(GHENT).packed}
 
-    def client_of(name: str | None, _peer: bytes) -> bytes | None:
+    def client_of(name: str | None, _peer: bytes, _is_certified: bool = False, /) -> bytes | None:
         return known.get(name or "")
 
     async with serving(clients=BEHIND_PROXY, client_of=client_of) as served:

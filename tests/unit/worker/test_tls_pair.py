@@ -1,6 +1,7 @@
 """The pair of `[encrypted]`: what is wrong with it, and how its files are followed."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -96,8 +97,8 @@ def test_a_changed_pair_is_loaded_at_the_next_look_and_a_bad_one_leaves_the_last
 ) -> None:
     certificates = Certificates()
     assert certificates.look(0.0, encrypted)
-    first, expires_s = certificates.descriptor, certificates.expires_s
-    assert (first is not None, certificates.is_rejected) == (True, False)
+    expires_s = certificates.expires_s
+    assert (len(certificates.descriptors), certificates.is_rejected) == (1, False)
     issue(authority, encrypted, 60 * DAY)
     assert not certificates.look(LOOK_S / 2, encrypted)
     assert certificates.look(LOOK_S, encrypted)
@@ -107,7 +108,7 @@ def test_a_changed_pair_is_loaded_at_the_next_look_and_a_bad_one_leaves_the_last
     assert not certificates.look(LOOK_S + 1, encrypted)
     certificates.look_soon()
     assert not certificates.look(LOOK_S + 1, encrypted)
-    assert (certificates.descriptor is not None, certificates.is_rejected) == (True, True)
+    assert (len(certificates.descriptors), certificates.is_rejected) == (1, True)
     encrypted.key.unlink()
     certificates.look_soon()
     assert not certificates.look(LOOK_S + 2, encrypted)
@@ -121,7 +122,56 @@ def test_a_changed_pair_is_loaded_at_the_next_look_and_a_bad_one_leaves_the_last
 def test_another_configuration_is_looked_at_at_once(encrypted: Encrypted) -> None:
     certificates = Certificates()
     assert not certificates.look(0.0, Encrypted())
-    assert (certificates.descriptor, certificates.is_rejected) == (None, None)
+    assert (certificates.descriptors, certificates.is_rejected) == ((), None)
     assert certificates.look(1.0, encrypted)
     assert not certificates.look(2.0, Encrypted())
-    assert (certificates.descriptor, certificates.expires_s, certificates.is_rejected) == (None, None, None)
+    assert (certificates.descriptors, certificates.expires_s, certificates.is_rejected) == ((), None, None)
+
+
+def test_authorities_of_devices_are_read_with_the_pair(encrypted: Encrypted, authority: Authority) -> None:
+    demanding = replace(encrypted, client_ca=authority.ca)
+    assert loaded(demanding).client_ca == authority.ca.read_bytes()
+    assert loaded(encrypted).client_ca is None
+
+
+def test_what_is_wrong_with_authorities_is_named_with_all_else(
+    encrypted: Encrypted, authority: Authority, tmp_path: Path
+) -> None:
+    missing = tmp_path / "no.pem"
+    assert problems(replace(encrypted, key=missing, client_ca=missing)) == [
+        ("encrypted.key", f"{missing} cannot be read: no such file or directory; check the path"),
+        ("encrypted.client_ca", f"{missing} cannot be read: no such file or directory; check the path"),
+    ]
+    assert encrypted.certificate is not None
+    mixed = tmp_path / "mixed.pem"
+    mixed.write_bytes(authority.ca.read_bytes() + encrypted.certificate.read_bytes())
+    assert problems(replace(encrypted, client_ca=mixed)) == [
+        (
+            "encrypted.client_ca",
+            f"certificate 2 in {mixed} is no CA's: give only the CA that signs devices' certificates",
+        )
+    ]
+    assert problems(replace(encrypted, client_ca=encrypted.key)) == [
+        ("encrypted.client_ca", f"{encrypted.key} holds no certificate in PEM")
+    ]
+
+
+def test_changed_authorities_are_loaded_and_bad_ones_leave_the_last(
+    encrypted: Encrypted, authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "devices.pem"
+    file.write_bytes(authority.ca.read_bytes())
+    demanding = replace(encrypted, client_ca=file)
+    certificates = Certificates()
+    assert certificates.look(0.0, demanding)
+    before = certificates.descriptors
+    file.write_text("")
+    certificates.look_soon()
+    assert not certificates.look(1.0, demanding)
+    assert (len(before), certificates.descriptors, certificates.is_rejected) == (2, before, True)
+    other = Authority(tmp_path / "other").ca.read_bytes()
+    file.write_bytes(other)
+    certificates.look_soon()
+    assert certificates.look(2.0, demanding)
+    assert os.pread(certificates.descriptors[1], 1 << 16, 0) == other
+    certificates.close()

@@ -58,7 +58,7 @@ cdef bytes opened(Connection* connection, bytes data, object client_of):
         if not sealing.is_open:
             return None
     # A fleet's name may end at any time.
-    asker = client_of(sealing.side.server_name, sealing.peer)
+    asker = client_of(sealing.side.server_name, sealing.peer, sealing.side.is_certified)
     if asker is None or len(asker) > 16:
         connection.doomed = True
         return None

@@ -42,7 +42,7 @@ datagrams = st.builds(
 )
 
 
-def client_of(name: str | None, peer: bytes) -> bytes | None:
+def client_of(name: str | None, peer: bytes, _is_certified: bool = False, /) -> bytes | None:
     known = {"ghent.example.org": ip_address("2001:db8:5::1").packed, "peer.example.org": peer}
     return known.get(name or "")
 
