@@ -201,7 +201,7 @@ class Encrypted:
     """DNS over TLS and over HTTPS for clients. Without listeners, the other fields may be empty.
 
     `name` is the node's name in its certificate, in lower case; names of fleets are one label below it. `certificate`
-    and `key` are PEM files. `client_ca` is one with the authorities of devices' certificates: with it, a name of a fleet
+    and `key` are PEM files. `client_ca` is one with the authorities of devices' certificates: with it, a fleet's name
     counts only if the device shows a certificate.
     """
 

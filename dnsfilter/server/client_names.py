@@ -33,7 +33,8 @@ class ClientNames:
     def client_of(self, server_name: str | None, peer: bytes, is_certified: bool = False, /) -> bytes | None:
         """Return the client for policy and limits, of a peer at this packed address. None for an unknown name.
 
-        `is_certified`: the TLS connection showed a certificate of a device. A proxy's never did. Ask again for each read of a connection: a fleet's name may end.
+        `is_certified`: the TLS connection showed a certificate of a device. A proxy's never did.
+        Ask again for each read of a connection: a fleet's name may end.
         """
         if server_name is None or server_name == self._name:
             return peer

@@ -33,7 +33,7 @@ def make_context(
     """Return the context for connections of `dot` or `doh`. Raise SSLError if the pair in the memory is unusable.
 
     There are no tickets and no early data: a session is worth less here than forward secrecy, as connections are kept.
-    `client_ca` is memory with certificate authorities. Clients are asked for a certificate of theirs, and may have none.
+    `client_ca` is memory with certificate authorities. Clients are asked for a certificate, and may have none.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -92,7 +92,8 @@ class Listen(_Message, frozen=True):
 class Certificate(_Message, frozen=True):
     """To the worker: use this pair for new TLS handshakes. Descriptor: sealed memory with certificates and key as PEM.
 
-    A second one, if any, has the authorities of devices' certificates. It comes before any `Listen`, and again when the pair changes.
+    A second one, if any, has the authorities of devices' certificates. It comes before any `Listen`, and
+    again when the pair changes.
     """
 
 

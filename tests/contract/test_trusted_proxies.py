@@ -56,7 +56,7 @@ def test_server_name_in_the_header_decides_while_it_is_known(start: Start) -> No
     fleets = {"fleet.example.org": ip_address("2001:db8:5::1").packed, "office.example.org": ip_address(GHENT).packed}
     by_fleet = header(UNREGISTERED, more=named("Fleet.example.org"))
     assert dropped(rig, by_fleet + BANNED)
-    rig.engine.name_clients(lambda name, _peer: fleets.get(name or ""))
+    rig.engine.name_clients(lambda name, _peer, *_: fleets.get(name or ""))
     assert rcode_of(rig, by_fleet + BANNED) == "REFUSED"
     assert rcode_of(rig, by_fleet + PLAIN) == "NOERROR"
     assert rcode_of(rig, header("2001:db8:9::1", more=named("office.example.org")) + BANNED) == "REFUSED"
@@ -69,7 +69,7 @@ def test_server_name_in_the_header_decides_while_it_is_known(start: Start) -> No
 
 def test_own_name_in_the_header_is_the_client(start: Start) -> None:
     rig = start(office(), internet(), clients=BEHIND_PROXY)
-    rig.engine.name_clients(lambda _name, peer: peer)
+    rig.engine.name_clients(lambda _name, peer, *_: peer)
     assert rcode_of(rig, header(GHENT, more=named("dns.example.org")) + BANNED) == "REFUSED"
     assert rcode_of(rig, header(MECHELEN, more=named("dns.example.org")) + BANNED) == "NOERROR"
 
@@ -77,7 +77,8 @@ def test_own_name_in_the_header_is_the_client(start: Start) -> None:
 def test_address_of_a_fleet_in_the_header_is_no_fleets_client(start: Start) -> None:
     fleet = network("100::9:0:0/96", "ghent")
     rig = start(office(fleet), internet(), clients=BEHIND_PROXY)
-    rig.engine.name_clients(lambda name, peer: peer if name == "dns.example.org" else ip_address("100::9:0:1").packed)
+    of_fleet = ip_address("100::9:0:1").packed
+    rig.engine.name_clients(lambda name, peer, *_: peer if name == "dns.example.org" else of_fleet)
     for more in (b"", named("dns.example.org")):
         assert edes(rig.ask(header("100::9:0:1", more=more) + BANNED, PROXY)) == [(18, "")]
     assert rig.pairs()["ghent", "tiktok"] == (0, 0, 0)

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,8 @@ class Device:
     def shake_hands(self, server: TlsSession) -> None:
         """Complete the handshake of both sides. Raise Refused if the server ends it."""
         for _ in range(4):
-            try:
+            with suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                pass
             if data := self.outgoing.read():
                 server.receive(data)
             self.incoming.write(server.take())
