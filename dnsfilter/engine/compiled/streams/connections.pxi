@@ -1,5 +1,5 @@
-# The connections of clients over TCP, also below TLS, without what they say: a socket, the bytes read and not yet taken, the bytes not
-# yet sent, limits, and who goes first at a limit. streams.pxi takes the messages.
+# The connections of clients over TCP, also below TLS, without what they say: a socket, the bytes read and not yet
+# taken, the bytes not yet sent, limits, and who goes first at a limit. streams.pxi takes the messages.
 #
 #   open_one(fd, peer, transport) add an accepted connection; NULL if a limit refuses it
 #   at(fd), find(handle)          return a connection; NULL if it has ended

@@ -72,15 +72,14 @@ cdef bint seal_replies(Connection* connection, const uint8_t* more, uint32_t siz
     cdef ByteQueue* waiting = &connection.unsealed
     cdef Sealing sealing = <Sealing>connection.sealing
     cdef bytes sealed
-    cdef bint is_sealed = False
     try:
         if held_bytes(waiting):
             sealing.side.send((<const char*>waiting.data)[waiting.start : waiting.end] + (<const char*>more)[:size])
         else:
             sealing.side.send((<const char*>more)[:size])
         sealed = sealing.side.take()
-        is_sealed = add_bytes(&connection.unsent, <const uint8_t*><const char*>sealed, <uint32_t>len(sealed))
-    except Exception:
-        pass
-    drop_bytes(waiting, held_bytes(waiting))
-    return is_sealed
+        return add_bytes(&connection.unsent, <const uint8_t*><const char*>sealed, <uint32_t>len(sealed))
+    except Exception:  # TLS has ended
+        return False
+    finally:
+        drop_bytes(waiting, held_bytes(waiting))
