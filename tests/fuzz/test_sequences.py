@@ -14,6 +14,7 @@ import dns.rcode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsfilter.config.node_config import Strategy
 from dnsfilter.engine.interface import Miss, Reply
 from dnsfilter.engine.slow_path.local import PROBE_NAME
 from dnsfilter.policy.model import Mode
@@ -222,16 +223,13 @@ class Course:
         assert (last.rcode(), len(last.answer)) == (dns.rcode.NOERROR, 1)
 
 
-def check_sequence(kind: str, sequence: Sequence[Step]) -> None:
-    """Run a sequence from a new engine between two upstreams."""
-    with running(kind, office(), Scripted(silent), Scripted(silent)) as rig:
+@examples(50)
+@given(st.sampled_from(Strategy), beginnings, st.lists(steps, min_size=10, max_size=30))
+def test_any_sequence_keeps_every_rule(
+    kind: str, strategy: Strategy, beginning: list[Step], sequence: list[Step]
+) -> None:
+    with running(kind, office(), Scripted(silent), Scripted(silent), strategy=strategy) as rig:
         course = Course(rig)
-        for step in sequence:
+        for step in (*beginning, *sequence):
             course.take(step)
         course.end()
-
-
-@examples(50)
-@given(beginnings, st.lists(steps, min_size=10, max_size=30))
-def test_any_sequence_keeps_every_rule(kind: str, beginning: list[Step], sequence: list[Step]) -> None:
-    check_sequence(kind, [*beginning, *sequence])
