@@ -244,7 +244,6 @@ class Attempt:
             self._server = server
         if self.lacks_edns(self._server, rcode, has_opt) and self._may_send(now_ms) and self._may_ask(self._server):
             self._rejected_edns.add(self._server)
-            self._unanswered.clear()  # the caller ignores answers to earlier sends
             return self._send(self._server, now_ms)
         if rcode in FAIL_OVER_RCODES:
             if self.first_failure is None:

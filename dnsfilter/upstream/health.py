@@ -125,10 +125,11 @@ class Health:
             ordered.insert(0, ordered.pop(1 + self._turns // EXPLORE_EVERY % (len(ordered) - 1)))
         return ordered
 
-    def may_race(self, server: int) -> bool:
-        """Return whether to ask a server at once with a better one: it is healthy, or `order` tries it again."""
+    def may_race(self, server: int, now_ms: int) -> bool:
+        """Return whether to ask a server at once with a better one: it is healthy, or `order` just tried it again."""
         known = self._servers[server]
-        return not known.dead and (not known.back_off_ms or known.probing)
+        is_tried = known.probing and known.probe_at_ms == now_ms + known.back_off_ms
+        return not known.dead and (not known.back_off_ms or is_tried)
 
     def sent(self, server: int, now_ms: int) -> None:
         """Record a question that was sent."""

@@ -182,6 +182,39 @@ def test_server_without_edns_is_asked_again_without(kind: str, lacking: int) -> 
         assert failures(rig) == {f"refused {lacking}": 1}
 
 
+def test_rival_may_answer_after_a_server_without_edns(kind: str) -> None:
+    with race(kind, Scripted(silent), Scripted(silent)) as rig:
+        wait = begin(rig)
+        say(rig, 0, without_edns(rig.upstreams[0].asked[0])[0])
+        rig.until(lambda: b"" if counts(rig) == [2, 1] else None)
+        say(rig, 1)
+        assert wait().rcode() == dns.rcode.NOERROR
+
+
+def test_several_races_find_that_a_server_lacks_edns(kind: str) -> None:
+    with race(kind, Scripted(silent), Scripted(silent)) as rig:
+        waits = [begin(rig, f"n{number}.example.org") for number in range(4)]
+        for asked in list(rig.upstreams[1].asked):
+            rig.upstreams[1].say(asked, without_edns(asked)[0])
+        rig.until(lambda: b"" if counts(rig) == [4, 8] else None)
+        for asked in rig.upstreams[1].asked[4:]:
+            rig.upstreams[1].say(asked, answer(asked))
+        assert [wait().rcode() for wait in waits] == [dns.rcode.NOERROR] * 4
+
+
+def test_server_that_refuses_a_little_later_is_raced_no_more(kind: str) -> None:
+    with race(kind, Scripted(silent), Scripted(silent)) as rig:
+        for number in range(FAILURES_TO_BACK_OFF):
+            wait = begin(rig, f"n{number}.example.org")
+            say(rig, 0)
+            wait()
+            say(rig, 1, reply(rig.upstreams[1].asked[-1], rcode=dns.rcode.REFUSED))
+            rig.settle()
+        begin(rig, "next.example.org", (0,))
+        rig.settle()
+        assert "next.example.org" not in [one.name for one in rig.upstreams[1].asked]
+
+
 def test_silent_server_is_raced_no_more_until_it_answers_a_probe(kind: str) -> None:
     with race(kind, Scripted(silent), Scripted(answers)) as rig:
         for number in range(FAILURES_TO_BACK_OFF):

@@ -27,6 +27,7 @@ cdef enum:
     RCODE_SERVFAIL = 2
     RCODE_NXDOMAIN = 3
     RCODE_REFUSED = 5
+    RCODE_NOTAUTH = 9
 
 cdef enum:
     VERDICT_PASS = 0

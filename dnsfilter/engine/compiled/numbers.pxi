@@ -5,7 +5,7 @@ cdef uint32_t MAX_HOPS_PER_NAME
 cdef uint32_t LONGEST_DENIAL_S, LONGEST_S, LONGEST_TTL_S, MAX_EDE_TEXT, MAX_OPTIONS, MIN_LIMIT, MIN_RECORD, OUR_PAYLOAD
 cdef uint32_t MOST_HANDSHAKES, PADDING_BLOCK
 cdef int32_t CONCERNED_TTL_S, FIRST_HOLD_MS, LONGEST_HOLD_MS, SAMPLE_EVERY, STALE_TTL_S
-cdef int CROWDED_FROM, LOOKS, MOST_EXCHANGES, MOST_OVERTAKEN, OLD_MS, SWEEP_MS
+cdef int CROWDED_FROM, LONG_ENOUGH_MS, LOOKS, MOST_EXCHANGES, MOST_OVERTAKEN, OLD_MS, SWEEP_MS
 cdef int LIFETIME_MS, LOWEST_PORT, POOL_SIZE
 cdef uint32_t MS_UNTIL_PREFETCH, POPULAR_HITS
 cdef uint32_t HEAVY, LIFETIME_SENDS, MOST_WAITERS
@@ -27,7 +27,7 @@ from dnsfilter.engine.interoperable_cookie import (
     SERVER_COOKIE,
 )
 from dnsfilter.engine.limits import MOST_HANDSHAKES
-from dnsfilter.engine.reference.overtaken import MOST_OVERTAKEN
+from dnsfilter.engine.reference.overtaken import LONG_ENOUGH_MS, MOST_OVERTAKEN
 from dnsfilter.engine.reference.own_table import SWEEP_MS
 from dnsfilter.engine.reference.pool import LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS

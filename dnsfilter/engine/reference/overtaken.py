@@ -7,10 +7,13 @@ from dnsfilter.engine.reference.pool import PoolSocket
 from dnsfilter.engine.slow_path.pending_table import OVERTAKEN, HealthBook
 from dnsfilter.upstream.health import SILENCE_TO_BE_GONE_MS
 from dnsfilter.wire.iana import Rcode
-from dnsfilter.wire.query import FLAG_QR, HEADER
+from dnsfilter.wire.query import FLAG_AA, FLAG_QR, FLAG_RA, FLAG_TC, HEADER
 
-MOST_OVERTAKEN: Final = 1_024
+MOST_OVERTAKEN: Final = 4_096
 """Overtaken queries that are remembered. An answer to an older one is late."""
+LONG_ENOUGH_MS: Final = 1_000
+"""A query that is forgotten for newer ones after this time without an answer is a failure."""
+_REFUSALS: Final = frozenset({Rcode.REFUSED, Rcode.NOTAUTH})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +36,8 @@ class Overtaken:
         oldest = self._ring[self._turn]
         if oldest is not None:
             oldest.held.forget(oldest.number)
+            if sent_ns - oldest.sent_ns >= LONG_ENOUGH_MS * 1_000_000:
+                self._health.failed(oldest.held.server, sent_ns // 1_000_000)
         held.waiting[number] = OVERTAKEN
         self._ring[self._turn] = _Send(held, number, sent_ns)
         self._turn = (self._turn + 1) % MOST_OVERTAKEN
@@ -45,11 +50,7 @@ class Overtaken:
         for at, known in enumerate(self._ring):
             if known is not None and known.held is held and known.number == number:
                 self._forget(at, known)
-                if message[3] & 15 in (Rcode.NOERROR, Rcode.NXDOMAIN):
-                    elapsed_ms = (now_ns - known.sent_ns) // 1_000_000
-                    self._health.succeeded(held.server, elapsed_ms, now_ns // 1_000_000)
-                else:
-                    self._health.heard(held.server)
+                self._record(held.server, int.from_bytes(message[2:4], "big"), known.sent_ns, now_ns)
 
     def expire(self, now_ms: int) -> None:
         """Give up queries that were not answered for a long time. Each is a failure of its server's health."""
@@ -57,6 +58,16 @@ class Overtaken:
             if known is not None and now_ms - known.sent_ns // 1_000_000 >= SILENCE_TO_BE_GONE_MS:
                 self._forget(at, known)
                 self._health.failed(known.held.server, now_ms)
+
+    def _record(self, server: int, flags: int, sent_ns: int, now_ns: int) -> None:
+        """Record an answer by its flags alone. SERVFAIL may concern the name, and FORMERR the lack of EDNS."""
+        rcode = flags & 15
+        if rcode == Rcode.NXDOMAIN or (rcode == Rcode.NOERROR and flags & (FLAG_AA | FLAG_TC | FLAG_RA)):
+            self._health.succeeded(server, (now_ns - sent_ns) // 1_000_000, now_ns // 1_000_000)
+            return
+        self._health.heard(server)
+        if rcode in _REFUSALS:
+            self._health.failed(server, now_ns // 1_000_000)
 
     def _forget(self, at: int, known: _Send) -> None:
         known.held.forget(known.number)

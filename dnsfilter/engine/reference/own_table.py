@@ -146,6 +146,13 @@ class OwnTable:
             held.forget(number)
         sends.clear()
 
+    def withdraw_from(self, exchange: Exchange, server: int) -> None:
+        sends = self._sends[exchange.number]
+        for held, number in sends:
+            if held.server == server:
+                held.forget(number)
+        sends[:] = [send for send in sends if send[0].server != server]
+
     def overtake(self, exchange: Exchange, server: int, sent_ns: int) -> None:
         sends = self._sends[exchange.number]
         for held, number in sends:

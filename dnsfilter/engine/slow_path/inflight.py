@@ -228,9 +228,10 @@ class Inflight:
     def _attempt(self, question: Question, servers: Sequence[int], now_ns: int) -> Attempt:
         view = self._zones.route(question.name, question.qtype)
         ordered = self.health.order(servers, now_ns // 1_000_000, fastest=view.fastest)
-        rival = ordered[1] if view.races and len(ordered) > 1 and self.health.may_race(ordered[1]) else None
+        now_ms = now_ns // 1_000_000
+        rival = ordered[1] if view.races and len(ordered) > 1 and self.health.may_race(ordered[1], now_ms) else None
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
-        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000), self._zones.encrypted, rival)
+        return Attempt(ordered, wait_ms, self._plain(ordered, now_ms), self._zones.encrypted, rival)
 
     def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
         """Return the servers that must be asked without EDNS."""
@@ -336,7 +337,7 @@ class Inflight:
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
         if isinstance(step, Send) and step.server == server:
-            self._table.withdraw(exchange)  # ignore further answers to the query with EDNS
+            self._table.withdraw_from(exchange, server)  # ignore further answers to the query with EDNS
             del exchange.asked_ns[server]
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
@@ -346,11 +347,13 @@ class Inflight:
     ) -> None:
         """End a race: `server` answered first, or failed, so that its rival may still answer."""
         has_opt = answer is not None and answer.edns is not None
-        if failure is not None and not exchange.attempt.lacks_edns(server, rcode, has_opt):
+        if failure is None:
+            exchange.server = server
+            self._table.overtake(exchange, server, exchange.asked_ns[server])
+        elif exchange.attempt.lacks_edns(server, rcode, has_opt):
+            exchange.server = server  # it is asked again, without EDNS
+        else:
             exchange.server = exchange.attempt.lose(server)
-            return
-        exchange.server = server
-        self._table.overtake(exchange, server, exchange.asked_ns[server])
 
     def _handle_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
         """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""

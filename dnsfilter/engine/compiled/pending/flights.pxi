@@ -239,6 +239,20 @@ cdef class FlightTable:
             if sending != &flight.own:
                 free(sending)
 
+    cdef void remove_sends_to(self, Flight* flight, int server) noexcept nogil:
+        """Wait for no answer of a server to the flight."""
+        cdef Sending** at = &flight.sends
+        cdef Sending* sending = at[0]
+        while sending != NULL:
+            if sending.held.server == server:
+                at[0] = sending.next_of_flight
+                self.drop_send(sending)
+                if sending != &flight.own:
+                    free(sending)
+            else:
+                at = &sending.next_of_flight
+            sending = at[0]
+
     cdef void clear(self) noexcept nogil:
         """Release all flights and waiting queries. The caller handles their counts in `Room` and their sockets."""
         cdef Flight* next

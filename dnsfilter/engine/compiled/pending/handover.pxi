@@ -108,12 +108,13 @@ cdef class PendingTable:
         cdef Health health = self.pending.health
         cdef int64_t started_ms = flight.sent_ns // 1_000_000
         cdef int i
+        cdef int asked = 2 if flight.raced else 1
         if flight.number:
             return self.exchanges[flight.number]
         servers = tuple([flight.servers[i] for i in range(flight.server_count)])
-        plain = {server for server in servers[1:] if health.is_plain_at(server, started_ms)}
+        plain = {server for server in servers[asked:] if health.is_plain_at(server, started_ms)}
         if flight.plain:
-            plain.add(servers[0])
+            plain.update(servers[:asked])
         client = <bytes>flight.address[: flight.address_size]
         self.last_number += 1
         exchange = resume_exchange(
@@ -278,6 +279,9 @@ cdef class PendingTable:
 
     def withdraw(self, exchange):
         self.pending.table.remove_sends(self.flight(exchange))
+
+    def withdraw_from(self, exchange, int server):
+        self.pending.table.remove_sends_to(self.flight(exchange), server)
 
     def overtake(self, exchange, int server, int64_t sent_ns):
         self.pending.overtaken.overtake(self.flight(exchange), server, sent_ns)

@@ -144,9 +144,10 @@ cdef class Health:
     cdef bint may_be_tried(self, const uint16_t* servers, int64_t now_ms) noexcept nogil:
         return now_ms >= self.known[servers[0]].try_at_ms
 
-    cdef bint can_race(self, int server) noexcept nogil:
+    cdef bint can_race(self, int server, int64_t now_ms) noexcept nogil:
         cdef const Known* known = &self.known[server]
-        return not known.dead and (not known.back_off_ms or known.probing)
+        cdef bint is_tried = known.probing and known.probe_at_ms == now_ms + known.back_off_ms
+        return not known.dead and (not known.back_off_ms or is_tried)
 
     cdef inline void sent_to(self, int server, int64_t now_ms) noexcept nogil:
         cdef Known* known = &self.known[server]
@@ -241,8 +242,8 @@ cdef class Health:
     def sent(self, server, int64_t now_ms):
         self.sent_to(self.checked(server), now_ms)
 
-    def may_race(self, server):
-        return bool(self.can_race(self.checked(server)))
+    def may_race(self, server, int64_t now_ms):
+        return bool(self.can_race(self.checked(server), now_ms))
 
     def heard(self, server):
         self.heard_at(self.checked(server))

@@ -44,8 +44,12 @@ cdef class Overtaken:
 
     cdef void add(self, Sending* sending, int64_t sent_ns) noexcept nogil:
         cdef OvertakenSend* slot = &self.ring[self.turn]
+        cdef int server
         if slot.sending.held != NULL:
+            server = slot.sending.held.server
             self.forget(slot)
+            if sent_ns - slot.sent_ns >= LONG_ENOUGH_MS * <int64_t>1_000_000:
+                self.health.failed_at(server, sent_ns // 1_000_000)
         self.table.move_send(sending, &slot.sending)
         slot.sent_ns = sent_ns
         self.turn = (self.turn + 1) % MOST_OVERTAKEN
@@ -63,10 +67,13 @@ cdef class Overtaken:
             return
         rcode = message[3] & 15
         self.forget(slot)
-        if rcode == RCODE_NOERROR or rcode == RCODE_NXDOMAIN:
+        # AA, TC or RA
+        if rcode == RCODE_NXDOMAIN or (rcode == RCODE_NOERROR and (message[2] & 0x06 or message[3] & 0x80)):
             self.health.succeeded_at(server, (now_ns - slot.sent_ns) // 1_000_000, now_ns // 1_000_000)
-        else:
-            self.health.heard_at(server)
+            return
+        self.health.heard_at(server)
+        if rcode == RCODE_REFUSED or rcode == RCODE_NOTAUTH:
+            self.health.failed_at(server, now_ns // 1_000_000)
 
     cdef void expire(self, int64_t now_ms) noexcept nogil:
         cdef OvertakenSend* slot

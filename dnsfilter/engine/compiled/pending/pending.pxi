@@ -245,7 +245,7 @@ cdef class Pending:
         self.health.sent_to(made.servers[0], now_ms)
         self.health.probe(servers.numbers, servers.count, servers.fastest, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
-        if servers.races and servers.count > 1 and self.health.can_race(made.servers[1]):
+        if servers.races and servers.count > 1 and self.health.can_race(made.servers[1], now_ms):
             self.race(made, message, size, now_ms)
         self.table.add(made)
         self.shares.add(made, client)

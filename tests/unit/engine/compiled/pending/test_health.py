@@ -72,7 +72,7 @@ def test_health_matches_the_reference(happened: Events) -> None:
                 getattr(ours, what)(*given)
                 getattr(theirs, what)(*given)
         assert known(ours, now_ms) == known(theirs, now_ms)
-        assert [ours.may_race(n) for n in range(COUNT)] == [theirs.may_race(n) for n in range(COUNT)]
+        assert [ours.may_race(n, now_ms) for n in range(COUNT)] == [theirs.may_race(n, now_ms) for n in range(COUNT)]
         assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
 
 
@@ -146,13 +146,12 @@ def test_the_fastest_server_is_first_and_others_are_tried_in_turn(make: Any) -> 
 def test_failing_server_races_only_when_it_is_tried(make: Any) -> None:
     health = make(2)
     for _ in range(3):
-        assert health.may_race(1)
+        assert health.may_race(1, 1_000)
         health.failed(1, 1_000)
-    assert not health.may_race(1)
+    assert not health.may_race(1, 1_000)
     health.order((0, 1), 6_000)
-    assert health.may_race(1)
-    health.missed_probe(1)
-    assert not health.may_race(1)
+    assert health.may_race(1, 6_000)
+    assert not health.may_race(1, 6_001)
 
 
 @MAKERS
@@ -174,7 +173,7 @@ def test_unknown_servers_are_tried_before_the_fastest_and_failing_ones_after_all
         ("first_wait_ms", ()),
         ("is_plain", (0,)),
         ("missed_probe", ()),
-        ("may_race", ()),
+        ("may_race", (0,)),
         ("consecutive_failures", ()),
     ],
 )
