@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, ip_network
 import dns.edns
 from hypothesis import strategies as st
 
-from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
+from dnsfilter.config.node_config import Clients, Limits, Rate, Strategy, Unregistered
 from dnsfilter.policy.model import Binding, Ground, Instant, Mode, Policy, Prefix, Reply, Term, WireName
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text
@@ -84,6 +84,7 @@ class Scene:
     limits: Limits
     trust_ad: bool
     conditional: bool
+    strategy: Strategy
     stale_s: int
     steps: list[Step]
 
@@ -295,6 +296,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         draw(st.sampled_from((NO_RATES, NO_RATES, NO_RATES, crowded, tight))),
         draw(st.booleans()),
         draw(st.sampled_from((True, True, False))),
+        draw(st.sampled_from(Strategy)),
         draw(st.sampled_from((3_600, 5, 0))),
         draw(_steps(policy, other, listen)),
     )

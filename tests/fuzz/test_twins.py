@@ -23,6 +23,7 @@ def _course(kind: str, scene: Scene, stack: ExitStack) -> Course:
             scene.policy,
             *upstreams,
             conditional=conditional,
+            strategy=scene.strategy,
             clients=scene.clients,
             limits=scene.limits,
             wall_s=scene.wall_s,
