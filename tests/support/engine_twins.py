@@ -14,7 +14,15 @@ from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Policy
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.telemetry.recent_names import RecentName, boot_minute, read_names, refresh
+from dnsfilter.telemetry.recent_names import (
+    LEFT,
+    NAMES_WORDS,
+    RING_WORDS,
+    RecentName,
+    boot_minute,
+    read_names,
+    refresh,
+)
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES
 from dnsfilter.wire.query import Query, parse_query
 from tests.support.caches import facts
@@ -101,7 +109,7 @@ class Seen:
     unregistered: list[Noted]
     """The networks in no range that asked, by prefix."""
     names: list[tuple[str, str, bytes]]
-    """The names that were noted. The order of those that time out together is free."""
+    """The names that were noted, until too many came in one step: their order is free if they time out together."""
 
 
 @dataclass(slots=True)
@@ -116,6 +124,7 @@ class Course:
     keys: set[tuple[bytes, int]] = field(default_factory=set)
     asked: list[tuple[int, Asked]] = field(default_factory=list)
     number: int = 0
+    has_lost_names: bool = False
 
     def take(self, step: Step) -> Seen:
         """Carry out a step. Return what was observed."""
@@ -206,6 +215,7 @@ class Course:
         # at, even for a question that is refused. Only a share of the replies is timed.
         for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
             slots[free] = 0
+        self.has_lost_names |= not all(rig.counters.names[LEFT:NAMES_WORDS:RING_WORDS])
         return Seen(
             outcomes,
             self._heard(),
@@ -219,6 +229,8 @@ class Course:
         )
 
     def _names(self) -> list[RecentName]:
+        if self.has_lost_names:
+            return []
         return read_names(self.rig.counters.names, boot_minute(self.rig.clock.boot_ns()))
 
     def _heard(self) -> list[tuple[int, bytes]]:
