@@ -12,7 +12,7 @@ from dnsfilter.wire.query import FLAG_AA, FLAG_QR, FLAG_RA, FLAG_TC, HEADER
 MOST_OVERTAKEN: Final = 4_096
 """Overtaken queries that are remembered. An answer to an older one is late."""
 LONG_ENOUGH_MS: Final = 1_000
-"""A query that is forgotten for newer ones after this time without an answer is a failure."""
+"""A query that loses its place to a newer one is a failure if it waited this long."""
 _REFUSALS: Final = frozenset({Rcode.REFUSED, Rcode.NOTAUTH})
 
 
