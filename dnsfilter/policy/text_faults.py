@@ -1,11 +1,13 @@
-"""What is wrong with a slug, or with a text that people read."""
+"""What is wrong with a slug, with a text that people read, or with those of a formal decision."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from dnsfilter.errors import Problem
 from dnsfilter.policy.bounds import MAX_TEXT
+from dnsfilter.policy.model import FormalDecision
 from dnsfilter.translatable import Text
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -43,3 +45,21 @@ def text_faults(location: str, texts: dict[str, str]) -> Iterator[Problem]:
         fault = text_fault(text)
         if fault is not None:
             yield Problem(f"{location}.{key}", fault)
+
+
+def formal_faults(location: str, decision: FormalDecision) -> Iterator[Problem]:
+    """Yield the problems of the texts of a formal decision."""
+    fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
+    yield from text_faults(location, {field: getattr(decision, field) for field in fields})
+    if decision.link and not _is_web_address(decision.link):
+        # The link is not repeated: it may hold a password.
+        yield Problem(
+            f"{location}.link", "is not an http or https address: write for example https://www.example.org/118"
+        )
+
+
+def _is_web_address(link: str) -> bool:
+    try:
+        return urlsplit(link).scheme in ("http", "https")
+    except ValueError:  # An unmatched bracket.
+        return False

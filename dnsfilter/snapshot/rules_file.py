@@ -7,12 +7,12 @@ them. These rules follow that of the other names, by instant. While a law asks f
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
-from dnsfilter.policy.extended_error import ede_code, refusal_text, structured_text
+from dnsfilter.policy.extended_error import ede_code, filled_refusal, refusal_template, structured_text
 from dnsfilter.policy.model import Address, Authority, Ban, Ground, Instant, Mode, Policy, Service, Usage
 from dnsfilter.policy.rows import ClassRows, Effect, RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
@@ -80,9 +80,11 @@ class _Writer:
         self._services: dict[str, Service] = {service.slug: service for service in policy.services}
         self._bans: dict[int, Ban] = {ban.number: ban for ban in policy.bans}
         self._entries: dict[tuple[str, int], list[tuple[Instant, int]]] = {}
+        self._sorted: dict[tuple[str, frozenset[int]], list[tuple[Instant, int]]] = {}
         for number, (slug, tier, instant) in enumerate(entries):
             # Names that are no longer pending join the others.
             self._entries.setdefault((slug, tier), []).append((instant if instant > since else 0, number))
+        self._templates: dict[tuple[str, str, str], str] = {}
         self._strings = Strings()
         self._ban_table = bytearray()
         self._ban_indexes: dict[int, int] = {}
@@ -110,7 +112,9 @@ class _Writer:
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         scopes = class_scopes(self._strings, (range_class for range_class, _ in by_class), self._authorities)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
-        concerned = sorted({entry for ban in self._policy.bans for _, entry in self._entries_of(ban)})
+        # Many bans are on the same tiers of the same service.
+        banned = {(ban.service, ban.tiers): ban for ban in self._policy.bans}.values()
+        concerned = sorted({entry for ban in banned for _, entry in self._entries_of(ban)})
         return write_file(
             Kind.RULES,
             {
@@ -146,13 +150,21 @@ class _Writer:
             self._rule_entries.add([RULE_ENTRY.pack(entry) for entry in entries]),
             self._spans.add(spans),
             len(spans),
-            self._strings.add(refusal_text(rows[0].reference, service, decider, authority)),
+            self._strings.add(self._refusal(rows[0].reference, service, decider, authority)),
             pair,
             len(entries),
             ede_code(bound),
             bound,
             enforced_from > 0,
         )
+
+    def _refusal(self, reference: str, service: Service, decider: Authority, client: Authority) -> str:
+        """Return `refusal_text`. Often several bans of an authority quote one reference."""
+        key = reference, decider.slug, client.slug
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = refusal_template(reference, decider, client)
+        return filled_refusal(template, service.name)
 
     def _structured(self, authority: Authority, rows: list[Row]) -> int:
         """Return the reference of the refusal as JSON."""
@@ -161,7 +173,12 @@ class _Writer:
 
     def _entries_of(self, ban: Ban) -> list[tuple[Instant, int]]:
         """Return the entries of the ban's tiers, each with the instant from which it is enforced, in that order."""
-        return sorted(entry for tier in ban.tiers for entry in self._entries.get((ban.service, tier), ()))
+        key = ban.service, ban.tiers
+        found = self._sorted.get(key)
+        if found is None:
+            of_tiers = (self._entries.get((ban.service, tier), ()) for tier in ban.tiers)
+            found = self._sorted[key] = sorted(chain.from_iterable(of_tiers))
+        return found
 
     def _entry_groups(self, ban: Ban, *, at_once: bool) -> list[tuple[Instant, list[int]]]:
         """Return the entries of each rule of the ban, ascending, with the instant from which they are enforced."""

@@ -87,6 +87,9 @@ def test_a_sound_policy_has_no_problem() -> None:
         {"sites": (Site("annex"),)},
         {"exemptions": (replace(EXEMPTION, ranges=frozenset({ip_network("192.0.2.0/25")})),)},
         {"bans": (replace(BAN, terms=()), OTHER)},
+        {"bans": (replace(BAN, service="absent"), OTHER)},
+        {"services": SOUND.services[1:]},
+        {"authorities": (_closing(GHENT, 60), DIEST), "bindings": (), "exemptions": (), "allowed": ()},
         {"revision": 2},
     ],
 )
@@ -96,7 +99,22 @@ def test_earlier_sound_policy_hides_no_problem(changes: dict[str, Any]) -> None:
     assert bool(problems(changed)) == ("revision" not in changes)
 
 
-@pytest.mark.parametrize("changes", [{"ranges": (RANGE, RANGE)}, {"authorities": (replace(DIEST, contact=""),)}])
+def test_unchanged_ban_may_not_follow_a_removed_one() -> None:
+    following = replace(BAN, terms=(replace(TERM, decision=FOLLOWING),), decision=FOLLOWING)
+    sound = replace(SOUND, bans=(following, OTHER))
+    assert problems(sound) == ()
+    found = problems(replace(sound, bans=(following,)), sound)
+    assert [each.location for each in found] == ["ban[0].decision.follows", "ban[0].term[0].decision.follows"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ranges": (RANGE, RANGE)},
+        {"authorities": (replace(DIEST, contact=""),)},
+        {"bans": (replace(BAN, terms=()),)},
+    ],
+)
 def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, Any]) -> None:
     unsound = replace(Policy(1, SOUND.authorities, SOUND.sites), **changes)
     assert problems(replace(unsound, revision=2), unsound) == ()
