@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dnsfilter.worker.engine_loop import EngineLoop
+from tests.support.engines import KINDS
 
 # No deadlines: how long an example takes depends on the load of the machine. CI draws the same examples each time.
 # DNSFILTER_EXAMPLES sets the number of examples for tests that do not set it themselves.
@@ -79,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     their ports taken. Keep the random order otherwise.
 
     Mark what the tiers of the Makefile choose by: tests in `fuzz`, tests with PostgreSQL as heavy, and as slow those
-    that SQLite has passed already.
+    that SQLite has passed already, and long ones that the compiled engine has passed already.
     """
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
     short = [tests for tests in files if not _is_long(tests[0].path)]
@@ -95,6 +96,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec and callspec.params.get("backend") == "postgresql":
             item.add_marker(pytest.mark.slow)
+        elif callspec and "reference" in callspec.params.values() and _is_in(LONG, item.path) and len(KINDS) > 1:
+            item.add_marker(pytest.mark.slow)
         elif "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.heavy)
         if "fuzz" in item.path.parts:
@@ -102,7 +105,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_long(path: Path) -> bool:
-    return _is_longest(path) or not set(LONG).isdisjoint(path.parts)
+    return _is_longest(path) or _is_in(LONG, path)
+
+
+def _is_in(directories: tuple[str, ...], path: Path) -> bool:
+    return not set(directories).isdisjoint(path.parts)
 
 
 def _is_longest(path: Path) -> bool:

@@ -29,7 +29,7 @@ def clients(node: HttpsNode) -> Iterator[KeptConnection]:
         )
 
 
-@pytest.mark.parametrize("engine", ["compiled", pytest.param("reference", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_kept_connections_are_answered_and_closed_in_order(tmp_path: Path, authority: Knot, engine: str) -> None:
     with HttpsNode(tmp_path / "in", authority.hostport, workers=1, engine=engine) as node, ExitStack() as stack:
         asking = [stack.enter_context(client) for client in clients(node)]

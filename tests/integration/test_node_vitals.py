@@ -27,7 +27,7 @@ def send_signal(node: Node, number: signal.Signals) -> None:
     node.process.send_signal(number)
 
 
-@pytest.mark.parametrize("engine", ["compiled", pytest.param("reference", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_upstream_that_stops_and_continues_is_seen_in_metrics_and_log(
     tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,13 +109,14 @@ def serves(node: Node) -> bool:
 # Kills from outside.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "number", "count", "pause_s"),
     [
-        pytest.param(KINDS[-1], signal.SIGKILL, 4, 0.0, marks=pytest.mark.slow),
-        pytest.param("reference", signal.SIGKILL, 3, 4.0, marks=pytest.mark.slow),
-        pytest.param("reference", signal.SIGTERM, 7, 0.0, marks=pytest.mark.slow),
-        pytest.param(KINDS[-1], signal.SIGKILL, 7, 4.0, marks=pytest.mark.slow),
+        (KINDS[-1], signal.SIGKILL, 4, 0.0),
+        ("reference", signal.SIGKILL, 3, 4.0),
+        ("reference", signal.SIGTERM, 7, 0.0),
+        (KINDS[-1], signal.SIGKILL, 7, 4.0),
     ],
 )
 def test_kills_from_outside_lift_no_ban(
@@ -145,7 +146,7 @@ def publish(node: Node, mode: str, addition: str = "") -> None:
     publish_policy_file(node.policy, load_config(node.config), store, int(time.time()))
 
 
-@pytest.mark.parametrize("engine", [KINDS[-1], pytest.param("reference", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", [KINDS[-1], "reference"])
 def test_a_snapshot_that_kills_workers_is_quarantined_and_what_that_lifts_is_said(
     tmp_path: Path, authority: Knot, engine: str
 ) -> None:
