@@ -93,15 +93,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mixed += [tests, *short[number * between :][:between]]
     items[:] = chain.from_iterable((*mixed, *short[len(long) * between :]))
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec and callspec.params.get("backend") == "postgresql":
-            item.add_marker(pytest.mark.slow)
-        elif callspec and "reference" in callspec.params.values() and _is_in(LONG, item.path) and len(KINDS) > 1:
+        if _is_repeated(item):
             item.add_marker(pytest.mark.slow)
         elif "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.heavy)
         if "fuzz" in item.path.parts:
             item.add_marker(pytest.mark.fuzz)
+
+
+def _is_repeated(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    if not callspec:
+        return False
+    by_reference = "reference" in callspec.params.values() and _is_in(LONG, item.path)
+    return callspec.params.get("backend") == "postgresql" or (by_reference and len(KINDS) > 1)
 
 
 def _is_long(path: Path) -> bool:
