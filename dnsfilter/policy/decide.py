@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dnsfilter.policy.exempted_times import exemption_begins, exemption_holds
+from dnsfilter.policy.fleets import holds_client
 from dnsfilter.policy.model import (
     Address,
     AllowedName,
@@ -162,11 +163,9 @@ def range_of(policy: Policy, site: str, client: Address) -> Range | None:
 
 
 def ranges_of(policy: Policy, site: str, client: Address) -> Iterator[Range]:
-    """Return the ranges of `site` that contain `client`, in no order."""
+    """Return the ranges of `site` that hold `client`, in no order."""
     return (
-        candidate
-        for candidate in policy.ranges
-        if candidate.site == site and client.version == candidate.prefix.version and client in candidate.prefix
+        candidate for candidate in policy.ranges if candidate.site == site and holds_client(candidate.prefix, client)
     )
 
 

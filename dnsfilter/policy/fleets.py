@@ -8,7 +8,7 @@ import hashlib
 import re
 from base64 import b32encode
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from dnsfilter.translatable import Text
 
@@ -81,6 +81,14 @@ def is_fleet_text(prefix: str) -> bool:
 def in_block(prefix: IPv4Network | IPv6Network) -> bool:
     """Return whether a prefix lies in the block of fleets."""
     return isinstance(prefix, IPv6Network) and prefix.subnet_of(FLEET_BLOCK)
+
+
+def holds_client(prefix: IPv4Network | IPv6Network, client: IPv4Address | IPv6Address) -> bool:
+    """Return whether a range with that prefix holds a client.
+
+    A wider range holds no client in the block of fleets: a device without a certificate would count as an office's.
+    """
+    return client in prefix and (client not in FLEET_BLOCK or in_block(prefix))
 
 
 def by_hand_fault(prefix: IPv4Network | IPv6Network) -> str | None:

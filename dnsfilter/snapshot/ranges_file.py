@@ -9,6 +9,7 @@ from struct import Struct
 
 from dnsfilter.errors import PolicyError, SnapshotError
 from dnsfilter.policy.counted_ranges import not_counted
+from dnsfilter.policy.fleets import FLEET_BLOCK
 from dnsfilter.policy.model import Policy, Prefix, Range, Usage
 from dnsfilter.policy.rows import RangeClass, usage_levels
 from dnsfilter.snapshot.layout import (
@@ -46,7 +47,7 @@ def compile_ranges(
     v4: list[_Interval] = []
     v6: list[_Interval] = []
     for site in sorted(by_site):
-        own_v4, own_v6 = _flatten(by_site[site][4]), _flatten(by_site[site][6])
+        own_v4, own_v6 = _flatten(by_site[site][4]), _flatten(_without_block(by_site[site][6]))
         sites += SITE.pack(strings.add(site), len(v4), len(own_v4), len(v6), len(own_v6))
         v4 += own_v4
         v6 += own_v6
@@ -76,6 +77,11 @@ def compile_ranges(
 def _order(registered: Range) -> tuple[str, int, int, int]:
     prefix = registered.prefix
     return registered.site, prefix.version, int(prefix.network_address), prefix.prefixlen
+
+
+def _without_block(ranges: Iterable[tuple[Prefix, int]]) -> list[tuple[Prefix, int]]:
+    """Take the block of fleets out of the ranges that contain it. The fleets' own ranges stay in it."""
+    return sorted((*ranges, (FLEET_BLOCK, NONE)), key=lambda each: (int(each[0].network_address), each[0].prefixlen))
 
 
 def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:

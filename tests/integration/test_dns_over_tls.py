@@ -35,7 +35,15 @@ funding = "public"
 audience = "staff"
 names = [{{ token = "{TOKEN}" }}]
 """
-POLICY = EXAMPLE.read_text() + FLEET
+AROUND = """
+[[range]]
+prefix = "::/0"
+authority = "mechelen"
+label = "contains the block of fleets"
+funding = "public"
+audience = "staff"
+"""
+POLICY = EXAMPLE.read_text() + FLEET + AROUND
 
 
 class TlsNode(Node):

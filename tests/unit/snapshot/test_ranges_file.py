@@ -88,6 +88,27 @@ def test_all_addresses_of_a_family_can_be_one_range() -> None:
     assert authority_of(everything, "default", "::") == "six"
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "wide"),
+        ("100::", None),
+        ("100::192.0.2.1", None),
+        ("100::1:0:0", "fleet"),
+        ("100::1:ffff:ffff", "fleet"),
+        ("100::2:0:0", None),
+        ("100::ffff:ffff:ffff:ffff", None),
+        ("100:0:0:1::", "near"),
+        ("100:0:1::", "wide"),
+    ],
+)
+def test_a_client_in_the_block_of_fleets_is_in_no_wider_range(address: str, expected: str | None) -> None:
+    block = policy(network("::/0", "wide"), network("100::/48", "near"), network("100::1:0:0/96", "fleet"))
+    assert authority_of(block, "default", address) == expected
+    found = range_of(block, "default", ip_address(address))
+    assert (found and found.authority) == expected
+
+
 def test_a_prefix_registered_twice_is_refused() -> None:
     twice = policy(network("192.0.2.0/24", "one"), network("192.0.2.0/24", "two"))
     with pytest.raises(PolicyError, match=r"192\.0\.2\.0/24 is registered twice at site default"):
