@@ -93,6 +93,13 @@ SIZE = (
         queries={"{{instance}}": f"(dnsfilter_certificate_expiry_timestamp_seconds - time()){ON_NODE}"},
     ),
     Panel(
+        title="CA of devices", kind="stat", unit="s", colours=VALIDITY,
+        values={"0": ("no certificate needed", "text")},
+        question="For how long is the CA of the fleets' devices still valid? An alert fires 60 days before its end.",
+        queries={"{{instance}}": f"(dnsfilter_client_ca_expiry_timestamp_seconds - time()){ON_NODE} "
+                 f"or on (instance) 0 * dnsfilter_node_info{ON_NODE}"},
+    ),
+    Panel(
         title="Certificate rejected", kind="stat", colours=ZERO_IS_USUAL,
         question="Which nodes cannot use the newest certificate, and stay with the one before?",
         queries={"{{instance}}": f"dnsfilter_certificate_rejected{ON_NODE}"},

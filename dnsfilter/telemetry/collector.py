@@ -85,6 +85,7 @@ def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]
         (metrics.TIME, vitals.time_s),
         (metrics.PROCESS_START, vitals.started_s),
         (metrics.CERTIFICATE_EXPIRY, vitals.certificate_expires_s),
+        (metrics.CLIENT_CA_EXPIRY, vitals.client_ca_expires_s),
         (metrics.CERTIFICATE_REJECTED, None if vitals.certificate_rejected is None else +vitals.certificate_rejected),
     ):
         yield metric.name, {} if value is None else {(): value}

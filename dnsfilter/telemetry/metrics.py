@@ -232,6 +232,10 @@ CERTIFICATE_EXPIRY: Final = Metric(
     "dnsfilter_certificate_expiry_timestamp_seconds", MetricType.GAUGE,
     "Unix time at which the certificate in use for `[encrypted]` listeners expires.",
 )  # fmt: skip
+CLIENT_CA_EXPIRY: Final = Metric(
+    "dnsfilter_client_ca_expiry_timestamp_seconds", MetricType.GAUGE,
+    "Unix time at which the first CA of `client_ca` expires. Only if fleets need certificates.",
+)  # fmt: skip
 CERTIFICATE_REJECTED: Final = Metric(
     "dnsfilter_certificate_rejected", MetricType.GAUGE,
     "Set to 1 while the files of `[encrypted]` hold a pair that cannot be used, and the last good one stays, else 0.",
@@ -354,8 +358,8 @@ METRICS: Final = (
     AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_CLEAR_TEXT, UPSTREAM_DURATION,
     ANSWER_DURATION_SECONDS,
     CACHE_HITS_TOTAL, CACHE_PREFETCHES, REBINDING_BLOCKED, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
-    ENCRYPTED_CONNECTIONS_NOW, CERTIFICATE_EXPIRY, CERTIFICATE_REJECTED, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME,
-    CLOCK_DOUBTED,
+    ENCRYPTED_CONNECTIONS_NOW, CERTIFICATE_EXPIRY, CLIENT_CA_EXPIRY, CERTIFICATE_REJECTED, SNAPSHOT_REVISION,
+    SNAPSHOT_AGE, TIME, CLOCK_DOUBTED,
     BUILD_INFO, PROCESS_START, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN,
     ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, LOCAL_NAMES, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP,
     DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES,

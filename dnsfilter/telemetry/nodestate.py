@@ -32,8 +32,9 @@ class Vitals:
     started_s: float | None = None
     """Unix time at which the supervisor's process started."""
     certificate_expires_s: int | None = None
+    client_ca_expires_s: int | None = None
     certificate_rejected: bool | None = None
-    """Whether a certificate of the files cannot be used. Both are None without encrypted listeners."""
+    """Whether a certificate of the files cannot be used. All three are None without encrypted listeners."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import logging
 import os
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,16 +29,24 @@ _Mark: TypeAlias = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Authorities:
+    """The authorities of devices' certificates as PEM, and when the first of them expires."""
+
+    pem: bytes
+    expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A certificate with its chain and key as PEM, when the first of them expires, and its host names.
 
-    `client_ca` has the authorities of devices' certificates as PEM, None if devices need none.
+    `client_ca` is None if devices need no certificate.
     """
 
     pem: bytes
     expires_s: int
     names: tuple[str, ...]
-    client_ca: bytes | None = None
+    client_ca: Authorities | None = None
 
     def covers(self, name: str) -> bool:
         """Return whether the certificate is for this name, also by a wildcard for its first label."""
@@ -111,29 +119,32 @@ def _parse(chain: bytes, key: bytes, encrypted: Encrypted, problems: list[Proble
     if (reason := _why_unusable(pem)) is not None:
         message = f"{encrypted.certificate} and {encrypted.key} cannot be used for TLS: {reason}"
         problems.append(Problem("encrypted.certificate", message))
-    expires_s = int(min(each.not_valid_after_utc for each in certificates).timestamp())
-    return Pair(pem, expires_s, _names(certificates[0]))
+    return Pair(pem, _first_end(certificates), _names(certificates[0]))
 
 
-def _authorities(path: Path, problems: list[Problem]) -> bytes:
-    """Return the authorities in a file as PEM, and add what is wrong with them to `problems`."""
+def _first_end(certificates: "Iterable[Certificate]") -> int:
+    return int(min(each.not_valid_after_utc for each in certificates).timestamp())
+
+
+def _authorities(path: Path, problems: list[Problem]) -> Authorities | None:
+    """Return the authorities in a file, and add what is wrong with them to `problems`."""
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509 import load_pem_x509_certificates
 
     location, before = "encrypted.client_ca", len(problems)
     text = _read(path, location, problems)
     if len(problems) > before:
-        return b""
+        return None
     try:
         certificates = load_pem_x509_certificates(text)
     except ValueError:
         problems.append(Problem(location, f"{path} holds no certificate in PEM"))
-        return b""
+        return None
     for number, certificate in enumerate(certificates, 1):
         if not _is_authority(certificate):
             message = f"certificate {number} in {path} is no CA's: give only the CA that signs devices' certificates"
             problems.append(Problem(location, message))
-    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+    return Authorities(b"".join(each.public_bytes(Encoding.PEM) for each in certificates), _first_end(certificates))
 
 
 def _is_authority(certificate: "Certificate") -> bool:
@@ -174,6 +185,7 @@ class Certificates:
         self.descriptors: tuple[int, ...] = ()
         """Sealed memory with the pair as PEM, and with the authorities of devices if any. Empty without listeners."""
         self.expires_s: int | None = None
+        self.client_ca_expires_s: int | None = None
         self.is_rejected: bool | None = None
         """Whether the files hold a pair that cannot be used. None without listeners."""
         self._encrypted = Encrypted()
@@ -199,7 +211,7 @@ class Certificates:
         """Forget the pair."""
         for descriptor in self.descriptors:
             os.close(descriptor)
-        self.descriptors, self.expires_s, self.is_rejected = (), None, None
+        self.descriptors, self.expires_s, self.client_ca_expires_s, self.is_rejected = (), None, None, None
 
     def _load(self, encrypted: Encrypted) -> bool:
         try:
@@ -212,9 +224,10 @@ class Certificates:
         self.close()
         if pair is None:
             return False
-        texts = (pair.pem,) if pair.client_ca is None else (pair.pem, pair.client_ca)
+        texts = (pair.pem,) if pair.client_ca is None else (pair.pem, pair.client_ca.pem)
         self.descriptors = tuple(seal("dnsfilter-certificate", text) for text in texts)
         self.expires_s, self.is_rejected = pair.expires_s, False
+        self.client_ca_expires_s = None if pair.client_ca is None else pair.client_ca.expires_s
         logs.emit(_LOG, logging.INFO, "certificate in use", path=encrypted.certificate, names=", ".join(pair.names))
         if not pair.covers(encrypted.name):
             logs.emit(_LOG, logging.WARNING, "the certificate is not for the node's name", name=encrypted.name)

@@ -10,6 +10,7 @@ from subprocess import DEVNULL, PIPE, CompletedProcess
 import dns.message
 import dns.rcode
 import pytest
+from cryptography.x509 import load_pem_x509_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.integration.test_dns_over_https import HttpsNode
@@ -78,6 +79,9 @@ def test_a_device_counts_as_its_fleet_only_with_a_certificate(node: DemandingNod
         assert status(found) == "REFUSED"
         assert "EDE: 18" in found.stdout
     assert [node.rcode_by_path(PLAIN, shown) for shown in (files, None)] == ["NOERROR", "REFUSED"]
+    (device_ca,) = load_pem_x509_certificates(node.devices.ca.read_bytes())
+    end_s = device_ca.not_valid_after_utc.timestamp()
+    assert eventually(lambda: node.metrics().get("dnsfilter_client_ca_expiry_timestamp_seconds") == end_s)
     assert not node.logged("a server")  # the subject of the certificate
 
 

@@ -19,12 +19,14 @@ class Authority:
     Servers and clients trust it by the file `ca`.
     """
 
-    def __init__(self, directory: Path, name: str = "an authority of tests") -> None:
+    def __init__(
+        self, directory: Path, name: str = "an authority of tests", lasting: datetime.timedelta = 30 * DAY
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        built = _builder(self._name, self._name, self._key.public_key())
+        built = _builder(self._name, self._name, self._key.public_key(), lasting)
         built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         built = built.add_extension(usage, critical=True)
         built = built.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)

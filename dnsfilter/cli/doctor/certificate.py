@@ -11,7 +11,11 @@ from dnsfilter.worker.tls_pair import Pair, load_pair
 
 SOON_S = 14 * DAY_S
 """Certificates with less time left are a finding: ACME clients renew them a month before their end."""
+CA_SOON_S = 60 * DAY_S
+"""A CA with less time left is a finding: each of its devices needs another certificate before its end."""
 RENEW = "renew it: see docs/tasks/encrypted-dns.md; for certbot, type certbot renew"
+
+REPLACE_CA = "give devices certificates of another CA, and add it to the file of encrypted.client_ca"
 
 
 def certificate_text(config: Config) -> str | None:
@@ -47,6 +51,9 @@ def _doubts(pair: Pair, name: str, now: int) -> list[tuple[str, str]]:
         doubts.append((f"the certificate expired on {at_words(pair.expires_s)}: clients reject it", RENEW))
     elif pair.expires_s <= now + SOON_S:
         doubts.append((f"the certificate expires on {at_words(pair.expires_s)}", RENEW))
+    if pair.client_ca is not None and pair.client_ca.expires_s <= now + CA_SOON_S:
+        words = "expired" if pair.client_ca.expires_s <= now else "expires"
+        doubts.append((f"the CA of devices {words} on {at_words(pair.client_ca.expires_s)}", REPLACE_CA))
     if not pair.covers(name):
         names = ", ".join(pair.names) or "no name"
         advice = f"set encrypted.name to a name of the certificate, or get one for {name}"

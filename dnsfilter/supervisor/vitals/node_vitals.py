@@ -74,6 +74,7 @@ class NodeVitals:
             time_s=time.time(),
             started_s=process_start_s(),
             certificate_expires_s=self._crew.certificates.expires_s,
+            client_ca_expires_s=self._crew.certificates.client_ca_expires_s,
             certificate_rejected=self._crew.certificates.is_rejected,
         )
 

@@ -42,6 +42,7 @@ STATE = NodeState(
     local_names={("ghent", "allow"): 2},
     vitals=Vitals(
         certificate_expires_s=1_800_000_000,
+        client_ca_expires_s=1_900_000_000,
         certificate_rejected=False,
         site="town-hall",
         node="ns1",

@@ -7,10 +7,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificates
 
 from dnsfilter.config.node_config import Encrypted, Endpoint
 from dnsfilter.errors import ConfigError
-from dnsfilter.worker.tls_pair import LOOK_S, MOST_BYTES, Certificates, Pair, load_pair
+from dnsfilter.worker.tls_pair import LOOK_S, MOST_BYTES, Authorities, Certificates, Pair, load_pair
 from tests.support.certificates import DAY, Authority
 
 NAME = "dns.example.org"
@@ -130,7 +131,14 @@ def test_another_configuration_is_looked_at_at_once(encrypted: Encrypted) -> Non
 
 def test_authorities_of_devices_are_read_with_the_pair(encrypted: Encrypted, authority: Authority) -> None:
     demanding = replace(encrypted, client_ca=authority.ca)
-    assert loaded(demanding).client_ca == authority.ca.read_bytes()
+    found = loaded(demanding).client_ca
+    (read,) = load_pem_x509_certificates(authority.ca.read_bytes())
+    assert found == Authorities(authority.ca.read_bytes(), int(read.not_valid_after_utc.timestamp()))
+    certificates = Certificates()
+    assert certificates.look(0.0, demanding)
+    assert certificates.client_ca_expires_s == found.expires_s
+    assert certificates.look(1.0, encrypted)
+    assert certificates.client_ca_expires_s is None
     assert loaded(encrypted).client_ca is None
 
 

@@ -44,6 +44,16 @@ def test_a_certificate_that_clients_reject_now_or_soon_is_found(tmp_path: Path, 
     assert certificate_text(old.config) == found.text
 
 
+@pytest.mark.parametrize(("days", "words"), [(-1, "expired on"), (59, "expires on"), (61, None)])
+def test_a_ca_of_devices_that_ends_soon_is_found(tmp_path: Path, days: int, words: str | None) -> None:
+    made = node(tmp_path)
+    devices = Authority(tmp_path / "devices", lasting=days * DAY)
+    encrypted_by = replace(made.config.encrypted, client_ca=devices.ca)
+    demanding = replace(made, config=replace(made.config, encrypted=encrypted_by))
+    found = encrypted(demanding).findings
+    assert [each.text.startswith(f"the CA of devices {words} ") for each in found] == ([] if words is None else [True])
+
+
 def test_a_certificate_for_another_name_is_found(tmp_path: Path) -> None:
     other = node(tmp_path, name="other.example.org")
     assert texts(encrypted(other)) == [f"the certificate is for other.example.org, *.other.example.org, not for {NAME}"]
