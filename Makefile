@@ -30,7 +30,7 @@ quick: ## run the tests for every change, in about a minute: unit, contract and 
 	@scripts/bootstrap dev
 	@DNSFILTER_EXAMPLES=5 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not heavy and not slow" tests/unit tests/contract tests/meta
 
-test: ## run every rule once, in about ten minutes; TESTS=path runs some
+test: ## run every rule once, in about twelve minutes; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
 	@DNSFILTER_FUZZ_EXAMPLES=25 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
