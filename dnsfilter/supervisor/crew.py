@@ -349,11 +349,16 @@ class Crew:
         )
 
     def _certify(self, now: float) -> None:
-        """Give every worker the certificate if there is another one."""
-        if not self.certificates.look(now, self.orders.config.encrypted):
+        """Give workers the certificate if there is another one.
+
+        A worker with older orders that demands certificates needs the authorities that it has until it is replaced.
+        """
+        encrypted = self.orders.config.encrypted
+        if not self.certificates.look(now, encrypted):
             return
+        demands = encrypted.client_ca is not None
         for member in self._members:
-            if self.certificates.descriptors and not member.gone:
+            if self.certificates.descriptors and not member.gone and member.demands_certificate == demands:
                 member.send(Certificate(), self.certificates.descriptors)
 
     def _is_stalled(self, member: WorkerProcess, now: float) -> bool:

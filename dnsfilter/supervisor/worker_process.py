@@ -102,6 +102,7 @@ class WorkerProcess:
         self.version = orders.version
         self.sets = len(orders.listening.sets)
         self.upstreams = orders.upstreams
+        self.demands_certificate = orders.config.encrypted.client_ca is not None
         self.started = self.heard = now
         self.revision: int | None = None
         """The revision that it has reported in force. None until it is ready to listen."""

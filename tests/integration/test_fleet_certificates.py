@@ -139,3 +139,21 @@ def test_another_authority_is_in_force_after_a_reload(node: DemandingNode, tmp_p
     node.devices.ca.write_bytes(text)
     node.reload()
     assert eventually(lambda: [status(node.by_fleet(PLAIN, old)) for _ in range(4)] == ["NOERROR"] * 4)
+
+
+def test_devices_with_certificates_get_answers_while_the_demand_for_them_ends(node: DemandingNode) -> None:
+    files, text = node.device(node.devices), node.config.read_text()
+    node.config.write_text(text.replace(f'client_ca = "{node.devices.ca}"\n', ""))
+    node.reload()
+    meanwhile: list[str] = []
+
+    def is_over() -> bool:
+        meanwhile.append(status(node.by_fleet(PLAIN, files)))
+        return status(node.by_fleet(PLAIN)) == "NOERROR"
+
+    assert eventually(is_over)
+    assert set(meanwhile) == {"NOERROR"}
+    node.config.write_text(text)
+    node.reload()
+    assert eventually(lambda: [status(node.by_fleet(PLAIN)) for _ in range(4)] == ["REFUSED"] * 4)
+    assert status(node.by_fleet(PLAIN, files)) == "NOERROR"
