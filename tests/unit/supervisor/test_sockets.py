@@ -84,7 +84,7 @@ def test_clients_are_spread_over_the_sets() -> None:
 def test_a_busy_port_is_named_with_transport_and_advice(kind: socket.SocketKind, word: str, shared: bool) -> None:
     with socket.socket(socket.AF_INET, kind) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
-        other.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", free_port()))
         if kind == socket.SOCK_STREAM:
             other.listen()
         port = other.getsockname()[1]
