@@ -1,4 +1,7 @@
-"""Parse prefixes of requests, and find the prefixes that contain another one."""
+"""Parse prefixes of requests, and find the prefixes that contain another one.
+
+In the block of fleets, prefixes wider than the block do not count: they hold no client there (`holds_client`).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +12,7 @@ from pydantic import Field, StringConstraints
 
 from api.errors import Invalid
 from dnsfilter.policy.faults import prefix_fault
+from dnsfilter.policy.fleets import FLEET_BLOCK, in_block
 from dnsfilter.policy.model import Address, Prefix
 from dnsfilter.translatable import Text
 
@@ -49,8 +53,9 @@ class PrefixMap(Generic[Value]):
         return self._containing(prefix, prefix.prefixlen - 1)
 
     def _containing(self, prefix: Prefix, longest: int) -> Value | None:
+        shortest = _shortest(prefix)
         for version, length in self._lengths:
-            if version == prefix.version and length <= longest:
+            if version == prefix.version and shortest <= length <= longest:
                 value = self._values.get(_cut(prefix, length))
                 if value is not None:
                     return value
@@ -72,18 +77,22 @@ def key_of(prefix: Prefix) -> Key:
 
 def keys_around(prefix: Prefix) -> Iterator[Key]:
     """Return the keys of the wider prefixes that contain this one, narrowest first."""
-    return (_cut(prefix, length) for length in range(prefix.prefixlen - 1, -1, -1))
+    return (_cut(prefix, length) for length in range(prefix.prefixlen - 1, _shortest(prefix) - 1, -1))
 
 
 def prefixes_around(held: Address | Prefix) -> list[str]:
     """Return the prefixes that contain an address or a prefix, narrowest first."""
     network = ip_network(held)
-    return [str(network.supernet(new_prefix=length)) for length in range(network.prefixlen, -1, -1)]
+    return [str(network.supernet(new_prefix=length)) for length in range(network.prefixlen, _shortest(network) - 1, -1)]
 
 
 def narrowest(found: Mapping[str, Value], around: Sequence[str]) -> Value | None:
     """Return what was found for the narrowest of `prefixes_around`, or None."""
     return next((found[prefix] for prefix in around if prefix in found), None)
+
+
+def _shortest(prefix: Prefix) -> int:
+    return FLEET_BLOCK.prefixlen if in_block(prefix) else 0
 
 
 def _cut(prefix: Prefix, length: int) -> Key:

@@ -48,5 +48,15 @@ def test_prefixes_around_one_are_all_that_contain_it_narrowest_first() -> None:
     assert list(keys_around(ip_network("203.0.113.128/25"))) == expected
 
 
+def test_nothing_wider_than_the_block_of_fleets_contains_what_lies_in_it() -> None:
+    wide, block, fleet = (ip_network(text) for text in ("100::/48", "100::/64", "100::1:0:0/96"))
+    held = PrefixMap([(wide, "wide"), (fleet, "fleet")])
+    client, other, near = (ip_network(text) for text in ("100::1:0:5/128", "100::2:0:5/128", "100:0:0:1::/64"))
+    assert [held.of(asked) for asked in (client, other, near)] == ["fleet", None, "wide"]
+    assert held.around(fleet) is None
+    assert prefixes_around(client.network_address)[-1] == str(block)
+    assert [length for _, length, _ in keys_around(fleet)][-1] == 64
+
+
 def test_a_site_without_prefixes_has_no_map() -> None:
     assert maps_by_site([]) == {}

@@ -56,6 +56,13 @@ def test_the_bans_that_begin_and_end_to_apply(
     assert [(one.before, one.after, set(one.begin), set(one.end)) for one in found] == expected
 
 
+def test_a_range_around_the_block_of_fleets_goes_on_with_no_ban_of_a_fleet() -> None:
+    around, fleet = network("100::/48", "town"), network("100::1:0:0/96", "town")
+    served = policy(around, fleet, service("alpha", ("alpha.example",)), ban(1, "town", "alpha"))
+    (found,) = changed_bans(served, replace(served, ranges=(around,)), NOW)
+    assert (found.after, [each.service for each in found.end]) == (None, ["alpha"])
+
+
 def test_ranges_with_the_same_change_are_one_group() -> None:
     moved = _of("zone"), _of("zone", INNER)
     (found,) = changed_bans(replace(BEFORE, ranges=(TOWN, INNER)), replace(BEFORE, ranges=moved), NOW)

@@ -155,6 +155,12 @@ def test_what_refuses_as_much_lifts_nothing(before: tuple[Thing, ...], after: tu
     assert _lifted(before, after) == ()
 
 
+def test_a_fleet_that_is_removed_is_not_held_by_a_range_around_its_block() -> None:
+    around, fleet = network("100::/48", "ghent"), network("100::1:0:0/96", "ghent")
+    assert _lifted((around, fleet, TIKTOK, BAN), (around, TIKTOK, BAN)) == _lifted((fleet, TIKTOK, BAN), (TIKTOK, BAN))
+    assert _lifted((fleet, TIKTOK, BAN), (TIKTOK, BAN))
+
+
 def test_ban_by_agreement_does_not_make_up_for_an_own_ban() -> None:
     """Its authority can end it alone: nobody in ghent would have approved that."""
     found = _lifted((*BASE, OTHER, AGREED), (OFFICE, TIKTOK, OTHER, AGREED))
