@@ -108,7 +108,7 @@ class _Check:
             for index, authority in enumerate(policy.authorities):
                 yield from _authority(f"authority[{index}]", authority)
                 yield from self._closing(f"authority[{index}]", authority, circular)
-        if self._sound is None or self._sound.services != policy.services:
+        if not self._has_sound_services():
             for index, service in enumerate(policy.services):
                 yield from self._own_service(f"service[{index}]", service)
         for index, site in enumerate(policy.sites):
@@ -193,10 +193,12 @@ class _Check:
 
     def _sound_bans(self) -> Mapping[int, Ban]:
         """Return the bans of the sound policy by number, if authorities and services are its own too."""
+        return {ban.number: ban for ban in self._sound.bans} if self._sound and self._has_sound_services() else {}
+
+    def _has_sound_services(self) -> bool:
+        """Return whether services, and the authorities that have some of them, are those of the sound policy."""
         sound, policy = self._sound, self._policy
-        if sound is None or (sound.authorities, sound.services) != (policy.authorities, policy.services):
-            return {}
-        return {ban.number: ban for ban in sound.bans}
+        return sound is not None and (sound.authorities, sound.services) == (policy.authorities, policy.services)
 
     def _ban(self, location: str, ban: Ban) -> Found:
         """Check a ban against authorities and services, without the bans that it follows."""

@@ -99,6 +99,14 @@ def test_earlier_sound_policy_hides_no_problem(changes: dict[str, Any]) -> None:
     assert bool(problems(changed)) == ("revision" not in changes)
 
 
+def test_unchanged_service_may_not_be_of_a_removed_authority() -> None:
+    tier = Tier(1, domains=frozenset({b"\x01a\0"}))
+    sound = Policy(1, (GHENT, DIEST), services=(Service("diest:x", "X", (tier,)),))
+    assert problems(sound) == ()
+    (found,) = problems(replace(sound, authorities=(GHENT,)), sound)
+    assert found.location == "service[0].authority"
+
+
 def test_unchanged_ban_may_not_follow_a_removed_one() -> None:
     following = replace(BAN, terms=(replace(TERM, decision=FOLLOWING),), decision=FOLLOWING)
     sound = replace(SOUND, bans=(following, OTHER))
