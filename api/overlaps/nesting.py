@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
+from dnsfilter.policy.fleets import is_fleet
 from dnsfilter.policy.model import Prefix, Range
 
 Key: TypeAlias = tuple[str, int, int, int]
@@ -53,7 +54,7 @@ class Layouts:
 
 
 def make_layout(ranges: Iterable[Range]) -> Layout:
-    """Return which ranges lie inside others, and what they cover."""
+    """Return which ranges lie inside others, and what they cover. A fleet lies in none: none else holds its clients."""
     overlaps: list[Overlap] = []
     keys: list[Key] = []
     spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
@@ -63,7 +64,7 @@ def make_layout(ranges: Iterable[Range]) -> Layout:
         last = first + (1 << (value.prefix.max_prefixlen - length)) - 1
         while around and not (around[-1][0] == site and around[-1][1] == version and around[-1][2] >= last):
             around.pop()
-        if around:
+        if around and not is_fleet(value.prefix):
             overlaps.append(Overlap(value, around[-1][3]))
             keys.append(key)
         around.append((site, version, last, value))

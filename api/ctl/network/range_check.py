@@ -13,9 +13,14 @@ from api.ctl.remote.client import Client, path
 from api.http.schemas import Item, Page
 from api.nodes.schemas import UnregisteredRead
 from api.ranges.schemas import GapRead, OverlapRead
+from dnsfilter.policy.fleets import NO_FLEET_NETWORK
 
 HIDDEN = "another authority's"
 _REGISTER = f"To register a network: {PROGRAM} range add AUTHORITY PREFIX --funding WORD --audience WORD"
+_FLEETS = (
+    f"{NO_FLEET_NETWORK}: devices asked by a fleet's name without a certificate, or somebody forged their addresses. "
+    "No range holds them"
+)
 
 
 def add_check(group: Group) -> None:
@@ -55,7 +60,9 @@ def _unregistered(client: Client, options: Options) -> Result:
     except Denied as error:
         return Result(None, tuple, notes=(f"unregistered networks are not listed: {error}",))
     found = _part(page, lambda: _unregistered_table(page.items), "unregistered networks")
-    return replace(found, notes=(*found.notes, _REGISTER)) if page.items else found
+    shown = {item.prefix for item in page.items}
+    advice = ((_FLEETS, NO_FLEET_NETWORK in shown), (_REGISTER, bool(shown - {NO_FLEET_NETWORK})))
+    return replace(found, notes=(*found.notes, *(text for text, holds in advice if holds)))
 
 
 def _part(page: Page[Item], lines: Callable[[], Iterator[str]], what: str) -> Result:

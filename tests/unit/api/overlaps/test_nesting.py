@@ -47,6 +47,12 @@ def test_each_range_lies_in_the_narrowest_that_holds_it(seed: int) -> None:
     assert computed == wanted
 
 
+def test_a_fleet_lies_in_no_range_around_it() -> None:
+    around, fleet = _range("100::/48", "zone"), _range("100::1:0:0/96")
+    layout = make_layout((_range("::/0"), around, fleet))
+    assert [item.value for item in layout.overlaps] == [around]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_gaps_are_the_fewest_prefixes_of_uncovered_addresses(seed: int) -> None:
     ranges, space = _drawn(seed), ip_network("192.0.2.0/25")

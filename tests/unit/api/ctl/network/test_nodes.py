@@ -125,6 +125,19 @@ def test_unregistered_networks_are_listed(served: Served, ctl: Ctl) -> None:
     ]
 
 
+def test_devices_without_a_certificate_are_not_to_be_registered(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-1")
+    devices, office = ({"prefix": each, "queries": 7, "seen_s_ago": 20} for each in ("100::/48", "192.0.2.0/24"))
+    machine.call("POST", "report", report(unregistered=[devices]))
+    found = ctl("range", "check").err
+    assert "100::/48: devices asked by a fleet's name without a certificate" in found
+    assert "To register a network" not in found
+    machine.call("POST", "report", report(unregistered=[devices, office]))
+    found = ctl("range", "check").err
+    assert "100::/48: devices" in found
+    assert "To register a network" in found
+
+
 def test_status_shows_on_how_many_nodes_the_published_revision_is_in_force(served: Served, ctl: Ctl) -> None:
     def last_line() -> str:
         return " ".join(ctl("status").out.splitlines()[-1].split())
