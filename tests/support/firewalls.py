@@ -96,7 +96,8 @@ class Firewall(Process):
 
     def command(self) -> list[str]:
         words = [program("dnsfilter"), "firewall", "--watch", "--config", str(self.config), *self._options]
-        return self._space.command(*words)
+        # Under `nohup`, a program would begin with SIGHUP ignored.
+        return self._space.command("env", "--default-signal=HUP", *words)
 
     def is_ready(self) -> bool:
         return "firewall rules applied" in self.log.read_text()
