@@ -54,7 +54,7 @@ class Layouts:
 
 
 def make_layout(ranges: Iterable[Range]) -> Layout:
-    """Return which ranges lie inside others, and what they cover. A fleet lies in none: none else holds its clients."""
+    """Return which ranges lie inside others, and what they cover. A fleet lies inside none."""
     overlaps: list[Overlap] = []
     keys: list[Key] = []
     spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)

@@ -1,6 +1,6 @@
 """The dashboard Capacity: how close is each node to its limits?"""
 
-from panels import ON_NODE, SHARE_OF_DISK, SHARE_OF_LIMIT, VALIDITY, ZERO_IS_USUAL, Panel, build, rate
+from panels import CA_VALIDITY, ON_NODE, SHARE_OF_DISK, SHARE_OF_LIMIT, VALIDITY, ZERO_IS_USUAL, Panel, build, rate
 
 LOAD = (
     Panel(
@@ -93,7 +93,7 @@ SIZE = (
         queries={"{{instance}}": f"(dnsfilter_certificate_expiry_timestamp_seconds - time()){ON_NODE}"},
     ),
     Panel(
-        title="CA of devices", kind="stat", unit="s", colours=VALIDITY,
+        title="CA of devices", kind="stat", unit="s", colours=CA_VALIDITY,
         values={"0": ("no certificate needed", "text")},
         question="For how long is the CA of the fleets' devices still valid? An alert fires 60 days before its end.",
         queries={"{{instance}}": f"(dnsfilter_client_ca_expiry_timestamp_seconds - time()){ON_NODE} "

@@ -42,6 +42,7 @@ ONE_IS_GOOD: Colours = ((None, "red"), (1, "green"))
 ZERO_IS_GOOD: Colours = ((None, "green"), (1, "red"))
 ZERO_IS_USUAL: Colours = ((None, "green"), (1, "orange"))
 VALIDITY: Colours = ((None, "red"), (2 * 86_400, "orange"), (14 * 86_400, "green"))
+CA_VALIDITY: Colours = ((None, "red"), (14 * 86_400, "orange"), (60 * 86_400, "green"))
 SHARE_OF_LIMIT: Colours = ((None, "green"), (0.8, "orange"), (0.95, "red"))
 SHARE_OF_DISK: Colours = ((None, "red"), (0.01, "orange"), (0.1, "green"))
 

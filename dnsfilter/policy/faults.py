@@ -53,8 +53,8 @@ Found = Iterator[Problem]
 def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]:
     """Return everything wrong in `policy`. Locations are like `ban[2].term[0].end`, with indices of its tuples.
 
-    `sound` is a policy without problems. Its own authorities, ranges and bans are not checked again: ten
-    thousand of them take longer than everything else about a toggle.
+    `sound` is a policy without problems. Authorities, services, ranges and bans that both have are not checked again:
+    ten thousand of them take longer than everything else about a toggle.
     """
     return tuple(_Check(policy, sound).run())
 

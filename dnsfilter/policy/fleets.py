@@ -21,7 +21,7 @@ FLEET_TEXT, FLEET_LENGTH = "100::", "/96"
 NO_FLEET = FLEET_HALF + bytes(4)
 """The first 12 bytes of an address in the block of fleets that is in no fleet, because fleets count from 1."""
 NO_FLEET_NETWORK = "100::/48"
-"""The network by which nodes report clients that are in the block of fleets and in no fleet."""
+"""The network that nodes report for clients in the block of fleets that are in no fleet."""
 MAX_NUMBER = 2**32 - 1
 TOKEN_BYTES = 5
 """Random bytes of a token. Base32 writes them as eight characters."""

@@ -159,7 +159,7 @@ class _Writer:
         )
 
     def _refusal(self, reference: str, service: Service, decider: Authority, client: Authority) -> str:
-        """Return `refusal_text`. Often several bans of an authority quote one reference."""
+        """Return the text of a refusal. One template serves all bans of an authority that quote the same reference."""
         key = reference, decider.slug, client.slug
         template = self._templates.get(key)
         if template is None:

@@ -18,6 +18,7 @@ from api.nodes.schemas import UnregisteredRead
 from api.ranges.schemas import RangeRead, RangeWritten
 from api.spaces.schemas import SpaceRead
 from api.usage.schemas import CoverageRead
+from dnsfilter.policy.fleets import NO_FLEET_NETWORK
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import DEFAULT_SITE
 
@@ -70,6 +71,7 @@ async def unregistered(visit: Visiting) -> Response:
         following=found.next,
         zone=DEFAULT_ZONE,
         registers=visit.holder.administers,
+        never_registered=NO_FLEET_NETWORK,
     )
 
 

@@ -18,8 +18,8 @@ from dnsfilter.policy.fleets import NO_FLEET_NETWORK
 HIDDEN = "another authority's"
 _REGISTER = f"To register a network: {PROGRAM} range add AUTHORITY PREFIX --funding WORD --audience WORD"
 _FLEETS = (
-    f"{NO_FLEET_NETWORK}: devices asked by a fleet's name without a certificate, or somebody forged their addresses. "
-    "No range holds them"
+    f"{NO_FLEET_NETWORK}: queries by a fleet's name without a certificate, or from a forged address. "
+    "No range holds these devices: do not register it"
 )
 
 

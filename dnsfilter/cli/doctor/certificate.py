@@ -14,7 +14,6 @@ SOON_S = 14 * DAY_S
 CA_SOON_S = 60 * DAY_S
 """A CA with less time left is a finding: each of its devices needs another certificate before its end."""
 RENEW = "renew it: see docs/tasks/encrypted-dns.md; for certbot, type certbot renew"
-
 REPLACE_CA = (
     "give devices certificates of another CA, and add it to the file of encrypted.client_ca; "
     "take the old one out when no device uses it"

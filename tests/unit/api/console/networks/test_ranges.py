@@ -97,6 +97,15 @@ def test_a_registered_network_is_not_overwritten(session: Session) -> None:
     assert session.plane.done("GET", "/v1/ranges/default/192.0.2.0/24")["audience"] == "staff"
 
 
+def test_devices_without_a_certificate_lead_to_no_form(session: Session) -> None:
+    seen = [{"prefix": each, "queries": 42, "seen_s_ago": 60} for each in ("100::/48", "203.0.113.0/24")]
+    Machine.enrolled(session.plane, "office-1").report(unregistered=seen)
+    page = session.shown(f"{NETWORKS}/unregistered")
+    assert "100::/48" in page
+    assert "Register 203.0.113.0/24" in page
+    assert "Register 100::/48" not in page
+
+
 def test_unregistered_networks_lead_to_a_form_that_is_filled_in(session: Session) -> None:
     seen = {"prefix": "203.0.113.0/24", "queries": 1234, "seen_s_ago": 60}
     Machine.enrolled(session.plane, "office-1").report(unregistered=[seen])

@@ -130,11 +130,11 @@ def test_devices_without_a_certificate_are_not_to_be_registered(served: Served, 
     devices, office = ({"prefix": each, "queries": 7, "seen_s_ago": 20} for each in ("100::/48", "192.0.2.0/24"))
     machine.call("POST", "report", report(unregistered=[devices]))
     found = ctl("range", "check").err
-    assert "100::/48: devices asked by a fleet's name without a certificate" in found
+    assert "100::/48: queries by a fleet's name without a certificate" in found
     assert "To register a network" not in found
     machine.call("POST", "report", report(unregistered=[devices, office]))
     found = ctl("range", "check").err
-    assert "100::/48: devices" in found
+    assert "100::/48: queries" in found
     assert "To register a network" in found
 
 
