@@ -411,7 +411,7 @@ class Supervisor:
         caches = await copy_caches(self._crew.serving() if reason is None else ())
         if self._look_timer.is_ending:
             return
-        if reason is None:
+        if reason is None and not self._drain.began:
             await self._close_status()  # from here to the end nothing waits, so no drain begins
         if self._drain.began:
             reason = "the node drains"

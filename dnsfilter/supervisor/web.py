@@ -60,8 +60,9 @@ class StatusServer:
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[sock]))
 
     async def close(self) -> None:
+        """End the server. If this is cancelled, the server ends all the same, and another call waits for it."""
         self._server.should_exit = True
-        await self._task
+        await asyncio.shield(self._task)
 
     async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

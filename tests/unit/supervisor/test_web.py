@@ -110,3 +110,15 @@ def test_a_page_that_takes_long_stops_nothing_else() -> None:
         return answers
 
     assert asyncio.run(talk()) == [(200, "ready\n"), (200, "dnsfilter_up 1\n")]
+
+
+def test_a_close_that_is_cancelled_ends_the_server_all_the_same() -> None:
+    async def close_twice() -> None:
+        server = StatusServer(socket.create_server(("127.0.0.1", 0)), lambda: page, lambda _: None)
+        first = asyncio.create_task(server.close())
+        await asyncio.sleep(0)
+        first.cancel()
+        await server.close()
+        assert first.cancelled()
+
+    asyncio.run(close_twice())
