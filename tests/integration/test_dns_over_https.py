@@ -78,6 +78,15 @@ def test_kdig_gets_the_answers_of_its_range(node: HttpsNode, method: str) -> Non
     assert node.doh_queries() >= before + 3
 
 
+@pytest.mark.parametrize("method", ["+https", "+https-get"])
+def test_binds_dig_gets_an_answer(node: HttpsNode, method: str) -> None:
+    strictly = (method, f"+tls-ca={node.certified.authority.ca}", f"+tls-hostname={NAME}")
+    for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR")):
+        found = dig(BANNED, port=node.doh_port, bind=source, extra=strictly)
+        assert found.rcode == rcode
+        assert "(HTTPS" in found.raw
+
+
 def test_curl_gets_an_answer_that_only_it_may_use_again(node: HttpsNode) -> None:
     message = urlsafe_b64encode(query("plain.example.org", id=0)).decode().rstrip("=")
     found = node.curl(f"/dns-query?dns={message}", "--output", str(node.directory / "answer"))

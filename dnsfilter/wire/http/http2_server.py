@@ -270,6 +270,8 @@ class Http2Server:
 
     def _send(self, stream: int, response: Response) -> None:
         headers = [(b":status", b"%d" % response.status), *response.headers]
+        if response.body:
+            headers.append((b"content-length", b"%d" % len(response.body)))  # BIND's dig reads no body without it
         self._connection.send_headers(stream, headers, end_stream=not response.body)
         if response.body:
             self._send_body(stream, memoryview(response.body))

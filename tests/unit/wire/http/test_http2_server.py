@@ -74,6 +74,7 @@ def test_responses_reach_the_requests_that_they_are_for() -> None:
         (404, b"", True), (200, b"two", True)
     ]  # fmt: skip
     assert found[second].headers["content-type"] == "text/plain"
+    assert found[second].headers["content-length"] == "3"
 
 
 def test_bytes_may_arrive_one_at_a_time() -> None:
