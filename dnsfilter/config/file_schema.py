@@ -111,6 +111,7 @@ class UpstreamTable(Table):
     ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
     when_encrypted_fails: Literal["fail", "plain"] = "fail"
     strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
+    vary_case: bool = False
 
 
 class CacheTable(Table):
@@ -156,6 +157,7 @@ class ZoneTable(Table):
     suffix: Annotated[WireName, parsed_text(parse_name)]
     servers: Servers
     strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
+    vary_case: bool = False
 
 
 class RecordTable(Table):

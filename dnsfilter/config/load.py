@@ -312,7 +312,11 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         cache=Cache(file.cache.max_bytes, file.cache.serve_stale, file.cache.prefetch),
         clients=clients_of(file.clients),
         limits=_limits(file.limits),
-        zones=tuple(Zone(zone.suffix, _present(zone.servers), zone.strategy) for zone in file.zone if zone is not None),
+        zones=tuple(
+            Zone(zone.suffix, _present(zone.servers), zone.strategy, zone.vary_case)
+            for zone in file.zone
+            if zone is not None
+        ),
         records=tuple(local_record(record) for record in file.record if record is not None),
         control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,

@@ -67,6 +67,7 @@ class Upstream:
     `timeout_ms` is the maximum first wait for an answer. Later waits for the same question are longer.
     `ca` has certificate authorities for encrypted servers, in PEM form. None means those of the machine.
     With `falls_back`, encrypted servers are asked in clear text while all those of a group fail.
+    With `vary_case`, questions over UDP vary the case of the letters in their names.
     """
 
     servers: tuple[Endpoint, ...]
@@ -75,6 +76,7 @@ class Upstream:
     ca: str | None = None
     falls_back: bool = False
     strategy: Strategy = Strategy.ORDERED
+    vary_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Zone:
     suffix: WireName
     servers: tuple[Endpoint, ...]
     strategy: Strategy = Strategy.ORDERED
+    vary_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

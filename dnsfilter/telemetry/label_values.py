@@ -111,6 +111,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Failure.SERVFAIL: "the upstream answered SERVFAIL",
             Failure.REFUSED: "the upstream answered REFUSED",
             Failure.NO_RECURSION: "the upstream does not recurse: a referral, or neither RA nor AA",
+            Failure.CASE: "an answer with the name in another case than asked (`vary_case`): asked again over TCP",
         },
     }
 )

@@ -114,6 +114,7 @@ class Failure(StrEnum):
     SERVFAIL = "servfail"
     REFUSED = "refused"
     NO_RECURSION = "no_recursion"
+    CASE = "case"
 
 
 class MetricType(StrEnum):

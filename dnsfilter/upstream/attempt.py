@@ -6,6 +6,7 @@ are malformed, or that do not match id, question and address: the wait continues
     start ─> Send ─ on_timeout ─> Send | Wait | Exhausted
                   ─ on_error   ─> Send | Wait | Exhausted      port unreachable, or a stream that failed
                   ─ on_answer  ─> Accept | AskByStream | Send | Wait | Exhausted
+                  ─ on_other_case ─> AskByStream
 
 Where a step is Send, it is AskByStream for a server that is asked by stream only.
 After `start`, the caller may send the same question to the `rival`, and call `race`.
@@ -76,7 +77,7 @@ class Accept:
 class AskByStream:
     """Ask `server` by stream until `wait_until_ms`, then call `on_answer` or `on_error`.
 
-    Its answer was truncated, or it is asked by stream only.
+    Its answer was truncated or changed the case of the name, or it is asked by stream only.
     """
 
     server: int
@@ -116,6 +117,8 @@ class Attempt:
         "_asked",
         "_by_stream",
         "_encrypted",
+        "_for_case",
+        "_lower",
         "_plain",
         "_plan",
         "_rejected_edns",
@@ -149,7 +152,8 @@ class Attempt:
         self._asked: Counter[int] = Counter()
         self._unanswered: set[int] = set()
         self._turn = 0
-        self._by_stream = False
+        self._by_stream = self._for_case = False
+        self._lower: set[int] = set()
         self._server = self._plan.servers[0]
         self._struck_out: set[int] = set()
         self._wait_until_ms = 0
@@ -185,6 +189,10 @@ class Attempt:
     def is_plain(self, server: int) -> bool:
         """Return whether the next question to `server` goes without EDNS."""
         return server in self._plain or server in self._rejected_edns
+
+    def is_lower(self, server: int) -> bool:
+        """Return whether `server`, or a forger, answered this question in another case: its name varies no longer."""
+        return server in self._lower
 
     def rejected_edns(self, server: int) -> bool:
         """Return whether `server` answered this question with a failure that made us omit EDNS."""
@@ -224,11 +232,19 @@ class Attempt:
     def on_error(self, now_ms: int = 0) -> Send | AskByStream | Wait | Exhausted:
         """Handle an unreachable server (ICMP unreachable, broken stream): ask one of the remaining servers now.
 
-        The next wait starts at `now_ms`, or at the end of the planned wait if that is later.
+        The next wait starts at `now_ms`, or at the end of the planned wait if that is later. After the stream that
+        `on_other_case` begins, its server remains: over UDP it responds.
         """
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
-        self._struck_out.add(self._server)
+        if not self._for_case:
+            self._struck_out.add(self._server)
         return self._next(now_ms)
+
+    def on_other_case(self, server: int, now_ms: int) -> AskByStream:
+        """Handle an answer that repeats the name in another case: ask by stream, whose answer nobody can forge."""
+        self._wait_until_ms = max(self._wait_until_ms, now_ms)
+        self._lower.add(server)
+        return self._ask_by_stream(server, now_ms, for_case=True)
 
     def on_answer(
         self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None, has_opt: bool = True
@@ -266,16 +282,16 @@ class Attempt:
             self.first_failure = rcode
         self._struck_out.add(server)
 
-    def _ask_by_stream(self, server: int, now_ms: int) -> AskByStream:
-        self._by_stream, self.only_waits, self.racers = True, False, frozenset()
+    def _ask_by_stream(self, server: int, now_ms: int, for_case: bool = False) -> AskByStream:
+        self._by_stream, self._for_case, self.only_waits, self.racers = True, for_case, False, frozenset()
         self._unanswered.clear()  # the caller ignores answers to earlier sends
         self._server = server
         self._sends += 1
         return AskByStream(server, self._stream_until_ms(now_ms))
 
     def _stream_until_ms(self, now_ms: int) -> int:
-        """Return the deadline, or half the time to it if another server can still be asked."""
-        others = set(self._plan.servers) - self._struck_out - {self._server}
+        """Return the deadline, or half the time to it if a server can still be asked afterwards."""
+        others = set(self._plan.servers) - self._struck_out - (set() if self._for_case else {self._server})
         if others and self._sends < len(self._plan.waits_ms):
             return (now_ms + self.deadline_ms) // 2
         return self.deadline_ms
@@ -304,6 +320,6 @@ class Attempt:
         self._sends += 1
         self._asked[server] += 1
         self._unanswered.add(server)
-        self._by_stream = self.only_waits = False
+        self._by_stream = self._for_case = self.only_waits = False
         self._server, self.racers = server, frozenset()
         return Send(server, self._wait_until_ms)

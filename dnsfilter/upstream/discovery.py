@@ -30,11 +30,11 @@ _DOHPATH: Final = 7
 def node_zones(config: Config) -> Zones:
     """Return who answers which name on a node, with the records of discovery."""
     upstream = config.upstream
-    plain = Zones(upstream.servers, config.zones, config.records, upstream.strategy)
+    plain = Zones(upstream.servers, config.zones, config.records, upstream.strategy, upstream.vary_case)
     found = tuple(discovery_records(config, plain))
     if not found:
         return plain
-    return Zones(upstream.servers, config.zones, (*config.records, *found), upstream.strategy)
+    return Zones(upstream.servers, config.zones, (*config.records, *found), upstream.strategy, upstream.vary_case)
 
 
 def discovery_records(config: Config, zones: Zones) -> Iterator[LocalRecord]:

@@ -23,6 +23,8 @@ SILENCE_TO_BE_GONE_MS: Final = 5_000
 UNKNOWN_WAIT_MS: Final = 800
 EDNS_REMEMBERED_MS: Final = 900_000
 """Time to ask a server without EDNS after it rejected EDNS, or to trust that it has EDNS after an OPT."""
+CASE_REMEMBERED_MS: Final = 900_000
+"""Time to ask a server in lower case after it changed the case of a name, or to trust that it keeps it."""
 SHORTEST_WAIT_MS: Final = 400
 """Minimum wait. An upstream that must ask others is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
@@ -37,9 +39,11 @@ class _Server:
 
     __slots__ = (
         "back_off_ms",
+        "case_until_ms",
         "dead",
         "edns_until_ms",
         "failures",
+        "lower_until_ms",
         "plain_until_ms",
         "probe_at_ms",
         "probing",
@@ -61,6 +65,8 @@ class _Server:
         self.probing = False
         self.edns_until_ms = 0
         self.plain_until_ms = 0
+        self.case_until_ms = 0
+        self.lower_until_ms = 0
         self.dead = False
         self.send_probe_at_ms = 0
         self.try_at_ms = 0
@@ -241,6 +247,25 @@ class Health:
     def is_plain(self, server: int, now_ms: int) -> bool:
         """Return whether to ask the server without EDNS."""
         return now_ms < self._servers[server].plain_until_ms
+
+    def keeps_case(self, server: int, now_ms: int) -> None:
+        """Record an answer that repeats a name with letters in upper case: names vary for this server again."""
+        known = self._servers[server]
+        known.case_until_ms = now_ms + CASE_REMEMBERED_MS
+        known.lower_until_ms = 0
+
+    def changes_case(self, server: int, now_ms: int) -> None:
+        """Record an answer that repeats a name in another case.
+
+        Ignore this if the server recently kept the case. One forged answer must not end the protection.
+        """
+        known = self._servers[server]
+        if now_ms >= known.case_until_ms:
+            known.lower_until_ms = now_ms + CASE_REMEMBERED_MS
+
+    def is_lower(self, server: int, now_ms: int) -> bool:
+        """Return whether to ask the server in lower case."""
+        return now_ms < self._servers[server].lower_until_ms
 
     def consecutive_failures(self, server: int) -> int | None:
         """Return the failures in a row of a server in back-off, 0 for one that answers, None if neither is known."""

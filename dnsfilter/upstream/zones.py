@@ -26,6 +26,8 @@ class View:
     """Whether the fastest server is asked first."""
     races: bool = False
     """Whether the two fastest servers are asked at once."""
+    varies_case: bool = False
+    """Whether questions over UDP vary the case of the letters in their names."""
 
 
 class Zones:
@@ -42,20 +44,21 @@ class Zones:
         zones: Sequence[Zone],
         records: Sequence[LocalRecord] = (),
         strategy: Strategy = Strategy.ORDERED,
+        vary_case: bool = False,
     ) -> None:
         """Number the servers. Raise ValueError if a suffix is given twice or has no server.
 
-        `strategy` is that of the default servers.
+        `strategy` and `vary_case` are those of the default servers.
         """
         numbers: dict[Endpoint, int] = {}
-        views = [_view(DEFAULT_VIEW, default, strategy, numbers)]
+        views = [_view(DEFAULT_VIEW, default, strategy, vary_case, numbers)]
         by_suffix: dict[bytes, View] = {}
         for number, zone in enumerate(zones, DEFAULT_VIEW + 1):
             if not zone.servers:
                 raise ValueError(f"route zone {zone.suffix!r}: no servers")
             if zone.suffix in by_suffix:
                 raise ValueError(f"route zone {zone.suffix!r}: given twice")
-            views.append(_view(number, zone.servers, zone.strategy, numbers))
+            views.append(_view(number, zone.servers, zone.strategy, zone.vary_case, numbers))
             by_suffix[zone.suffix] = views[-1]
         self._by_suffix: Final[Mapping[bytes, View]] = MappingProxyType(by_suffix)
         by_name: dict[bytes, tuple[LocalRecord, ...]] = {}
@@ -134,6 +137,8 @@ def server_texts(config: Config) -> tuple[str, ...]:
     return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
 
 
-def _view(number: int, servers: Sequence[Endpoint], strategy: Strategy, numbers: dict[Endpoint, int]) -> View:
-    indexes = (numbers.setdefault(server, len(numbers)) for server in servers)
-    return View(number, tuple(dict.fromkeys(indexes)), strategy is not Strategy.ORDERED, strategy is Strategy.RACE)
+def _view(
+    number: int, servers: Sequence[Endpoint], strategy: Strategy, vary_case: bool, numbers: dict[Endpoint, int]
+) -> View:
+    indexes = tuple(dict.fromkeys(numbers.setdefault(server, len(numbers)) for server in servers))
+    return View(number, indexes, strategy is not Strategy.ORDERED, strategy is Strategy.RACE, vary_case)

@@ -17,9 +17,12 @@ from tests.support.ports import free_port
 
 @contextmanager
 def server(
-    rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, with_tcp: bool = True, recurses: bool = True
+    rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, with_tcp: bool = True, recurses: bool = True, lowers: bool = False
 ) -> Iterator[Endpoint]:
-    """A server that answers every question with that code and addresses with 192.0.2.80, over UDP and TCP."""
+    """A server that answers every question with that code and addresses with 192.0.2.80, over UDP and TCP.
+
+    With `lowers`, it repeats the question in lower case over UDP.
+    """
     port = free_port()
     udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
     udp.bind(("127.0.0.1", port))
@@ -36,7 +39,10 @@ def server(
 
     def by_udp() -> None:
         while (received := udp.recvfrom(4096))[0]:
-            udp.sendto(reply(received[0]), received[1])
+            answer = reply(received[0])
+            end = answer.index(b"\0", 12)
+            answer = answer[:12] + answer[12:end].lower() + answer[end:] if lowers else answer
+            udp.sendto(answer, received[1])
 
     def by_tcp() -> None:
         while True:

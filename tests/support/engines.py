@@ -457,6 +457,7 @@ class ZoneTo:
 
     suffix: str
     upstream: Scripted
+    vary_case: bool = False
 
 
 def make_engine(
@@ -500,6 +501,7 @@ def running(
     *upstreams: Scripted,
     conditional: Sequence[ZoneTo] = (),
     strategy: Strategy = Strategy.ORDERED,
+    vary_case: bool = False,
     records: Sequence[LocalRecord] = (),
     clients: Clients | None = None,
     limits: Limits = NO_RATES,
@@ -524,8 +526,10 @@ def running(
         for upstream in upstreams:
             stack.enter_context(upstream)
         default = [upstream.endpoint for upstream in upstreams if upstream not in named]
-        to_zones = [Zone(parse_name(zone.suffix), (zone.upstream.endpoint,)) for zone in conditional]
-        zones = Zones(default, to_zones, records, strategy)
+        to_zones = [
+            Zone(parse_name(zone.suffix), (zone.upstream.endpoint,), vary_case=zone.vary_case) for zone in conditional
+        ]
+        zones = Zones(default, to_zones, records, strategy, vary_case)
         by_endpoint = {upstream.endpoint: upstream for upstream in upstreams}
         sock = stack.enter_context(
             socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)

@@ -37,6 +37,7 @@ def upstream_of(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path
         None if table.ca is None else _read_ca(directory / table.ca),
         table.when_encrypted_fails == "plain",
         table.strategy,
+        table.vary_case,
     )
 
 

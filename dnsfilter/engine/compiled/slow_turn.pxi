@@ -165,7 +165,8 @@ cdef class SlowTurn:
                 return
             number = PROBE if result == PROBED else self.table.exchange_of(arrived.flight).number
             message = <bytes>arrived.message[: arrived.size]
-            self.slow_path.arrived(self._turn(), arrived.server, number, message)
+            letters = arrived.letters if arrived.varied else None
+            self.slow_path.arrived(self._turn(), arrived.server, number, message, letters)
         except BaseException as error:
             self._fail(error)
 

@@ -1,6 +1,7 @@
 """The reference engine's table of pending questions: dictionaries, a heap of deadlines, pools of sockets."""
 
 import heapq
+import secrets
 import select
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from dnsfilter.engine.reference.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.reference.room import MOST_WAITERS, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.engine.slow_path.pending_table import OVERTAKEN, PROBE, HealthBook
+from dnsfilter.engine.slow_path.varied_case import VARIED_BYTES, with_letters
 from dnsfilter.wire.query import Question
 
 SWEEP_MS = 1000
@@ -21,12 +23,14 @@ _LARGEST_ANSWER = 65535
 class Arrival(NamedTuple):
     """A datagram from `server`; without `message`, an ICMP error.
 
-    `number` is the exchange that was sent under its id, or PROBE, LATE, or 0 if nothing was.
+    `number` is the exchange that was sent under its id, or PROBE, LATE, or 0 if nothing was. `letters` are those of the
+    query, if their case varied.
     """
 
     server: int
     number: int
     message: bytes | None
+    letters: int | None = None
 
 
 class OwnTable:
@@ -135,9 +139,14 @@ class OwnTable:
 
     # Sends and arrivals.
 
-    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int) -> None:
+    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int, vary: bool = False) -> None:
+        letters = secrets.randbits(VARIED_BYTES) if vary else None
+        if letters is not None:
+            message = with_letters(message, exchange.question, letters)
         held, number = self._send(server, message, now_ms)
         held.waiting[number] = exchange.number
+        if letters is not None:
+            held.letters[number] = letters
         self._sends[exchange.number].append((held, number))
 
     def withdraw(self, exchange: Exchange) -> None:
@@ -194,7 +203,7 @@ class OwnTable:
             if number == OVERTAKEN:
                 self._overtaken.arrived(held, message, now_ns)
             else:
-                yield Arrival(held.server, number, message)
+                yield Arrival(held.server, number, message, held.letters_of(message))
 
     def _send(self, server: int, message: bytes, now_ms: int) -> tuple[PoolSocket, int]:
         held, number = self._pools[server].draw(now_ms)

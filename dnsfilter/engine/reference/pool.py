@@ -28,13 +28,17 @@ _BIND_ATTEMPTS = 16
 
 @dataclass(slots=True, eq=False)
 class PoolSocket:
-    """A connected socket. `waiting` maps ids of outstanding sends to exchange numbers; `past` has earlier ids."""
+    """A connected socket. `waiting` maps ids of outstanding sends to exchange numbers; `past` has earlier ids.
+
+    `letters` maps those ids to the letters of the name that was asked, if their case varied.
+    """
 
     sock: socket.socket
     server: int
     opened_ms: int
     sends: int = 0
     waiting: dict[int, int] = field(default_factory=dict)
+    letters: dict[int, int] = field(default_factory=dict)
     past: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PAST))
 
     def is_worn(self, now_ms: int) -> bool:
@@ -51,6 +55,7 @@ class PoolSocket:
 
     def forget(self, number: int) -> None:
         """Stop waiting for an answer under the id `number`."""
+        self.letters.pop(number, None)
         if self.waiting.pop(number, None) is not None:
             self.past.append(number)
 
@@ -60,6 +65,10 @@ class PoolSocket:
             return 0
         number = int.from_bytes(message[:2], "big")
         return self.waiting.get(number, LATE if number in self.past else 0)
+
+    def letters_of(self, message: bytes) -> int | None:
+        """Return the letters of the query that was sent under the id of a message. None: their case did not vary."""
+        return self.letters.get(int.from_bytes(message[:2], "big")) if len(message) >= 2 else None
 
 
 class UpstreamPool:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parse_checked, same_question
+from dnsfilter.engine.slow_path.arrivals import failed_as, failure_of, parse_checked, read_partly, same_question
 from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToStream, Waiter
 from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probes import Probes
+from dnsfilter.engine.slow_path.varied_case import fold_answer, repeats, repeats_in_other_case, vary
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import (
-    FAIL_OVER_RCODES,
     HURRIED_MS,
     TOTAL_MS,
     Accept,
@@ -28,11 +28,10 @@ from dnsfilter.upstream.attempt import (
     Wait,
 )
 from dnsfilter.upstream.health import OWN_SHORTAGES
-from dnsfilter.upstream.recursion import delegates_below, is_unresolved
+from dnsfilter.upstream.recursion import delegates_below
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
-from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.names import ROOT
 from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, build_upstream_query, read_question
 
@@ -139,11 +138,13 @@ class Inflight:
         """Remove and return the waiters of the exchange, which frees their room."""
         return self._table.dismiss(exchange)
 
-    def arrived(self, server: int, number: int, message: bytes | None, now_ns: int) -> list[Result]:
+    def arrived(
+        self, server: int, number: int, message: bytes | None, letters: int | None, now_ns: int
+    ) -> list[Result]:
         """Handle a datagram from `server`, matched by socket, id and question (RFC 5452 section 9.1).
 
         `number` is the exchange with that id, PROBE or LATE; another number counts a mismatch. A `message` of None is
-        an ICMP error.
+        an ICMP error. `letters` are those of the query, if their case varied: only an answer that repeats them counts.
         """
         exchange = self._table.get(number)
         if message is None:
@@ -156,6 +157,14 @@ class Inflight:
         if exchange is None or len(message) < 2:
             self._count(server, Failure.LATE if number == LATE else Failure.MISMATCH)
             return []
+        if letters is not None:
+            name = vary(exchange.question.name, letters)
+            if repeats(message, name):
+                if name != exchange.question.name:
+                    self.health.keeps_case(server, now_ns // 1_000_000)
+                message = fold_answer(message, len(name))
+            elif repeats_in_other_case(message, exchange.question):
+                return self._handle_other_case(exchange, server, now_ns)
         return self._handle_datagram(exchange, server, message, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
@@ -198,6 +207,7 @@ class Inflight:
             answer = None
         if answer is None or answer.tc or not same_question(answer.question, exchange.question):
             exchange.reason = Failure.MALFORMED if message is not None or failure is None else failure
+            exchange.asked_ns.pop(exchange.server, None)
             self._failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         return self._carry_out(
@@ -281,7 +291,8 @@ class Inflight:
         """Send the question, and count it. Return why it could not be sent."""
         now_ms = now_ns // 1_000_000
         try:
-            self._table.send(exchange, server, self._message(exchange, server), now_ms)
+            vary_case = self._varies_case(exchange, server, now_ms)
+            self._table.send(exchange, server, self._message(exchange, server), now_ms, vary_case)
         except OSError as error:
             return error
         self.health.sent(server, now_ms)
@@ -296,6 +307,12 @@ class Inflight:
         ad = self._want_ad and edns
         padded = server in self._zones.encrypted
         return build_upstream_query(exchange.question, id=0, cd=key.cd, do=key.do, ad=ad, edns=edns, padded=padded)
+
+    def _varies_case(self, exchange: Exchange, server: int, now_ms: int) -> bool:
+        """Return whether the case of the question's name varies in the next query to `server` over UDP."""
+        if exchange.attempt.is_lower(server) or self.health.is_lower(server, now_ms):
+            return False
+        return self._zones.route(exchange.question.name, exchange.question.qtype).varies_case
 
     def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
         """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer."""
@@ -316,23 +333,19 @@ class Inflight:
         except MalformedData:
             return self._handle_malformed(exchange, server, read_question(message)[0], now_ns)
         except MalformedMessage:
-            bare, found = bare_failure(message), cut_question(message)
-            if bare is not None:
-                question, rcode, cut = exchange.question, bare, False
-            elif found is not None:
-                # Some servers cut within a record: get the complete answer over TCP.
-                question, rcode, cut = found, int(Rcode.NOERROR), True
-            else:
+            found = read_partly(message, exchange.question)
+            if found is None:
                 self._count(server, Failure.MALFORMED)
                 return []
+            question, rcode, cut = found
         if not same_question(question, exchange.question):
             self._count(server, Failure.MISMATCH)
             return []
-        failure = _failure(rcode, answer)
+        failure = failure_of(rcode, answer)
         if server in exchange.attempt.racers:
             self._settle(exchange, server, failure, rcode, answer)
         if failure is not None and server != exchange.server and not exchange.attempt.only_waits:
-            exchange.attempt.strike(_failed_as(failure, rcode), server)  # the server asked last may still answer
+            exchange.attempt.strike(failed_as(failure, rcode), server)  # the server asked last may still answer
             self._count_failure(server, failure, answer, now_ns // 1_000_000)
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
@@ -341,6 +354,14 @@ class Inflight:
             del exchange.asked_ns[server]
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
+
+    def _handle_other_case(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
+        """Ask `server` by stream, because it, or a forger, repeats the name in another case. Use nothing else of it."""
+        self._count(server, Failure.CASE)
+        self.health.changes_case(server, now_ns // 1_000_000)
+        if server in exchange.attempt.racers:
+            self._table.overtake(exchange, server, exchange.asked_ns[server])
+        return self._carry_out(exchange, exchange.attempt.on_other_case(server, now_ns // 1_000_000), now_ns)
 
     def _settle(
         self, exchange: Exchange, server: int, failure: Failure | None, rcode: int, answer: Answer | None
@@ -371,8 +392,8 @@ class Inflight:
         """Return the attempt's next step after an answer. Count it, and update the server's health."""
         now_ms = now_ns // 1_000_000
         has_opt = answer is not None and answer.edns is not None
-        failure = _failure(rcode, answer)
-        step = exchange.attempt.on_answer(_failed_as(failure, rcode), cut, now_ms, server, has_opt)
+        failure = failure_of(rcode, answer)
+        step = exchange.attempt.on_answer(failed_as(failure, rcode), cut, now_ms, server, has_opt)
         if failure is None and isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.asked_ns[server]
             self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
@@ -421,17 +442,3 @@ class Inflight:
 
     def _count(self, server: int, reason: Failure) -> None:
         self._slots[self._counters[server].failure(reason)] += 1
-
-
-def _failure(rcode: int, answer: Answer | None) -> Failure | None:
-    """Return what makes an answer useless. None: it is useful, or truncated. Without `answer`, it was not readable."""
-    if rcode in FAIL_OVER_RCODES:
-        return Failure.SERVFAIL if rcode == Rcode.SERVFAIL else Failure.REFUSED
-    if answer is not None and not answer.tc and is_unresolved(answer):
-        return Failure.NO_RECURSION
-    return None
-
-
-def _failed_as(failure: Failure | None, rcode: int) -> int:
-    """Return the rcode by which an attempt judges an answer: who does not recurse refuses."""
-    return int(Rcode.REFUSED) if failure is Failure.NO_RECURSION else rcode

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsfilter.upstream.health import EDNS_REMEMBERED_MS, Health
+from dnsfilter.upstream.health import CASE_REMEMBERED_MS, EDNS_REMEMBERED_MS, Health
 
 
 def down(health: Health, server: int, now_ms: int, times: int = 3) -> None:
@@ -125,6 +125,25 @@ def test_server_that_recently_had_edns_keeps_it() -> None:
     assert not health.is_plain(0, EDNS_REMEMBERED_MS)
     health.lacks_edns(0, 1_000 + EDNS_REMEMBERED_MS)
     assert health.is_plain(0, 1_000 + EDNS_REMEMBERED_MS)
+
+
+def test_server_that_changes_the_case_is_asked_in_lower_case_for_a_while() -> None:
+    health = Health(2)
+    health.changes_case(0, 1_000)
+    lower = [health.is_lower(0, at_ms) for at_ms in (1_000, 999 + CASE_REMEMBERED_MS, 1_000 + CASE_REMEMBERED_MS)]
+    assert lower == [True, True, False]
+    assert not health.is_lower(1, 1_000)
+    health.keeps_case(0, 2_000)
+    assert not health.is_lower(0, 2_000)
+
+
+def test_server_that_recently_kept_the_case_is_not_asked_in_lower_case() -> None:
+    health = Health(1)
+    health.keeps_case(0, 1_000)
+    health.changes_case(0, CASE_REMEMBERED_MS)
+    assert not health.is_lower(0, CASE_REMEMBERED_MS)
+    health.changes_case(0, 1_000 + CASE_REMEMBERED_MS)
+    assert health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
 
 
 def dead(health: Health, *servers: int, now_ms: int = 0) -> None:

@@ -43,7 +43,9 @@ cdef struct Sending:
     Sending* next_of_flight
     Flight* flight              # NULL: a probe
     Pooled* held                # its socket; NULL: not waiting for an answer
+    uint64_t letters            # of the name that was asked, if `varied`
     uint16_t id
+    bint varied
 
 cdef struct Flight:
     Flight* next_of_key

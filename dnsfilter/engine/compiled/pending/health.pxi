@@ -5,6 +5,7 @@
 #   probe(servers, count, fastest, now_ms)  the changes of `order`: call it once the question is sent
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
+#   keeps_case_at, is_lower_at              keeps_case, is_lower
 #   can_race, sent_to, heard_at             may_race, sent, heard
 #   are_dead, are_gone, may_be_tried        all_dead, all_gone, may_try
 #
@@ -23,6 +24,8 @@ cdef struct Known:
     int64_t probe_at_ms
     int64_t edns_until_ms
     int64_t plain_until_ms      # asked without EDNS until then
+    int64_t case_until_ms
+    int64_t lower_until_ms      # asked in lower case until then
     int64_t send_probe_at_ms
     int64_t try_at_ms
     int64_t silent_since_ms
@@ -197,6 +200,13 @@ cdef class Health:
     cdef bint is_plain_at(self, int server, int64_t now_ms) noexcept nogil:
         return now_ms < self.known[server].plain_until_ms
 
+    cdef void keeps_case_at(self, int server, int64_t now_ms) noexcept nogil:
+        self.known[server].case_until_ms = now_ms + CASE_REMEMBERED_MS
+        self.known[server].lower_until_ms = 0
+
+    cdef bint is_lower_at(self, int server, int64_t now_ms) noexcept nogil:
+        return now_ms < self.known[server].lower_until_ms
+
     cdef int64_t wait_of(self, int server) noexcept nogil:
         cdef Known* known = &self.known[server]
         cdef double wait_ms
@@ -264,6 +274,17 @@ cdef class Health:
 
     def is_plain(self, server, int64_t now_ms):
         return self.is_plain_at(self.checked(server), now_ms)
+
+    def keeps_case(self, server, int64_t now_ms):
+        self.keeps_case_at(self.checked(server), now_ms)
+
+    def changes_case(self, server, int64_t now_ms):
+        cdef Known* known = &self.known[self.checked(server)]
+        if now_ms >= known.case_until_ms:
+            known.lower_until_ms = now_ms + CASE_REMEMBERED_MS
+
+    def is_lower(self, server, int64_t now_ms):
+        return self.is_lower_at(self.checked(server), now_ms)
 
     def first_wait_ms(self, server):
         return self.wait_of(self.checked(server))

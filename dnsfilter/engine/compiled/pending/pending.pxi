@@ -56,11 +56,14 @@ cdef struct Arrived:
     int server
     const uint8_t* message
     uint32_t size
+    bint varied                 # JUDGE: the slow path must check that the answer repeats `letters`
+    uint64_t letters
 
 cdef struct Servers:
     int count                   # 0: too many for `numbers`, or one is encrypted: for the slow path
     bint fastest                # the fastest one is asked first
     bint races                  # the two fastest are asked at once
+    bint varies                 # the case of names in questions varies
     uint16_t numbers[16]
 
 # A server's outstanding probe, if `sending` has a socket.
@@ -239,7 +242,9 @@ cdef class Pending:
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(SHORTEST_FIRST_WAIT_MS, min(made.first_wait_ms, LONGEST_FIRST_WAIT_MS))
         size = write_question(made, self.want_ad, message)
-        if self.post(&made.own, made, made.servers[0], message, size, now_ms):
+        if self.post(
+            &made.own, made, made.servers[0], message, size, self.varied_size(made, made.servers[0], now_ms), now_ms
+        ):
             self.table.release_flight(made)
             return NULL
         self.health.sent_to(made.servers[0], now_ms)
@@ -254,18 +259,32 @@ cdef class Pending:
 
     cdef void race(self, Flight* flight, uint8_t* message, uint32_t size, int64_t now_ms) noexcept nogil:
         """Send the question to the second server at once, if it can be sent."""
+        cdef int rival = flight.servers[1]
         cdef Sending* sending = <Sending*>malloc(sizeof(Sending))
-        if sending == NULL or self.post(sending, flight, flight.servers[1], message, size, now_ms):
+        memcpy(message + HEADER_BYTES, flight.name, flight.name_size)
+        if sending == NULL or self.post(
+            sending, flight, rival, message, size, self.varied_size(flight, rival, now_ms), now_ms
+        ):
             free(sending)
             return
         flight.raced = True
-        self.health.sent_to(flight.servers[1], now_ms)
-        self.slots[self.counts[flight.servers[1]].queries] += 1
+        self.health.sent_to(rival, now_ms)
+        self.slots[self.counts[rival].queries] += 1
+
+    cdef uint32_t varied_size(self, const Flight* flight, int server, int64_t now_ms) noexcept nogil:
+        """Return the size of the question's name if its case varies in a query to the server, else 0."""
+        if not self.views[flight.view].varies or self.health.is_lower_at(server, now_ms):
+            return 0
+        return flight.name_size
 
     cdef int post(
-        self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, int64_t now_ms
+        self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, uint32_t varied_size,
+        int64_t now_ms,
     ) noexcept nogil:
-        """Send from a random socket under a random id, and register the send. On failure return `errno` instead."""
+        """Send from a random socket under a random id, and register the send. On failure return `errno` instead.
+
+        The case of the first `varied_size` bytes of the question, a folded name, varies.
+        """
         cdef Pooled* held = self.pools.draw(server, now_ms)
         cdef uint16_t id
         if held == NULL:
@@ -274,6 +293,10 @@ cdef class Pending:
         while self.table.find_send(held, id) != NULL:
             id = self.pools.random16()
         message[0], message[1] = id >> 8, id & 255
+        sending.varied = varied_size > 0
+        if sending.varied:
+            sending.letters = self.pools.draw_letters(varied_size)
+            vary(message + HEADER_BYTES, varied_size, sending.letters)
         if send_upstream(held.fd, message, size, 0) < 0:
             # The socket may first report an ICMP error of an earlier datagram (udp(7)).
             if errno != ECONNREFUSED or send_upstream(held.fd, message, size, 0) < 0:
@@ -300,7 +323,7 @@ cdef class Pending:
             if size < 0:
                 return REFUSED
             out.message, out.size = self.inbox, <uint32_t>size
-            out.flight, found, sending = NULL, -1, NULL
+            out.flight, out.varied, found, sending = NULL, False, -1, NULL
             if size >= 2:
                 id = <uint16_t>(self.inbox[0] << 8 | self.inbox[1])
                 sending = self.table.find_send(held, id)
@@ -310,22 +333,37 @@ cdef class Pending:
                 self.overtaken.arrived(sending, self.inbox, out.size, now_ns)
                 continue
             if sending != NULL:
-                out.flight = sending.flight
+                out.flight, out.varied, out.letters = sending.flight, sending.varied, sending.letters
                 if out.flight.number:
                     return JUDGE
                 self.table.store.prefetch(out.flight.hash)  # where the answer will be cached
+                if out.varied:
+                    self.restore(out, now_ns // 1_000_000)
                 found = read_ordinary(
                     self.inbox, out.size, sending.id, out.flight.name, out.flight.name_size, out.flight.qtype,
                     out.flight.do_bit, &self.ordinary,
                 )
             if found >= 0:
-                return ORDINARY if found else JUDGE
+                return ORDINARY if found and not out.varied else JUDGE
             if size >= 2 and sending == NULL and is_past(held, id):
                 self.slots[self.counts[held.server].late] += 1
             else:
                 self.slots[self.counts[held.server].mismatch] += 1
         left[0] = 0
         return NOTHING
+
+    cdef void restore(self, Arrived* arrived, int64_t now_ms) noexcept nogil:
+        """Fold an answer that repeats the letters that were asked: it is then as if their case had not varied."""
+        cdef const Flight* flight = arrived.flight
+        cdef const uint8_t* found = self.inbox + HEADER_BYTES
+        if arrived.size < HEADER_BYTES + <uint32_t>flight.name_size:
+            return
+        if not repeats(found, flight.name, flight.name_size, arrived.letters):
+            return
+        if memcmp(found, flight.name, flight.name_size):
+            self.health.keeps_case_at(arrived.server, now_ms)
+        fold_answer(self.inbox, arrived.size, flight.name_size)
+        arrived.varied = False
 
     cdef void accept(self, Flight* flight, int server, int64_t now_ns) noexcept nogil:
         """Count the answer of a server to a flight, and wait for no other."""

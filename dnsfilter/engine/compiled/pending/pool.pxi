@@ -230,6 +230,14 @@ cdef class Pools:
         memcpy(&number, self.drawn + self.left, 2)
         return number
 
+    cdef uint64_t draw_letters(self, uint32_t name_size) noexcept nogil:
+        """Return unpredictable bits for the bytes of a name whose case varies."""
+        cdef uint64_t letters = 0
+        cdef uint32_t i
+        for i in range(0, min(name_size, VARIED_BYTES), 16):
+            letters |= <uint64_t>self.random16() << i
+        return letters
+
     cdef uint32_t below(self, uint32_t bound) noexcept nogil:
         """Return a uniformly random number from 0 to `bound` - 1; `bound` is at most 65,536."""
         cdef uint32_t number = self.random16()

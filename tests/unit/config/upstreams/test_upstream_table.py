@@ -22,6 +22,13 @@ def test_defaults_ask_nothing_in_clear_text(tmp_path: Path) -> None:
     assert (upstream.ca, upstream.falls_back, upstream.trust_ad) == (None, False, False)
 
 
+def test_each_group_says_whether_the_case_of_its_questions_varies(tmp_path: Path) -> None:
+    zone = ("[[zone]]", 'suffix = "corp.example"', 'servers = ["192.0.2.10"]')
+    for lines, found in ((("vary_case = true", *zone), (True, False)), ((*zone, "vary_case = true"), (False, True))):
+        config = load_config(written(tmp_path, SERVER, *lines))
+        assert (config.upstream.vary_case, config.zones[0].vary_case) == found
+
+
 def test_authorities_are_read_from_their_file(tmp_path: Path) -> None:
     ca = Authority(tmp_path).ca
     upstream = load_config(written(tmp_path, SERVER, 'ca = "ca.pem"', 'when_encrypted_fails = "plain"')).upstream

@@ -36,6 +36,8 @@ events = st.lists(
                 "answered_probe",
                 "has_edns",
                 "lacks_edns",
+                "keeps_case",
+                "changes_case",
             )
         ),
         st.integers(0, COUNT - 1),
@@ -74,6 +76,7 @@ def test_health_matches_the_reference(happened: Events) -> None:
         assert known(ours, now_ms) == known(theirs, now_ms)
         assert [ours.may_race(n, now_ms) for n in range(COUNT)] == [theirs.may_race(n, now_ms) for n in range(COUNT)]
         assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
+        assert [ours.is_lower(n, now_ms) for n in range(COUNT)] == [theirs.is_lower(n, now_ms) for n in range(COUNT)]
 
 
 MAKERS = pytest.mark.parametrize("make", [Mirrored, engine.Health], ids=["reference", "compiled"])
