@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from ipaddress import ip_network
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from api.db.fleet_rows import is_fleet_row
 from api.db.models import RangeRow
-from api.errors import Invalid
+from api.errors import Invalid, did_you_mean
 from api.http.pagination import within
 from dnsfilter.policy.model import Address
 from dnsfilter.translatable import Text
@@ -25,17 +25,20 @@ def fleet_client(session: Session, site: str, fleet: str, visible: frozenset[str
     if found:
         known = " or ".join(sorted(f"{row.authority}/{row.label}" for row in found))
         raise Invalid.at("query.fleet", Text("several authorities have this fleet: write {known}", known=known))
-    raise Invalid.at(
-        "query.fleet",
-        Text('you see no fleet "{fleet}" at site {site}. See dnsfilterctl fleet list.', fleet=fleet, site=site),
-    )
+    seen = session.scalars(_fleets(site, visible)).all()
+    hint = did_you_mean(fleet, [row.label for row in seen]) or Text(" See dnsfilterctl fleet list AUTHORITY.")
+    none = Text('you see no fleet "{fleet}" at site {site}.{hint}', fleet=fleet, site=site, hint=hint)
+    raise Invalid.at("query.fleet", none)
+
+
+def _fleets(site: str, visible: frozenset[str] | None) -> Select[tuple[RangeRow]]:
+    return select(RangeRow).where(RangeRow.site == site, *is_fleet_row(), *within(RangeRow.authority, visible))
 
 
 def _labelled(session: Session, site: str, fleet: str, visible: frozenset[str] | None) -> Sequence[RangeRow]:
-    row = RangeRow
-    fleets = select(row).where(row.site == site, *is_fleet_row(), *within(row.authority, visible))
-    found = session.scalars(fleets.where(row.label == fleet)).all()
+    fleets = _fleets(site, visible)
+    found = session.scalars(fleets.where(RangeRow.label == fleet)).all()
     if found:
         return found
     authority, _, label = fleet.partition("/")
-    return session.scalars(fleets.where(row.label == label, row.authority == authority)).all()
+    return session.scalars(fleets.where(RangeRow.label == label, RangeRow.authority == authority)).all()

@@ -46,7 +46,9 @@ def read_doh_endpoint(text: str) -> Endpoint:
 
 def read_host_name(text: str) -> str:
     name = text.lower().removesuffix(".")
-    if len(name) > MAX_HOST_NAME or "." not in name or not all(map(_LABEL.fullmatch, name.split("."))):
+    labels = name.split(".")
+    is_address = labels[-1].isdigit()
+    if len(name) > MAX_HOST_NAME or len(labels) < 2 or is_address or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(f'{text!r} is not a host name such as "dns.example.org", at most {MAX_HOST_NAME} characters')
     return name
 

@@ -68,7 +68,7 @@ def android_lines(resolver: Resolver) -> Iterator[str]:
 def windows_lines(resolver: Resolver) -> Iterator[str]:
     """Yield PowerShell commands for Windows 11: DNS over HTTPS, and all names by these servers (NRPT)."""
     if not resolver.addresses:
-        yield "# Windows needs the addresses of the nodes: give --address"
+        yield "# Windows chooses a server by its address: give --address for these lines"
         return
     for address in resolver.addresses:
         yield (

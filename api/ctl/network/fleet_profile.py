@@ -11,6 +11,7 @@ from api.ctl.input_files import write_atomically
 from api.ctl.network.device_profiles import Resolver, android_lines, apple_profile, intune_lines, windows_lines
 from api.ctl.network.named_fleets import fleet_of, token_of
 from api.ctl.remote.client import Client
+from dnsfilter.config.values import read_host_name
 
 KINDS = ("apple", "android", "windows", "intune")
 
@@ -42,7 +43,9 @@ def add_profile(group: Group) -> None:
 
 def _profile(client: Client, options: Options) -> Result:
     found = fleet_of(client, options.authority, options.fleet)
-    resolver = Resolver(found.label, token_of(found), options.server.rstrip("."), _addresses(options.address))
+    resolver = Resolver(found.label, token_of(found), _server(options.server), _addresses(options.address))
+    if options.kind == "windows" and not resolver.addresses:
+        raise WrongInput("--for windows needs --address: Windows chooses a server by its address. Give each node's")
     if (options.sign_certificate is None) != (options.sign_key is None):
         raise WrongInput("give both --sign-certificate and --sign-key, or neither")
     match options.kind:
@@ -75,6 +78,13 @@ def _written(options: Options, content: bytes) -> Result:
     with write_atomically(Path(options.output), 0o600) as file:
         file.write(content)
     return Result({"written": options.output}, lambda: [f"wrote {options.output}"])
+
+
+def _server(text: str) -> str:
+    try:
+        return read_host_name(text)
+    except ValueError as error:
+        raise WrongInput(f"--server: {error}") from error
 
 
 def _addresses(texts: list[str]) -> tuple[IPv4Address | IPv6Address, ...]:

@@ -1,5 +1,6 @@
 """Sign an Apple profile, so that devices show who made it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -26,6 +27,9 @@ def sign_profile(profile: bytes, certificate: Path, key: Path) -> bytes:
         raise WrongInput(f"{key} is neither an RSA nor an elliptic curve key: use one of these")
     if private.public_key() != signer.public_key():
         raise WrongInput(f"the key in {key} does not belong to the certificate in {certificate}")
+    if signer.not_valid_after_utc <= datetime.now(UTC):
+        ended = f"{signer.not_valid_after_utc:%Y-%m-%d}"
+        raise WrongInput(f"the certificate in {certificate} ended on {ended}, so devices reject it: renew it first")
     builder = PKCS7SignatureBuilder().set_data(profile).add_signer(signer, private, SHA256())
     for each in chain:
         builder = builder.add_certificate(each)

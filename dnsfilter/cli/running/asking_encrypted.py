@@ -1,6 +1,7 @@
 """Ask one encrypted server one question, as a worker does."""
 
 import asyncio
+import logging
 from typing import Final
 
 from dnsfilter.config.endpoint import endpoint_text
@@ -11,6 +12,8 @@ from dnsfilter.wire.checker import Answer, check_message
 from dnsfilter.wire.query import build_upstream_query, question_of
 
 ENCRYPTED_S: Final = 3.0
+# Commands print the reason themselves. Without a handler Python prints the event of a log line alone.
+logging.getLogger("dnsfilter.upstream").addHandler(logging.NullHandler())
 
 
 def ask_encrypted(server: Endpoint, name: bytes, qtype: int, ca: str | None) -> Answer:

@@ -24,6 +24,10 @@ def parse_server(text: str) -> Endpoint:
     with "&" between them. Raise ValueError that says what to write.
     """
     scheme, separator, rest = text.partition("://")
+    if not separator and "#" in text:
+        place, _, proof = text.partition("#")
+        example = f"tls://{place.partition('@')[0]}#{proof}"
+        raise ValueError(f'{text!r} has a name, which only servers with TLS have: write for example "{example}"')
     if not separator:
         return parse_endpoint(text)
     if scheme not in _PORTS:

@@ -1,5 +1,6 @@
 """`dnsfilter check` finds servers that do not recurse; silent ones are no problem of the configuration."""
 
+import subprocess
 from pathlib import Path
 
 import dns.rcode
@@ -8,6 +9,7 @@ from dnsfilter.cli.upstream_questions import upstream_faults
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Config
 from tests.support.answering_server import server
+from tests.support.nodes import program
 from tests.support.ports import free_port
 
 
@@ -35,3 +37,12 @@ def test_servers_that_do_not_recurse_are_found(tmp_path: Path) -> None:
 def test_a_server_that_is_absent_or_refuses_is_no_problem_of_the_configuration(tmp_path: Path) -> None:
     with server(dns.rcode.REFUSED, recurses=False) as refusing:
         assert upstream_faults(written(tmp_path, refusing.port, free_port())) == []
+
+
+def test_check_prints_no_log_line_of_a_silent_encrypted_server(tmp_path: Path) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    silent = f'[upstream]\nservers = ["tls://127.0.0.1:{free_port()}#dns.example.org"]\n'
+    path.write_text(f'listen = ["127.0.0.1:{free_port()}"]\nstate_dir = "state"\n{silent}')
+    command = [program("dnsfilter"), "check", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done

@@ -1,6 +1,7 @@
 """Coming from another resolver: its configuration is real, ours is complete, and the commands do what the page says."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ import yaml  # type: ignore[import-untyped]
 
 from blocklists.catalogue import Catalogue
 from dnsfilter.cli.main import main
+from dnsfilter.config.upstreams.presets import PRESETS
+from dnsfilter.config.upstreams.server_url import parse_server
 from tests.support.components import component
-from tests.support.documents import blocks, commands
+from tests.support.documents import blocks, commands, text
 from tests.unit.api.conftest import make_plane
 from tests.unit.api.ctl.conftest import TOKEN, Ctl, Door
 
@@ -29,9 +32,9 @@ def original(heading: str) -> str:
 def checked(heading: str, directory: Path) -> tuple[int, str]:
     """Return the exit code and the faults of the program's own check of its configuration."""
     program, config = ("named", "named.conf") if heading == "From BIND" else ("unbound", "unbound.conf")
-    text = original(heading).replace("/var/cache/bind", str(directory))
-    text = text.replace("server:\n", f'server:\n    directory: "{directory}"\n    chroot: ""\n    username: ""\n', 1)
-    (directory / config).write_text(text)
+    lines = original(heading).replace("/var/cache/bind", str(directory))
+    lines = lines.replace("server:\n", f'server:\n    directory: "{directory}"\n    chroot: ""\n    username: ""\n', 1)
+    (directory / config).write_text(lines)
     done = component(f"{program}-checkconf").run(str(directory / config))
     return done.returncode, done.stdout + done.stderr
 
@@ -42,8 +45,8 @@ def test_the_program_accepts_its_configuration(
 ) -> None:
     code, faults = checked(heading, tmp_path)
     assert code == 0, faults
-    text = original(heading)
-    monkeypatch.setattr(f"{__name__}.original", lambda _: text.replace(option, "no-such-option"))
+    lines = original(heading)
+    monkeypatch.setattr(f"{__name__}.original", lambda _: lines.replace(option, "no-such-option"))
     assert checked(heading, tmp_path)[0] != 0
 
 
@@ -69,22 +72,30 @@ def test_our_configuration_has_the_names_and_servers_of_the_other(heading: str) 
 def test_dnsfilter_accepts_our_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "dnsfilter.toml"
     # Addresses and files of this machine. Nothing answers at the upstreams, which is no fault of the file.
-    text = f'state_dir = "{tmp_path}"\n{OURS}'
+    content = f'state_dir = "{tmp_path}"\n{OURS}'
     for there, here in {
         '"192.0.2.53:5300", ': "",
         "198.51.100.": "127.0.1.",
         "192.0.2.1": "127.0.2.1",
         "/var/lib/dnsfilter": str(tmp_path),
     }.items():
-        assert there in text
-        text = text.replace(there, here)
-    path.write_text(text)
+        assert there in content
+        content = content.replace(there, here)
+    path.write_text(content)
     (tmp_path / "enrolment-token").write_text(TOKEN)
     with pytest.raises(SystemExit) as ended:
         main(["check", "--config", str(path), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (ended.value.code, found["problems"]) == (0, [])
     assert found["upstream"] == ["127.0.1.1:53", "127.0.1.2:53"]
+
+
+def test_dnsfilter_accepts_each_encrypted_upstream_of_the_page() -> None:
+    section = text(PAGE).partition("### Encrypted upstreams")[2].partition("\n## ")[0]
+    ours = [row.split("|")[3].strip().strip('`"') for row in section.splitlines() if '| `"' in row]
+    assert len(ours) == 6
+    assert all(parse_server(each).tls for each in ours)
+    assert [word in PRESETS for word in re.findall(r'servers = "(\w+)"', section)] == [True]
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def test_server_is_read_and_written(text: str, server: Endpoint, written: str) -
         (f"tls://192.0.2.1#pin-sha1={PINS[0]}", 'is not "pin-sha256="'),
         (f"tls://192.0.2.1#pin-sha256={PINS[0]}&", "is not"),
         ("quic://192.0.2.1#dns.example.org", "begins with quic://: write an address"),
+        ("192.0.2.1@853#dns.example.org", 'write for example "tls://192.0.2.1#dns.example.org"'),
         ("example.org", "is not an IP address"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificates import Authority
+from tests.support.certificates import DAY, Authority
 from tests.unit.api.ctl.conftest import Ctl
 
 pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("served")]
@@ -49,6 +49,16 @@ def test_unknown_fleet_names_a_similar_one(ctl: Ctl) -> None:
     assert ctl("fleet", "show", "ghent", "99").code == 2
 
 
+@pytest.mark.parametrize(
+    ("label", "hint"),
+    [("phones of stuff", 'Did you mean "phones of staff"?'), ("laptops", "See dnsfilterctl fleet list AUTHORITY.")],
+)
+def test_explain_helps_with_an_unknown_fleet(ctl: Ctl, label: str, hint: str) -> None:
+    added(ctl)
+    unknown = ctl("explain", "--fleet", label, "www.tiktok.com")
+    assert (unknown.code, hint in unknown.err) == (2, True)
+
+
 def test_apple_profile_asks_by_the_token(ctl: Ctl, tmp_path: Path) -> None:
     token, file = added(ctl), tmp_path / "phones.mobileconfig"
     asked = ("fleet", "profile", *PHONES, "--for", "apple", "--server", "dns.example.org", "-o", str(file))
@@ -82,6 +92,17 @@ def test_apple_profile_can_be_signed(ctl: Ctl, tmp_path: Path) -> None:
     assert ctl(*asked, "--sign-certificate", str(key), "--sign-key", str(key)).code == 2
 
 
+def test_an_expired_certificate_signs_nothing(ctl: Ctl, tmp_path: Path) -> None:
+    added(ctl)
+    certificate, key, file = (tmp_path / name for name in ("own.pem", "key.pem", "signed.mobileconfig"))
+    Authority(tmp_path / "ca").issue(certificate, key, lasting=-DAY)
+    signing = ("--sign-certificate", str(certificate), "--sign-key", str(key))
+    asked = ("fleet", "profile", *PHONES, "--for", "apple", "--server", "dns.example.org", "-o", str(file))
+    done = ctl(*asked, *signing)
+    assert (done.code, f"the certificate in {certificate} ended on" in done.err) == (2, True)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("kind", "lines"),
     [
@@ -102,6 +123,19 @@ def test_lines_for_other_devices(ctl: Ctl, kind: str, lines: list[str]) -> None:
     printed = ctl("fleet", "profile", *PHONES, *asked)
     assert printed.out.splitlines() == [line.format(token=token) for line in lines]
     assert "Windows" in ctl("fleet", "profile", *PHONES, "--for", "intune", *asked[2:]).out
+
+
+def test_windows_needs_an_address(ctl: Ctl) -> None:
+    added(ctl)
+    refused = ctl("fleet", "profile", *PHONES, "--for", "windows", "--server", "dns.example.org")
+    assert (refused.code, refused.out, "needs --address" in refused.err) == (2, "", True)
+
+
+@pytest.mark.parametrize("server", ["192.0.2.53", "https://dns.example.org", "dns"])
+def test_the_server_is_a_host_name(ctl: Ctl, server: str) -> None:
+    added(ctl)
+    refused = ctl("fleet", "profile", *PHONES, "--for", "android", "--server", server)
+    assert (refused.code, f"--server: {server!r} is not a host name" in refused.err) == (2, True)
 
 
 def test_wrong_address_is_named(ctl: Ctl) -> None:
