@@ -31,7 +31,7 @@ def fleet_client(session: Session, site: str, fleet: str, visible: frozenset[str
     raise Invalid.at("query.fleet", none)
 
 
-def _fleets(site: str, visible: frozenset[str] | None) -> Select[tuple[RangeRow]]:
+def _fleets(site: str, visible: frozenset[str] | None) -> Select[RangeRow]:
     return select(RangeRow).where(RangeRow.site == site, *is_fleet_row(), *within(RangeRow.authority, visible))
 
 

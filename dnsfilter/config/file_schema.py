@@ -27,6 +27,7 @@ from dnsfilter.config.values import (
     read_host_name,
     read_idle_s,
     read_key,
+    read_network_name,
     read_record_type,
     read_server,
     read_start,
@@ -177,7 +178,7 @@ class EncryptedTable(Table):
 
 
 class EgressNetworkTable(Table):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")]
+    name: Annotated[str, parsed_text(read_network_name)]
     prefixes: Annotated[list[APrefix | None], Field(min_length=1, max_length=64)]
 
 

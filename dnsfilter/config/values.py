@@ -18,6 +18,7 @@ from dnsfilter.wire.record_text import TYPES
 MAX_HOST_NAME = 189
 """Maximum number of characters: a label of 63 and its dot fit in front (RFC 1035 section 2.3.4)."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NETWORK_NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
 _SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -51,6 +52,12 @@ def read_host_name(text: str) -> str:
     if len(name) > MAX_HOST_NAME or len(labels) < 2 or is_address or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(f'{text!r} is not a host name such as "dns.example.org", at most {MAX_HOST_NAME} characters')
     return name
+
+
+def read_network_name(text: str) -> str:
+    if _NETWORK_NAME.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not up to 15 of the characters a-z, 0-9 and -, beginning with a letter")
+    return text
 
 
 def read_url(text: str) -> str:

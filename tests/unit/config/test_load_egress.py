@@ -42,7 +42,7 @@ def test_every_key_is_read() -> None:
             OFFICE + OFFICE.replace("office", "guests").replace("/16", "/24"),
             "overlaps a prefix of the network 'office'",
         ),
-        (OFFICE.replace("office", "The office"), "egress.network[0].name"),
+        (OFFICE.replace("office", "The office"), "'The office' is not up to 15 of the characters"),
         (OFFICE.replace('"10.1.0.0/16"', '"10.1.0.1/16"'), "10.1.0.1/16"),
         ('[egress]\nmode = "on"\n', "'on' is not one of audit, enforce"),
     ],
