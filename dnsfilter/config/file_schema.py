@@ -113,6 +113,7 @@ class UpstreamTable(Table):
     when_encrypted_fails: Literal["fail", "plain"] = "fail"
     strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
     vary_case: bool = False
+    cookies: bool = False
 
 
 class CacheTable(Table):
@@ -159,6 +160,7 @@ class ZoneTable(Table):
     servers: Servers
     strategy: Annotated[Strategy, word(Strategy)] = Strategy.ORDERED
     vary_case: bool = False
+    cookies: bool = False
 
 
 class RecordTable(Table):

@@ -313,7 +313,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         clients=clients_of(file.clients),
         limits=_limits(file.limits),
         zones=tuple(
-            Zone(zone.suffix, _present(zone.servers), zone.strategy, zone.vary_case)
+            Zone(zone.suffix, _present(zone.servers), zone.strategy, zone.vary_case, zone.cookies)
             for zone in file.zone
             if zone is not None
         ),

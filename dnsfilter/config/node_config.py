@@ -67,7 +67,7 @@ class Upstream:
     `timeout_ms` is the maximum first wait for an answer. Later waits for the same question are longer.
     `ca` has certificate authorities for encrypted servers, in PEM form. None means those of the machine.
     With `falls_back`, encrypted servers are asked in clear text while all those of a group fail.
-    With `vary_case`, questions over UDP vary the case of the letters in their names.
+    With `vary_case`, questions over UDP vary the case of the letters in their names. With `cookies`, they have cookies.
     """
 
     servers: tuple[Endpoint, ...]
@@ -77,6 +77,7 @@ class Upstream:
     falls_back: bool = False
     strategy: Strategy = Strategy.ORDERED
     vary_case: bool = False
+    cookies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ class Zone:
     servers: tuple[Endpoint, ...]
     strategy: Strategy = Strategy.ORDERED
     vary_case: bool = False
+    cookies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

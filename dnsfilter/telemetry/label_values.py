@@ -112,6 +112,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Failure.REFUSED: "the upstream answered REFUSED",
             Failure.NO_RECURSION: "the upstream does not recurse: a referral, or neither RA nor AA",
             Failure.CASE: "an answer with the name in another case than asked (`vary_case`): asked again over TCP",
+            Failure.COOKIE: "an answer without the upstream's usual cookie, or BADCOOKIE (`cookies`): asked again",
         },
     }
 )

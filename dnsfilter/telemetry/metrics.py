@@ -115,6 +115,7 @@ class Failure(StrEnum):
     REFUSED = "refused"
     NO_RECURSION = "no_recursion"
     CASE = "case"
+    COOKIE = "cookie"
 
 
 class MetricType(StrEnum):

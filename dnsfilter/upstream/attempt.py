@@ -6,7 +6,8 @@ are malformed, or that do not match id, question and address: the wait continues
     start ─> Send ─ on_timeout ─> Send | Wait | Exhausted
                   ─ on_error   ─> Send | Wait | Exhausted      port unreachable, or a stream that failed
                   ─ on_answer  ─> Accept | AskByStream | Send | Wait | Exhausted
-                  ─ on_other_case ─> AskByStream
+                  ─ on_bad_cookie ─> Send | None, which is for `on_doubt`
+                  ─ on_doubt   ─> AskByStream
 
 Where a step is Send, it is AskByStream for a server that is asked by stream only.
 After `start`, the caller may send the same question to the `rival`, and call `race`.
@@ -77,7 +78,7 @@ class Accept:
 class AskByStream:
     """Ask `server` by stream until `wait_until_ms`, then call `on_answer` or `on_error`.
 
-    Its answer was truncated or changed the case of the name, or it is asked by stream only.
+    Its answer was truncated or may be forged, or it is asked by stream only.
     """
 
     server: int
@@ -115,10 +116,11 @@ class Attempt:
 
     __slots__ = (
         "_asked",
+        "_bad_cookie",
         "_by_stream",
+        "_doubted",
         "_encrypted",
-        "_for_case",
-        "_lower",
+        "_for_doubt",
         "_plain",
         "_plan",
         "_rejected_edns",
@@ -152,8 +154,9 @@ class Attempt:
         self._asked: Counter[int] = Counter()
         self._unanswered: set[int] = set()
         self._turn = 0
-        self._by_stream = self._for_case = False
-        self._lower: set[int] = set()
+        self._by_stream = self._for_doubt = False
+        self._doubted: set[int] = set()
+        self._bad_cookie: set[int] = set()
         self._server = self._plan.servers[0]
         self._struck_out: set[int] = set()
         self._wait_until_ms = 0
@@ -190,9 +193,9 @@ class Attempt:
         """Return whether the next question to `server` goes without EDNS."""
         return server in self._plain or server in self._rejected_edns
 
-    def is_lower(self, server: int) -> bool:
-        """Return whether `server`, or a forger, answered this question in another case: its name varies no longer."""
-        return server in self._lower
+    def is_doubted(self, server: int) -> bool:
+        """Return whether an answer of `server` might be forged: it is then asked without varied case and cookie."""
+        return server in self._doubted
 
     def rejected_edns(self, server: int) -> bool:
         """Return whether `server` answered this question with a failure that made us omit EDNS."""
@@ -233,18 +236,26 @@ class Attempt:
         """Handle an unreachable server (ICMP unreachable, broken stream): ask one of the remaining servers now.
 
         The next wait starts at `now_ms`, or at the end of the planned wait if that is later. After the stream that
-        `on_other_case` begins, its server remains: over UDP it responds.
+        `on_doubt` begins, its server remains: over UDP it responds.
         """
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
-        if not self._for_case:
+        if not self._for_doubt:
             self._struck_out.add(self._server)
         return self._next(now_ms)
 
-    def on_other_case(self, server: int, now_ms: int) -> AskByStream:
-        """Handle an answer that repeats the name in another case: ask by stream, whose answer nobody can forge."""
+    def on_bad_cookie(self, server: int, now_ms: int) -> Send | None:
+        """Handle BADCOOKIE: ask once more with the cookie that came with it. None if that cannot be."""
+        if server in self._bad_cookie or not self._may_send(now_ms) or not self._may_ask(server):
+            return None
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
-        self._lower.add(server)
-        return self._ask_by_stream(server, now_ms, for_case=True)
+        self._bad_cookie.add(server)
+        return self._send_datagram(server, now_ms)
+
+    def on_doubt(self, server: int, now_ms: int) -> AskByStream:
+        """Handle an answer that may be forged, by its case or cookie: ask by stream, whose answer nobody can forge."""
+        self._wait_until_ms = max(self._wait_until_ms, now_ms)
+        self._doubted.add(server)
+        return self._ask_by_stream(server, now_ms, for_doubt=True)
 
     def on_answer(
         self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None, has_opt: bool = True
@@ -282,8 +293,8 @@ class Attempt:
             self.first_failure = rcode
         self._struck_out.add(server)
 
-    def _ask_by_stream(self, server: int, now_ms: int, for_case: bool = False) -> AskByStream:
-        self._by_stream, self._for_case, self.only_waits, self.racers = True, for_case, False, frozenset()
+    def _ask_by_stream(self, server: int, now_ms: int, for_doubt: bool = False) -> AskByStream:
+        self._by_stream, self._for_doubt, self.only_waits, self.racers = True, for_doubt, False, frozenset()
         self._unanswered.clear()  # the caller ignores answers to earlier sends
         self._server = server
         self._sends += 1
@@ -291,7 +302,7 @@ class Attempt:
 
     def _stream_until_ms(self, now_ms: int) -> int:
         """Return the deadline, or half the time to it if a server can still be asked afterwards."""
-        others = set(self._plan.servers) - self._struck_out - (set() if self._for_case else {self._server})
+        others = set(self._plan.servers) - self._struck_out - (set() if self._for_doubt else {self._server})
         if others and self._sends < len(self._plan.waits_ms):
             return (now_ms + self.deadline_ms) // 2
         return self.deadline_ms
@@ -315,11 +326,14 @@ class Attempt:
     def _send(self, server: int, now_ms: int) -> Send | AskByStream:
         if server in self._encrypted:
             return self._ask_by_stream(server, now_ms)
+        return self._send_datagram(server, now_ms)
+
+    def _send_datagram(self, server: int, now_ms: int) -> Send:
         # Counted from the end of the previous wait, so that a server asked early after a failure gets more time.
         self._wait_until_ms = min(self._wait_until_ms + self._plan.waits_ms[self._sends], self.deadline_ms)
         self._sends += 1
         self._asked[server] += 1
         self._unanswered.add(server)
-        self._by_stream = self._for_case = self.only_waits = False
+        self._by_stream = self._for_doubt = self.only_waits = False
         self._server, self.racers = server, frozenset()
         return Send(server, self._wait_until_ms)

@@ -30,11 +30,12 @@ _DOHPATH: Final = 7
 def node_zones(config: Config) -> Zones:
     """Return who answers which name on a node, with the records of discovery."""
     upstream = config.upstream
-    plain = Zones(upstream.servers, config.zones, config.records, upstream.strategy, upstream.vary_case)
+    how = (upstream.strategy, upstream.vary_case, upstream.cookies)
+    plain = Zones(upstream.servers, config.zones, config.records, *how)
     found = tuple(discovery_records(config, plain))
     if not found:
         return plain
-    return Zones(upstream.servers, config.zones, (*config.records, *found), upstream.strategy, upstream.vary_case)
+    return Zones(upstream.servers, config.zones, (*config.records, *found), *how)
 
 
 def discovery_records(config: Config, zones: Zones) -> Iterator[LocalRecord]:

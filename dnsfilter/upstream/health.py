@@ -30,6 +30,8 @@ SHORTEST_WAIT_MS: Final = 400
 LONGEST_WAIT_MS: Final = 1_000
 EXPLORE_EVERY: Final = 20
 """Of the questions that go to the fastest server, every 20th goes to another one, to learn its speed."""
+COOKIE_EXPECTED_MS: Final = 900_000
+"""Time after an answer with a cookie in which answers of the server must have one."""
 OWN_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending and connecting that do not count against the server."""
 
@@ -40,6 +42,8 @@ class _Server:
     __slots__ = (
         "back_off_ms",
         "case_until_ms",
+        "cookie",
+        "cookie_until_ms",
         "dead",
         "edns_until_ms",
         "failures",
@@ -67,6 +71,8 @@ class _Server:
         self.plain_until_ms = 0
         self.case_until_ms = 0
         self.lower_until_ms = 0
+        self.cookie = b""  # client and server cookie
+        self.cookie_until_ms = 0
         self.dead = False
         self.send_probe_at_ms = 0
         self.try_at_ms = 0
@@ -266,6 +272,20 @@ class Health:
     def is_lower(self, server: int, now_ms: int) -> bool:
         """Return whether to ask the server in lower case."""
         return now_ms < self._servers[server].lower_until_ms
+
+    def has_cookie(self, server: int, cookie: bytes, now_ms: int) -> None:
+        """Remember the client and server cookie of an answer. Later answers must have a cookie too."""
+        known = self._servers[server]
+        known.cookie, known.cookie_until_ms = cookie, now_ms + COOKIE_EXPECTED_MS
+
+    def expects_cookie(self, server: int, now_ms: int) -> bool:
+        """Return whether an answer of the server without a cookie may be forged (RFC 7873 section 5.3)."""
+        return now_ms < self._servers[server].cookie_until_ms
+
+    def cookie_for(self, server: int, client_cookie: bytes) -> bytes:
+        """Return what to send with a client cookie: itself, and the server's own if that is for it."""
+        known = self._servers[server]
+        return known.cookie if known.cookie.startswith(client_cookie) else client_cookie
 
     def consecutive_failures(self, server: int) -> int | None:
         """Return the failures in a row of a server in back-off, 0 for one that answers, None if neither is known."""

@@ -28,6 +28,8 @@ class View:
     """Whether the two fastest servers are asked at once."""
     varies_case: bool = False
     """Whether questions over UDP vary the case of the letters in their names."""
+    sends_cookies: bool = False
+    """Whether questions over UDP have cookies."""
 
 
 class Zones:
@@ -45,20 +47,22 @@ class Zones:
         records: Sequence[LocalRecord] = (),
         strategy: Strategy = Strategy.ORDERED,
         vary_case: bool = False,
+        cookies: bool = False,
     ) -> None:
         """Number the servers. Raise ValueError if a suffix is given twice or has no server.
 
-        `strategy` and `vary_case` are those of the default servers.
+        `strategy`, `vary_case` and `cookies` are those of the default servers.
         """
         numbers: dict[Endpoint, int] = {}
-        views = [_view(DEFAULT_VIEW, default, strategy, vary_case, numbers)]
+        first = Zone(ROOT, tuple(default), strategy, vary_case, cookies)
+        views = [_view(DEFAULT_VIEW, first, numbers)]
         by_suffix: dict[bytes, View] = {}
         for number, zone in enumerate(zones, DEFAULT_VIEW + 1):
             if not zone.servers:
                 raise ValueError(f"route zone {zone.suffix!r}: no servers")
             if zone.suffix in by_suffix:
                 raise ValueError(f"route zone {zone.suffix!r}: given twice")
-            views.append(_view(number, zone.servers, zone.strategy, zone.vary_case, numbers))
+            views.append(_view(number, zone, numbers))
             by_suffix[zone.suffix] = views[-1]
         self._by_suffix: Final[Mapping[bytes, View]] = MappingProxyType(by_suffix)
         by_name: dict[bytes, tuple[LocalRecord, ...]] = {}
@@ -137,8 +141,7 @@ def server_texts(config: Config) -> tuple[str, ...]:
     return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
 
 
-def _view(
-    number: int, servers: Sequence[Endpoint], strategy: Strategy, vary_case: bool, numbers: dict[Endpoint, int]
-) -> View:
-    indexes = tuple(dict.fromkeys(numbers.setdefault(server, len(numbers)) for server in servers))
-    return View(number, indexes, strategy is not Strategy.ORDERED, strategy is Strategy.RACE, vary_case)
+def _view(number: int, zone: Zone, numbers: dict[Endpoint, int]) -> View:
+    indexes = tuple(dict.fromkeys(numbers.setdefault(server, len(numbers)) for server in zone.servers))
+    fastest, races = zone.strategy is not Strategy.ORDERED, zone.strategy is Strategy.RACE
+    return View(number, indexes, fastest, races, zone.vary_case, zone.cookies)

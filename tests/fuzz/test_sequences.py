@@ -224,11 +224,12 @@ class Course:
 
 
 @examples(50)
-@given(st.sampled_from(Strategy), st.booleans(), beginnings, st.lists(steps, min_size=10, max_size=30))
+@given(st.sampled_from(Strategy), st.booleans(), st.booleans(), beginnings, st.lists(steps, min_size=10, max_size=30))
 def test_any_sequence_keeps_every_rule(
-    kind: str, strategy: Strategy, vary_case: bool, beginning: list[Step], sequence: list[Step]
+    kind: str, strategy: Strategy, vary_case: bool, cookies: bool, beginning: list[Step], sequence: list[Step]
 ) -> None:
-    with running(kind, office(), Scripted(silent), Scripted(silent), strategy=strategy, vary_case=vary_case) as rig:
+    upstreams = Scripted(silent), Scripted(silent)
+    with running(kind, office(), *upstreams, strategy=strategy, vary_case=vary_case, cookies=cookies) as rig:
         course = Course(rig)
         for step in (*beginning, *sequence):
             course.take(step)

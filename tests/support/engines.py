@@ -458,6 +458,7 @@ class ZoneTo:
     suffix: str
     upstream: Scripted
     vary_case: bool = False
+    cookies: bool = False
 
 
 def make_engine(
@@ -502,6 +503,7 @@ def running(
     conditional: Sequence[ZoneTo] = (),
     strategy: Strategy = Strategy.ORDERED,
     vary_case: bool = False,
+    cookies: bool = False,
     records: Sequence[LocalRecord] = (),
     clients: Clients | None = None,
     limits: Limits = NO_RATES,
@@ -527,9 +529,10 @@ def running(
             stack.enter_context(upstream)
         default = [upstream.endpoint for upstream in upstreams if upstream not in named]
         to_zones = [
-            Zone(parse_name(zone.suffix), (zone.upstream.endpoint,), vary_case=zone.vary_case) for zone in conditional
+            Zone(parse_name(zone.suffix), (zone.upstream.endpoint,), vary_case=zone.vary_case, cookies=zone.cookies)
+            for zone in conditional
         ]
-        zones = Zones(default, to_zones, records, strategy, vary_case)
+        zones = Zones(default, to_zones, records, strategy, vary_case, cookies)
         by_endpoint = {upstream.endpoint: upstream for upstream in upstreams}
         sock = stack.enter_context(
             socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)

@@ -38,6 +38,7 @@ def upstream_of(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path
         table.when_encrypted_fails == "plain",
         table.strategy,
         table.vary_case,
+        table.cookies,
     )
 
 

@@ -116,6 +116,8 @@ cdef struct Ordinary:
     uint16_t rcode
     bint ad
     bint has_opt
+    uint32_t options        # offset of its options; 0: none that are read
+    uint32_t options_end
     bint has_private        # a private address
     uint32_t lifetime_s     # 0: not to be cached
     uint16_t counts[3]

@@ -166,7 +166,8 @@ cdef class SlowTurn:
             number = PROBE if result == PROBED else self.table.exchange_of(arrived.flight).number
             message = <bytes>arrived.message[: arrived.size]
             letters = arrived.letters if arrived.varied else None
-            self.slow_path.arrived(self._turn(), arrived.server, number, message, letters)
+            cookie = None if arrived.cookie == NULL else <bytes>arrived.cookie[:CLIENT_COOKIE]
+            self.slow_path.arrived(self._turn(), arrived.server, number, message, letters, cookie)
         except BaseException as error:
             self._fail(error)
 

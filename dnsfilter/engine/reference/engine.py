@@ -210,8 +210,8 @@ class ReferenceEngine:
             self._alarm_ms = None
             self._path.expire(turn)
         else:
-            for server, number, message, letters in self._table.receive(fd, BATCH, turn.boot_ns):
-                self._path.arrived(turn, server, number, message, letters)
+            for arrival in self._table.receive(fd, BATCH, turn.boot_ns):
+                self._path.arrived(turn, *arrival)
 
     def _read_queries(self, turn: Turn, listener: UdpListener) -> None:
         for message, peer, source in listener.receive(BATCH):

@@ -13,6 +13,7 @@ from dnsfilter.engine.reference.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.reference.room import MOST_WAITERS, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.engine.slow_path.pending_table import OVERTAKEN, PROBE, HealthBook
+from dnsfilter.engine.slow_path.upstream_cookies import with_cookie
 from dnsfilter.engine.slow_path.varied_case import VARIED_BYTES, with_letters
 from dnsfilter.wire.query import Question
 
@@ -24,13 +25,14 @@ class Arrival(NamedTuple):
     """A datagram from `server`; without `message`, an ICMP error.
 
     `number` is the exchange that was sent under its id, or PROBE, LATE, or 0 if nothing was. `letters` are those of the
-    query, if their case varied.
+    query, if their case varied; `cookie` is its client cookie, if it had one.
     """
 
     server: int
     number: int
     message: bytes | None
     letters: int | None = None
+    cookie: bytes | None = None
 
 
 class OwnTable:
@@ -40,6 +42,7 @@ class OwnTable:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
         self._room = room
         self._overtaken = Overtaken(health)
+        self._health = health
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
         self._waiters: dict[int, list[Waiter]] = {}
@@ -139,14 +142,24 @@ class OwnTable:
 
     # Sends and arrivals.
 
-    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int, vary: bool = False) -> None:
+    def send(
+        self,
+        exchange: Exchange,
+        server: int,
+        message: bytes,
+        now_ms: int,
+        vary: bool = False,
+        has_cookie: bool = False,
+    ) -> None:
         letters = secrets.randbits(VARIED_BYTES) if vary else None
         if letters is not None:
             message = with_letters(message, exchange.question, letters)
-        held, number = self._send(server, message, now_ms)
+        held, number = self._send(server, message, now_ms, has_cookie)
         held.waiting[number] = exchange.number
         if letters is not None:
             held.letters[number] = letters
+        if has_cookie:
+            held.with_cookie.add(number)
         self._sends[exchange.number].append((held, number))
 
     def withdraw(self, exchange: Exchange) -> None:
@@ -203,9 +216,11 @@ class OwnTable:
             if number == OVERTAKEN:
                 self._overtaken.arrived(held, message, now_ns)
             else:
-                yield Arrival(held.server, number, message, held.letters_of(message))
+                yield Arrival(held.server, number, message, held.letters_of(message), held.cookie_of(message))
 
-    def _send(self, server: int, message: bytes, now_ms: int) -> tuple[PoolSocket, int]:
+    def _send(self, server: int, message: bytes, now_ms: int, has_cookie: bool = False) -> tuple[PoolSocket, int]:
         held, number = self._pools[server].draw(now_ms)
+        if has_cookie:
+            message = with_cookie(message, self._health.cookie_for(server, held.cookie))
         held.send(number.to_bytes(2, "big") + message[2:])
         return held, number

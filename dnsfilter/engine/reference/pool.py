@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.engine.interoperable_cookie import sip_hash
 from dnsfilter.engine.slow_path.pending_table import LATE
 from dnsfilter.engine.udp_listener import ignore_path_mtu
 
@@ -21,6 +22,8 @@ LIFETIME_MS = 30_000
 LIFETIME_SENDS = 1_000
 MOST_PAST = 256
 """Ids that a socket remembers after it has stopped waiting for them."""
+SECRET_MS = 86_400_000
+"""Client cookies change after a day (RFC 7873 section 7.1: at most 36)."""
 LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
 _BIND_ATTEMPTS = 16
@@ -30,15 +33,18 @@ _BIND_ATTEMPTS = 16
 class PoolSocket:
     """A connected socket. `waiting` maps ids of outstanding sends to exchange numbers; `past` has earlier ids.
 
-    `letters` maps those ids to the letters of the name that was asked, if their case varied.
+    `letters` maps those ids to the letters of the name that was asked, if their case varied. `with_cookie` has those of
+    queries with a cookie; `cookie` is the client cookie.
     """
 
     sock: socket.socket
     server: int
     opened_ms: int
+    cookie: bytes = b""
     sends: int = 0
     waiting: dict[int, int] = field(default_factory=dict)
     letters: dict[int, int] = field(default_factory=dict)
+    with_cookie: set[int] = field(default_factory=set)
     past: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PAST))
 
     def is_worn(self, now_ms: int) -> bool:
@@ -56,6 +62,7 @@ class PoolSocket:
     def forget(self, number: int) -> None:
         """Stop waiting for an answer under the id `number`."""
         self.letters.pop(number, None)
+        self.with_cookie.discard(number)
         if self.waiting.pop(number, None) is not None:
             self.past.append(number)
 
@@ -70,6 +77,10 @@ class PoolSocket:
         """Return the letters of the query that was sent under the id of a message. None: their case did not vary."""
         return self.letters.get(int.from_bytes(message[:2], "big")) if len(message) >= 2 else None
 
+    def cookie_of(self, message: bytes) -> bytes | None:
+        """Return the client cookie of the query that was sent under the id of a message. None: it had none."""
+        return self.cookie if int.from_bytes(message[:2], "big") in self.with_cookie else None
+
 
 class UpstreamPool:
     """Up to `POOL_SIZE` sockets to one server, opened when drawn. Each is registered with `poller`."""
@@ -81,6 +92,7 @@ class UpstreamPool:
         self._poller = poller
         self._slots: list[PoolSocket | None] = [None] * POOL_SIZE
         self._retired: set[PoolSocket] = set()
+        self._secret, self._secret_until_ms = b"", 0
         self.by_fd: dict[int, PoolSocket] = {}
 
     def draw(self, now_ms: int) -> tuple[PoolSocket, int]:
@@ -127,10 +139,16 @@ class UpstreamPool:
         except OSError:
             sock.close()
             raise
-        opened = PoolSocket(sock, self._server, now_ms)
+        opened = PoolSocket(sock, self._server, now_ms, self._client_cookie(sock, now_ms))
         self.by_fd[sock.fileno()] = opened
         self._poller.register(sock.fileno(), select.EPOLLIN)
         return opened
+
+    def _client_cookie(self, sock: socket.socket, now_ms: int) -> bytes:
+        """Return the client cookie for the server from this address: another address cannot be linked to it."""
+        if now_ms >= self._secret_until_ms:
+            self._secret, self._secret_until_ms = secrets.token_bytes(16), now_ms + SECRET_MS
+        return sip_hash(self._secret, sock.getsockname()[0].encode())
 
     def _retire(self, slot: int, held: PoolSocket) -> None:
         self._slots[slot] = None

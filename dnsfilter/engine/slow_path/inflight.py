@@ -8,10 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.interoperable_cookie import CLIENT_COOKIE
 from dnsfilter.engine.slow_path.arrivals import failed_as, failure_of, parse_checked, read_partly, same_question
 from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToStream, Waiter
 from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probes import Probes
+from dnsfilter.engine.slow_path.sent_questions import Questions
+from dnsfilter.engine.slow_path.server_outcomes import Outcomes
+from dnsfilter.engine.slow_path.upstream_cookies import returned_cookie
 from dnsfilter.engine.slow_path.varied_case import fold_answer, repeats, repeats_in_other_case, vary
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
@@ -28,12 +32,11 @@ from dnsfilter.upstream.attempt import (
     Wait,
 )
 from dnsfilter.upstream.health import OWN_SHORTAGES
-from dnsfilter.upstream.recursion import delegates_below
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
-from dnsfilter.wire.names import ROOT
-from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, build_upstream_query, read_question
+from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, read_question
 
 EXPIRED = 16
 """Deadlines handled before sockets are read again: thousands may pass at once."""
@@ -60,9 +63,8 @@ class Inflight:
         self._table = table
         self._probes = Probes(table, zones, health, counters, slots)
         self._zones = zones
-        self._counters = counters
-        self._slots = slots
-        self._want_ad = want_ad
+        self._outcomes = Outcomes(zones, health, counters, slots)
+        self._questions = Questions(zones, health, want_ad)
         self._longest_wait_ms = longest_wait_ms
 
     def next_alarm_ms(self) -> int | None:
@@ -139,12 +141,19 @@ class Inflight:
         return self._table.dismiss(exchange)
 
     def arrived(
-        self, server: int, number: int, message: bytes | None, letters: int | None, now_ns: int
+        self,
+        server: int,
+        number: int,
+        message: bytes | None,
+        letters: int | None,
+        cookie: bytes | None,
+        now_ns: int,
     ) -> list[Result]:
         """Handle a datagram from `server`, matched by socket, id and question (RFC 5452 section 9.1).
 
         `number` is the exchange with that id, PROBE or LATE; another number counts a mismatch. A `message` of None is
         an ICMP error. `letters` are those of the query, if their case varied: only an answer that repeats them counts.
+        So it is with `cookie`, its client cookie if it had one.
         """
         exchange = self._table.get(number)
         if message is None:
@@ -155,7 +164,7 @@ class Inflight:
             self._probes.answered(server, now_ns // 1_000_000)
             return []
         if exchange is None or len(message) < 2:
-            self._count(server, Failure.LATE if number == LATE else Failure.MISMATCH)
+            self._outcomes.count(server, Failure.LATE if number == LATE else Failure.MISMATCH)
             return []
         if letters is not None:
             name = vary(exchange.question.name, letters)
@@ -164,8 +173,9 @@ class Inflight:
                     self.health.keeps_case(server, now_ns // 1_000_000)
                 message = fold_answer(message, len(name))
             elif repeats_in_other_case(message, exchange.question):
-                return self._handle_other_case(exchange, server, now_ns)
-        return self._handle_datagram(exchange, server, message, now_ns)
+                self.health.changes_case(server, now_ns // 1_000_000)
+                return self._handle_doubt(exchange, server, Failure.CASE, now_ns)
+        return self._handle_datagram(exchange, server, message, cookie, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
         """Retry or end due exchanges, at most `EXPIRED`. Send probes, and retire worn sockets."""
@@ -187,7 +197,7 @@ class Inflight:
         now_ms = now_ns // 1_000_000
         if exchange.reason is Failure.TIMEOUT and not exchange.attempt.only_waits:  # others are counted already
             for server in exchange.attempt.racers or (exchange.server,):
-                self._failed(server, Failure.TIMEOUT, now_ms)
+                self._outcomes.failed(server, Failure.TIMEOUT, now_ms)
         if self._table.is_crowded():
             exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
         gone = self.health.all_gone(exchange.attempt.remaining, now_ms)
@@ -208,7 +218,7 @@ class Inflight:
         if answer is None or answer.tc or not same_question(answer.question, exchange.question):
             exchange.reason = Failure.MALFORMED if message is not None or failure is None else failure
             exchange.asked_ns.pop(exchange.server, None)
-            self._failed(exchange.server, exchange.reason, now_ms)
+            self._outcomes.failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         return self._carry_out(
             exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns, answer), now_ns, answer
@@ -236,9 +246,8 @@ class Inflight:
         return results
 
     def _attempt(self, question: Question, servers: Sequence[int], now_ns: int) -> Attempt:
-        view = self._zones.route(question.name, question.qtype)
-        ordered = self.health.order(servers, now_ns // 1_000_000, fastest=view.fastest)
-        now_ms = now_ns // 1_000_000
+        view, now_ms = self._zones.route(question.name, question.qtype), now_ns // 1_000_000
+        ordered = self.health.order(servers, now_ms, fastest=view.fastest)
         rival = ordered[1] if view.races and len(ordered) > 1 and self.health.may_race(ordered[1], now_ms) else None
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
         return Attempt(ordered, wait_ms, self._plain(ordered, now_ms), self._zones.encrypted, rival)
@@ -269,8 +278,8 @@ class Inflight:
                 if server in self._zones.encrypted:  # else its truncated answer was counted
                     exchange.sent += 1
                     self.health.sent(server, now_ns // 1_000_000)
-                self._slots[self._counters[server].queries] += 1
-                return [ToStream(exchange, server, self._message(exchange, server), wait_until_ms)]
+                self._outcomes.asked(server)
+                return [ToStream(exchange, server, self._questions.message(exchange, server), wait_until_ms)]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
 
@@ -278,7 +287,7 @@ class Inflight:
         server = step.server
         error = self._post(exchange, server, now_ns)
         if error is not None:
-            self._count(server, Failure.UNREACHABLE)
+            self._outcomes.count(server, Failure.UNREACHABLE)
             exchange.reason = None if error.errno in OWN_SHORTAGES else Failure.UNREACHABLE
             if exchange.reason is not None:
                 self.health.failed(server, now_ns // 1_000_000)
@@ -291,28 +300,15 @@ class Inflight:
         """Send the question, and count it. Return why it could not be sent."""
         now_ms = now_ns // 1_000_000
         try:
-            vary_case = self._varies_case(exchange, server, now_ms)
-            self._table.send(exchange, server, self._message(exchange, server), now_ms, vary_case)
+            message, marks = self._questions.message(exchange, server), self._questions.marks(exchange, server, now_ms)
+            self._table.send(exchange, server, message, now_ms, *marks)
         except OSError as error:
             return error
         self.health.sent(server, now_ms)
         exchange.asked_ns.setdefault(server, now_ns)
         exchange.sent += 1
-        self._slots[self._counters[server].queries] += 1
+        self._outcomes.asked(server)
         return None
-
-    def _message(self, exchange: Exchange, server: int) -> bytes:
-        """Return the query without its id, which the table or the stream draws."""
-        key, edns = exchange.key, not exchange.attempt.is_plain(server)
-        ad = self._want_ad and edns
-        padded = server in self._zones.encrypted
-        return build_upstream_query(exchange.question, id=0, cd=key.cd, do=key.do, ad=ad, edns=edns, padded=padded)
-
-    def _varies_case(self, exchange: Exchange, server: int, now_ms: int) -> bool:
-        """Return whether the case of the question's name varies in the next query to `server` over UDP."""
-        if exchange.attempt.is_lower(server) or self.health.is_lower(server, now_ms):
-            return False
-        return self._zones.route(exchange.question.name, exchange.question.qtype).varies_case
 
     def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
         """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer."""
@@ -323,7 +319,9 @@ class Inflight:
             self.health.lacks_edns(server, now_ms)
         return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
-    def _handle_datagram(self, exchange: Exchange, server: int, message: bytes, now_ns: int) -> list[Result]:
+    def _handle_datagram(
+        self, exchange: Exchange, server: int, message: bytes, cookie: bytes | None, now_ns: int
+    ) -> list[Result]:
         """Handle a datagram from `server` under an outstanding id. Check that it answers the question."""
         answer: Answer | None = None
         try:
@@ -335,33 +333,62 @@ class Inflight:
         except MalformedMessage:
             found = read_partly(message, exchange.question)
             if found is None:
-                self._count(server, Failure.MALFORMED)
+                self._outcomes.count(server, Failure.MALFORMED)
                 return []
             question, rcode, cut = found
         if not same_question(question, exchange.question):
-            self._count(server, Failure.MISMATCH)
+            self._outcomes.count(server, Failure.MISMATCH)
             return []
+        refused = None if cookie is None else self._check_cookie(exchange, server, answer, rcode, cookie, now_ns)
+        if refused is not None:
+            return refused
         failure = failure_of(rcode, answer)
         if server in exchange.attempt.racers:
             self._settle(exchange, server, failure, rcode, answer)
         if failure is not None and server != exchange.server and not exchange.attempt.only_waits:
             exchange.attempt.strike(failed_as(failure, rcode), server)  # the server asked last may still answer
-            self._count_failure(server, failure, answer, now_ns // 1_000_000)
+            self._outcomes.useless(server, failure, answer, now_ns // 1_000_000)
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
         if isinstance(step, Send) and step.server == server:
-            self._table.withdraw_from(exchange, server)  # ignore further answers to the query with EDNS
-            del exchange.asked_ns[server]
+            return self._ask_same_again(exchange, step, now_ns)
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
-    def _handle_other_case(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
-        """Ask `server` by stream, because it, or a forger, repeats the name in another case. Use nothing else of it."""
-        self._count(server, Failure.CASE)
-        self.health.changes_case(server, now_ns // 1_000_000)
+    def _ask_same_again(self, exchange: Exchange, step: Send, now_ns: int) -> list[Result]:
+        """Ask the same server without EDNS or with another cookie. Ignore further answers to its earlier queries."""
+        self._table.withdraw_from(exchange, step.server)
+        del exchange.asked_ns[step.server]
+        exchange.server = step.server
+        return self._carry_out(exchange, step, now_ns)
+
+    def _handle_doubt(self, exchange: Exchange, server: int, reason: Failure, now_ns: int) -> list[Result]:
+        """Ask `server` by stream, because its answer may be forged. Use nothing of that answer."""
+        self._outcomes.count(server, reason)
         if server in exchange.attempt.racers:
             self._table.overtake(exchange, server, exchange.asked_ns[server])
-        return self._carry_out(exchange, exchange.attempt.on_other_case(server, now_ns // 1_000_000), now_ns)
+        return self._carry_out(exchange, exchange.attempt.on_doubt(server, now_ns // 1_000_000), now_ns)
+
+    def _check_cookie(
+        self, exchange: Exchange, server: int, answer: Answer | None, rcode: int, cookie: bytes, now_ns: int
+    ) -> list[Result] | None:
+        """Return None if an answer may be used by its cookie, else what to do instead (RFC 7873 section 5.3)."""
+        now_ms, returned = now_ns // 1_000_000, returned_cookie(answer, cookie)
+        if returned is None:
+            self._outcomes.count(server, Failure.MISMATCH)
+            return []
+        if len(returned) > CLIENT_COOKIE:
+            self.health.has_cookie(server, returned, now_ms)
+        elif not returned and self.health.expects_cookie(server, now_ms):
+            return self._handle_doubt(exchange, server, Failure.COOKIE, now_ns)
+        if rcode != Rcode.BADCOOKIE or len(returned) <= CLIENT_COOKIE:
+            return None
+        self.health.heard(server)
+        step = exchange.attempt.on_bad_cookie(server, now_ms)
+        if step is None:
+            return self._handle_doubt(exchange, server, Failure.COOKIE, now_ns)
+        self._outcomes.count(server, Failure.COOKIE)
+        return self._ask_same_again(exchange, step, now_ns)
 
     def _settle(
         self, exchange: Exchange, server: int, failure: Failure | None, rcode: int, answer: Answer | None
@@ -379,7 +406,7 @@ class Inflight:
     def _handle_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
         """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""
         same = same_question(question, exchange.question)
-        self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
+        self._outcomes.count(server, Failure.MALFORMED if same else Failure.MISMATCH)
         if same and server in exchange.attempt.racers:
             exchange.server = exchange.attempt.lose(server)
         if not same or server != exchange.server:
@@ -396,38 +423,24 @@ class Inflight:
         step = exchange.attempt.on_answer(failed_as(failure, rcode), cut, now_ms, server, has_opt)
         if failure is None and isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.asked_ns[server]
-            self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
-            self._counters[server].duration.observe(self._slots, elapsed_ns)
+            self._outcomes.succeeded(server, elapsed_ns, now_ms)
         elif isinstance(step, Send | AskByStream) and step.server == server:
-            self._count(server, Failure.REFUSED)  # it is healthy, but has no EDNS
+            self._outcomes.count(server, Failure.REFUSED)  # it is healthy, but has no EDNS
         elif failure is not None:
             exchange.reason = failure
-            self._count_failure(server, failure, answer, now_ms)
+            self._outcomes.useless(server, failure, answer, now_ms)
         return step
-
-    def _count_failure(self, server: int, failure: Failure, answer: Answer | None, now_ms: int) -> None:
-        """Count an answer that is a failure, against the server's health too unless it concerns the name."""
-        self.health.heard(server)
-        if failure is Failure.SERVFAIL or (answer is not None and self._delegates(answer)):
-            self._count(server, failure)
-        else:
-            self._failed(server, failure, now_ms)
-
-    def _delegates(self, answer: Answer) -> bool:
-        """Return whether a conditional zone's server refers to the servers of a zone below that zone."""
-        suffix = self._zones.suffix_of(answer.question.name)
-        return suffix != ROOT and delegates_below(answer, suffix)
 
     def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
         """Ask another server if there is one. Keep waiting for this one, because ICMP is easily forged."""
         now_ms = now_ns // 1_000_000
         if server in exchange.attempt.racers:
             exchange.server = exchange.attempt.lose(server)
-            self._failed(server, Failure.UNREACHABLE, now_ms)
+            self._outcomes.failed(server, Failure.UNREACHABLE, now_ms)
             return []
         if exchange.server != server:
             return []
-        self._failed(server, Failure.UNREACHABLE, now_ms)
+        self._outcomes.failed(server, Failure.UNREACHABLE, now_ms)
         return self._try_next_server(exchange, Failure.UNREACHABLE, now_ns)
 
     def _try_next_server(self, exchange: Exchange, reason: Failure, now_ns: int) -> list[Result]:
@@ -435,10 +448,3 @@ class Inflight:
         exchange.reason = reason
         step = exchange.attempt.on_error(now_ns // 1_000_000)
         return self._carry_out(exchange, step, now_ns) if isinstance(step, Send | AskByStream) else []
-
-    def _failed(self, server: int, reason: Failure, now_ms: int) -> None:
-        self.health.failed(server, now_ms)
-        self._count(server, reason)
-
-    def _count(self, server: int, reason: Failure) -> None:
-        self._slots[self._counters[server].failure(reason)] += 1

@@ -59,10 +59,19 @@ class Table(Protocol):
     def due(self, now_ms: int) -> Exchange | None:
         """Return the exchange with the earliest deadline that has passed; None if there is none."""
 
-    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int, vary: bool = False) -> None:
+    def send(
+        self,
+        exchange: Exchange,
+        server: int,
+        message: bytes,
+        now_ms: int,
+        vary: bool = False,
+        has_cookie: bool = False,
+    ) -> None:
         """Send a query from a random socket under a random id. Raise OSError if it cannot be sent.
 
-        With `vary`, the letters of the question's name get a random case. Answers then come with these letters.
+        With `vary`, the letters of the question's name get a random case. Answers then come with these letters. With
+        `has_cookie`, the OPT, which is empty, gets a cookie. Answers then come with the client cookie.
         """
 
     def withdraw(self, exchange: Exchange) -> None:
@@ -107,6 +116,9 @@ class HealthBook(Protocol):
     def is_plain(self, server: int, now_ms: int) -> bool: ...
     def keeps_case(self, server: int, now_ms: int) -> None: ...
     def changes_case(self, server: int, now_ms: int) -> None: ...
+    def has_cookie(self, server: int, cookie: bytes, now_ms: int) -> None: ...
+    def expects_cookie(self, server: int, now_ms: int) -> bool: ...
+    def cookie_for(self, server: int, client_cookie: bytes) -> bytes: ...
     def is_lower(self, server: int, now_ms: int) -> bool: ...
     def first_wait_ms(self, server: int) -> int: ...
     def consecutive_failures(self, server: int) -> int | None: ...

@@ -166,12 +166,20 @@ class SlowPath:
             self.policy.count_reply(Rcode.SERVFAIL)
             self._forwarder.send(turn, waiter, empty_reply(miss.query, Rcode.SERVFAIL))
 
-    def arrived(self, turn: Turn, server: int, number: int, message: bytes | None, letters: int | None = None) -> None:
+    def arrived(
+        self,
+        turn: Turn,
+        server: int,
+        number: int,
+        message: bytes | None,
+        letters: int | None = None,
+        cookie: bytes | None = None,
+    ) -> None:
         """Settle a datagram of an upstream for exchange `number`. A message of None is an ICMP error.
 
-        `letters` are those of the query, if their case varied.
+        `letters` are those of the query, if their case varied; `cookie` is its client cookie, if it had one.
         """
-        self._forwarder.settle(turn, self._inflight.arrived(server, number, message, letters, turn.boot_ns))
+        self._forwarder.settle(turn, self._inflight.arrived(server, number, message, letters, cookie, turn.boot_ns))
 
     def complete(self, turn: Turn, number: int, message: bytes | None, failure: Failure | None) -> None:
         """Settle the answer of a stream for exchange `number`, if it is still pending."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsfilter.upstream.health import CASE_REMEMBERED_MS, EDNS_REMEMBERED_MS, Health
+from dnsfilter.upstream.health import CASE_REMEMBERED_MS, COOKIE_EXPECTED_MS, EDNS_REMEMBERED_MS, Health
 
 
 def down(health: Health, server: int, now_ms: int, times: int = 3) -> None:
@@ -144,6 +144,25 @@ def test_server_that_recently_kept_the_case_is_not_asked_in_lower_case() -> None
     assert not health.is_lower(0, CASE_REMEMBERED_MS)
     health.changes_case(0, 1_000 + CASE_REMEMBERED_MS)
     assert health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
+
+
+def test_server_that_returned_a_cookie_must_do_so_for_a_while() -> None:
+    health = Health(2)
+    assert not health.expects_cookie(0, 1_000)
+    health.has_cookie(0, bytes(24), 1_000)
+    expected = [
+        health.expects_cookie(0, at_ms) for at_ms in (1_000, 999 + COOKIE_EXPECTED_MS, 1_000 + COOKIE_EXPECTED_MS)
+    ]
+    assert expected == [True, True, False]
+    assert not health.expects_cookie(1, 1_000)
+
+
+def test_server_cookie_is_sent_with_its_own_client_cookie_only() -> None:
+    health = Health(1)
+    assert health.cookie_for(0, b"a" * 8) == b"a" * 8
+    health.has_cookie(0, b"a" * 8 + b"b" * 16, 1_000)
+    assert health.cookie_for(0, b"a" * 8) == b"a" * 8 + b"b" * 16
+    assert health.cookie_for(0, b"c" * 8) == b"c" * 8
 
 
 def dead(health: Health, *servers: int, now_ms: int = 0) -> None:

@@ -120,10 +120,12 @@ def test_the_ds_of_a_zone_is_asked_of_its_parent(name: str, qtype: Type, view: i
     assert Zones([OFFICE], named).route(parse_name(name), qtype).number == view
 
 
-def test_each_group_says_whether_the_case_of_its_questions_varies() -> None:
+def test_each_group_says_whether_the_case_of_its_questions_varies_and_whether_they_have_cookies() -> None:
     for default in (False, True):
         zones = Zones(DEFAULT, [Zone(parse_name("example.org"), DEFAULT, vary_case=not default)], vary_case=default)
         assert [view.varies_case for view in zones.views] == [default, not default]
+        zones = Zones(DEFAULT, [Zone(parse_name("example.org"), DEFAULT, cookies=not default)], cookies=default)
+        assert [view.sends_cookies for view in zones.views] == [default, not default]
 
 
 def test_groups_with_the_same_servers_keep_their_own_strategies() -> None:

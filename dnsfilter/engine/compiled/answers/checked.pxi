@@ -21,6 +21,8 @@ cdef struct Reading:
     uint32_t question_end
     uint16_t rcode          # all twelve bits
     bint has_opt
+    uint32_t options        # offset of its options; 0: none that are read
+    uint32_t options_end
     int record_count        # without OPT
     int name_count
     uint32_t names_size
@@ -233,6 +235,8 @@ cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, R
             has_opt = True
             if reading != NULL:
                 reading.has_opt = True
+                if message[rdata - 5] == 0:
+                    reading.options, reading.options_end = rdata, position
                 reading.rcode |= <uint16_t>(message[rdata - 6] << 4)
     if reading != NULL:
         reading.size = position

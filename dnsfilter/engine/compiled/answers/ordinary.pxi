@@ -153,6 +153,7 @@ cdef int read_ordinary(
     reading.question_end = end
     reading.rcode = flags & 15
     reading.has_opt = False
+    reading.options = 0
     reading.record_count = 0
     reading.name_count = 1
     reading.name_at[0] = 0
@@ -167,6 +168,7 @@ cdef int read_ordinary(
     out.rcode = reading.rcode
     out.ad = (flags & BIT_AD) != 0
     out.has_opt = reading.has_opt
+    out.options, out.options_end = reading.options, reading.options_end
     out.has_private = False
     out.record_count = out.target_count = out.additional_count = 0
     out.names_size = 0

@@ -46,6 +46,7 @@ cdef struct Sending:
     uint64_t letters            # of the name that was asked, if `varied`
     uint16_t id
     bint varied
+    bint has_cookie
 
 cdef struct Flight:
     Flight* next_of_key

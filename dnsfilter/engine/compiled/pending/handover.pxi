@@ -56,7 +56,7 @@ def make_pending(
             raise ValueError(f"view {view} is invalid: it must have number {i} and servers below {len(counters)}")
         if len(view.servers) <= MOST_SERVERS and all([endpoints[number].tls is None for number in view.servers]):
             into.count, into.fastest, into.races = len(view.servers), view.fastest, view.races
-            into.varies = view.varies_case
+            into.varies, into.cookies = view.varies_case, view.sends_cookies
             for k in range(into.count):
                 into.numbers[k] = view.servers[k]
     made.use_slots(slots)
@@ -260,27 +260,30 @@ cdef class PendingTable:
 
     # Sends and arrivals.
 
-    def send(self, exchange, int server, bytes message, int64_t now_ms, bint vary=False):
+    def send(self, exchange, int server, bytes message, int64_t now_ms, bint vary=False, bint has_cookie=False):
         cdef Flight* flight = self.flight(exchange)
         cdef Sending* sending = &flight.own if flight.own.held == NULL else <Sending*>malloc(sizeof(Sending))
         if sending == NULL:
             raise MemoryError
         cdef uint32_t varied_size = <uint32_t>len(exchange.question.name) if vary else 0
-        cdef int failed = self.post(sending, flight, server, message, varied_size, now_ms)
+        cdef int failed = self.post(sending, flight, server, message, varied_size, has_cookie, now_ms)
         if failed:
             if sending != &flight.own:
                 free(sending)
             raise OSError(failed, os.strerror(failed))
 
     cdef int post(
-        self, Sending* sending, Flight* flight, int server, bytes message, uint32_t varied_size, int64_t now_ms
+        self, Sending* sending, Flight* flight, int server, bytes message, uint32_t varied_size, bint has_cookie,
+        int64_t now_ms,
     ) except -1:
         cdef uint8_t[512] query
-        cdef Py_ssize_t least = HEADER_BYTES + <Py_ssize_t>varied_size
-        if not 0 <= server < self.pending.pools.servers or not least <= len(message) <= <Py_ssize_t>sizeof(query):
+        cdef Py_ssize_t least = HEADER_BYTES + <Py_ssize_t>varied_size, most = <Py_ssize_t>sizeof(query) - MOST_COOKIE
+        if not 0 <= server < self.pending.pools.servers or not least <= len(message) <= most:
             raise ValueError(f"cannot send {len(message)} bytes to server {server}")
         memcpy(query, <const uint8_t*>message, len(message))
-        return self.pending.post(sending, flight, server, query, <uint32_t>len(message), varied_size, now_ms)
+        return self.pending.post(
+            sending, flight, server, query, <uint32_t>len(message), varied_size, has_cookie, now_ms
+        )
 
     def withdraw(self, exchange):
         self.pending.table.remove_sends(self.flight(exchange))
@@ -295,7 +298,7 @@ cdef class PendingTable:
         if self.is_probed(server):
             raise ValueError(f"server {server} is being probed already")
         cdef Probe* probe = &self.pending.probes[server]
-        cdef int failed = self.post(&probe.sending, NULL, server, message, 0, now_ms)
+        cdef int failed = self.post(&probe.sending, NULL, server, message, 0, False, now_ms)
         if failed:
             raise OSError(failed, os.strerror(failed))
         probe.until_ms = until_ms

@@ -6,6 +6,8 @@
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
 #   keeps_case_at, is_lower_at              keeps_case, is_lower
+#   has_cookie_at, expects_cookie_at        has_cookie, expects_cookie
+#   write_cookie                            cookie_for
 #   can_race, sent_to, heard_at             may_race, sent, heard
 #   are_dead, are_gone, may_be_tried        all_dead, all_gone, may_try
 #
@@ -26,6 +28,9 @@ cdef struct Known:
     int64_t plain_until_ms      # asked without EDNS until then
     int64_t case_until_ms
     int64_t lower_until_ms      # asked in lower case until then
+    int64_t cookie_until_ms     # answers need a cookie until then
+    uint8_t cookie[40]          # client and server cookie
+    uint32_t cookie_size
     int64_t send_probe_at_ms
     int64_t try_at_ms
     int64_t silent_since_ms
@@ -207,6 +212,24 @@ cdef class Health:
     cdef bint is_lower_at(self, int server, int64_t now_ms) noexcept nogil:
         return now_ms < self.known[server].lower_until_ms
 
+    cdef void has_cookie_at(self, int server, const uint8_t* cookie, uint32_t size, int64_t now_ms) noexcept nogil:
+        """Remember a cookie of at most 40 bytes."""
+        cdef Known* known = &self.known[server]
+        memcpy(known.cookie, cookie, size)
+        known.cookie_size, known.cookie_until_ms = size, now_ms + COOKIE_EXPECTED_MS
+
+    cdef bint expects_cookie_at(self, int server, int64_t now_ms) noexcept nogil:
+        return now_ms < self.known[server].cookie_until_ms
+
+    cdef uint32_t write_cookie(self, int server, const uint8_t* client_cookie, uint8_t* out) noexcept nogil:
+        """Write what to send with a client cookie, at most 40 bytes. Return its size."""
+        cdef const Known* known = &self.known[server]
+        if known.cookie_size and memcmp(known.cookie, client_cookie, CLIENT_COOKIE) == 0:
+            memcpy(out, known.cookie, known.cookie_size)
+            return known.cookie_size
+        memcpy(out, client_cookie, CLIENT_COOKIE)
+        return CLIENT_COOKIE
+
     cdef int64_t wait_of(self, int server) noexcept nogil:
         cdef Known* known = &self.known[server]
         cdef double wait_ms
@@ -285,6 +308,21 @@ cdef class Health:
 
     def is_lower(self, server, int64_t now_ms):
         return self.is_lower_at(self.checked(server), now_ms)
+
+    def has_cookie(self, server, bytes cookie not None, int64_t now_ms):
+        if not CLIENT_COOKIE <= len(cookie) <= 40:
+            raise ValueError(f"cookie of {len(cookie)} bytes")
+        self.has_cookie_at(self.checked(server), <const uint8_t*><const char*>cookie, <uint32_t>len(cookie), now_ms)
+
+    def expects_cookie(self, server, int64_t now_ms):
+        return self.expects_cookie_at(self.checked(server), now_ms)
+
+    def cookie_for(self, server, bytes client_cookie not None):
+        cdef uint8_t[40] out
+        if len(client_cookie) != CLIENT_COOKIE:
+            raise ValueError(f"client cookie of {len(client_cookie)} bytes")
+        size = self.write_cookie(self.checked(server), <const uint8_t*><const char*>client_cookie, out)
+        return <bytes>(<const char*>out)[:size]
 
     def first_wait_ms(self, server):
         return self.wait_of(self.checked(server))

@@ -51,19 +51,12 @@ cdef struct Origin:
     const void* control         # one control message, ready for sendmsg
     uint32_t control_size
 
-cdef struct Arrived:
-    Flight* flight
-    int server
-    const uint8_t* message
-    uint32_t size
-    bint varied                 # JUDGE: the slow path must check that the answer repeats `letters`
-    uint64_t letters
-
 cdef struct Servers:
     int count                   # 0: too many for `numbers`, or one is encrypted: for the slow path
     bint fastest                # the fastest one is asked first
     bint races                  # the two fastest are asked at once
     bint varies                 # the case of names in questions varies
+    bint cookies                # questions have cookies
     uint16_t numbers[16]
 
 # A server's outstanding probe, if `sending` has a socket.
@@ -242,9 +235,7 @@ cdef class Pending:
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(SHORTEST_FIRST_WAIT_MS, min(made.first_wait_ms, LONGEST_FIRST_WAIT_MS))
         size = write_question(made, self.want_ad, message)
-        if self.post(
-            &made.own, made, made.servers[0], message, size, self.varied_size(made, made.servers[0], now_ms), now_ms
-        ):
+        if self.ask(&made.own, made, made.servers[0], message, size, now_ms):
             self.table.release_flight(made)
             return NULL
         self.health.sent_to(made.servers[0], now_ms)
@@ -262,28 +253,32 @@ cdef class Pending:
         cdef int rival = flight.servers[1]
         cdef Sending* sending = <Sending*>malloc(sizeof(Sending))
         memcpy(message + HEADER_BYTES, flight.name, flight.name_size)
-        if sending == NULL or self.post(
-            sending, flight, rival, message, size, self.varied_size(flight, rival, now_ms), now_ms
-        ):
+        if sending == NULL or self.ask(sending, flight, rival, message, size, now_ms):
             free(sending)
             return
         flight.raced = True
         self.health.sent_to(rival, now_ms)
         self.slots[self.counts[rival].queries] += 1
 
-    cdef uint32_t varied_size(self, const Flight* flight, int server, int64_t now_ms) noexcept nogil:
-        """Return the size of the question's name if its case varies in a query to the server, else 0."""
-        if not self.views[flight.view].varies or self.health.is_lower_at(server, now_ms):
-            return 0
-        return flight.name_size
+    cdef int ask(
+        self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, int64_t now_ms
+    ) noexcept nogil:
+        """Send the question of `write_question`, as `marks` of engine/slow_path/sent_questions.py says."""
+        cdef const Servers* servers = &self.views[flight.view]
+        cdef bint varies = servers.varies and not self.health.is_lower_at(server, now_ms)
+        return self.post(
+            sending, flight, server, message, size, flight.name_size if varies else 0,
+            servers.cookies and not flight.plain, now_ms,
+        )
 
     cdef int post(
         self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, uint32_t varied_size,
-        int64_t now_ms,
+        bint has_cookie, int64_t now_ms,
     ) noexcept nogil:
         """Send from a random socket under a random id, and register the send. On failure return `errno` instead.
 
-        The case of the first `varied_size` bytes of the question, a folded name, varies.
+        The case of the first `varied_size` bytes of the question, a folded name, varies. With `has_cookie`, the OPT,
+        which is last, gets a cookie: behind the message is room for MOST_COOKIE bytes.
         """
         cdef Pooled* held = self.pools.draw(server, now_ms)
         cdef uint16_t id
@@ -297,6 +292,9 @@ cdef class Pending:
         if sending.varied:
             sending.letters = self.pools.draw_letters(varied_size)
             vary(message + HEADER_BYTES, varied_size, sending.letters)
+        sending.has_cookie = has_cookie
+        if has_cookie:
+            size += add_cookie(self.health, held, message + size)
         if send_upstream(held.fd, message, size, 0) < 0:
             # The socket may first report an ICMP error of an earlier datagram (udp(7)).
             if errno != ECONNREFUSED or send_upstream(held.fd, message, size, 0) < 0:
@@ -323,7 +321,7 @@ cdef class Pending:
             if size < 0:
                 return REFUSED
             out.message, out.size = self.inbox, <uint32_t>size
-            out.flight, out.varied, found, sending = NULL, False, -1, NULL
+            out.flight, out.varied, out.cookie, found, sending = NULL, False, NULL, -1, NULL
             if size >= 2:
                 id = <uint16_t>(self.inbox[0] << 8 | self.inbox[1])
                 sending = self.table.find_send(held, id)
@@ -334,6 +332,7 @@ cdef class Pending:
                 continue
             if sending != NULL:
                 out.flight, out.varied, out.letters = sending.flight, sending.varied, sending.letters
+                out.cookie = held.cookie if sending.has_cookie else NULL
                 if out.flight.number:
                     return JUDGE
                 self.table.store.prefetch(out.flight.hash)  # where the answer will be cached
@@ -344,7 +343,9 @@ cdef class Pending:
                     out.flight.do_bit, &self.ordinary,
                 )
             if found >= 0:
-                return ORDINARY if found and not out.varied else JUDGE
+                if not found or out.varied:
+                    return JUDGE
+                return ORDINARY if takes_cookie(self.health, out, &self.ordinary, now_ns // 1_000_000) else JUDGE
             if size >= 2 and sending == NULL and is_past(held, id):
                 self.slots[self.counts[held.server].late] += 1
             else:

@@ -15,6 +15,7 @@ from libc.stdlib cimport abort, calloc, free, malloc, realloc
 cdef extern from *:
     """
     #include <netinet/in.h>
+    #include <string.h>
     #include <sys/epoll.h>
     #include <sys/random.h>
     #include <sys/socket.h>
@@ -44,6 +45,14 @@ cdef extern from *:
         }
         return fd;
     }
+    static void read_own_address(int fd, uint8_t *out) {
+        /* Write the local address without its port to 16 bytes, which are zero. */
+        struct sockaddr_storage own;
+        socklen_t size = sizeof own;
+        if (getsockname(fd, (struct sockaddr *)&own, &size)) return;
+        if (own.ss_family == AF_INET6) memcpy(out, &((struct sockaddr_in6 *)&own)->sin6_addr, 16);
+        else memcpy(out, &((struct sockaddr_in *)&own)->sin_addr, 4);
+    }
     static int connect_upstream(int fd, const void *address, unsigned size) {
         return connect(fd, (const struct sockaddr *)address, size);
     }
@@ -52,6 +61,7 @@ cdef extern from *:
     void drop_upstream(int epoll_fd, int fd) nogil
     int bind_upstream(int fd, int family, uint16_t port) nogil
     int open_upstream(int family) nogil
+    void read_own_address(int fd, uint8_t* out) nogil
     int connect_upstream(int fd, const void* address, unsigned int size) nogil
     int close_upstream "close"(int fd) nogil
     ssize_t draw_random_bytes "getrandom"(void* into, size_t size, unsigned int flags) nogil
@@ -71,6 +81,7 @@ cdef struct Pooled:
     uint32_t waiting        # outstanding sends
     uint32_t past_count     # ids that no longer wait, of which `past` has the last
     uint16_t past[256]      # MOST_PAST
+    uint8_t cookie[8]       # the client cookie
     bint retired
 
 cdef struct ServerAddress:
@@ -92,6 +103,8 @@ cdef class Pools:
     cdef int open_count
     cdef int left
     cdef uint8_t drawn[256]
+    cdef uint64_t[2] secret     # of client cookies
+    cdef int64_t secret_until_ms
 
     def __cinit__(self, addresses, int epoll_fd):
         self.servers, self.epoll_fd = len(addresses), epoll_fd
@@ -163,9 +176,25 @@ cdef class Pools:
             (&errno)[0] = cause
             return NULL
         made.fd, made.server, made.opened_ms = fd, server, now_ms
+        self.make_cookie(made, now_ms)
         self.by_fd[fd] = made
         self.open_count += 1
         return made
+
+    cdef void make_cookie(self, Pooled* held, int64_t now_ms) noexcept nogil:
+        """Make the client cookie for the server from this address: another address cannot be linked to it."""
+        cdef uint8_t[48] both
+        cdef uint64_t hash
+        cdef int i
+        if now_ms >= self.secret_until_ms:
+            for i in range(8):
+                (<uint16_t*>self.secret)[i] = self.random16()
+            self.secret_until_ms = now_ms + SECRET_MS
+        memset(both, 0, sizeof(both))
+        memcpy(both, self.addresses[held.server].address, self.addresses[held.server].size)
+        read_own_address(held.fd, both + 32)
+        hash = sip_hash_24(self.secret, both, sizeof(both))
+        memcpy(held.cookie, &hash, sizeof(hash))
 
     cdef bint bind_anywhere(self, int fd, int family) noexcept nogil:
         cdef uint16_t port

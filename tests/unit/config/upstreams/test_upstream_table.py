@@ -29,6 +29,13 @@ def test_each_group_says_whether_the_case_of_its_questions_varies(tmp_path: Path
         assert (config.upstream.vary_case, config.zones[0].vary_case) == found
 
 
+def test_each_group_says_whether_its_questions_have_cookies(tmp_path: Path) -> None:
+    zone = ("[[zone]]", 'suffix = "corp.example"', 'servers = ["192.0.2.10"]')
+    for lines, found in ((("cookies = true", *zone), (True, False)), ((*zone, "cookies = true"), (False, True))):
+        config = load_config(written(tmp_path, SERVER, *lines))
+        assert (config.upstream.cookies, config.zones[0].cookies) == found
+
+
 def test_authorities_are_read_from_their_file(tmp_path: Path) -> None:
     ca = Authority(tmp_path).ca
     upstream = load_config(written(tmp_path, SERVER, 'ca = "ca.pem"', 'when_encrypted_fails = "plain"')).upstream

@@ -38,6 +38,7 @@ events = st.lists(
                 "lacks_edns",
                 "keeps_case",
                 "changes_case",
+                "has_cookie",
             )
         ),
         st.integers(0, COUNT - 1),
@@ -67,15 +68,22 @@ def test_health_matches_the_reference(happened: Events) -> None:
         elif what == "due":
             assert ours.due(now_ms) == theirs.due(now_ms)
         else:
-            given = {"missed_probe": (server,), "heard": (server,), "succeeded": (server, rtt_ms, now_ms)}.get(
-                what, (server, now_ms)
-            )
+            cookie = bytes([rtt_ms % 2]) * (8 + rtt_ms % 33)
+            given = {
+                "missed_probe": (server,),
+                "heard": (server,),
+                "succeeded": (server, rtt_ms, now_ms),
+                "has_cookie": (server, cookie, now_ms),
+            }.get(what, (server, now_ms))
             for _ in range(8 if what in ("sent", "heard") else 1):
                 getattr(ours, what)(*given)
                 getattr(theirs, what)(*given)
         assert known(ours, now_ms) == known(theirs, now_ms)
         assert [ours.may_race(n, now_ms) for n in range(COUNT)] == [theirs.may_race(n, now_ms) for n in range(COUNT)]
         assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
+        for one in range(COUNT):
+            assert ours.expects_cookie(one, now_ms) == theirs.expects_cookie(one, now_ms)
+            assert ours.cookie_for(one, bytes(8)) == theirs.cookie_for(one, bytes(8))
         assert [ours.is_lower(n, now_ms) for n in range(COUNT)] == [theirs.is_lower(n, now_ms) for n in range(COUNT)]
 
 
