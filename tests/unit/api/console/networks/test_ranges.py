@@ -97,11 +97,21 @@ def test_a_registered_network_is_not_overwritten(session: Session) -> None:
     assert session.plane.done("GET", "/v1/ranges/default/192.0.2.0/24")["audience"] == "staff"
 
 
+def test_the_page_of_a_fleet_names_the_command_for_its_names(session: Session) -> None:
+    wanted = {"label": "phones", "funding": "public", "audience": "staff"}
+    made = session.plane.done("POST", "/v1/authorities/town/fleets", wanted)
+    page = session.shown(f"{NETWORKS}/default/{made['prefix']}")
+    assert "dnsfilterctl fleet gives its devices a name" in page
+    assert "End its names first: dnsfilterctl fleet end." in page
+    assert "next larger network" not in page
+
+
 def test_devices_without_a_certificate_lead_to_no_form(session: Session) -> None:
     seen = [{"prefix": each, "queries": 42, "seen_s_ago": 60} for each in ("100::/48", "203.0.113.0/24")]
     Machine.enrolled(session.plane, "office-1").report(unregistered=seen)
     page = session.shown(f"{NETWORKS}/unregistered")
     assert "100::/48" in page
+    assert "devices that ask by the name of a fleet, without a certificate" in page
     assert "Register 203.0.113.0/24" in page
     assert "Register 100::/48" not in page
 
