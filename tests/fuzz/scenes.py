@@ -85,6 +85,7 @@ class Scene:
     trust_ad: bool
     conditional: bool
     strategy: Strategy
+    cookies: bool
     stale_s: int
     steps: list[Step]
 
@@ -297,6 +298,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         draw(st.booleans()),
         draw(st.sampled_from((True, True, False))),
         draw(st.sampled_from(Strategy)),
+        draw(st.booleans()),
         draw(st.sampled_from((3_600, 5, 0))),
         draw(_steps(policy, other, listen)),
     )

@@ -16,7 +16,7 @@ from tests.support.scripted import Scripted, silent
 
 def _course(kind: str, scene: Scene, stack: ExitStack) -> Course:
     upstreams = [Scripted(silent) for _ in range(3 if scene.conditional else 2)]
-    conditional = [ZoneTo(ZONE, upstreams[2])] if scene.conditional else []
+    conditional = [ZoneTo(ZONE, upstreams[2], cookies=scene.cookies)] if scene.conditional else []
     rig = stack.enter_context(
         running(
             kind,
@@ -24,6 +24,7 @@ def _course(kind: str, scene: Scene, stack: ExitStack) -> Course:
             *upstreams,
             conditional=conditional,
             strategy=scene.strategy,
+            cookies=scene.cookies,
             clients=scene.clients,
             limits=scene.limits,
             wall_s=scene.wall_s,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from itertools import product
 from typing import TypeAlias, assert_never
+from zlib import crc32
 
 import dns.message
 import dns.rdatatype
@@ -24,7 +25,7 @@ from dnsfilter.telemetry.recent_names import (
     refresh,
 )
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES
-from dnsfilter.wire.query import Query, parse_query
+from dnsfilter.wire.query import Query, parse_query, read_question
 from tests.support.caches import facts
 from tests.support.engines import Client, Rig
 from tests.support.scripted import Asked
@@ -33,6 +34,8 @@ from tests.support.upstream_answers import Speech, spoken
 MOST_MS = 45_000
 """How far a sequence moves the clock, which must stay behind the machine's own."""
 LARGEST_DATAGRAM = 65_000
+COOKIE = b"\0\x0a"
+EMPTY_OPT = b"\0\0\x29"
 ROUNDS = 3
 """How often upstreams repeat an answer to follow-up queries."""
 
@@ -100,7 +103,7 @@ class Seen:
     heard: list[tuple[int, bytes]]
     """What each client received: the number of the question, and the reply."""
     asked: list[tuple[int, bytes]]
-    """Queries to upstreams by datagram, without the id. The order of those that time out together is free."""
+    """Queries to upstreams by datagram, without id and cookie. The order of those that time out together is free."""
     by_stream: list[tuple[int, bytes]]
     """The server, and the query to send to it by stream."""
     slots: list[int]
@@ -180,7 +183,7 @@ class Course:
         new = [(index, asked) for index, upstream in enumerate(self.rig.upstreams) for asked in upstream.asked]
         for upstream in self.rig.upstreams:
             upstream.asked.clear()
-        new.sort(key=lambda one: (one[0], one[1].message[2:]))
+        new.sort(key=lambda one: (one[0], _lasting(one[1].message)))
         self.asked += new
         return new
 
@@ -193,6 +196,7 @@ class Course:
         message = _message(answer, asked)
         if message is None or len(message) > LARGEST_DATAGRAM:
             return
+        message = _with_some_cookie(message, asked.message)
         (upstream.say_from_elsewhere if elsewhere else upstream.say)(asked, message)
         self.rig.settle()
 
@@ -219,7 +223,7 @@ class Course:
         return Seen(
             outcomes,
             self._heard(),
-            [(index, asked.message[2:]) for index, asked in self.asked[before:]],
+            [(index, _lasting(asked.message)) for index, asked in self.asked[before:]],
             [(event.server, event.message[2:]) for event in rig.by_stream[streams:]],
             slots,
             list(rig.counters.policy),
@@ -270,3 +274,32 @@ def _message(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
         return spoken(answer, asked)
     number = int.from_bytes(answer[:2], "big") ^ asked.id
     return number.to_bytes(2, "big")[: len(answer)] + answer[2:]
+
+
+def _cookie_of(query: bytes) -> tuple[int, int]:
+    """Return where the cookie in a query of ours begins and ends: the only option of its only OPT."""
+    end = read_question(query)[1]
+    has_cookie = query[11] == 1 and query[end + 11 : end + 13] == COOKIE
+    return (end + 15, len(query)) if has_cookie else (len(query), len(query))
+
+
+def _lasting(query: bytes) -> bytes:
+    """Return a query without its id and with zeros for its cookie, which each engine draws."""
+    start, end = _cookie_of(query)
+    return query[2:start] + bytes(end - start)
+
+
+def _with_some_cookie(message: bytes, query: bytes) -> bytes:
+    """Return an answer with the cookie that its bytes choose, if its empty OPT is last and the query has a cookie."""
+    start, end = _cookie_of(query)
+    if start == end or message[11:12] in (b"", b"\0") or message[-11:-8] != EMPTY_OPT or message[-2:] != bytes(2):
+        return message
+    client, chosen = query[start : start + 8], crc32(message[2:]) % 8
+    wrong = bytes([client[0] ^ 1]) + client[1:] + bytes(8)
+    cookie = {0: b"", 1: client, 2: wrong, 3: client + bytes(3)}.get(chosen, client + bytes([chosen]) * 16)
+    if not cookie:
+        return message
+    if chosen == 7:  # BADCOOKIE: 7 in the header, 1 in the OPT
+        message = message[:3] + bytes([message[3] & 0xF0 | 7]) + message[4:-6] + b"\1" + message[-5:]
+    option = COOKIE + len(cookie).to_bytes(2, "big") + cookie
+    return message[:-2] + len(option).to_bytes(2, "big") + option
