@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, EndingRead, FormalRead, ShownBan, TermRead
-from api.bans.state import ModeSetting, continues_after, due, mode_setting_at, state_of
+from api.bans.state import Due, ModeSetting, continues_after, mode_setting_at, state_and_due
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.http.formal_decisions import future_note
@@ -68,8 +68,7 @@ def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:
     )
 
 
-def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
-    found = due(terms, now)
+def _ending(found: Due | None, now: Instant) -> EndingRead | None:
     if found is None:
         return None
     # Count days up: a day that has begun is a day.
@@ -116,12 +115,14 @@ def _fields(row: BanRow, switch: ModeSetting, time_zone: str, names: Mapping[int
 
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
     switch = mode_setting_at(row, now)
+    stopped = is_suspended(row.authority, suspended)
+    state, near = state_and_due(row.terms, now, suspended=stopped, off=switch.mode is Mode.OFF)
     return BanRead(
         **_fields(row, switch, time_zone, names),
         mode_set=optional_text(switch.since),
         mode_set_by=switch.by,
-        state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended), off=switch.mode is Mode.OFF),
-        ending=_ending(row.terms, now),
+        state=state,
+        ending=_ending(near, now),
         notes=_notes(row, now, time_zone),
         revision=row.revision,
     )

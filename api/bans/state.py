@@ -97,13 +97,18 @@ def is_held(terms: Iterable[TermRow], at: Instant) -> bool:
 
 def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
     """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
-    if is_held(terms, at):
+    return state_and_due(terms, at, suspended=suspended, off=off)[0]
+
+
+def state_and_due(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> tuple[State, Due | None]:
+    """Return what `state_of` and `due` return, in half the time: each term's period is made once."""
+    live = _live(terms, at)
+    near = _due_of(live, at)
+    if any(period.holds(at) for _, period in live):
         if off:
-            return State.OFF
-        return apply_suspension(State.IN_FORCE if due(terms, at) is None else State.ENDING, suspended=suspended)
-    if any(term.period.is_ahead(at) for term in terms):
-        return State.PLANNED
-    return State.LAPSED
+            return State.OFF, near
+        return apply_suspension(State.IN_FORCE if near is None else State.ENDING, suspended=suspended), near
+    return State.PLANNED if any(period.is_ahead(at) for _, period in live) else State.LAPSED, near
 
 
 def apply_suspension(state: State, *, suspended: bool) -> State:
@@ -117,7 +122,11 @@ def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
     The end is that of the last term that touches or overlaps the one before it. A review counts if it is before that
     end.
     """
-    live = _live(terms, at)
+    return _due_of(_live(terms, at), at)
+
+
+def _due_of(live: Sequence[tuple[TermRow, Period]], at: Instant) -> Due | None:
+    """Return `due` of live terms."""
     if not any(period.holds(at) for _, period in live):
         return None
     reviewed = _reviewed_of(live, at)
@@ -142,6 +151,8 @@ def gapless_end(terms: Sequence[TermRow], at: Instant) -> Instant | None:
 
 def continues_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
     """Return the last end of a live term if a term without an end continues after it; otherwise None."""
+    if len(terms) < 2:
+        return None
     live = [(period.start, period.end) for _, period in _live(terms, at)]
     last = max((end for _, end in live if end is not None), default=None)
     return last if last is not None and any(end is None and start <= last for start, end in live) else None
