@@ -3,6 +3,8 @@
 A source is an https URL, or the path of a file below the directory of feeds. A server is asked for the content only if
 it changed. Its certificate must be valid, also after a redirect. The address that is connected to must be on the
 internet, or in a network that the settings name. No proxy of the environment is used.
+
+The first fetch from a server imports httpx, which takes 5 MB.
 """
 
 import re
@@ -15,16 +17,16 @@ from functools import cached_property
 from pathlib import Path
 from socket import gaierror, socket
 from time import monotonic
-
-import httpcore2
-import httpx2
+from typing import TYPE_CHECKING
 
 from api.delivery.connecting import PrivateAddress, connect
-from api.delivery.timed_transport import TimedTransport
 from api.feeds.failures import Failure, FetchError
 from api.feeds.feed_files import read_file
 from dnsfilter import __version__
 from dnsfilter.policy.model import Prefix
+
+if TYPE_CHECKING:
+    import httpx2
 
 HTTPS = "https://"
 CONNECT_S = 10.0
@@ -85,6 +87,10 @@ class Fetcher:
         return None if read is None else Fetched(read[0], Validators(read[1]))
 
     def _fetch_url(self, url: str, known: Validators) -> Fetched | None:
+        import httpx2
+
+        from api.delivery.timed_transport import TimedTransport
+
         asked = {
             "Accept": "text/plain, */*",
             "Accept-Encoding": "gzip",
@@ -120,7 +126,7 @@ class Fetcher:
         return connect(host, port, min(CONNECT_S, left_s), self._private)
 
 
-def _secure_host(url: httpx2.URL) -> str:
+def _secure_host(url: "httpx2.URL") -> str:
     """Return the host of a URL that may be asked. Raise FetchError for one without TLS, or with a password."""
     if url.scheme != "https" or not url.host:
         raise FetchError(Failure.REDIRECT, "redirected to a URL that is not https: give the URL of the list itself")
@@ -129,7 +135,7 @@ def _secure_host(url: httpx2.URL) -> str:
     return url.host
 
 
-def _read(response: httpx2.Response, host: str, known: Validators, most: int) -> Fetched | None:
+def _read(response: "httpx2.Response", host: str, known: Validators, most: int) -> Fetched | None:
     """Return the content of an answer; None if it has not changed. Raise FetchError, and errors of the connection."""
     status = response.status_code
     if status == 304 and known != Validators():
@@ -146,7 +152,7 @@ def _read(response: httpx2.Response, host: str, known: Validators, most: int) ->
     return Fetched(content, Validators(_validator(response, "etag"), _validator(response, "last-modified")))
 
 
-def _validator(response: httpx2.Response, name: str) -> str:
+def _validator(response: "httpx2.Response", name: str) -> str:
     text: str = response.headers.get(name, "")
     return text if _VALIDATOR.fullmatch(text) else ""
 
@@ -183,6 +189,9 @@ def _damaged(what: str) -> FetchError:
 @contextmanager
 def _failures(host: str) -> Iterator[None]:
     """Turn errors of the block, which speaks with the host, into FetchError."""
+    import httpcore2
+    import httpx2
+
     try:
         yield
     except PrivateAddress as error:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from dnsfilter.translatable import Text
 
+# \d stands for the 700 digits of Unicode: `[0-9]` takes a hundredth of the memory. So does a bound that is not needed.
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SLUG_OR_NONE = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$"
 OWN_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 """An authority's own service, in its paths: the part of its slug after the colon."""
 _SLUG = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:)?[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
-_NAME = r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,126}"
+_NAME = r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}"
 SERVICE_SLUG = rf"^(?:{_SLUG}|{_NAME})$"
 """A service of the catalogue, an authority's own one, or a name that is refused by itself."""
 # Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
@@ -31,12 +32,12 @@ PORTABLE: Mapping[str, str] = {PRINTABLE: f"^[^{_HIDDEN}]*$"}
 
 A class with characters above U+FFFF is invalid in UTF-16: in JavaScript without the flag u, and in .NET.
 """
-DAY = r"^\d{4}-\d{2}-\d{2}$"
-DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DAY_OR_NONE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"
 BAN_REFERENCE = r"^[a-z0-9-]{1,63}/(?:(?:[a-z0-9-]{1,63}:)?[a-z0-9_-]{1,63}|[a-z0-9_.-]{3,253})$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
-NUMBERS = r"^\d{1,9}(?:,\d{1,9}){0,199}$"
+NUMBERS = r"^[0-9]{1,9}(?:,[0-9]{1,9}){0,199}$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
 URL = r"^[!-~]+$"

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cached_property
 from inspect import signature
+from threading import Lock
 from typing import Annotated, Any, get_args
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
-from starlette.routing import Match
+from starlette.routing import Match, compile_path, get_name
 from starlette.types import Message, Receive, Scope, Send
 
 from api.auth.roles import Role, RoleScope, Rule
@@ -32,7 +33,46 @@ _NAMED_IN: Mapping[RoleScope, str] = {
 _READS = ("GET", "HEAD")
 
 
-class Route(APIRoute):
+class LazyRoute(APIRoute):
+    """A route that has at first only what finds it: path, methods, name, endpoint, id.
+
+    The first use of anything else builds the rest, also if several threads use it at once. Most routes stay unused for
+    days, and all of them, built, take 14 MB.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.path, self.endpoint = path, endpoint
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.name = options.get("name") or get_name(endpoint)
+        self.methods = {method.upper() for method in options.get("methods") or ("GET",)}
+        self.operation_id = options.get("operation_id")
+        self.include_in_schema = options.get("include_in_schema", True)
+        self._lock = Lock()
+        self._unbuilt: dict[str, Any] | None = options
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute that only a built route has."""
+        if "_unbuilt" not in self.__dict__:
+            raise AttributeError(name)
+        if self._unbuilt is not None:
+            with self._lock:
+                self._build()
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def _build(self) -> None:
+        """Build the route elsewhere and take over the result at once: no thread sees a half of it."""
+        if self._unbuilt is None:
+            return
+        built = type(self).__new__(type(self))
+        built.__dict__.update(self.__dict__, _unbuilt=None)
+        APIRoute.__init__(built, self.path, self.endpoint, **self._unbuilt)
+        self.__dict__.update(built.__dict__)
+
+
+class Route(LazyRoute):
     """A route that stores its answer in `request.state.answer` before its transaction ends.
 
     One parameter of the endpoint says who may call it: a permit of permits.py or node_permits.py. It is checked first.
@@ -65,7 +105,6 @@ class Route(APIRoute):
         if self.may_wait:
             checked.append(Depends(_reason))
         super().__init__(path, endpoint, dependencies=checked, **options)
-        _resolve_once(self.dependant, set())
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether the route takes a request: HEAD if it takes GET."""
@@ -90,6 +129,7 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler. FastAPI sends its response after all dependencies of function scope have ended."""
+        _resolve_once(self.dependant, set())
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:

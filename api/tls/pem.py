@@ -4,8 +4,6 @@ import ssl
 import stat
 from pathlib import Path
 
-from cryptography.x509 import load_pem_x509_certificates
-
 MAX_BYTES = 1024 * 1024
 CERTIFICATE, PRIVATE_KEY = "CERTIFICATE", "PRIVATE KEY"
 """The words between `-----BEGIN` and `-----`."""
@@ -27,6 +25,8 @@ def check_pem(path: Path, kind: str) -> None:
 
 def expiry_s(certificate: Path) -> int | None:
     """Return when the first certificate of the file expires, with those of its chain; None if that is unreadable."""
+    from cryptography.x509 import load_pem_x509_certificates  # takes 2 MB, and without TLS nobody needs it
+
     try:
         found = load_pem_x509_certificates(certificate.read_bytes())
         return int(min(one.not_valid_after_utc for one in found).timestamp())

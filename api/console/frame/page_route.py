@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 
 from api.auth.sessions import SIGN_IN
 from api.console.frame.calls import declared_calls
 from api.console.frame.error_page import EXPECTED, error_page
 from api.console.frame.security_headers import HEADERS
+from api.http.routes import LazyRoute
 
 
 class SignInNeeded(Exception):
@@ -25,7 +25,7 @@ class ProofNeeded(Exception):
         self.page = page
 
 
-class PageRoute(APIRoute):
+class PageRoute(LazyRoute):
     """Route of a page. `operations` are those that it may call; each of them has its own permit."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:

@@ -8,6 +8,7 @@ from mimetypes import guess_type
 from fastapi import APIRouter, Response
 
 from api.errors import NotFound
+from api.http.routes import LazyRoute
 
 PREFIX = "/console/static"
 HTMX = "htmx.min.js"
@@ -16,7 +17,7 @@ REPORT = "report.css"
 """The style of reports, which a report has within its own page."""
 _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
-router = APIRouter(prefix=PREFIX)
+router = APIRouter(route_class=LazyRoute, prefix=PREFIX)
 
 
 @router.get("/{digest}/{name}", include_in_schema=False)

@@ -1,4 +1,7 @@
-"""Ask an identity provider, with bounds on time, size and requests under way. No redirect is followed."""
+"""Ask an identity provider, with bounds on time, size and requests under way. No redirect is followed.
+
+The first sign-in imports httpx, which takes 5 MB: few installations have a provider.
+"""
 
 import json
 import re
@@ -9,10 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from threading import BoundedSemaphore
 from time import monotonic
-from typing import Any
-
-import httpcore2
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from api.console.oidc.protocol import (
     Metadata,
@@ -29,9 +29,11 @@ from api.console.oidc.protocol import (
 from api.console.oidc.sign_in_attempt import Attempt
 from api.console.oidc.sign_in_failures import BEGIN_AGAIN, NO_ANSWER, NOT_VALID, SignInFailed
 from api.delivery.identity_provider import IdentityProvider, read_secret
-from api.delivery.timed_transport import TimedTransport
 from dnsfilter import __version__
 from dnsfilter.policy.model import Instant
+
+if TYPE_CHECKING:
+    import httpx2
 
 CONNECT_S = 5.0
 ANSWERS_S = 10.0
@@ -94,6 +96,10 @@ class Provider:
 
     @contextmanager
     def _asking(self) -> Iterator["_Asked"]:
+        import httpx2
+
+        from api.delivery.timed_transport import TimedTransport
+
         if not self._slots.acquire(blocking=False):
             raise SignInFailed(NO_ANSWER, f"{MAX_AT_ONCE} sign-ins wait for the provider already")
         try:
@@ -108,11 +114,14 @@ class Provider:
 class _Asked:
     """The provider, asked within one request of the browser."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: "httpx2.Client") -> None:
         self._client = client
 
     def answer(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: str = "") -> dict[str, Any]:
         """Return the JSON object that a URL answers. Raise SignInFailed."""
+        import httpcore2
+        import httpx2
+
         sent = {"Accept": "application/json", "User-Agent": f"dnsfilter-api/{__version__}", **(headers or {})}
         try:
             request = self._client.build_request(method, url, headers=sent, content=body.encode() or None)
@@ -132,7 +141,7 @@ def _connect(host: str, port: int, left_s: float) -> socket.socket:
     return socket.create_connection((host, port), min(CONNECT_S, left_s))
 
 
-def _read(response: httpx2.Response) -> bytes:
+def _read(response: "httpx2.Response") -> bytes:
     content = b""
     for piece in response.iter_raw():
         content += piece
