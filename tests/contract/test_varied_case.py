@@ -141,6 +141,42 @@ def test_no_letters_of_ours_reach_a_client_in_owners_and_targets(kind: str) -> N
         assert [str(part.name) for part in found.answer] == [f"{NAME}.", target]
 
 
+@pytest.mark.parametrize("by_stream", [False, True])
+def test_no_letters_of_ours_reach_a_client_in_data(kind: str, by_stream: bool) -> None:
+    """A resolver like BIND keeps the end of a name in data as an earlier question spelled it."""
+    records = [
+        "example.org. 300 NS ns1.EXAMple.NET.",
+        "example.org. 300 SOA ns1.EXAMple.NET. Host.EXAMple.NET. 1 2 3 4 5",
+        "example.org. 300 MX 10 mail.EXAMple.NET.",
+        "_sip._tcp.example.org. 300 SRV 1 2 3 sip.EXAMple.NET.",
+        "_ipp._tcp.example.org. 300 PTR My-Printer._iPp._tcP.EXAMple.NET.",
+        "example.org. 300 TXT EXAMple.NET.",
+    ]
+
+    def behave(asked: Asked) -> Iterable[bytes]:
+        if by_stream and not asked.by_stream:
+            return (truncated(asked),)
+        return (reply(asked, [record for record in records if f" 300 {asked.qtype} " in record]),)
+
+    with varying(kind, office(), Scripted(behave)) as rig:
+        found = []
+        for record in records:
+            name, _, qtype = record.split()[:3]
+            wait = rig.begin(query(name[:-1], qtype))
+            if by_stream:
+                rig.until(lambda: b"" if rig.by_stream else None)
+                rig.complete()
+            found += data(wait())
+    assert found == [
+        "NS ns1.example.net.",
+        "SOA ns1.example.net. host.example.net. 1 2 3 4 5",
+        "MX 10 mail.example.net.",
+        "SRV 1 2 3 sip.example.net.",
+        "PTR My-Printer._ipp._tcp.example.net.",
+        'TXT "EXAMple.NET."',
+    ]
+
+
 def test_retry_varies_again_and_either_answer_counts_with_its_own_letters(kind: str) -> None:
     for answered in range(2):
         with varying(kind, office(), Scripted(silent)) as rig:

@@ -212,7 +212,7 @@ class Inflight:
             exchange.reason = None
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
-            answer = None if message is None else parse_checked(message)
+            answer = None if message is None else parse_checked(self._questions.answered(exchange, message))
         except MalformedMessage:
             answer = None
         if answer is None or answer.tc or not same_question(answer.question, exchange.question):

@@ -2,6 +2,7 @@
 
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.engine.slow_path.pending_table import HealthBook
+from dnsfilter.engine.slow_path.varied_case import fold_answer
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.query import build_upstream_query
 
@@ -28,3 +29,8 @@ class Questions:
         view = self._zones.route(exchange.question.name, exchange.question.qtype)
         vary = view.varies_case and not self._health.is_lower(server, now_ms)
         return vary, view.sends_cookies and not exchange.attempt.is_plain(server)
+
+    def answered(self, exchange: Exchange, message: bytes) -> bytes:
+        """Return an answer by stream, folded if its server may have kept our letters from questions over UDP."""
+        name, qtype = exchange.question.name, exchange.question.qtype
+        return fold_answer(message, len(name)) if self._zones.route(name, qtype).varies_case else message

@@ -11,7 +11,8 @@ from dnsfilter.wire.query import FLAG_QR, HEADER, OPCODE_BITS, Question
 VARIED_BYTES: Final = 64
 """Bytes at the start of a name whose case varies. Letters behind them stay in lower case."""
 
-_CNAME: Final = Type.CNAME.to_bytes(2, "big")
+_NAMES_AT: Final = {int(Type.CNAME): 0, int(Type.NS): 0, int(Type.SOA): 0, int(Type.MX): 2, int(Type.SRV): 6}
+"""Where names begin in the data of these types."""
 
 
 def vary(name: bytes, letters: int) -> bytes:
@@ -43,11 +44,13 @@ def repeats_in_other_case(message: bytes, asked: Question) -> bool:
 
 
 def fold_answer(message: bytes, name_size: int) -> bytes:
-    """Return an answer with question, owners and targets of CNAMEs in lower case: clients must not see our letters.
+    """Return an answer with question, owners and names in data in lower case: clients must not see our letters.
 
-    Some servers repeat the question's name in records, or in the CNAME that they make from a DNAME. Leave what follows
-    a malformed record as it is.
+    Some servers repeat the question's name in records, or in the CNAME that they make from a DNAME. Others keep the end
+    of a name in NS, SOA and MX as an earlier question spelled it. Leave what follows a malformed record as it is.
     """
+    if len(message) < HEADER.size:
+        return message
     folded = bytearray(message)
     _, _, _, *counts = HEADER.unpack_from(message)
     position = HEADER.size + name_size
@@ -59,10 +62,23 @@ def fold_answer(message: bytes, name_size: int) -> bytes:
         if end > len(folded):
             break
         end += int.from_bytes(folded[end - 2 : end], "big")
-        if folded[position : position + 2] == _CNAME:
-            _fold_labels(folded, position + 10, min(end, len(folded)))
+        rtype = int.from_bytes(folded[position : position + 2], "big")
+        _fold_data(folded, rtype, position + 10, min(end, len(folded)))
         position = end
     return bytes(folded)
+
+
+def _fold_data(message: bytearray, rtype: int, position: int, end: int) -> None:
+    """Fold the names in the data of a record. The first label of a PTR stays: people read it (RFC 6763 section 4.1)."""
+    if rtype == Type.PTR:
+        position += 1 + message[position] if position < end else 0
+    elif rtype in _NAMES_AT:
+        position += _NAMES_AT[rtype]
+    else:
+        return
+    position = _fold_labels(message, position, end)
+    if rtype == Type.SOA:
+        _fold_labels(message, position, end)
 
 
 def _fold_labels(message: bytearray, position: int, end: int) -> int:

@@ -23,7 +23,7 @@ cdef inline bint repeats(const uint8_t* found, const uint8_t* name, uint32_t siz
 
 
 cdef void fold_answer(uint8_t* message, uint32_t size, uint32_t name_size) noexcept nogil:
-    """Fold question, owners and targets of CNAMEs of an answer that has at least its header and its name."""
+    """Fold question, owners and names in data of an answer that has at least its header and its name."""
     cdef uint32_t position = HEADER_BYTES + name_size, end
     cdef uint32_t records = big16(message + 6) + big16(message + 8) + big16(message + 10)
     fold(message + HEADER_BYTES, message + HEADER_BYTES, name_size)
@@ -35,9 +35,23 @@ cdef void fold_answer(uint8_t* message, uint32_t size, uint32_t name_size) noexc
         if end > size:
             return
         end += big16(message + end - 2)
-        if big16(message + position) == TYPE_CNAME:
-            fold_labels(message, position + 10, min(end, size))
+        fold_data(message, big16(message + position), position + 10, min(end, size))
         position = end
+
+
+cdef inline void fold_data(uint8_t* message, uint16_t rtype, uint32_t position, uint32_t end) noexcept nogil:
+    """Fold the names in the data of a record, but not the first label of a PTR."""
+    if rtype == RR_PTR:
+        position += 1 + message[position] if position < end else 0
+    elif rtype == RR_MX:
+        position += 2
+    elif rtype == RR_SRV:
+        position += 6
+    elif rtype not in (TYPE_CNAME, RR_NS, TYPE_SOA):
+        return
+    position = fold_labels(message, position, end)
+    if rtype == TYPE_SOA:
+        fold_labels(message, position, end)
 
 
 cdef inline uint32_t fold_labels(uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:

@@ -26,8 +26,11 @@ cdef enum:
 cdef enum:
     RR_A = 1
     RR_NS = 2
+    RR_PTR = 12
+    RR_MX = 15
     RR_SIG = 24
     RR_AAAA = 28
+    RR_SRV = 33
     RR_DNAME = 39
     RR_DS = 43
     RR_RRSIG = 46
