@@ -24,7 +24,9 @@ UNKNOWN_WAIT_MS: Final = 800
 EDNS_REMEMBERED_MS: Final = 900_000
 """Time to ask a server without EDNS after it rejected EDNS, or to trust that it has EDNS after an OPT."""
 CASE_REMEMBERED_MS: Final = 900_000
-"""Time to ask a server in lower case after it changed the case of a name, or to trust that it keeps it."""
+"""Time to ask a server in lower case after it changed the case of names, or to trust that it keeps it."""
+CHANGES_TO_LOWER: Final = 3
+"""Answers in another case, none in the case of their question between them, that end the variation for a server."""
 SHORTEST_WAIT_MS: Final = 400
 """Minimum wait. An upstream that must ask others is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
@@ -41,6 +43,7 @@ class _Server:
 
     __slots__ = (
         "back_off_ms",
+        "case_changes",
         "case_until_ms",
         "cookie",
         "cookie_until_ms",
@@ -70,6 +73,7 @@ class _Server:
         self.edns_until_ms = 0
         self.plain_until_ms = 0
         self.case_until_ms = 0
+        self.case_changes = 0
         self.lower_until_ms = 0
         self.cookie = b""  # client and server cookie
         self.cookie_until_ms = 0
@@ -258,15 +262,19 @@ class Health:
         """Record an answer that repeats a name with letters in upper case: names vary for this server again."""
         known = self._servers[server]
         known.case_until_ms = now_ms + CASE_REMEMBERED_MS
-        known.lower_until_ms = 0
+        known.lower_until_ms = known.case_changes = 0
 
     def changes_case(self, server: int, now_ms: int) -> None:
         """Record an answer that repeats a name in another case.
 
-        Ignore this if the server recently kept the case. One forged answer must not end the protection.
+        Ignore this if the server recently kept the case. One forged answer must not end the protection, not even for a
+        server of which nothing is known.
         """
         known = self._servers[server]
-        if now_ms >= known.case_until_ms:
+        if now_ms < known.case_until_ms:
+            return
+        known.case_changes = min(known.case_changes + 1, CHANGES_TO_LOWER)
+        if known.case_changes == CHANGES_TO_LOWER:
             known.lower_until_ms = now_ms + CASE_REMEMBERED_MS
 
     def is_lower(self, server: int, now_ms: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from dnsfilter.config.node_config import Strategy
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.upstream.health import CHANGES_TO_LOWER
 from tests.contract.cases import office
 from tests.support.engines import KINDS, Rig, ZoneTo, data, query, running
 from tests.support.scripted import Asked, Scripted, reply, silent, truncated
@@ -48,6 +49,12 @@ def lowers(asked: Asked) -> Iterable[bytes]:
 
 def failures(rig: Rig, reason: Failure, server: int = 0) -> int:
     return rig.counters.slots[upstream_slots(len(rig.upstreams))[server].failure(reason)]
+
+
+def teach(rig: Rig) -> None:
+    """Ask until the server that answers in another case is known for it."""
+    for number in range(CHANGES_TO_LOWER):
+        assert ask_by_stream(rig, f"taught{number}.{NAME}") == [f"A {TRUTH}"]
 
 
 def ask_by_stream(rig: Rig, name: str = NAME) -> list[str]:
@@ -234,22 +241,25 @@ def test_nothing_of_an_answer_in_another_case_is_used(kind: str, damage: str) ->
         assert [len(upstream.asked) for upstream in rig.upstreams] == [2, 0]
 
 
-def test_server_that_lowers_is_asked_over_tcp_once_and_then_in_lower_case(kind: str) -> None:
+def test_server_that_lowers_is_asked_over_tcp_thrice_and_then_in_lower_case(kind: str) -> None:
     with varying(kind, office(), Scripted(lowers)) as rig:
-        ask_by_stream(rig)
+        teach(rig)
         rig.upstream.behave = lambda asked: (lowered(asked, answer(asked)),)
         for number in range(5):
             assert data(rig.ask(query(f"n{number}.{NAME}"))) == [f"A {TRUTH}"]
-        assert all(sent(asked).islower() for asked in rig.upstream.asked[1:])
-        assert failures(rig, Failure.CASE) == 1
+        lower = [(asked.by_stream, sent(asked).islower()) for asked in rig.upstream.asked]
+        assert lower == CHANGES_TO_LOWER * [(False, False), (True, True)] + 5 * [(False, True)]
+        assert failures(rig, Failure.CASE) == CHANGES_TO_LOWER
 
 
-def test_forgery_in_another_case_neither_counts_nor_ends_the_variation(kind: str) -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_forgery_in_another_case_neither_counts_nor_ends_the_variation(kind: str, before: int) -> None:
     with varying(kind, office(), Scripted(keeps)) as rig:
-        rig.ask(query(f"before.{NAME}"))
+        for number in range(before):
+            rig.ask(query(f"n{number}.{NAME}"))
         rig.upstream.behave = silent
         wait = rig.begin(query(NAME))
-        rig.until_asked(2)
+        rig.until_asked(before + 1)
         asked = rig.upstream.asked[-1]
         rig.upstream.say(asked, lowered(asked, answer(asked, FORGED)))
         rig.upstream.say(asked, answer(asked))
@@ -270,8 +280,7 @@ def test_server_without_tcp_is_asked_again_over_udp_unless_another_one_answers(k
         rig.complete(lambda _upstream, _message: None)
         assert data(wait()) == [f"A {TRUTH}"]
         assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1] if others else [2]
-        rig.ask(query(f"after.{NAME}"))
-        assert sent(rig.upstream.asked[-1]).islower()
+        assert sent(rig.upstreams[others].asked[-1]).islower() == (not others)
 
 
 def test_question_fails_if_the_server_answers_neither_over_tcp_nor_in_lower_case(kind: str) -> None:
@@ -312,10 +321,10 @@ def test_racers_get_different_letters_and_the_first_that_repeats_its_own_counts(
 
 def test_racer_that_lowers_is_asked_over_tcp_and_in_lower_case_from_then_on(kind: str) -> None:
     with varying(kind, office(), Scripted(silent), Scripted(lowers), strategy=Strategy.RACE) as rig:
-        assert ask_by_stream(rig) == [f"A {TRUTH}"]
+        teach(rig)
         rig.upstreams[0].say(rig.upstreams[0].asked[0], answer(rig.upstreams[0].asked[0]))
         rig.settle()
-        assert sum(failures(rig, reason, server) for reason in Failure for server in range(2)) == 1
+        assert sum(failures(rig, reason, server) for reason in Failure for server in range(2)) == CHANGES_TO_LOWER
         wait = rig.begin(query(f"after.{NAME}"))
         rig.until(lambda: b"" if all(f"after.{NAME}" == up.asked[-1].name for up in rig.upstreams) else None)
         assert [sent(upstream.asked[-1]).islower() for upstream in rig.upstreams] == [False, True]

@@ -2,7 +2,13 @@
 
 import pytest
 
-from dnsfilter.upstream.health import CASE_REMEMBERED_MS, COOKIE_EXPECTED_MS, EDNS_REMEMBERED_MS, Health
+from dnsfilter.upstream.health import (
+    CASE_REMEMBERED_MS,
+    CHANGES_TO_LOWER,
+    COOKIE_EXPECTED_MS,
+    EDNS_REMEMBERED_MS,
+    Health,
+)
 
 
 def down(health: Health, server: int, now_ms: int, times: int = 3) -> None:
@@ -127,9 +133,14 @@ def test_server_that_recently_had_edns_keeps_it() -> None:
     assert health.is_plain(0, 1_000 + EDNS_REMEMBERED_MS)
 
 
+def change_case(health: Health, at_ms: int) -> None:
+    for _ in range(CHANGES_TO_LOWER):
+        health.changes_case(0, at_ms)
+
+
 def test_server_that_changes_the_case_is_asked_in_lower_case_for_a_while() -> None:
     health = Health(2)
-    health.changes_case(0, 1_000)
+    change_case(health, 1_000)
     lower = [health.is_lower(0, at_ms) for at_ms in (1_000, 999 + CASE_REMEMBERED_MS, 1_000 + CASE_REMEMBERED_MS)]
     assert lower == [True, True, False]
     assert not health.is_lower(1, 1_000)
@@ -140,8 +151,29 @@ def test_server_that_changes_the_case_is_asked_in_lower_case_for_a_while() -> No
 def test_server_that_recently_kept_the_case_is_not_asked_in_lower_case() -> None:
     health = Health(1)
     health.keeps_case(0, 1_000)
-    health.changes_case(0, CASE_REMEMBERED_MS)
+    change_case(health, CASE_REMEMBERED_MS)
     assert not health.is_lower(0, CASE_REMEMBERED_MS)
+    change_case(health, 1_000 + CASE_REMEMBERED_MS)
+    assert health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
+
+
+def test_answers_in_another_case_count_only_without_one_in_the_same_case_between_them() -> None:
+    health = Health(1)
+    for _ in range(CHANGES_TO_LOWER - 1):
+        health.changes_case(0, 1_000)
+    assert not health.is_lower(0, 1_000)
+    health.keeps_case(0, 1_000)
+    for _ in range(CHANGES_TO_LOWER - 1):
+        health.changes_case(0, 1_000 + CASE_REMEMBERED_MS)
+    assert not health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
+    health.changes_case(0, 1_000 + CASE_REMEMBERED_MS)
+    assert health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
+
+
+def test_server_that_still_changes_the_case_is_asked_in_lower_case_after_one_more_answer() -> None:
+    health = Health(1)
+    change_case(health, 1_000)
+    assert not health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
     health.changes_case(0, 1_000 + CASE_REMEMBERED_MS)
     assert health.is_lower(0, 1_000 + CASE_REMEMBERED_MS)
 

@@ -27,6 +27,7 @@ cdef struct Known:
     int64_t edns_until_ms
     int64_t plain_until_ms      # asked without EDNS until then
     int64_t case_until_ms
+    int64_t case_changes
     int64_t lower_until_ms      # asked in lower case until then
     int64_t cookie_until_ms     # answers need a cookie until then
     uint8_t cookie[40]          # client and server cookie
@@ -207,7 +208,7 @@ cdef class Health:
 
     cdef void keeps_case_at(self, int server, int64_t now_ms) noexcept nogil:
         self.known[server].case_until_ms = now_ms + CASE_REMEMBERED_MS
-        self.known[server].lower_until_ms = 0
+        self.known[server].lower_until_ms = self.known[server].case_changes = 0
 
     cdef bint is_lower_at(self, int server, int64_t now_ms) noexcept nogil:
         return now_ms < self.known[server].lower_until_ms
@@ -303,7 +304,10 @@ cdef class Health:
 
     def changes_case(self, server, int64_t now_ms):
         cdef Known* known = &self.known[self.checked(server)]
-        if now_ms >= known.case_until_ms:
+        if now_ms < known.case_until_ms:
+            return
+        known.case_changes = min(known.case_changes + 1, CHANGES_TO_LOWER)
+        if known.case_changes == CHANGES_TO_LOWER:
             known.lower_until_ms = now_ms + CASE_REMEMBERED_MS
 
     def is_lower(self, server, int64_t now_ms):
