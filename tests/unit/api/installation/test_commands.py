@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -89,7 +91,7 @@ def test_an_interrupted_init_can_be_finished(settings: Settings, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(commands, "make_first_token", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            commands.create(settings)
+            commands.make_installation(settings)
     assert settings.token_key_path.exists()
     assert commands.is_first_start(settings)
     commands.create(settings)
@@ -136,12 +138,12 @@ def test_nothing_is_made_on_postgresql_while_another_process_has_the_turn(server
 def test_an_installation_that_appears_during_init_is_not_made_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands.create(settings)
+    commands.make_installation(settings)
     before = _files(settings)
     looks = iter((lambda _settings: None, opening.demand_no_installation))
     monkeypatch.setattr(commands, "demand_no_installation", lambda given: next(looks)(given))
     with pytest.raises(ConfigError, match="already holds an installation"):
-        commands.create(settings)
+        commands.make_installation(settings)
     assert _files(settings) == before
 
 
@@ -163,3 +165,16 @@ def test_messages_hide_the_password(tmp_path: Path) -> None:
     settings = parse_settings({"state_dir": str(tmp_path), "database": url}, {})
     messages = opening.database_name(settings) + opening.command("init", settings)
     assert ("secret" in messages, messages.count("db.example.org")) == (False, 2)
+
+
+def test_what_makes_an_installation_takes_no_memory_of_the_server(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from api.installation import commands\n"
+        "from api.settings import parse_settings\n"
+        f"print(commands.create(parse_settings({{'state_dir': {str(tmp_path / 'state')!r}}}, {{}})))\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("made ")
+    assert done.stdout.endswith("\nFalse\n")
