@@ -33,12 +33,12 @@ quick: ## run the tests for every change, in about a minute: unit, contract and 
 test: ## run every rule once, in about twelve minutes; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@DNSFILTER_FUZZ_EXAMPLES=25 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
+	@DNSFILTER_EXAMPLES=10 DNSFILTER_FUZZ_EXAMPLES=25 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
 
 slow: ## run what takes minutes: kills, comparisons at length, fuzz, browsers, the booted package; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@$(PYTEST) -m "slow or fuzz" $(TESTS)
+	@DNSFILTER_EXAMPLES=50 $(PYTEST) -m "slow or fuzz or hypothesis" $(TESTS)
 
 check: ## check lint, format, types, import contracts and the API's description
 	@scripts/bootstrap dev

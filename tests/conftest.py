@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     their ports taken. Keep the random order otherwise.
 
     Mark what the tiers of the Makefile choose by: tests in `fuzz`, tests with PostgreSQL as heavy, and as slow those
-    that SQLite has passed already, and long ones that the compiled engine has passed already.
+    that SQLite has passed already, and long ones and `fuzz` that the compiled engine has passed already.
     """
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
     short = [tests for tests in files if not _is_long(tests[0].path)]
@@ -105,7 +105,7 @@ def _is_repeated(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     if not callspec:
         return False
-    by_reference = "reference" in callspec.params.values() and _is_in(LONG, item.path)
+    by_reference = "reference" in callspec.params.values() and _is_in((*LONG, "fuzz"), item.path)
     return callspec.params.get("backend") == "postgresql" or (by_reference and len(KINDS) > 1)
 
 

@@ -71,27 +71,32 @@ def test_a_page_without_the_mark_is_not_overwritten() -> None:
     assert new.endswith("\n\n## After\n\nkept\n")
 
 
-def test_every_route_answers_every_caller_as_documented(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("each_caller", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_route_answers_every_caller_as_documented(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, each_caller: bool
+) -> None:
+    """Every route meets every role. Callers of one column take turns at the routes, unless `each_caller`."""
     monkeypatch.setattr(site, "_paths", lambda: {"index.html": PAGE})
     table = _table()
     world = make_world(plane)
     callers = _callers(plane)
+    groups = [[caller] for caller in callers] if each_caller else _alike(callers)
     asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
     assert asked.keys() == table.keys(), "add a request for each route to tests/unit/api/auth/world.py"
     _undo(plane, monkeypatch)
-    wrong = asyncio.run(_walk(plane, callers, asked, table))
+    wrong = asyncio.run(_walk(plane, groups, asked, table))
     assert not wrong, "\n".join(wrong)
 
 
 async def _walk(
-    plane: Plane, callers: list[Caller], asked: dict[str, list[Asked]], table: dict[str, dict[str, str]]
+    plane: Plane, groups: list[list[Caller]], asked: dict[str, list[Asked]], table: dict[str, dict[str, str]]
 ) -> list[str]:
     wrong = []
     before = _record(plane)
     # Every request comes from another address: one address may not fail this often.
     addresses = (f"127.1.{number // 250 % 250}.{number % 250}" for number in count())
-    for route, cases in asked.items():
-        for caller in callers:
+    for turn, (route, cases) in enumerate(asked.items()):
+        for caller in (group[turn % len(group)] for group in groups):
             # A token that is not accepted is refused before it matters whom the request concerns.
             for case in cases if caller.columns else cases[:1]:
                 status = (await _send(plane.app, next(addresses), caller, route, case)).status_code
@@ -104,8 +109,8 @@ async def _walk(
                     what = ", ".join(sorted(case.matter)) or "nobody in particular"
                     wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
                 plane.clock.now += 0.1  # Otherwise, these would be too many failures.
-            if _record(plane) != before:
-                return [*wrong, f"{caller.name}: {route} left a trace"]
+        if _record(plane) != before:
+            return [*wrong, f"{route} left a trace"]
     return wrong
 
 
@@ -177,6 +182,14 @@ def _callers(plane: Plane) -> list[Caller]:
             "GET", "/v1/self", token=caller.token
         )  # Store the day of the token's use, so that later requests do not.
     return found
+
+
+def _alike(callers: list[Caller]) -> list[list[Caller]]:
+    """Return the callers by the columns that say what they may do."""
+    found: dict[tuple[str, ...], list[Caller]] = {}
+    for caller in callers:
+        found.setdefault(caller.columns, []).append(caller)
+    return list(found.values())
 
 
 def _caller(plane: Plane, name: str, *roles: tuple[str, str | None]) -> Caller:
