@@ -1,16 +1,18 @@
 """/v1/decision and /v1/who: what the policy decides for a client."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from api.auth.permit import Permit
+from api.db.models import RangeRow
 from api.db.sites import get_site
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid
-from api.explain.fleet_clients import fleet_client
+from api.explain.fleet_clients import fleet_named, has_name
 from api.explain.policy_answers import authority_words, decision_read, parse_client, parse_question, who_read
 from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
 from api.http.dependencies import RuntimeDep, UnitDep
@@ -21,7 +23,7 @@ from api.http.routes import Route
 from api.http.schemas import Slug, TimestampText
 from api.publish.repository import authority_of, off_since, space_of, suspensions_at
 from api.timestamps import given_timestamp
-from dnsfilter.policy.model import DEFAULT_SITE, Address
+from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.translatable import Text
 
 router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
@@ -50,7 +52,8 @@ def get_decision(
     """
     # At an unknown site, every client would seem unregistered.
     get_site(unit.session, site)
-    address = _client(unit, permit, site, client, fleet)
+    named = _fleet(unit, permit, site, client, fleet)
+    address = parse_client(client or "", "query.client") if named is None else ip_network(named.prefix).network_address
     authority = authority_of(unit.session, site, address)
     permit.demand(authority, words=authority_words(site, address))
     question = parse_question(name, "query.name", held.publishing.services(unit))
@@ -59,16 +62,17 @@ def get_decision(
     if instant < unit.now_s:
         # The policy has only recent suspensions.
         policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
-    return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
+    found = decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
+    if named is not None:
+        found.fleet_has_name = has_name(unit.session, named, instant)
+    return found
 
 
-def _client(unit: UnitOfWork, permit: Permit, site: str, client: str | None, fleet: str | None) -> Address:
-    """Return the address to decide for. Raise `Invalid` unless exactly one of both is given."""
+def _fleet(unit: UnitOfWork, permit: Permit, site: str, client: str | None, fleet: str | None) -> RangeRow | None:
+    """Return the fleet to decide for, None for a client. Raise `Invalid` unless exactly one of both is given."""
     if (client is None) == (fleet is None):
         raise Invalid.at("query.client", Text("give either client or fleet"))
-    if fleet is not None:
-        return fleet_client(unit.session, site, fleet, permit.visible())
-    return parse_client(client or "", "query.client")
+    return None if fleet is None else fleet_named(unit.session, site, fleet, permit.visible())
 
 
 @router.get("/who", summary="Show the authority of an address", responses=documented(NOT_FOUND))

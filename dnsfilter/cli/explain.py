@@ -16,6 +16,7 @@ from dnsfilter.cli.suspend import published_text, suspension_text, suspension_va
 from dnsfilter.config.node_config import Config
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.decide import Decision
+from dnsfilter.policy.fleets import FLEET_WITHOUT_NAME
 from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Address, Instant, WireName
@@ -77,17 +78,20 @@ def explain(options: argparse.Namespace) -> int:
     set_here = [each for each in acts.names if each.authority == decision.authority and each.covers(name)]
     set_here = [each for each in set_here if each.start <= at < each.end]
     described = snapshot.describe(client.packed) if options.fleet is not None else None
+    has_name = described is not None and snapshot.fleets.has_name(client.packed, at)
     private = private_addresses_text(config, name)
     if options.json:
         suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
-        fleet = {} if described is None else {"fleet": described[1]}
+        fleet = {} if described is None else {"fleet": described[1], "fleet_has_name": has_name}
         answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision), **names, **fleet}
         answer["private_addresses"] = private
         print(json.dumps({**answer, "suspended": suspended, "local_names": [name_value(each) for each in set_here]}))
         return DONE
     if described is not None:
         say(f"fleet: {described[1]} ({described[0]})")
+        if not has_name:
+            say(FLEET_WITHOUT_NAME)
     for suspension in local:
         say(suspension_text(suspension))
     for suspension in published:

@@ -22,6 +22,8 @@ NO_FLEET = FLEET_HALF + bytes(4)
 """The first 12 bytes of an address in the block of fleets that is in no fleet, because fleets count from 1."""
 NO_FLEET_NETWORK = "100::/48"
 """The network that nodes report for clients in the block of fleets that are in no fleet."""
+FLEET_WITHOUT_NAME = "no name of this fleet is valid then, so its devices get no answer; with one:"
+"""What `explain` says before the decision for such a fleet."""
 MAX_NUMBER = 2**32 - 1
 TOKEN_BYTES = 5
 """Random bytes of a token. Base32 writes them as eight characters."""

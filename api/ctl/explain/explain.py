@@ -23,7 +23,7 @@ from api.explain.schemas import (
 )
 from dnsfilter.cli.running.instead_of_client import InsteadOfClient
 from dnsfilter.policy.device_phrase import use_words
-from dnsfilter.policy.fleets import is_fleet_text
+from dnsfilter.policy.fleets import FLEET_WITHOUT_NAME, is_fleet_text
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
 """Extended DNS error codes of dnsfilter's own refusals, RFC 8914 section 5.2."""
@@ -96,6 +96,8 @@ def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[st
     zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
+    if found.fleet_has_name is False:
+        yield FLEET_WITHOUT_NAME
     services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
     rows = [
         ("verdict", found.verdict),

@@ -51,6 +51,11 @@ class FleetTable:
         held = self._by_token.get(token.lower())
         return None if held is None else held[1]
 
+    def has_name(self, client: bytes, at: Instant) -> bool:
+        """Return whether the fleet of a packed address can ask by a token at `at`."""
+        held = client[:_PREFIX_BYTES]
+        return any(prefix == held and start <= at < end for start, end, prefix in self._by_token.values())
+
     def __len__(self) -> int:
         return len(self._by_token)
 

@@ -46,7 +46,16 @@ def test_fleet_is_decided_as_its_range(files: list[str], capsys: pytest.CaptureF
     assert "refuse by ban 1 on tiktok for a client of ghent" in second
     assert explain(files, "www.tiktok.com", "--fleet", fleet, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["fleet"], found["verdict"]) == ("phones", "refuse")
+    assert (found["fleet"], found["fleet_has_name"], found["verdict"]) == ("phones", True, "refuse")
+
+
+def test_fleet_without_a_valid_name_gets_no_answer(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    policy = Path(files[-1])
+    policy.write_text(policy.read_text().replace(f'"{TOKEN}" }}', f'"{TOKEN}", end = 2023-06-01 }}'))
+    assert explain(files, "--fleet", "phones", "www.tiktok.com") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("no name of this fleet is valid")
+    assert explain(files, "--fleet", "phones", "www.tiktok.com", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["fleet_has_name"] is False
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_story_of_a_fleet(ctl: Ctl) -> None:
     assert shown.code == 0, shown.err
     explained = shown.out
     assert "verdict    refuse" in explained
+    assert "no name" not in explained
     assert "fleet phones of staff" in explained
     rotated = json.loads(ctl("fleet", "rotate", *PHONES, "--json").out)["names"]
     assert rotated[0]["token"] == token
@@ -40,6 +41,8 @@ def test_story_of_a_fleet(ctl: Ctl) -> None:
     ended = ctl("fleet", "end", *PHONES)
     assert ended.code == 0
     assert "until" in ended.out or "ended" in ended.out
+    later = ctl("explain", "--fleet", PHONES[1], "www.tiktok.com", "--at", "2026-12-31")
+    assert later.out.startswith("no name of this fleet is valid")
 
 
 def test_unknown_fleet_names_a_similar_one(ctl: Ctl) -> None:
