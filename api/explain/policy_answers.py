@@ -114,6 +114,7 @@ def decision_read(
         range=_client_range(explained.range),
         authority=decision.authority,
         suspension=suspension_read(policy, decision.authority, at),
+        fleet_has_name=None,
         client=str(client),
         site=site,
         name=name_text(name),

@@ -113,7 +113,6 @@ class DecisionRead(Read):
     authority: str | None
     suspension: SuspendedRead | None
     fleet_has_name: bool | None = Field(
-        None,
         description="Whether devices of the fleet can ask by one of its names at that time; if not, they get no answer."
         " Null unless a fleet was asked for.",
     )
