@@ -49,7 +49,7 @@ def in_fork(work: Callable[[], bytes]) -> bytes:
         raise ConfigError(tuple(Problem(*pair) for pair in json.loads(content)))
     if kind == _ERROR:
         raise UnavailableError(content.decode())
-    raise UnavailableError(f"read the files of the node: status {os.waitstatus_to_exitcode(status)}")
+    raise UnavailableError(f"a process of this start failed: status {os.waitstatus_to_exitcode(status)}")
 
 
 def _send_result(work: Callable[[], bytes], writing: int) -> None:

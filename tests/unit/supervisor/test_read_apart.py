@@ -40,7 +40,7 @@ def test_a_result_larger_than_a_pipe_arrives() -> None:
         (ConfigError((Problem("a.toml:1", "is wrong"),)), "a.toml:1: is wrong"),
         (UnavailableError("write store: disk full"), "write store: disk full"),
         (SnapshotError("rules: truncated"), "rules: truncated"),
-        (ZeroDivisionError("here"), "read the files of the node: status 1"),
+        (ZeroDivisionError("here"), "a process of this start failed: status 1"),
     ],
 )
 def test_what_fails_apart_fails_here(error: Exception, expected: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_what_fails_apart_fails_here(error: Exception, expected: str, capfd: pyt
 
 
 def test_an_end_by_a_signal_is_an_error() -> None:
-    with pytest.raises(UnavailableError, match="read the files of the node: status -9"):
+    with pytest.raises(UnavailableError, match="a process of this start failed: status -9"):
         in_fork(killed)
 
 
