@@ -118,7 +118,7 @@ class Attempt:
         "_asked",
         "_bad_cookie",
         "_by_stream",
-        "_doubted",
+        "_doubts",
         "_encrypted",
         "_for_doubt",
         "_plain",
@@ -155,7 +155,7 @@ class Attempt:
         self._unanswered: set[int] = set()
         self._turn = 0
         self._by_stream = self._for_doubt = False
-        self._doubted: set[int] = set()
+        self._doubts: set[tuple[int, str]] = set()
         self._bad_cookie: set[int] = set()
         self._server = self._plan.servers[0]
         self._struck_out: set[int] = set()
@@ -193,9 +193,9 @@ class Attempt:
         """Return whether the next question to `server` goes without EDNS."""
         return server in self._plain or server in self._rejected_edns
 
-    def is_doubted(self, server: int) -> bool:
-        """Return whether an answer of `server` might be forged: it is then asked without varied case and cookie."""
-        return server in self._doubted
+    def is_doubted(self, server: int, reason: str) -> bool:
+        """Return whether an answer of `server` might be forged for this reason: it is then asked without that proof."""
+        return (server, reason) in self._doubts
 
     def rejected_edns(self, server: int) -> bool:
         """Return whether `server` answered this question with a failure that made us omit EDNS."""
@@ -251,10 +251,10 @@ class Attempt:
         self._bad_cookie.add(server)
         return self._send_datagram(server, now_ms)
 
-    def on_doubt(self, server: int, now_ms: int) -> AskByStream:
+    def on_doubt(self, server: int, reason: str, now_ms: int) -> AskByStream:
         """Handle an answer that may be forged, by its case or cookie: ask by stream, whose answer nobody can forge."""
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
-        self._doubted.add(server)
+        self._doubts.add((server, reason))
         return self._ask_by_stream(server, now_ms, for_doubt=True)
 
     def on_answer(

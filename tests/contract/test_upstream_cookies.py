@@ -223,3 +223,85 @@ def test_varied_case_and_cookie_go_together(kind: str) -> None:
         assert [len(sent(asked)) for asked in rig.upstream.asked] == [8, 24, 24]
         assert all(name not in asked.message for name in (b"letters",) for asked in rig.upstream.asked)
         assert failures(rig) == {}
+
+
+# Forgers without the cookie.
+
+
+def in_lower_case(asked: Asked, message: bytes) -> bytes:
+    """Return an answer with its question in lower case."""
+    end = asked.message.index(b"\0", 12)
+    return message[:12] + message[12:end].lower() + message[end:]
+
+
+@pytest.mark.parametrize(("cookie", "counted"), [(bytes(24), "mismatch"), (b"", "cookie")])
+def test_answer_in_another_case_without_the_cookie_says_nothing_about_case(
+    kind: str, cookie: bytes, counted: str
+) -> None:
+    with with_cookies(kind, office(), Scripted(returns), vary_case=True) as rig:
+        rig.ask(query("1.2.3.4"))  # without letters: that the server keeps the case is unknown
+        rig.upstream.behave = silent
+        wait = rig.begin(query(NAME))
+        rig.until_asked(2)
+        asked = rig.upstream.asked[-1]
+        rig.upstream.say(asked, in_lower_case(asked, answer(asked, cookie, FORGED)))
+        rig.settle()
+        assert failures(rig) == {counted: 1}
+        rig.upstream.behave = returns
+        if cookie:
+            rig.upstream.say(asked, answer(asked, full(asked)))
+        else:
+            rig.complete()
+        assert data(wait()) == [f"A {TRUTH}"]
+        rig.ask(query(f"after.{NAME}"))
+        assert b"example" not in rig.upstream.asked[-1].message
+
+
+def test_malformed_data_without_the_usual_cookie_are_asked_for_over_tcp(kind: str) -> None:
+    def behave(asked: Asked) -> Iterable[bytes]:
+        message, nsec = answer(asked), b"\xc0\x0c\0\x2f\0\1\0\0\0\x3c\0\4\0\0\1\0"
+        return (message[:8] + b"\0\1" + message[10:-11] + nsec + message[-11:],)
+
+    with with_cookies(kind, office(), Scripted(returns), Scripted(silent)) as rig:
+        rig.ask(query(f"before.{NAME}"))
+        rig.upstream.behave = lambda asked: returns(asked) if asked.by_stream else behave(asked)
+        assert ask_by_stream(rig) == [f"A {TRUTH}"]
+        assert failures(rig) == {"cookie": 1}
+        assert not rig.upstreams[1].asked
+
+
+def test_doubt_about_one_proof_does_not_give_up_the_other(kind: str) -> None:
+    with with_cookies(kind, office(), Scripted(returns), vary_case=True) as rig:
+        rig.ask(query(f"before.{NAME}"))
+        rig.upstream.behave = lambda asked: (answer(asked),)
+        wait = rig.begin(query(NAME))
+        rig.until(lambda: b"" if rig.by_stream else None)
+        rig.complete(lambda _upstream, _message: None)
+        assert data(wait()) == [f"A {TRUTH}"]
+        assert b"example" not in rig.upstream.asked[-1].message
+        rig.upstream.behave = lambda asked: (in_lower_case(asked, answer(asked, full(asked))),)
+        wait = rig.begin(query(f"after.{NAME}"))
+        rig.until(lambda: b"" if rig.by_stream else None)
+        rig.complete(lambda _upstream, _message: None)
+        assert data(wait()) == [f"A {TRUTH}"]
+        assert len(sent(rig.upstream.asked[-1])) == 24
+
+
+def test_one_forged_refusal_of_edns_does_not_end_cookies(kind: str) -> None:
+    left = [b"\x81\x81"]
+
+    def behave(asked: Asked) -> Iterable[bytes]:
+        return (asked.message[:2] + left.pop() + bytes(8),) if left else (answer(asked, sent(asked) and full(asked)),)
+
+    with with_cookies(kind, office(), Scripted(behave)) as rig:
+        for number in range(3):
+            assert data(rig.ask(query(f"n{number}.example.org"))) == [f"A {TRUTH}"]
+        assert [len(sent(asked)) for asked in rig.upstream.asked] == [8, 0, 8, 24]
+
+
+def test_cookie_of_a_server_is_not_passed_on(kind: str) -> None:
+    with with_cookies(kind, office(), Scripted(returns)) as rig:
+        for _ in range(2):
+            found = rig.ask(query(NAME))
+            assert not found.options
+        assert len(rig.upstream.asked) == 1

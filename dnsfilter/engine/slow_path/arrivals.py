@@ -16,6 +16,14 @@ def parse_checked(message: bytes) -> Answer:
     return answer
 
 
+def parsed(message: bytes) -> Answer | None:
+    """Return the answer in a message as `parse_checked` does, None if it raises."""
+    try:
+        return parse_checked(message)
+    except MalformedMessage:
+        return None
+
+
 def cut_question(message: bytes) -> Question | None:
     """Return the question of a truncated answer whose records cannot be read, None for any other message."""
     if len(message) < HEADER.size:

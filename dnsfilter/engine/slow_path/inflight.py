@@ -5,11 +5,10 @@ engine interprets them. A `Table` holds the exchanges.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interoperable_cookie import CLIENT_COOKIE
-from dnsfilter.engine.slow_path.arrivals import failed_as, failure_of, parse_checked, read_partly, same_question
+from dnsfilter.engine.slow_path.arrivals import failed_as, failure_of, parse_checked, parsed, read_partly, same_question
 from dnsfilter.engine.slow_path.exchange import Exchange, Gone, Got, Late, Result, ToStream, Waiter
 from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probes import Probes
@@ -36,7 +35,7 @@ from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
-from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, read_question
+from dnsfilter.wire.query import FLAG_QR, HEADER, Question, read_question
 
 EXPIRED = 16
 """Deadlines handled before sockets are read again: thousands may pass at once."""
@@ -141,13 +140,7 @@ class Inflight:
         return self._table.dismiss(exchange)
 
     def arrived(
-        self,
-        server: int,
-        number: int,
-        message: bytes | None,
-        letters: int | None,
-        cookie: bytes | None,
-        now_ns: int,
+        self, server: int, number: int, message: bytes | None, letters: int | None, cookie: bytes | None, now_ns: int
     ) -> list[Result]:
         """Handle a datagram from `server`, matched by socket, id and question (RFC 5452 section 9.1).
 
@@ -173,8 +166,7 @@ class Inflight:
                     self.health.keeps_case(server, now_ns // 1_000_000)
                 message = fold_answer(message, len(name))
             elif repeats_in_other_case(message, exchange.question):
-                self.health.changes_case(server, now_ns // 1_000_000)
-                return self._handle_doubt(exchange, server, Failure.CASE, now_ns)
+                return self._handle_other_case(exchange, server, message, cookie, now_ns)
         return self._handle_datagram(exchange, server, message, cookie, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
@@ -250,11 +242,8 @@ class Inflight:
         ordered = self.health.order(servers, now_ms, fastest=view.fastest)
         rival = ordered[1] if view.races and len(ordered) > 1 and self.health.may_race(ordered[1], now_ms) else None
         wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
-        return Attempt(ordered, wait_ms, self._plain(ordered, now_ms), self._zones.encrypted, rival)
-
-    def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
-        """Return the servers that must be asked without EDNS."""
-        return {server for server in servers if self.health.is_plain(server, now_ms)}
+        plain = {server for server in ordered if self.health.is_plain(server, now_ms)}
+        return Attempt(ordered, wait_ms, plain, self._zones.encrypted, rival)
 
     def _carry_out(self, exchange: Exchange, step: Step, now_ns: int, answer: Answer | None = None) -> list[Result]:
         exchange.wait_until_ms = None
@@ -272,7 +261,7 @@ class Inflight:
         self._table.schedule(exchange)
         match step:
             case Accept() if answer is not None:
-                return [Got(exchange, self._note_edns(exchange, answer, now_ns // 1_000_000))]
+                return [Got(exchange, self._outcomes.note_edns(exchange, answer, now_ns // 1_000_000))]
             case AskByStream(server, wait_until_ms):
                 exchange.server, exchange.asked_ns[server] = server, now_ns
                 if server in self._zones.encrypted:  # else its truncated answer was counted
@@ -310,15 +299,6 @@ class Inflight:
         self._outcomes.asked(server)
         return None
 
-    def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
-        """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer."""
-        server, attempt = exchange.server, exchange.attempt
-        if answer.edns is not None:
-            self.health.has_edns(server, now_ms)
-        elif attempt.rejected_edns(server):
-            self.health.lacks_edns(server, now_ms)
-        return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
-
     def _handle_datagram(
         self, exchange: Exchange, server: int, message: bytes, cookie: bytes | None, now_ns: int
     ) -> list[Result]:
@@ -329,7 +309,7 @@ class Inflight:
             # Beyond our payload size it came in fragments; later ones are easy to forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedData:
-            return self._handle_malformed(exchange, server, read_question(message)[0], now_ns)
+            return self._handle_malformed(exchange, server, read_question(message)[0], cookie, now_ns)
         except MalformedMessage:
             found = read_partly(message, exchange.question)
             if found is None:
@@ -339,7 +319,7 @@ class Inflight:
         if not same_question(question, exchange.question):
             self._outcomes.count(server, Failure.MISMATCH)
             return []
-        refused = None if cookie is None else self._check_cookie(exchange, server, answer, rcode, cookie, now_ns)
+        refused = self._check_cookie(exchange, server, answer, cookie, now_ns)
         if refused is not None:
             return refused
         failure = failure_of(rcode, answer)
@@ -362,17 +342,29 @@ class Inflight:
         exchange.server = step.server
         return self._carry_out(exchange, step, now_ns)
 
+    def _handle_other_case(
+        self, exchange: Exchange, server: int, message: bytes, cookie: bytes | None, now_ns: int
+    ) -> list[Result]:
+        """Doubt an answer in another case than asked. Without the cookie it says nothing about its server."""
+        refused = self._check_cookie(exchange, server, parsed(message), cookie, now_ns)
+        if refused is not None:
+            return refused
+        self.health.changes_case(server, now_ns // 1_000_000)
+        return self._handle_doubt(exchange, server, Failure.CASE, now_ns)
+
     def _handle_doubt(self, exchange: Exchange, server: int, reason: Failure, now_ns: int) -> list[Result]:
         """Ask `server` by stream, because its answer may be forged. Use nothing of that answer."""
         self._outcomes.count(server, reason)
         if server in exchange.attempt.racers:
             self._table.overtake(exchange, server, exchange.asked_ns[server])
-        return self._carry_out(exchange, exchange.attempt.on_doubt(server, now_ns // 1_000_000), now_ns)
+        return self._carry_out(exchange, exchange.attempt.on_doubt(server, reason, now_ns // 1_000_000), now_ns)
 
     def _check_cookie(
-        self, exchange: Exchange, server: int, answer: Answer | None, rcode: int, cookie: bytes, now_ns: int
+        self, exchange: Exchange, server: int, answer: Answer | None, cookie: bytes | None, now_ns: int
     ) -> list[Result] | None:
         """Return None if an answer may be used by its cookie, else what to do instead (RFC 7873 section 5.3)."""
+        if cookie is None:
+            return None
         now_ms, returned = now_ns // 1_000_000, returned_cookie(answer, cookie)
         if returned is None:
             self._outcomes.count(server, Failure.MISMATCH)
@@ -381,7 +373,7 @@ class Inflight:
             self.health.has_cookie(server, returned, now_ms)
         elif not returned and self.health.expects_cookie(server, now_ms):
             return self._handle_doubt(exchange, server, Failure.COOKIE, now_ns)
-        if rcode != Rcode.BADCOOKIE or len(returned) <= CLIENT_COOKIE:
+        if answer is None or answer.rcode != Rcode.BADCOOKIE or len(returned) <= CLIENT_COOKIE:
             return None
         self.health.heard(server)
         step = exchange.attempt.on_bad_cookie(server, now_ms)
@@ -403,9 +395,14 @@ class Inflight:
         else:
             exchange.server = exchange.attempt.lose(server)
 
-    def _handle_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
+    def _handle_malformed(
+        self, exchange: Exchange, server: int, question: Question, cookie: bytes | None, now_ns: int
+    ) -> list[Result]:
         """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""
         same = same_question(question, exchange.question)
+        refused = self._check_cookie(exchange, server, None, cookie, now_ns) if same else None
+        if refused is not None:
+            return refused
         self._outcomes.count(server, Failure.MALFORMED if same else Failure.MISMATCH)
         if same and server in exchange.attempt.racers:
             exchange.server = exchange.attempt.lose(server)

@@ -3,6 +3,7 @@
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.engine.slow_path.varied_case import fold_answer
+from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.query import build_upstream_query
 
@@ -24,11 +25,10 @@ class Questions:
 
     def marks(self, exchange: Exchange, server: int, now_ms: int) -> tuple[bool, bool]:
         """Return whether case varies in the next query to `server` over UDP, and whether it has a cookie."""
-        if exchange.attempt.is_doubted(server):
-            return False, False
-        view = self._zones.route(exchange.question.name, exchange.question.qtype)
-        vary = view.varies_case and not self._health.is_lower(server, now_ms)
-        return vary, view.sends_cookies and not exchange.attempt.is_plain(server)
+        view, attempt = self._zones.route(exchange.question.name, exchange.question.qtype), exchange.attempt
+        lower = attempt.is_doubted(server, Failure.CASE) or self._health.is_lower(server, now_ms)
+        without = attempt.is_doubted(server, Failure.COOKIE) or attempt.is_plain(server)
+        return view.varies_case and not lower, view.sends_cookies and not without
 
     def answered(self, exchange: Exchange, message: bytes) -> bytes:
         """Return an answer by stream, folded if its server may have kept our letters from questions over UDP."""

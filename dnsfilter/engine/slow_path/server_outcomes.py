@@ -1,7 +1,9 @@
 """Counts what upstreams did with questions, and keeps their health."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
@@ -9,6 +11,7 @@ from dnsfilter.upstream.recursion import delegates_below
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.names import ROOT
+from dnsfilter.wire.query import FLAG_AD
 
 
 class Outcomes:
@@ -43,6 +46,18 @@ class Outcomes:
         """Count a failure, against the server's health too."""
         self._health.failed(server, now_ms)
         self.count(server, reason)
+
+    def note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
+        """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer.
+
+        With cookies, one forged answer that rejects EDNS must not end them: their servers count as having EDNS.
+        """
+        server, attempt, question = exchange.server, exchange.attempt, exchange.question
+        if answer.edns is not None:
+            self._health.has_edns(server, now_ms)
+        elif attempt.rejected_edns(server) and not self._zones.route(question.name, question.qtype).sends_cookies:
+            self._health.lacks_edns(server, now_ms)
+        return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
     def count(self, server: int, reason: Failure) -> None:
         """Count a failure."""

@@ -401,15 +401,17 @@ def test_server_that_is_asked_by_stream_does_not_race() -> None:
 
 def test_doubtful_answer_is_asked_for_by_stream_of_its_server() -> None:
     attempt = raced(0, 1, 2)
-    assert attempt.on_doubt(1, 100) == AskByStream(1, (100 + TOTAL_MS) // 2)
-    assert (attempt.racers, attempt.is_doubted(0), attempt.is_doubted(1)) == (frozenset(), False, True)
+    assert attempt.on_doubt(1, "case", 100) == AskByStream(1, (100 + TOTAL_MS) // 2)
+    assert not attempt.racers
+    doubts = [attempt.is_doubted(server, reason) for server in (0, 1) for reason in ("case", "cookie")]
+    assert doubts == [False, False, True, False]
     assert attempt.on_answer(Rcode.NOERROR, False, 200) == Accept()
 
 
 def test_server_whose_stream_failed_after_a_doubt_is_asked_again_after_the_others() -> None:
     attempt = Attempt((0, 1), 800)
     attempt.start(0)
-    attempt.on_doubt(0, 10)
+    attempt.on_doubt(0, "case", 10)
     assert attempt.on_error(20) == Send(1, 800 + 1_600)
     assert attempt.on_error(30) == Send(0, 2_400 + 2_000)
     assert attempt.on_error(40) == Exhausted()
@@ -418,7 +420,7 @@ def test_server_whose_stream_failed_after_a_doubt_is_asked_again_after_the_other
 def test_only_server_keeps_time_for_another_try_if_its_stream_hangs() -> None:
     attempt = Attempt((0,), 800)
     attempt.start(0)
-    assert attempt.on_doubt(0, 100) == AskByStream(0, (100 + TOTAL_MS) // 2)
+    assert attempt.on_doubt(0, "case", 100) == AskByStream(0, (100 + TOTAL_MS) // 2)
     assert attempt.on_error(2_500) == Send(0, 2_500 + 1_600)
 
 
@@ -427,4 +429,4 @@ def test_bad_cookie_is_asked_about_once_more_and_then_by_stream() -> None:
     attempt.start(0)
     assert attempt.on_bad_cookie(0, 10) == Send(0, 800 + 1_200)
     assert attempt.on_bad_cookie(0, 20) is None
-    assert attempt.on_doubt(0, 20) == AskByStream(0, (20 + TOTAL_MS) // 2)
+    assert attempt.on_doubt(0, "cookie", 20) == AskByStream(0, (20 + TOTAL_MS) // 2)
