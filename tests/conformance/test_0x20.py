@@ -66,4 +66,4 @@ def test_server_that_lowers_is_asked_over_tcp_thrice(
             found = asked(node, name)
             assert [str(part.name) for part in found.answer] == [f"{name}."]
             assert str(found.answer[0][0]) == "192.0.2.80"
-        assert eventually(lambda: failures(node) == {"case": 3})
+        assert eventually(lambda: failures(node).get("case") == 3)
