@@ -27,12 +27,16 @@ _ANSWERS: Final = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 @dataclass(frozen=True, slots=True)
 class UpstreamQuestion:
-    """The root's name servers for an upstream, the SOA of its zone for a zone's server. `ca` is for encrypted ones."""
+    """The root's name servers for an upstream, the SOA of its zone for a zone's server. `ca` is for encrypted ones.
+
+    With `cookies`, the node proves its address to the server, which may then demand that over UDP.
+    """
 
     server: Endpoint
     name: bytes
     qtype: Type
     ca: str | None = None
+    cookies: bool = False
 
     @property
     def text(self) -> str:
@@ -41,9 +45,13 @@ class UpstreamQuestion:
 
 def upstream_questions(config: Config) -> Iterator[UpstreamQuestion]:
     """Yield each question once."""
-    ca = config.upstream.ca
-    wanted = [UpstreamQuestion(server, ROOT, Type.NS, ca) for server in config.upstream.servers]
-    wanted += [UpstreamQuestion(server, zone.suffix, Type.SOA, ca) for zone in config.zones for server in zone.servers]
+    ca, cookies = config.upstream.ca, config.upstream.cookies
+    wanted = [UpstreamQuestion(server, ROOT, Type.NS, ca, cookies) for server in config.upstream.servers]
+    wanted += [
+        UpstreamQuestion(server, zone.suffix, Type.SOA, ca, zone.cookies)
+        for zone in config.zones
+        for server in zone.servers
+    ]
     yield from dict.fromkeys(wanted)
 
 
@@ -81,6 +89,8 @@ def answer_fault(
         return FaultyAnswer(Fault.TLS, str(error))
     except UnavailableError as error:
         return FaultyAnswer(Fault.SILENT, str(error))
+    if question.cookies and transport is Transport.UDP and answer.tc and not encrypted:
+        return None  # it demands a cookie, which is not sent here, or TCP
     text = f"{server.address} port {server.port} over {'TLS' if encrypted else transport.upper()} answers"
     if answer.rcode not in _ANSWERS:
         return FaultyAnswer(Fault.REFUSES, f"{text} {rcode_text(answer.rcode)}")

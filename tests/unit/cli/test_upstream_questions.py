@@ -1,13 +1,18 @@
 """`dnsfilter check` finds servers that do not recurse; silent ones are no problem of the configuration."""
 
+import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from pathlib import Path
 
 import dns.rcode
 
-from dnsfilter.cli.upstream_questions import upstream_faults
+from dnsfilter.cli.upstream_questions import UpstreamQuestion, answer_fault, upstream_faults
 from dnsfilter.config.load import load_config
-from dnsfilter.config.node_config import Config
+from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.names import ROOT
 from tests.support.answering_server import server
 from tests.support.nodes import program
 from tests.support.ports import free_port
@@ -37,6 +42,21 @@ def test_servers_that_do_not_recurse_are_found(tmp_path: Path) -> None:
 def test_a_server_that_is_absent_or_refuses_is_no_problem_of_the_configuration(tmp_path: Path) -> None:
     with server(dns.rcode.REFUSED, recurses=False) as refusing:
         assert upstream_faults(written(tmp_path, refusing.port, free_port())) == []
+
+
+def test_server_that_demands_cookies_over_udp_is_no_fault_where_they_are_sent() -> None:
+    def demanding(asked: bytes) -> bytes:
+        return asked[:2] + b"\x83\x85" + asked[4:]  # REFUSED, with TC
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, ThreadPoolExecutor() as pool:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+        at = Endpoint(ip_address("127.0.0.1"), sock.getsockname()[1])
+        for cookies in (True, False):
+            found = pool.submit(answer_fault, UpstreamQuestion(at, ROOT, Type.NS, None, cookies))
+            asked, peer = sock.recvfrom(512)
+            sock.sendto(demanding(asked), peer)
+            assert (found.result() is None) is cookies
 
 
 def test_check_prints_no_log_line_of_a_silent_encrypted_server(tmp_path: Path) -> None:
