@@ -28,5 +28,5 @@ def load_large() -> Catalogue:
 
 
 if __name__ == "__main__":
-    with patch("api.main.load_catalogue", load_large):
+    with patch("api.serving.load_catalogue", load_large):
         sys.exit(main())
