@@ -1,6 +1,5 @@
 """A control plane on a real SQLite file in a temporary directory, used as by a client."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,7 +39,7 @@ from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled
-from tests.support.direct_requests import answer_of
+from tests.support.direct_requests import answered
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
@@ -93,7 +92,7 @@ class Plane:
         """Send a request from `address` with `token`, else the administrator's, unless `headers` are given."""
         headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
         request = httpx.Request(method, f"http://testserver{path}", json=json, headers=headers, **options)
-        return asyncio.run(answer_of(self.app, request, address))
+        return answered(self.app, request, address)
 
     def done(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """Return the body of the answer to a request that must succeed."""

@@ -16,7 +16,7 @@ from api.console.router import page_routes
 from api.db.unit_of_work import head
 from api.documentation.permissions_page import NO, OWN, PART, SELF, YES, cell
 from blocklists.catalogue import Catalogue
-from tests.support.direct_requests import answer_of
+from tests.support.direct_requests import alone, answer_of
 from tests.support.filled_plane import PAGES, fill, page_of, slug_of
 from tests.support.hostile_texts import MARK, breaches, spoil
 from tests.support.statements import statements
@@ -182,7 +182,8 @@ def test_every_page_answers_every_role_as_its_operations_allow(
     plane = make_plane(tmp_path / "state", packaged)
     plane.publisher.publish_current()
     fill(plane, authorities=2, days=2, acting=2)
-    opened = asyncio.run(_open_all(plane, _cookies(plane), _noting_calls(monkeypatch)))
+    with alone():
+        opened = asyncio.run(_open_all(plane, _cookies(plane), _noting_calls(monkeypatch)))
     plane.database.close()
     wrong = [fault for each in opened for fault in each.faults()]
     assert not wrong, "\n".join(wrong)

@@ -1,6 +1,5 @@
 """Entity tags, conditional requests, and the class of every route."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator
 from inspect import iscoroutinefunction, isfunction
@@ -16,7 +15,7 @@ from api.http.entity_tags import MAX_TAGS, answer_tag, revision_tag
 from api.http.permits import Administrator, AnyAccount, Anybody, OperatorOfPath, SelfOrAuditor
 from api.http.problems import KINDS
 from api.http.routes import Route
-from tests.support.direct_requests import answer_of
+from tests.support.direct_requests import answered
 from tests.unit.api.conftest import Plane, authority
 
 DAY_S = 86_400
@@ -108,12 +107,12 @@ def tree() -> Any:
 def test_what_a_dependency_needs_is_resolved_once(tree: Any) -> None:
     calls = [each.call for each in _needed(tree.routes[-1].dependant)]
     assert (calls.count(_stem), calls.count(_number), calls.count(_root)) == (2, 2, 3)
-    found = asyncio.run(answer_of(tree, httpx.Request("GET", "http://testserver/7"), "127.0.0.1"))
+    found = answered(tree, httpx.Request("GET", "http://testserver/7"), "127.0.0.1")
     assert found.json() == "root stem; root stem branch, root 7; root 7"
 
 
 def test_a_wrong_parameter_of_a_repeated_dependency_is_invalid(tree: Any) -> None:
-    found = asyncio.run(answer_of(tree, httpx.Request("GET", "http://testserver/x"), "127.0.0.1"))
+    found = answered(tree, httpx.Request("GET", "http://testserver/x"), "127.0.0.1")
     assert (found.status_code, found.json()["detail"][0]["loc"]) == (422, ["path", "number"])
 
 
